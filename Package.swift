@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Layers (docs/architecture.md). An arrow of imports only ever points down; `Tools/check_layers.py` fails CI otherwise.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: ["TestSupport"] + dependencies, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+    name: "infer",
+    products: [
+        .executable(name: "infer", targets: ["InferCLI"]),
+        .library(name: "Inference", targets: ["Inference", "CPUBackend", "OpenCLBackend"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // L0
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+        .systemLibrary(name: "CUTF8Proc", pkgConfig: "libutf8proc", providers: [.apt(["libutf8proc-dev"])]),
+        .target(name: "COpenCL", linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "CPUKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(name: "KernelSources", path: "Kernels"),
+        .target(name: "BundledModel"),
+        layer("JSONCore"),
+        layer("TensorCore"),
+        // L1
+        layer("CPUBackend", ["TensorCore", "CPUKernels", "COpenBLAS"]),
+        layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
+        layer("ModelIO", ["TensorCore", "JSONCore"]),
+        layer("KVCache", ["TensorCore"]),
+        layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
+        // L2
+        layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
+        // L3
+        layer("Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "BundledModel"]),
+        // L4
+        layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
+        // L5
+        .executableTarget(
+            name: "InferCLI",
+            dependencies: ["Inference", "Devices", "ModelIO", "Tokenization", "JSONCore", "TensorCore", argumentParser, logging],
+            swiftSettings: strict),
+        // Tests
+        .target(name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("JSONCoreTests", ["JSONCore"]),
+        tests("TensorCoreTests", ["TensorCore"]),
+        tests("ModelIOTests", ["ModelIO"]),
+        tests("KVCacheTests", ["KVCache"]),
+        tests("TokenizationTests", ["Tokenization", "JSONCore"]),
+        tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
+        tests("OpenCLBackendTests", ["OpenCLBackend", "TensorCore"]),
+        tests("InferenceTests", ["Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "Tokenization"]),
+        tests("InferCLITests", ["JSONCore", "ModelIO"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
