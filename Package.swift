@@ -32,7 +32,7 @@ let package = Package(
     targets: [
         // L0
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
-        .systemLibrary(name: "CUTF8Proc", pkgConfig: "libutf8proc", providers: [.apt(["libutf8proc-dev"])]),
+        .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
         .target(name: "COpenCL", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CPUKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),

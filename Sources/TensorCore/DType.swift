@@ -1,0 +1,49 @@
+/// The type of one element of a tensor, in a file or in device memory.
+public enum DType: String, Sendable, Hashable, CaseIterable {
+    case float64, float32, float16, bfloat16
+    case int64, int32, int16, int8, uint8, bool
+
+    /// Bytes that one element takes.
+    public var byteCount: Int {
+        switch self {
+        case .float64, .int64: 8
+        case .float32, .int32: 4
+        case .float16, .bfloat16, .int16: 2
+        case .int8, .uint8, .bool: 1
+        }
+    }
+}
+
+/// The number format of a weight matrix as the backends compute from it.
+///
+/// Every format stores a row of `K` values as whole blocks, so a row is a whole number of bytes and rows lie one behind
+/// the other. Scales that belong to a whole row (`int8`) are kept beside the matrix, not in it.
+public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
+    /// IEEE 754 binary32.
+    case float32
+    /// The upper half of a binary32: 8 bits of exponent, 7 of mantissa.
+    case bfloat16
+    /// IEEE 754 binary16.
+    case float16
+    /// Symmetric 8-bit integers in -127...127 with one FP32 scale an output channel (a row): `w = scale[n] * q[n, k]`.
+    case int8
+
+    /// Values that one block of the format holds.
+    public var blockSize: Int { 1 }
+
+    /// Bytes that one block of the format takes.
+    public var blockByteCount: Int {
+        switch self {
+        case .float32: 4
+        case .bfloat16, .float16: 2
+        case .int8: 1
+        }
+    }
+
+    /// Bytes of one row of `columns` values, or `nil` where the row is no whole number of blocks or overflows.
+    public func rowByteCount(columns: Int) -> Int? {
+        guard columns >= 0, columns % blockSize == 0 else { return nil }
+        let (bytes, overflow) = (columns / blockSize).multipliedReportingOverflow(by: blockByteCount)
+        return overflow ? nil : bytes
+    }
+}

@@ -1,0 +1,43 @@
+/// Something that keeps host memory alive: a mapped file or an allocation.
+public protocol HostMemory: AnyObject, Sendable {
+    /// Tells that `bytes` has been copied elsewhere and will hardly be read again, so its pages may leave memory.
+    func discard(_ bytes: UnsafeRawBufferPointer)
+}
+
+/// Read-only bytes in host memory together with what keeps them alive.
+public struct HostBytes: Sendable {
+    public let owner: any HostMemory
+    // SAFETY: the memory is never written after this value is made and lives as long as `owner`.
+    nonisolated(unsafe) public let pointer: UnsafeRawBufferPointer
+
+    public init(owner: any HostMemory, pointer: UnsafeRawBufferPointer) {
+        self.owner = owner
+        self.pointer = pointer
+    }
+
+    public var byteCount: Int { pointer.count }
+
+    /// Lets the pages go after a copy was made.
+    public func discard() { owner.discard(pointer) }
+}
+
+/// Host memory of our own, aligned for vector loads and for zero-copy use by OpenCL.
+public final class HostAllocation: HostMemory {
+    /// The alignment of every allocation in bytes: a page, which every driver accepts for zero-copy buffers.
+    public static let alignment = 4096
+
+    // SAFETY: written only by whoever created it, before it is shared.
+    nonisolated(unsafe) public let pointer: UnsafeMutableRawBufferPointer
+
+    /// Uninitialised memory of `byteCount` bytes.
+    public init(byteCount: Int) {
+        precondition(byteCount >= 0, "negative byte count")
+        pointer = .allocate(byteCount: byteCount, alignment: HostAllocation.alignment)
+    }
+
+    deinit { pointer.deallocate() }
+
+    public func discard(_ bytes: UnsafeRawBufferPointer) {}
+
+    public var bytes: HostBytes { HostBytes(owner: self, pointer: UnsafeRawBufferPointer(pointer)) }
+}

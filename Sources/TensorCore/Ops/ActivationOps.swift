@@ -1,0 +1,21 @@
+/// A pointwise nonlinearity.
+public enum Activation: String, Sendable, Hashable, CaseIterable {
+    /// `x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, the "new" GELU. (Hendrycks and Gimpel, 2016)
+    case geluTanh
+    /// `x/2 · (1 + erf(x / √2))`.
+    case geluErf
+    /// `x / (1 + e^-x)`, also called swish.
+    case silu
+    /// `max(x, 0)`.
+    case relu
+}
+
+/// All tensors float32, `[R, C]`; rows may be strided.
+public protocol ActivationOps: AnyObject, Sendable {
+    /// `output = activation(x)`; `output` may be `x`.
+    func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws
+
+    /// `output[r, c] = e^(scale·x[r, c]) / Σ_c e^(scale·x[r, c])`, in one pass over the row with a running maximum and sum
+    /// (Milakov and Gimelshein, 2018) and one to write. Rows to 262,144 columns. `output` may be `x`.
+    func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws
+}

@@ -1,0 +1,66 @@
+/// What one attention layer computes beside the sizes.
+public struct AttentionParameters: Sendable, Hashable {
+    /// Query heads `H`; a multiple of the cache's `KH`. Query head `h` reads key head `h / (H / KH)`.
+    public var headCount: Int
+    /// Multiplies the scores, most often `1 / sqrt(D)`.
+    public var scale: Float
+    /// A query sees only the last `slidingWindow` tokens, itself included; `nil`: all.
+    public var slidingWindow: Int?
+    /// Scores become `softCap · tanh(score / softCap)` before the mask.
+    public var softCap: Float?
+
+    public init(headCount: Int, scale: Float, slidingWindow: Int? = nil, softCap: Float? = nil) {
+        self.headCount = headCount
+        self.scale = scale
+        self.slidingWindow = slidingWindow
+        self.softCap = softCap
+    }
+}
+
+/// Which queries belong to which sequence, and where its context lies in the paged cache.
+///
+/// Legend: `S` sequences, `T` query tokens of all sequences, `M` blocks a table row has room for. Sequence `s` owns the
+/// query rows `queryOffsets[s]..<queryOffsets[s + 1]`; its context is `contextLengths[s]` tokens, the last of which are
+/// the query tokens themselves, already stored in the cache. Query `i` of a sequence with `q` queries stands at position
+/// `contextLength - q + i` and sees the positions up to its own.
+public struct AttentionBatch: Sendable {
+    /// `[S + 1]` int32.
+    public let queryOffsets: Tensor
+    /// `[S]` int32, in tokens.
+    public let contextLengths: Tensor
+    /// `[S, M]` int32 block numbers; entries past a context's end are not read. Rows may be strided.
+    public let blockTables: Tensor
+    /// `T`.
+    public let tokenCount: Int
+    /// The most queries any one sequence has: 1 where all sequences decode.
+    public let maxQueryCount: Int
+    /// The longest context in tokens.
+    public let maxContextLength: Int
+
+    public init(
+        queryOffsets: Tensor, contextLengths: Tensor, blockTables: Tensor, tokenCount: Int, maxQueryCount: Int,
+        maxContextLength: Int
+    ) {
+        self.queryOffsets = queryOffsets
+        self.contextLengths = contextLengths
+        self.blockTables = blockTables
+        self.tokenCount = tokenCount
+        self.maxQueryCount = maxQueryCount
+        self.maxContextLength = maxContextLength
+    }
+
+    public var sequenceCount: Int { contextLengths.shape.elementCount }
+}
+
+public protocol AttentionOps: AnyObject, Sendable {
+    /// `output[t, h, :] = Σ_j softmax_j(mask(cap(scale · query[t, h, :] · key[j, h', :]))) · value[j, h', :]`, causal, over
+    /// the paged cache, with an online softmax: no `[T, context]` matrix is stored. (Dao et al., 2022; Dao, 2023 for the
+    /// split over the context when decoding)
+    ///
+    /// - Parameters:
+    ///   - query: `[T, H * D]` float32; rows may be strided. `D` from 1 to 256.
+    ///   - output: `[T, H * D]` float32; rows may be strided. Must not overlap `query`.
+    func attention(
+        query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
+        into output: Tensor) throws
+}

@@ -1,0 +1,58 @@
+/// One row range of a weight matrix, in host memory.
+public struct WeightPart: Sendable {
+    /// Output channels of this part.
+    public let rows: Int
+    /// `rows` packed rows in the weight's format.
+    public let bytes: HostBytes
+    /// FP32 scales, one a row; only for `WeightFormat.int8`.
+    public let scales: HostBytes?
+
+    public init(rows: Int, bytes: HostBytes, scales: HostBytes? = nil) {
+        self.rows = rows
+        self.bytes = bytes
+        self.scales = scales
+    }
+}
+
+/// A weight matrix `[N, K]` as the loader hands it to a backend: parts of rows, one below the other.
+///
+/// Projections that read the same input (query, key and value; gate and up) are loaded as parts of one weight, so that
+/// one op computes them and no concatenated copy is made where the backend can read the parts where they lie.
+public struct WeightSource: Sendable {
+    /// The tensor names in the file, for errors.
+    public let name: String
+    public let format: WeightFormat
+    /// `K`, the input features.
+    public let columns: Int
+    public let parts: [WeightPart]
+
+    /// - Precondition: at least one part, and every part's bytes are exactly `rows` rows of `columns` values.
+    public init(name: String, format: WeightFormat, columns: Int, parts: [WeightPart]) {
+        precondition(!parts.isEmpty, "weight \(name) has no parts")
+        for part in parts {
+            let rowByteCount = format.rowByteCount(columns: columns) ?? -1
+            precondition(part.bytes.byteCount == rowByteCount * part.rows, "weight \(name) has the wrong byte count")
+            precondition((part.scales?.byteCount ?? 0) == (format == .int8 ? part.rows * 4 : 0), "scales of \(name)")
+        }
+        self.name = name
+        self.format = format
+        self.columns = columns
+        self.parts = parts
+    }
+
+    /// `N`, the output channels of all parts.
+    public var rows: Int { parts.reduce(0) { $0 + $1.rows } }
+    public var byteCount: Int { parts.reduce(0) { $0 + $1.bytes.byteCount } }
+}
+
+/// A weight matrix prepared for one backend: repacked, uploaded, or mapped as it is.
+///
+/// - `N` (`rows`): output channels; `K` (`columns`): input features.
+public protocol Weight: AnyObject, Sendable {
+    var name: String { get }
+    var format: WeightFormat { get }
+    var rows: Int { get }
+    var columns: Int { get }
+    /// Output channels of each part, in order.
+    var partRows: [Int] { get }
+}
