@@ -42,7 +42,8 @@ struct ActivationTests {
     @Test("activations at the ends of the range", arguments: Activation.allCases)
     func extremes(_ activation: Activation) {
         let magnitudes: [Float] = [
-            0, Float(bitPattern: 71_362), 1e-20, 1e-6, 0.5, 1, 3, 5.5, 9, 10, 20, 44, 87, 88, 89, 90, 103, 104, 500, 1e4, 1e13, 1e20,
+            0, Float(bitPattern: 71_362), 1e-20, 1e-6, 0.5, 1, 3, 5.5, 9, 10, 20, 44, 87, 88, 89, 90, 103, 104, 500,
+            1e4, 1e13, 1e20,
         ]
         for value in magnitudes.flatMap({ [$0, -$0] }) {
             // One value a tensor: an error at a small one must not hide behind a large one.
@@ -82,7 +83,8 @@ struct SoftmaxTests {
         arguments: RowCase.sizes(
             "softmax",
             columns: [
-                1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000, 1023, 1024,
+                1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1000, 1023,
+                1024,
                 1025, 4096, 4097, 50_257, 262_144,
             ]
         ).selected)
@@ -99,7 +101,8 @@ struct SoftmaxTests {
     }
 
     enum Values: String, CaseIterable {
-        case equal, allHuge, allVeryNegative, oneHuge, infiniteAtStart, infiniteAtEnd, allButOneInfinite, rising, falling
+        case equal, allHuge, allVeryNegative, oneHuge, infiniteAtStart, infiniteAtEnd, allButOneInfinite, rising,
+            falling
         case extremeRange
     }
 

@@ -54,9 +54,10 @@ struct AttentionCase: ConformanceCase {
     static let prefills: [AttentionCase] = cacheTypes.flatMap { dtype in
         [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129, 257].map {
             AttentionCase(sequences: [[$0, $0]], headSize: 32, keyHeads: 2, group: 2, dtype: dtype, gap: $0 % 2 * 3)
-        } + [[8, 40], [17, 100], [64, 200], [65, 1000], [2, 2000], [33, 48]].map {
-            AttentionCase(sequences: [$0], headSize: 64, keyHeads: 1, group: 4, dtype: dtype)
         }
+            + [[8, 40], [17, 100], [64, 200], [65, 1000], [2, 2000], [33, 48]].map {
+                AttentionCase(sequences: [$0], headSize: 64, keyHeads: 1, group: 4, dtype: dtype)
+            }
     }
 
     /// Sequences that decode beside ones in prefill and ones whose prefill goes on in chunks.

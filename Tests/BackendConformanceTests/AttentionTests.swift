@@ -82,7 +82,8 @@ struct AttentionHost {
                 sequence.blocks[$0 / one.blockSize] * Int32(one.blockSize) + Int32($0 % one.blockSize)
             }
             let count = slots.count * one.keyHeads * one.headSize
-            let keyRows = one.scores == .allEqual ? [Float](repeating: 0.5, count: count) : random.floats(count, scale: 2)
+            let keyRows =
+                one.scores == .allEqual ? [Float](repeating: 0.5, count: count) : random.floats(count, scale: 2)
             keys.store(Matrix(rows: slots.count, columns: count / slots.count, floats: keyRows), slots: slots)
             values.store(
                 Matrix(rows: slots.count, columns: count / slots.count, floats: random.floats(count)), slots: slots)

@@ -29,10 +29,13 @@ struct StoreCase: ConformanceCase {
             [
                 StoreCase(dtype: dtype, tokens: tokens, headSize: 64, keyHeads: 2, group: 3),
                 StoreCase(dtype: dtype, tokens: tokens, headSize: 1, keyHeads: 1, group: 1, hasQuery: false),
-                StoreCase(dtype: dtype, tokens: tokens, headSize: 10, keyHeads: 3, group: 2, hasQuery: false, isFused: true),
-                StoreCase(dtype: dtype, tokens: tokens, headSize: 64, keyHeads: 2, group: 4, rotarySize: 64, isFused: true),
+                StoreCase(
+                    dtype: dtype, tokens: tokens, headSize: 10, keyHeads: 3, group: 2, hasQuery: false, isFused: true),
+                StoreCase(
+                    dtype: dtype, tokens: tokens, headSize: 64, keyHeads: 2, group: 4, rotarySize: 64, isFused: true),
                 StoreCase(dtype: dtype, tokens: tokens, headSize: 80, keyHeads: 4, group: 1, rotarySize: 32),
-                StoreCase(dtype: dtype, tokens: tokens, headSize: 10, keyHeads: 1, group: 7, rotarySize: 6, blockSize: 4),
+                StoreCase(
+                    dtype: dtype, tokens: tokens, headSize: 10, keyHeads: 1, group: 7, rotarySize: 6, blockSize: 4),
                 StoreCase(
                     dtype: dtype, tokens: tokens, headSize: 128, keyHeads: 1, group: 8, rotarySize: 128,
                     layout: .interleaved, blockSize: 32, isFused: true),
@@ -62,7 +65,8 @@ struct CacheTests {
         }
     }
 
-    private func check(_ one: StoreCase, _ host: StoreHost, _ device: StoreDevice, _ expectations: Expectations) throws {
+    private func check(_ one: StoreCase, _ host: StoreHost, _ device: StoreDevice, _ expectations: Expectations) throws
+    {
         try expectations.identical(
             device.values, NumberFormats.encode(host.expectedValues.values, as: one.dtype), "value cache")
         if host.rope == nil {

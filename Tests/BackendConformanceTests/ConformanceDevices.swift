@@ -63,5 +63,5 @@ extension Array where Element: ConformanceCase {
 }
 
 enum ConformanceDevices {
-    static let all: [ConformanceDevice] = []
+    static let all: [ConformanceDevice] = [ConformanceDevice("reference") { ReferenceBackend() }]
 }

@@ -22,7 +22,9 @@ struct MatmulCase: ConformanceCase {
     var cost: Int { tokens * rows * columns }
 
     var name: String {
-        var words = ["\(format.rawValue) T=\(tokens) N=\(partRows.map(String.init).joined(separator: "+")) K=\(columns)"]
+        var words = [
+            "\(format.rawValue) T=\(tokens) N=\(partRows.map(String.init).joined(separator: "+")) K=\(columns)"
+        ]
         if hasBias { words.append("bias") }
         if let activation { words.append(activation.rawValue) }
         if isGated { words.append("gated") }
@@ -53,7 +55,9 @@ struct MatmulCase: ConformanceCase {
     static let rowSweep = perFormat { format in
         [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 96, 127, 128, 129, 255, 257]
             .flatMap { rows in
-                [1, 2, 5, 17].map { MatmulCase(format: format, tokens: $0, partRows: [rows], columns: 48, shift: $0 % 2) }
+                [1, 2, 5, 17].map {
+                    MatmulCase(format: format, tokens: $0, partRows: [rows], columns: 48, shift: $0 % 2)
+                }
             }
     }
 
@@ -94,11 +98,13 @@ struct MatmulCase: ConformanceCase {
             [1, 6, 17].map {
                 MatmulCase(format: format, tokens: $0, partRows: partRows, columns: 40, hasBias: true)
             }
-        } + [[33, 33], [66], [64, 64], [1, 1], [2]].flatMap { partRows in
-            [1, 6, 17].map {
-                MatmulCase(format: format, tokens: $0, partRows: partRows, columns: 40, activation: .silu, isGated: true)
-            }
         }
+            + [[33, 33], [66], [64, 64], [1, 1], [2]].flatMap { partRows in
+                [1, 6, 17].map {
+                    MatmulCase(
+                        format: format, tokens: $0, partRows: partRows, columns: 40, activation: .silu, isGated: true)
+                }
+            }
     }
 
     /// Layers of GPT-2, Llama-like and BERT-like models, and a vocabulary.

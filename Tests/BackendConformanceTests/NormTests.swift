@@ -27,7 +27,8 @@ struct NormCase: ConformanceCase {
 
     static let sizes: [NormCase] = Kind.allCases.flatMap { kind in
         [
-            1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 384, 511, 513, 576, 768, 1000,
+            1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 384, 511, 513, 576, 768,
+            1000,
             1023, 1024, 1025, 2048, 2049, 4096, 5120,
         ].flatMap { columns in
             [1, 3, 17].map { rows in
@@ -84,7 +85,8 @@ struct NormTests {
     private func check(_ one: NormCase) {
         var random = one.random
         let x = values(one, &random)
-        let usesResidual = [.residual, .residualInPlace, .residualAndSum, .sumIsX, .sumIsResidual].contains(one.arguments)
+        let usesResidual = [.residual, .residualInPlace, .residualAndSum, .sumIsX, .sumIsResidual].contains(
+            one.arguments)
         let residual = usesResidual ? random.floats(one.rows * one.columns) : nil
         let weight = random.floats(one.columns).map { $0 + 1 }
         let bias = one.hasBias ? random.floats(one.columns) : nil

@@ -103,7 +103,8 @@ struct SelectionTests {
             let (bytes, damage) = try values.contents()
             if let damage { expectations.fail("values: \(damage)") }
             let found = NumberFormats.decode(bytes, as: .float32)
-            let wanted = expected.enumerated().flatMap { row, columns in columns.map { x[row * one.columns + Int($0)] } }
+            let wanted = expected.enumerated().flatMap { row, columns in columns.map { x[row * one.columns + Int($0)] }
+            }
             let isEqual = zip(found, wanted).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) }
             expectations.expect(isEqual, "values are not those of the chosen columns")
             try expectations.unchanged(input, "x")

@@ -37,5 +37,7 @@ public enum NumberFormats {
     }
 
     /// `values` after rounding to `dtype` and back.
-    public static func rounded(_ values: [Float], to dtype: DType) -> [Float] { decode(encode(values, as: dtype), as: dtype) }
+    public static func rounded(_ values: [Float], to dtype: DType) -> [Float] {
+        decode(encode(values, as: dtype), as: dtype)
+    }
 }

@@ -34,7 +34,8 @@ public struct PackedWeight: Sendable {
         }
     }
 
-    private static func packElements(_ raw: [Float], _ dtype: DType, rows: Int) -> (part: WeightPart, values: [Double]) {
+    private static func packElements(_ raw: [Float], _ dtype: DType, rows: Int) -> (part: WeightPart, values: [Double])
+    {
         let bytes = NumberFormats.encode(raw, as: dtype)
         return (
             WeightPart(rows: rows, bytes: hostBytes(bytes)), NumberFormats.decode(bytes, as: dtype).map(Double.init)
