@@ -43,7 +43,7 @@ public actor Engine {
             limits: Scheduler.Limits(
                 tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength),
             pool: BlockPool(
-                blockCount: runner.cache.blockCount, blockSizeInTokens: options.blockSizeInTokens))
+                blockCount: runner.cache.shape.blockCount, blockSizeInTokens: options.blockSizeInTokens))
     }
 
     /// Continues a text.
