@@ -25,7 +25,7 @@ build-tests: setup
 
 # FILTER=Name runs the tests whose name matches.
 test: build-tests
-	swift test $(CONFIGURATION) --skip-build $(if $(FILTER),--filter $(FILTER))
+	swift test $(CONFIGURATION) --skip-build --disable-xctest $(if $(FILTER),--filter $(FILTER))
 
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
