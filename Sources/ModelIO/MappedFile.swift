@@ -10,20 +10,15 @@ public final class MappedFile: HostMemory {
     // SAFETY: mapped read-only for the life of this object.
     nonisolated(unsafe) public let pointer: UnsafeRawBufferPointer
 
-    /// How the pages will be read, a hint for the kernel.
-    public enum Access: Sendable { case sequential, random }
-
     /// Maps a regular file.
     /// - Throws: `LoadError` naming the path: missing, no permission, a folder, not a regular file, empty.
-    public init(path: String, access: Access = .sequential) throws {
+    public init(path: String) throws {
         let file = try OpenFile(reading: path)
         guard file.byteCount > 0 else { throw LoadError.invalidFile(path: path, reason: "the file is empty") }
         let mapped = mmap(nil, file.byteCount, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
         guard let mapped, mapped != MAP_FAILED else {
             throw LoadError.unreadable(path: path, reason: "cannot be mapped: \(OpenFile.reason(errno))")
         }
-        // A hint only: a failure changes nothing that matters.
-        _ = madvise(mapped, file.byteCount, access == .sequential ? MADV_SEQUENTIAL : MADV_RANDOM)
         self.path = path
         self.pointer = UnsafeRawBufferPointer(start: mapped, count: file.byteCount)
     }

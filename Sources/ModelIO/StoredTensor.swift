@@ -81,3 +81,13 @@ public struct StoredTensor: Sendable {
         self.path = path
     }
 }
+
+extension StoredType {
+    /// Whether elements are floats of 16 bits or more, which the loader converts between.
+    public var isFloat: Bool {
+        switch self {
+        case .float64, .float32, .float16, .bfloat16: true
+        default: false
+        }
+    }
+}
