@@ -39,7 +39,9 @@ struct ErrorReport {
     /// The message on one line, without control characters that would garble a terminal or a log.
     static func flattened(_ message: String) -> String {
         let lines = message.split(whereSeparator: \.isNewline).map { line in
-            String(String.UnicodeScalarView(line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+            String(
+                String.UnicodeScalarView(
+                    line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
         }
         return lines.filter { !$0.allSatisfy(\.isWhitespace) }.joined(separator: "; ")
     }

@@ -25,7 +25,8 @@ struct JSONLines: Sequence {
     static func string(_ line: String, number: Int, name: String) throws -> String {
         let value = try JSONDocument(parsing: line, source: "\(name), line \(number)").root
         guard let string = value.string else {
-            throw InputError.invalidLine(name: name, line: number, reason: "expected a JSON string, found \(value.kind.name)")
+            throw InputError.invalidLine(
+                name: name, line: number, reason: "expected a JSON string, found \(value.kind.name)")
         }
         return string
     }
