@@ -14,9 +14,13 @@ struct StandardErrorLog: LogHandler {
 
     func log(event: LogEvent) {
         let level = event.level >= .warning ? "\(event.level): " : ""
-        let line = "infer: \(level)\(ErrorReport.flattened(event.message.description))\n"
+        StandardErrorLog.line("infer: \(level)\(ErrorReport.flattened(event.message.description))")
+    }
+
+    /// Writes one line to standard error.
+    static func line(_ text: String) {
         // A log that cannot be written has nowhere to complain.
-        try? FileDescriptor(rawValue: STDERR_FILENO).writeAll(Array(line.utf8))
+        try? FileDescriptor(rawValue: STDERR_FILENO).writeAll(Array((text + "\n").utf8))
     }
 
     /// A logger for the command line: notices (such as the chosen device) and worse, or everything.
