@@ -4,17 +4,14 @@
 #include "kernels.h"
 #include "pool.h"
 
-/// Tokens whose activations are packed at once for a product of many rows.
-enum { TOKEN_BLOCK = 512 };
-
 typedef struct {
     cpuk_limits limits;
-    /// Packed activations, or the partial results of attention.
+    /// The partial results of attention.
     float *shared;
     int64_t shared_count;
     /// First task and first partial result of each sequence.
     int64_t *sequence_starts;
-    /// One piece a thread: panels of weights, or the scratch of attention.
+    /// One piece a thread, for a tile of attention.
     char *thread_memory;
     int64_t thread_bytes;
 } scratch_memory;
