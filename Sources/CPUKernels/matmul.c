@@ -6,6 +6,8 @@ enum {
     ROW_STEP = 64,
     /// Bytes of activations that stay there too while rows pass.
     TOKEN_BLOCK_BYTES = 192 * 1024,
+    /// Fewer tokens than this are faster without a library's packing.
+    MIN_SGEMM_TOKENS = 32,
 };
 
 typedef struct {
@@ -84,6 +86,39 @@ static void matmul_task(void *argument, int64_t task, int worker) {
             multiply_step(job, n, at_most(end - n, ROW_STEP), t, at_most(last - t, job->block_tokens));
 }
 
+// The same by a BLAS library on this thread alone, from a whole slice of outputs into scratch.
+static void sgemm_task(void *argument, int64_t task, int worker) {
+    enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
+    const matmul_job *job = argument;
+    const cpuk_matmul_args *args = job->args;
+    const cpuk_weight *weight = args->weight;
+    const int64_t n = task * SGEMM_OUTPUTS, count = at_most(SGEMM_OUTPUTS, job->outputs - n);
+    float *products = thread_scratch(job->context, worker);
+    for (int64_t t = 0; t < args->tokens; t += SGEMM_TOKENS) {
+        const int tokens = (int)at_most(SGEMM_TOKENS, args->tokens - t), columns = (int)weight->columns;
+        const float *x = args->x.data + t * args->x.stride;
+        for (int half = 0; half < (args->gated ? 2 : 1); half++) {
+            float *y = products + half * SGEMM_TOKENS * SGEMM_OUTPUTS;
+            FOR_EACH_PIECE(weight, half * job->outputs + n, count, {
+                (void)scales;
+                job->context->sgemm(
+                    ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, tokens, (int)piece, columns, 1, x, (int)args->x.stride,
+                    (const float *)rows, columns, 0, y + offset, SGEMM_OUTPUTS);
+            })
+        }
+        finish(job, n, count, t, tokens, products, products + SGEMM_TOKENS * SGEMM_OUTPUTS, SGEMM_OUTPUTS);
+    }
+}
+
+static bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *args) {
+    const cpuk_weight *weight = args->weight;
+    if (!context->sgemm || weight->format != CPUK_F32 || args->tokens < MIN_SGEMM_TOKENS) return false;
+    if (weight->columns < 1 || weight->columns > INT32_MAX || args->x.stride > INT32_MAX) return false;
+    for (int64_t part = 0; part < weight->part_count; part++)
+        if ((uintptr_t)weight->parts[part].data % sizeof(float) != 0) return false;
+    return true;
+}
+
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
     const cpuk_weight *weight = args->weight;
     matmul_job job = {.context = context, .args = args};
@@ -92,6 +127,10 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         .bias = args->bias, .gate_bias = args->bias && args->gated ? args->bias + job.outputs : NULL,
         .activation = args->activation, .gated = args->gated};
     if (args->tokens == 0 || job.outputs == 0) return;
+    if (takes_sgemm(context, args)) {
+        pool_run(context->pool, sgemm_task, &job, divide_up(job.outputs, SGEMM_OUTPUTS));
+        return;
+    }
     const int64_t row_bytes = weight->row_bytes * (args->gated ? 2 : 1), group = context->kernels->group_tokens;
     // Time goes by bytes for few tokens and by products for many.
     const int64_t cost = row_bytes * at_least(1, args->tokens / 4);

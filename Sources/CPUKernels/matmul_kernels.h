@@ -32,19 +32,14 @@ INLINE void dot_step(
     }
 }
 
-// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of these.
-// In order of address, which is what the hardware then runs ahead of.
+// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of these,
+// in order of address, which is what the hardware then runs ahead of. One row at a time is such a stream by itself, and
+// hints only slow it down.
 INLINE void prefetch_next(const int format, const int R, const char *rows, int64_t row_bytes, int64_t k) {
     const int bytes = R * VL * (int)format_bytes(format);
-    if (R == 1) {
-        // One stream: a fixed distance ahead, as near as it can be used.
-        enum { DISTANCE = 2048 };
-        UNROLL for (int i = 0; i < bytes; i += LINE_BYTES)
-            __builtin_prefetch(rows + k * format_bytes(format) + DISTANCE + i, 0, 3);
-    } else {
-        UNROLL for (int i = 0; i < bytes; i += LINE_BYTES)
-            __builtin_prefetch(rows + R * row_bytes + k * R * format_bytes(format) + i, 0, 1);
-    }
+    if (R == 1) return;
+    UNROLL for (int i = 0; i < bytes; i += LINE_BYTES)
+        __builtin_prefetch(rows + R * row_bytes + k * R * format_bytes(format) + i, 0, 1);
 }
 
 // R * T sums in registers. The order of additions within one sum depends on neither R nor T, so a token's result is the
@@ -56,18 +51,14 @@ INLINE void dot_block(
     vf sums[MAX_BLOCK_SUMS];
     UNROLL for (int i = 0; i < MAX_BLOCK_SUMS; i++) sums[i] = splat(0);
     int64_t k = 0;
-    if (R * T <= 4) {
-        for (; k + STEPS * VL <= columns; k += STEPS * VL) {
-            UNROLL for (int step = 0; step < STEPS; step++) {
+    if (R == 1) {
+        for (; k + STEPS * VL <= columns; k += STEPS * VL)
+            UNROLL for (int step = 0; step < STEPS; step++)
                 dot_step(format, R, T, rows, row_bytes, x, ldx, k + step * VL, sums);
-                if (step * VL * format_bytes(format) % LINE_BYTES == 0)
-                    prefetch_next(format, R, rows, row_bytes, k + step * VL);
-            }
-        }
     }
     for (; k + VL <= columns; k += VL) {
         dot_step(format, R, T, rows, row_bytes, x, ldx, k, sums);
-        if (R > 1) prefetch_next(format, R, rows, row_bytes, k);
+        prefetch_next(format, R, rows, row_bytes, k);
     }
     if (k < columns) {
         vf w[MAX_BLOCK_ROWS];
