@@ -1,5 +1,5 @@
 internal import JSONCore
-package import TensorCore
+public import TensorCore
 
 /// A safetensors file: `u64` header length (little-endian), a JSON header, then the tensors' bytes without gaps.
 /// (https://huggingface.co/docs/safetensors, "Format")
@@ -30,8 +30,8 @@ public struct SafetensorsFile: Sendable {
         self.metadata = parsed.metadata
         self.tensors = parsed.entries.map { entry in
             let range = header.upperBound + entry.range.lowerBound..<header.upperBound + entry.range.upperBound
-            return StoredTensor(
-                name: entry.name, type: entry.type, shape: entry.shape, bytes: file.bytes(range), path: path)
+            let part = HostBytes(owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes.pointer[range]))
+            return StoredTensor(name: entry.name, type: entry.type, shape: entry.shape, bytes: part, path: path)
         }
     }
 
