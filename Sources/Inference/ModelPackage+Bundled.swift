@@ -1,7 +1,7 @@
 internal import BundledModel
-public import ModelIO
+internal import ModelIO
 internal import TensorCore
-public import Tokenization
+internal import Tokenization
 
 extension ModelPackage {
     /// What errors and listings call the bundled model.
