@@ -44,7 +44,7 @@ typedef char weight_t;
     __global const weight_t *weight0, const ulong weight0_offset,                                                      \
     __global const weight_t *weight1, const ulong weight1_offset,                                                      \
     __global const weight_t *weight2, const ulong weight2_offset,                                                      \
-    __global const float *scales, const uint part_end0, const uint part_end1,                                          \
+    __global const float *scales, const ulong scales_offset, const uint part_end0, const uint part_end1,               \
     __global const float *bias, const ulong bias_offset,                                                               \
     __global const float *residual, const ulong residual_offset, const uint residual_stride,                           \
     __global float *out, const ulong out_offset, const uint out_stride,                                                \

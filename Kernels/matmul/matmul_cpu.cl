@@ -33,14 +33,6 @@ inline float16 load_partial_weight16(__global const weight_t *p, const uint coun
     return vload16(0, lanes);
 }
 
-inline float sum16(const float16 v)
-{
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.lo + c.hi;
-}
-
 inline float16 activate16(const float16 v, const uint activation)
 {
     switch (activation) {
@@ -93,15 +85,29 @@ inline void finish16(
 }
 
 #define FINISH16(y, value, t, column)                                                                                  \
-    finish16(y, value, t, column, columns, scales, bias + bias_offset, residual + residual_offset, residual_stride,    \
-             out + out_offset, out_stride, flags)
+    finish16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset,      \
+             residual_stride, out + out_offset, out_stride, flags)
 
 #if defined(VECTOR_TOKENS)
 // matmul_vector_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, at the memory's rate.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens,
 // VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], local [1]. Local memory: none.
-// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a divisor of 16).
+// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a divisor of 16: rows at a time;
+// one row at a time is one stream, which the prefetchers follow best), VECTOR_STEPS (16-feature steps with sums of their
+// own, so that the adds do not wait for each other).
+
+// Adds features k ..< k + 16 of all rows and tokens.
+#define VECTOR_STEP(sums, k)                                                                                           \
+    do {                                                                                                               \
+        float16 xs[VECTOR_TOKENS];                                                                                     \
+        _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t) xs[t] = vload16(0, rows[t] + (k));                  \
+        _Pragma("unroll") for (uint r = 0; r < VECTOR_ROWS; ++r)                                                       \
+        {                                                                                                              \
+            const float16 ws = load_weight16(w[r] + (k));                                                              \
+            _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t) sums[r][t] = fma(ws, xs[t], sums[r][t]);        \
+        }                                                                                                              \
+    } while (0)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
@@ -127,39 +133,40 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
                 const uint row = block < 16 ? lane : columns + lane;
                 w[r] = WEIGHT_ROW(row);
             }
-            float16 sums[VECTOR_ROWS][VECTOR_TOKENS];
+            float16 sums[VECTOR_STEPS][VECTOR_ROWS][VECTOR_TOKENS];
             #pragma unroll
-            for (uint r = 0; r < VECTOR_ROWS; ++r)
+            for (uint i = 0; i < VECTOR_STEPS; ++i)
                 #pragma unroll
-                for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                    sums[r][t] = 0.0f;
-            for (uint k = 0; k < whole; k += 16) {
-                float16 xs[VECTOR_TOKENS];
-                #pragma unroll
-                for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                    xs[t] = vload16(0, rows[t] + k);
-                #pragma unroll
-                for (uint r = 0; r < VECTOR_ROWS; ++r) {
-                    const float16 ws = load_weight16(w[r] + k);
+                for (uint r = 0; r < VECTOR_ROWS; ++r)
                     #pragma unroll
                     for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                        sums[r][t] = fma(ws, xs[t], sums[r][t]);
-                }
-            }
+                        sums[i][r][t] = 0.0f;
+            uint k = 0;
+            for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16)
+                #pragma unroll
+                for (uint i = 0; i < VECTOR_STEPS; ++i)
+                    VECTOR_STEP(sums[i], k + i * 16);
+            for (; k < whole; k += 16)
+                VECTOR_STEP(sums[0], k);
             if (rest) {
                 #pragma unroll
                 for (uint r = 0; r < VECTOR_ROWS; ++r) {
                     const float16 ws = load_partial_weight16(w[r] + whole, rest);
                     #pragma unroll
                     for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                        sums[r][t] = fma(ws, load_partial16(rows[t] + whole, rest), sums[r][t]);
+                        sums[0][r][t] = fma(ws, load_partial16(rows[t] + whole, rest), sums[0][r][t]);
                 }
             }
             #pragma unroll
             for (uint r = 0; r < VECTOR_ROWS; ++r)
                 #pragma unroll
-                for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                    products[t][block + r] = sum16(sums[r][t]);
+                for (uint t = 0; t < VECTOR_TOKENS; ++t) {
+                    float16 sum = sums[0][r][t];
+                    #pragma unroll
+                    for (uint i = 1; i < VECTOR_STEPS; ++i)
+                        sum += sums[i][r][t];
+                    products[t][block + r] = sum16(sum);
+                }
         }
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
             FINISH16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
@@ -179,37 +186,6 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
 // K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output), else 4 bytes.
 // Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 16).
 
-// One step of a 16 x 16 transposition: swaps the off-diagonal blocks of `size` lanes between two rows.
-#define SWAP8(a, b)                                                                                                    \
-    do {                                                                                                               \
-        const float16 u = (float16)(a.lo, b.lo), v = (float16)(a.hi, b.hi);                                            \
-        a = u;                                                                                                         \
-        b = v;                                                                                                         \
-    } while (0)
-#define SWAP4(a, b)                                                                                                    \
-    do {                                                                                                               \
-        const float16 u = (float16)(a.s0123, b.s0123, a.s89ab, b.s89ab);                                               \
-        const float16 v = (float16)(a.s4567, b.s4567, a.scdef, b.scdef);                                               \
-        a = u;                                                                                                         \
-        b = v;                                                                                                         \
-    } while (0)
-#define SWAP2(a, b)                                                                                                    \
-    do {                                                                                                               \
-        const float16 u = (float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd);                           \
-        const float16 v = (float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef);                           \
-        a = u;                                                                                                         \
-        b = v;                                                                                                         \
-    } while (0)
-#define SWAP1(a, b)                                                                                                    \
-    do {                                                                                                               \
-        const float16 u = (float16)(a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6,                                    \
-                                    a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se);                                   \
-        const float16 v = (float16)(a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7,                                    \
-                                    a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf, b.sf);                                   \
-        a = u;                                                                                                         \
-        b = v;                                                                                                         \
-    } while (0)
-
 // Packs 16 rows by `count` features: packed[k * 32 + row] = rows[row][k].
 inline void pack16(__global const weight_t *const *rows, const uint k0, const uint count, __local float *packed)
 {
@@ -219,18 +195,7 @@ inline void pack16(__global const weight_t *const *rows, const uint k0, const ui
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
             m[r] = load_weight16(rows[r] + k0 + k);
-        #pragma unroll
-        for (uint r = 0; r < 8; ++r)
-            SWAP8(m[r], m[r + 8]);
-        #pragma unroll
-        for (uint r = 0; r < 8; ++r)
-            SWAP4(m[(r & 3) + (r >> 2) * 8], m[(r & 3) + (r >> 2) * 8 + 4]);
-        #pragma unroll
-        for (uint r = 0; r < 8; ++r)
-            SWAP2(m[(r & 1) + (r >> 1) * 4], m[(r & 1) + (r >> 1) * 4 + 2]);
-        #pragma unroll
-        for (uint r = 0; r < 8; ++r)
-            SWAP1(m[r * 2], m[r * 2 + 1]);
+        transpose16(m);
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
             vstore16(m[r], 0, packed + (k + r) * 32);
