@@ -34,7 +34,7 @@ typedef ushort cache_t;
     __global const int *context_lengths, const ulong context_lengths_offset,                                           \
     __global const int *block_tables, const ulong block_tables_offset, const uint table_stride,                        \
     __global float *out, const ulong out_offset, const uint out_stride,                                                \
-    const uint sequences, const uint heads, const uint key_heads, const uint block_size, const uint window,            \
+    const uint sequences, const uint heads, const uint key_heads, const uint block_size, const int window,             \
     const float scale, const float soft_cap
 
 inline float load_cache(__global const cache_t *p)

@@ -85,7 +85,7 @@ void ATTENTION_NAME(attention_decode)(
     const uint sequence = sequence_of(query_offsets, sequences, t);
     const uint query_end = query_offsets[sequence + 1];
     const uint end_seen = (uint)context_lengths[context_lengths_offset + sequence] - (query_end - 1 - t);
-    const uint begin_seen = end_seen > window ? end_seen - window : 0;
+    const uint begin_seen = max((int)end_seen - window, 0);
     const uint begin = max(begin_seen, split * split_tokens);
     const uint end = min(end_seen, (split + 1) * split_tokens);
     __global const int *table = block_tables + block_tables_offset + (ulong)sequence * table_stride;
@@ -213,7 +213,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
 
     // Query `i` of the tile sees positions below first_end + i.
     const uint first_end = (uint)context_lengths[context_lengths_offset + sequence] - query_count + first_query + 1;
-    const uint tile_begin = first_end > window ? first_end - window : 0;
+    const uint tile_begin = max((int)first_end - window, 0);
     const uint tile_end = first_end + queries - 1;
     __global const int *table = block_tables + block_tables_offset + (ulong)sequence * table_stride;
     query += query_offset + (ulong)(query_begin + first_query) * query_stride + head0 * HEAD_SIZE;
@@ -263,7 +263,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
             for (uint i = 0; i < 8; ++i) {
                 const uint r = min(block * 8 + i, rows - 1);
                 const uint end = first_end + r / head_count;
-                const uint begin = end > window ? end - window : 0;
+                const uint begin = max((int)end - window, 0);
                 const uint16 position = LANES + tile;
                 const int16 hidden0 = position >= (uint16)(end) || position < (uint16)(begin);
                 const int16 hidden1 = position + 16 >= (uint16)(end) || position + 16 < (uint16)(begin);

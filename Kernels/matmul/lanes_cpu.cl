@@ -48,22 +48,6 @@ inline void transpose16(float16 *m)
         SWAP1(m[r * 2], m[r * 2 + 1]);
 }
 
-inline float sum16(const float16 v)
-{
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.lo + c.hi;
-}
-
-inline float max16(const float16 v)
-{
-    const float8 a = fmax(v.lo, v.hi);
-    const float4 b = fmax(a.lo, a.hi);
-    const float2 c = fmax(b.lo, b.hi);
-    return fmax(c.lo, c.hi);
-}
-
 // Lane r of the result is the sum of the lanes of m[r]. Destroys `m`.
 inline float16 sum_each16(float16 *m)
 {

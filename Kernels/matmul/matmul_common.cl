@@ -17,12 +17,8 @@
 #define EPILOGUE_BIAS 1u
 #define EPILOGUE_RESIDUAL 2u
 #define EPILOGUE_GATED 4u
+// The ACTIVATION_ code.
 #define EPILOGUE_ACTIVATION(flags) ((flags) >> 4)
-#define ACTIVATION_NONE 0u
-#define ACTIVATION_GELU_TANH 1u
-#define ACTIVATION_GELU_ERF 2u
-#define ACTIVATION_SILU 3u
-#define ACTIVATION_RELU 4u
 
 #if defined(WEIGHT_F32)
 typedef float weight_t;

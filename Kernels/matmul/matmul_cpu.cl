@@ -33,23 +33,6 @@ inline float16 load_partial_weight16(__global const weight_t *p, const uint coun
     return vload16(0, lanes);
 }
 
-inline float16 activate16(const float16 v, const uint activation)
-{
-    switch (activation) {
-    case ACTIVATION_GELU_TANH:
-        // x/2 (1 + tanh u) = x / (1 + e^-2u)
-        return v / (1.0f + exp(-1.5957691216057308f * (v + 0.044715f * v * v * v)));
-    case ACTIVATION_GELU_ERF:
-        return 0.5f * v * (1.0f + erf(0.7071067811865476f * v));
-    case ACTIVATION_SILU:
-        return v / (1.0f + exp(-v));
-    case ACTIVATION_RELU:
-        return fmax(v, 0.0f);
-    default:
-        return v;
-    }
-}
-
 // Applies the epilogue to columns column ..< column + 16 of token `t` and stores those below `columns`.
 // `y` holds the products of the columns, `value` those of rows P + column ..< P + column + 16 where gated.
 inline void finish16(
