@@ -88,7 +88,8 @@ package struct SafetensorsIndex {
             throw LoadError.json(error)
         }
         guard root.kind == .object else {
-            throw LoadError.invalidFile(path: path, reason: "is \(root.kind.name), expected an object with 'weight_map'")
+            throw LoadError.invalidFile(
+                path: path, reason: "is \(root.kind.name), expected an object with 'weight_map'")
         }
         guard let map = root["weight_map"] else { throw LoadError.missingKey(path: path, keys: ["weight_map"]) }
         guard let members = map.object else {

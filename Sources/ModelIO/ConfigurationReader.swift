@@ -47,7 +47,8 @@ public struct ConfigurationReader: Sendable {
     }
 
     /// A finite number in `range`, or `nil` where it is absent.
-    public func optionalNumber(_ keys: String..., in range: ClosedRange<Double> = NumberRange.finite) throws -> Double? {
+    public func optionalNumber(_ keys: String..., in range: ClosedRange<Double> = NumberRange.finite) throws -> Double?
+    {
         try number(keys, range)
     }
 

@@ -53,7 +53,8 @@ public final class MappedFile: HostMemory {
         let isDiscard = advice == MADV_DONTNEED
         // Only pages that hold nothing else may go; for reading ahead any page touched will do.
         let first = isDiscard ? (offset + page - 1) / page * page : offset / page * page
-        let last = isDiscard && offset + bytes.count < pointer.count
+        let last =
+            isDiscard && offset + bytes.count < pointer.count
             ? (offset + bytes.count) / page * page : offset + bytes.count
         guard last > first else { return }
         _ = madvise(UnsafeMutableRawPointer(mutating: base + first), last - first, advice)

@@ -40,9 +40,10 @@ package struct MatrixConversion: Sendable {
         // but float32 made of 16 bits, and files are far below half the address space.
         let output = HostAllocation(byteCount: rows * columns * format.blockByteCount)
         let scales = format == .int8 ? HostAllocation(byteCount: rows * 4) : nil
-        if rows > 0, columns > 0, let source = tensor.bytes.pointer.baseAddress,
-            let target = output.pointer.baseAddress
-        {
+        try withExtendedLifetime((tensor, output, scales)) {
+            guard rows > 0, columns > 0, let source = tensor.bytes.pointer.baseAddress,
+                let target = output.pointer.baseAddress
+            else { return }
             if tensor.type.weightFormat == format {
                 copyBits(source, target)
             } else {

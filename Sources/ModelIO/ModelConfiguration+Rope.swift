@@ -26,8 +26,8 @@ extension ModelConfiguration {
     private func ropeParameters(layerType: String?) throws -> ConfigurationReader? {
         // Where both are given, the old key wins, as in transformers.
         let old = try keys.object("rope_scaling")
-        let parameters: ConfigurationReader?
-        if let old, (old.root.object?.count ?? 0) > 0 { parameters = old } else { parameters = try keys.object("rope_parameters") }
+        let isOldUsed = (old?.root.object?.count ?? 0) > 0
+        let parameters = isOldUsed ? old : try keys.object("rope_parameters")
         guard let parameters, let layerType, parameters.value(layerType) != nil else { return parameters }
         return try parameters.object(layerType)
     }

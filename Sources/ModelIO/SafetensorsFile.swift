@@ -19,10 +19,13 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: `LoadError` naming the file and the tensor.
     public init(path: String) throws {
         let file = try MappedFile(path: path)
-        let header = try SafetensorsFile.headerRange(of: file.pointer, path: path)
-        let parsed = try SafetensorsHeader(
-            parsing: UnsafeRawBufferPointer(rebasing: file.pointer[header]), path: path,
-            dataByteCount: file.byteCount - header.upperBound)
+        let (header, parsed) = try withExtendedLifetime(file) {
+            let header = try SafetensorsFile.headerRange(of: file.pointer, path: path)
+            let parsed = try SafetensorsHeader(
+                parsing: UnsafeRawBufferPointer(rebasing: file.pointer[header]), path: path,
+                dataByteCount: file.byteCount - header.upperBound)
+            return (header, parsed)
+        }
         self.path = path
         self.metadata = parsed.metadata
         self.tensors = parsed.entries.map { entry in
@@ -71,7 +74,8 @@ package struct SafetensorsHeader {
     package init(parsing bytes: UnsafeRawBufferPointer, path: String, dataByteCount: Int) throws {
         self.path = path
         guard bytes.first == UInt8(ascii: "{") else {
-            throw LoadError.invalidFile(path: path, reason: "the header does not start with '{'; not a safetensors file")
+            throw LoadError.invalidFile(
+                path: path, reason: "the header does not start with '{'; not a safetensors file")
         }
         let root: JSONValue
         do {
@@ -116,7 +120,9 @@ package struct SafetensorsHeader {
     }
 
     private func parseEntry(_ name: String, _ value: JSONValue, dataByteCount: Int) throws -> Entry {
-        guard let members = value.object else { throw broken(name, "is described by \(value.kind.name), not an object") }
+        guard let members = value.object else {
+            throw broken(name, "is described by \(value.kind.name), not an object")
+        }
         var (dtype, shape, offsets): (JSONValue?, JSONValue?, JSONValue?)
         for (key, value) in members {
             switch key {
@@ -190,14 +196,16 @@ package struct SafetensorsHeader {
             }
             if entry.range.lowerBound > end {
                 throw broken(
-                    entry.name, "starts at byte \(entry.range.lowerBound), leaving a hole behind byte \(end) of the data")
+                    entry.name,
+                    "starts at byte \(entry.range.lowerBound), leaving a hole behind byte \(end) of the data")
             }
             end = entry.range.upperBound
             previous = entry.name
         }
         guard end == dataByteCount else {
             throw LoadError.invalidFile(
-                path: path, reason: "\(dataByteCount - end) bytes behind the last tensor belong to none (bytes \(end) on)")
+                path: path,
+                reason: "\(dataByteCount - end) bytes behind the last tensor belong to none (from byte \(end) on)")
         }
     }
 }

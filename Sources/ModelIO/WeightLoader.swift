@@ -60,7 +60,8 @@ public struct WeightLoader: Sendable {
         let count = tensor.shape.elementCount
         guard tensor.type.isFloat else { throw unsupported(tensor) }
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            if let source = tensor.bytes.pointer.baseAddress, let target = buffer.baseAddress {
+            withExtendedLifetime(tensor) {
+                guard let source = tensor.bytes.pointer.baseAddress, let target = buffer.baseAddress else { return }
                 _ = ElementConversion.decode(source, tensor.type, count: count, into: target)
             }
             initialized = count
