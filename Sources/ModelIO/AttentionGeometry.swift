@@ -1,0 +1,53 @@
+/// The sizes of a model's attention, checked against each other.
+public struct AttentionGeometry: Sendable, Hashable {
+    /// Features of the residual stream.
+    public let hiddenSize: Int
+    /// `H`, query heads.
+    public let headCount: Int
+    /// `KH`, key and value heads; divides `headCount`.
+    public let keyValueHeadCount: Int
+    /// `D`, elements of a head.
+    public let headSize: Int
+
+    /// Features of all query heads; equals `hiddenSize` in most models, not in all.
+    public var querySize: Int { headCount * headSize }
+    /// Features of all key heads, or of all value heads.
+    public var keyValueSize: Int { keyValueHeadCount * headSize }
+}
+
+extension ModelConfiguration {
+    /// Reads `hidden_size`, `num_attention_heads`, `num_key_value_heads` (default: as many as query heads) and
+    /// `head_dim` (default: `hidden_size / num_attention_heads`), under these names or GPT-2's.
+    /// - Throws: `LoadError` naming the key that is missing, out of bounds, or does not fit the others.
+    public func attentionGeometry() throws -> AttentionGeometry {
+        let hiddenSize = try keys.size("hidden_size", "n_embd", "d_model")
+        let headCount = try keys.size("num_attention_heads", "n_head", "num_heads", maximum: SizeLimit.heads)
+        let keyValueHeads = try keys.optionalSize("num_key_value_heads", maximum: SizeLimit.heads) ?? headCount
+        let headKey = keys.value("num_attention_heads", "n_head", "num_heads")?.key ?? "num_attention_heads"
+        let hiddenKey = keys.value("hidden_size", "n_embd", "d_model")?.key ?? "hidden_size"
+        guard headCount % keyValueHeads == 0 else {
+            throw LoadError.contradiction(
+                path: path, keys: [headKey, "num_key_value_heads"],
+                reason: "\(headCount) query heads cannot share \(keyValueHeads) key/value heads evenly")
+        }
+        let headSize: Int
+        if let stated = try keys.optionalSize("head_dim") {
+            headSize = stated
+        } else {
+            guard hiddenSize % headCount == 0 else {
+                throw LoadError.contradiction(
+                    path: path, keys: [hiddenKey, headKey],
+                    reason: "\(hiddenSize) features do not split into \(headCount) heads and 'head_dim' is not given")
+            }
+            headSize = hiddenSize / headCount
+        }
+        let (querySize, overflow) = headCount.multipliedReportingOverflow(by: headSize)
+        guard !overflow, querySize <= SizeLimit.width else {
+            throw LoadError.contradiction(
+                path: path, keys: [headKey, "head_dim"],
+                reason: "\(headCount) heads of \(headSize) are more than \(SizeLimit.width) features")
+        }
+        return AttentionGeometry(
+            hiddenSize: hiddenSize, headCount: headCount, keyValueHeadCount: keyValueHeads, headSize: headSize)
+    }
+}

@@ -1,0 +1,151 @@
+internal import JSONCore
+internal import TensorCore
+
+/// The tensors of a model, whatever the number of files that hold them.
+public struct Checkpoint: Sendable {
+    /// The file or index that lists the tensors, for errors.
+    public let path: String
+    /// By the names in the file.
+    public let tensors: [String: StoredTensor]
+    /// The strings of the files' `__metadata__`.
+    public let metadata: [String: String]
+
+    public init(path: String, tensors: [StoredTensor], metadata: [String: String] = [:]) {
+        self.path = path
+        self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.metadata = metadata
+    }
+
+    /// Opens one safetensors file.
+    /// - Throws: `LoadError` naming the file and the tensor.
+    public init(safetensors path: String) throws {
+        self.init(try SafetensorsFile(path: path))
+    }
+
+    /// The tensors of one file.
+    public init(_ file: SafetensorsFile) {
+        self.init(path: file.path, tensors: file.tensors, metadata: file.metadata)
+    }
+
+    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does not
+    /// list are left out.
+    /// - Throws: `LoadError` naming the index, the shard and the tensor.
+    public init(index path: String) throws {
+        let index = try SafetensorsIndex(path: path)
+        let folder = parentFolder(of: path)
+        var tensors: [StoredTensor] = []
+        var metadata: [String: String] = [:]
+        for shard in index.shards {
+            let shardPath = joinPath(folder, shard.file)
+            if case .missing(let reason) = PathKind(shardPath) {
+                throw LoadError.invalidShard(
+                    index: path, shard: printable(shard.file), reason: "cannot be opened: \(reason) (\(shardPath))")
+            }
+            let file = try SafetensorsFile(path: shardPath)
+            let byName = Dictionary(file.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+            for name in shard.tensors {
+                guard let tensor = byName[name] else {
+                    throw LoadError.invalidShard(
+                        index: path, shard: printable(shard.file),
+                        reason: "has no tensor '\(printable(name))', which the index says is there")
+                }
+                tensors.append(tensor)
+            }
+            metadata.merge(file.metadata) { first, _ in first }
+        }
+        self.init(path: path, tensors: tensors, metadata: metadata)
+    }
+
+    public subscript(name: String) -> StoredTensor? { tensors[name] }
+
+    /// Bytes of all tensors as stored.
+    public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.byteCount } }
+
+    /// Elements of all tensors.
+    public var elementCount: Int { tensors.values.reduce(0) { $0 + $1.shape.elementCount } }
+}
+
+/// The `weight_map` of a sharded checkpoint: which file holds which tensor.
+package struct SafetensorsIndex {
+    /// The longest index that is read.
+    package static let maximumByteCount = 100_000_000
+
+    package struct Shard {
+        /// Relative to the index's folder, and inside it.
+        package let file: String
+        package var tensors: [String]
+    }
+
+    /// In the order of their first appearance.
+    package private(set) var shards: [Shard] = []
+
+    package init(path: String) throws {
+        let bytes = try OpenFile(reading: path).readAll(maximum: SafetensorsIndex.maximumByteCount)
+        try self.init(parsing: bytes, path: path)
+    }
+
+    package init(parsing bytes: [UInt8], path: String) throws {
+        let root: JSONValue
+        do {
+            root = try JSONDocument(parsing: bytes, source: path).root
+        } catch {
+            throw LoadError.json(error)
+        }
+        guard root.kind == .object else {
+            throw LoadError.invalidFile(
+                path: path, reason: "is \(root.kind.name), expected an object with 'weight_map'")
+        }
+        guard let map = root["weight_map"] else { throw LoadError.missingKey(path: path, keys: ["weight_map"]) }
+        guard let members = map.object else {
+            throw LoadError.invalidValue(
+                path: path, key: "weight_map", expected: "an object of file names", found: map.kind.name)
+        }
+        guard members.count > 0 else {
+            throw LoadError.invalidValue(path: path, key: "weight_map", expected: "tensors", found: "none")
+        }
+        try collect(members, path: path)
+    }
+
+    private mutating func collect(_ members: JSONObject, path: String) throws {
+        var names = Set<String>(minimumCapacity: members.count)
+        var positions: [String: Int] = [:]
+        for (name, value) in members {
+            guard names.insert(name).inserted else {
+                throw LoadError.invalidTensor(path: path, tensor: printable(name), reason: "appears twice in the index")
+            }
+            guard let file = value.string else {
+                throw LoadError.invalidValue(
+                    path: path, key: "weight_map.\(printable(name))", expected: "a file name", found: value.kind.name)
+            }
+            if let position = positions[file] {
+                shards[position].tensors.append(name)
+                continue
+            }
+            if let reason = SafetensorsIndex.refusal(of: file) {
+                throw LoadError.invalidShard(index: path, shard: printable(file), reason: reason)
+            }
+            positions[file] = shards.count
+            shards.append(Shard(file: file, tensors: [name]))
+        }
+    }
+
+    /// Why a shard's file name may not be followed, or `nil` where it may.
+    private static func refusal(of file: String) -> String? {
+        if file.isEmpty { return "has an empty file name" }
+        if file.utf8.contains(0) { return "holds a NUL byte in its file name" }
+        if file.utf8.first == UInt8(ascii: "/") { return "is an absolute path; shards lie beside their index" }
+        let leaves = file.utf8.split(separator: UInt8(ascii: "/")).contains { $0.elementsEqual("..".utf8) }
+        return leaves ? "leaves the index's folder ('..'); shards lie beside their index" : nil
+    }
+}
+
+/// `folder/name`.
+func joinPath(_ folder: String, _ name: String) -> String {
+    folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name
+}
+
+/// The folder part of a path; "." where it has none.
+func parentFolder(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    return slash == path.utf8.startIndex ? "/" : String(path[..<slash])
+}

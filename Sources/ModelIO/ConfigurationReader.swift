@@ -1,0 +1,150 @@
+public import JSONCore
+
+/// Typed reads from one object of a configuration file. `null` counts as absent; of several spellings the first one
+/// present counts.
+public struct ConfigurationReader: Sendable {
+    public let root: JSONValue
+    public let path: String
+    /// What stands before a key in errors, such as `rope_scaling.`.
+    public let prefix: String
+
+    public init(root: JSONValue, path: String, prefix: String = "") {
+        self.root = root
+        self.path = path
+        self.prefix = prefix
+    }
+
+    /// The value of the first key that is there and not null.
+    public func value(_ keys: String...) -> (key: String, value: JSONValue)? { value(among: keys) }
+
+    /// A reader of the object under `key`, or `nil` where it is absent.
+    public func object(_ key: String) throws -> ConfigurationReader? {
+        guard let (key, value) = value(key) else { return nil }
+        guard value.kind == .object else { throw invalid(key, value, expected: "an object") }
+        return ConfigurationReader(root: value, path: path, prefix: prefix + key + ".")
+    }
+
+    /// An integer in `1...maximum`.
+    public func size(_ keys: String..., maximum: Int = SizeLimit.width) throws -> Int {
+        guard let size = try integer(keys, 1...maximum) else { throw missing(keys) }
+        return size
+    }
+
+    /// An integer in `1...maximum`, or `nil` where it is absent.
+    public func optionalSize(_ keys: String..., maximum: Int = SizeLimit.width) throws -> Int? {
+        try integer(keys, 1...maximum)
+    }
+
+    /// An integer in `range`, or `nil` where it is absent.
+    public func optionalInteger(_ keys: String..., in range: ClosedRange<Int>) throws -> Int? {
+        try integer(keys, range)
+    }
+
+    /// A finite number in `range`.
+    public func number(_ keys: String..., in range: ClosedRange<Double> = NumberRange.finite) throws -> Double {
+        guard let number = try number(keys, range) else { throw missing(keys) }
+        return number
+    }
+
+    /// A finite number in `range`, or `nil` where it is absent.
+    public func optionalNumber(_ keys: String..., in range: ClosedRange<Double> = NumberRange.finite) throws -> Double?
+    {
+        try number(keys, range)
+    }
+
+    /// True or false; `default` where it is absent.
+    public func flag(_ keys: String..., default: Bool) throws -> Bool {
+        guard let (key, value) = value(among: keys) else { return `default` }
+        guard let flag = value.bool else { throw invalid(key, value, expected: "true or false") }
+        return flag
+    }
+
+    /// A string.
+    public func string(_ keys: String...) throws -> String {
+        guard let string = try string(among: keys) else { throw missing(keys) }
+        return string
+    }
+
+    /// A string, or `nil` where it is absent.
+    public func optionalString(_ keys: String...) throws -> String? { try string(among: keys) }
+
+    /// An array of strings, or `nil` where it is absent.
+    public func strings(_ key: String) throws -> [String]? {
+        guard let (key, value) = value(key) else { return nil }
+        let strings = value.array?.compactMap(\.string)
+        guard let strings, strings.count == value.array?.count else {
+            throw invalid(key, value, expected: "an array of strings")
+        }
+        return strings
+    }
+
+    /// The error that says `value` should have been `expected`.
+    public func invalid(_ key: String, _ value: JSONValue, expected: String) -> LoadError {
+        let found: String =
+            switch value.kind {
+            case .null: "null"
+            case .true: "true"
+            case .false: "false"
+            case .string: "\"\(printable(value.string ?? "", limit: 40))\""
+            case .integer, .real: value.int.map { "\($0)" } ?? value.double.map { "\($0)" } ?? "a number out of range"
+            case .array, .object: value.kind.name
+            }
+        return .invalidValue(path: path, key: prefix + key, expected: expected, found: found)
+    }
+
+    /// The error that says none of `keys` is there.
+    public func missing(_ keys: [String]) -> LoadError {
+        .missingKey(path: path, keys: keys.map { prefix + $0 })
+    }
+
+    private func value(among keys: [String]) -> (key: String, value: JSONValue)? {
+        for key in keys {
+            if let value = root[key], !value.isNull { return (key, value) }
+        }
+        return nil
+    }
+
+    private func integer(_ keys: [String], _ range: ClosedRange<Int>) throws -> Int? {
+        guard let (key, value) = value(among: keys) else { return nil }
+        let expected =
+            range.lowerBound == 1
+            ? "a positive integer up to \(range.upperBound)"
+            : "an integer from \(range.lowerBound) to \(range.upperBound)"
+        guard let integer = value.int, range.contains(integer) else {
+            // Above all the kind is wrong where this is no integer; the bound would distract.
+            let plain = range.lowerBound == 1 ? "a positive integer" : "an integer"
+            throw invalid(key, value, expected: (value.int ?? 0) > range.upperBound ? expected : plain)
+        }
+        return integer
+    }
+
+    private func number(_ keys: [String], _ range: ClosedRange<Double>) throws -> Double? {
+        guard let (key, value) = value(among: keys) else { return nil }
+        guard let number = value.double, range.contains(number) else {
+            throw invalid(key, value, expected: NumberRange.name(range))
+        }
+        return number
+    }
+
+    private func string(among keys: [String]) throws -> String? {
+        guard let (key, value) = value(among: keys) else { return nil }
+        guard let string = value.string else { throw invalid(key, value, expected: "a string") }
+        return string
+    }
+}
+
+/// Ranges of numbers that configurations hold.
+public enum NumberRange {
+    public static let finite = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
+    public static let positive = Double.leastNormalMagnitude...Double.greatestFiniteMagnitude
+    public static let nonNegative = 0...Double.greatestFiniteMagnitude
+
+    static func name(_ range: ClosedRange<Double>) -> String {
+        switch range {
+        case finite: "a finite number"
+        case positive: "a positive number"
+        case nonNegative: "a number from 0 on"
+        default: "a number from \(range.lowerBound) to \(range.upperBound)"
+        }
+    }
+}

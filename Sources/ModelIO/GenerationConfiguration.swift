@@ -1,0 +1,70 @@
+internal import JSONCore
+
+/// What a model's `generation_config.json` recommends. Every value is optional; the caller's flags come first.
+public struct GenerationConfiguration: Sendable, Hashable {
+    /// Any of them ends a text. Empty where the model has none.
+    public var eosTokenIDs: [Int] = []
+    public var bosTokenID: Int?
+    public var padTokenID: Int?
+    public var decoderStartTokenID: Int?
+    /// Whether to draw tokens at random; false means the best one each time.
+    public var samples: Bool?
+    public var temperature: Double?
+    public var topK: Int?
+    public var topP: Double?
+    public var minP: Double?
+    public var repetitionPenalty: Double?
+    /// Tokens of prompt and continuation together.
+    public var maximumLength: Int?
+    /// Tokens of the continuation.
+    public var maximumNewTokens: Int?
+
+    public init() {}
+
+    /// Reads `generation_config.json` of a model, and what it leaves out of the special tokens from `config.json`.
+    /// A model without that file is fine.
+    /// - Throws: `LoadError` naming the file and the key.
+    public init(_ location: ModelLocation, configuration: ModelConfiguration) throws {
+        self.init()
+        if let path = location.existingFile("generation_config.json") {
+            let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
+            self = try GenerationConfiguration(parsing: bytes, path: path)
+        }
+        try addTokens(from: configuration.keys)
+    }
+
+    /// Reads the text of a `generation_config.json`; `path` is what errors call it.
+    public init(parsing bytes: [UInt8], path: String) throws {
+        let keys = ConfigurationReader(root: try parseConfigurationObject(bytes, path: path), path: path)
+        try addTokens(from: keys)
+        samples = keys.value("do_sample") == nil ? nil : try keys.flag("do_sample", default: false)
+        temperature = try keys.optionalNumber("temperature", in: NumberRange.nonNegative)
+        topK = try keys.optionalInteger("top_k", in: 0...SizeLimit.vocabulary)
+        topP = try keys.optionalNumber("top_p", in: 0...1)
+        minP = try keys.optionalNumber("min_p", in: 0...1)
+        repetitionPenalty = try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
+        maximumLength = try keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
+        maximumNewTokens = try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions)
+    }
+
+    /// Fills in the special tokens that are not set yet.
+    private mutating func addTokens(from keys: ConfigurationReader) throws {
+        if eosTokenIDs.isEmpty { eosTokenIDs = try tokens("eos_token_id", keys) }
+        if bosTokenID == nil { bosTokenID = try tokens("bos_token_id", keys).first }
+        if padTokenID == nil { padTokenID = try tokens("pad_token_id", keys).first }
+        if decoderStartTokenID == nil { decoderStartTokenID = try tokens("decoder_start_token_id", keys).first }
+    }
+
+    /// A token id or a list of them. The first Llama checkpoints write -1 for "none".
+    private func tokens(_ key: String, _ keys: ConfigurationReader) throws -> [Int] {
+        guard let (key, value) = keys.value(key) else { return [] }
+        let elements = value.array.map(Array.init) ?? [value]
+        if value.int == -1 { return [] }
+        return try elements.map { element in
+            guard let token = element.int, (0..<SizeLimit.vocabulary).contains(token) else {
+                throw keys.invalid(key, element, expected: "a token id or a list of them")
+            }
+            return token
+        }
+    }
+}

@@ -1,0 +1,134 @@
+internal import JSONCore
+
+extension ModelConfiguration {
+    /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5) or
+    /// `rope_scaling` (before); the spellings of GPT-NeoX and GPT-J (`rotary_emb_base`, `rotary_pct`, `rotary_dim`) too.
+    ///
+    /// - Parameters:
+    ///   - headSize: elements of a head, of which the first `partial_rotary_factor` are rotated.
+    ///   - layerType: picks the parameters where they are given for each kind of layer (`sliding_attention`).
+    ///   - defaultBase: the base where none is given.
+    /// - Throws: `LoadError` naming the key.
+    public func rope(
+        headSize: Int, layerType: String? = nil, defaultBase: Double = 10_000
+    ) throws -> RopeConfiguration {
+        let parameters = try ropeParameters(layerType: layerType)
+        let base =
+            try parameters?.optionalNumber("rope_theta", in: ropeBaseRange)
+            ?? keys.optionalNumber("rope_theta", "rotary_emb_base", in: ropeBaseRange) ?? defaultBase
+        let rotarySize = try rotarySize(headSize: headSize, parameters: parameters)
+        let scaling = try parameters.map { try ropeScaling($0) } ?? .none
+        return RopeConfiguration(base: base, rotarySize: rotarySize, scaling: scaling)
+    }
+
+    private var ropeBaseRange: ClosedRange<Double> { 1.01...1e15 }
+
+    private func ropeParameters(layerType: String?) throws -> ConfigurationReader? {
+        // Where both are given, the old key wins, as in transformers.
+        let old = try keys.object("rope_scaling")
+        let isOldUsed = (old?.root.object?.count ?? 0) > 0
+        let parameters = isOldUsed ? old : try keys.object("rope_parameters")
+        guard let parameters, let layerType, parameters.value(layerType) != nil else { return parameters }
+        return try parameters.object(layerType)
+    }
+
+    private func rotarySize(headSize: Int, parameters: ConfigurationReader?) throws -> Int {
+        if let size = try keys.optionalSize("rotary_dim") {
+            guard size <= headSize, size % 2 == 0 else {
+                throw LoadError.contradiction(
+                    path: path, keys: ["rotary_dim", "head_dim"],
+                    reason: "\(size) rotated elements of a head must be even and at most its \(headSize)")
+            }
+            return size
+        }
+        let (fraction, key) = try rotaryFraction(parameters)
+        let size = Int(Double(headSize) * fraction)
+        guard size > 0, size % 2 == 0 else {
+            throw LoadError.contradiction(
+                path: path, keys: [key, "head_dim"],
+                reason: "\(fraction) of \(headSize) elements are \(size) rotated ones; an even number is needed")
+        }
+        return size
+    }
+
+    private func rotaryFraction(_ parameters: ConfigurationReader?) throws -> (fraction: Double, key: String) {
+        let name = "partial_rotary_factor"
+        if let parameters, let fraction = try parameters.optionalNumber(name, in: 0...1) {
+            return (fraction, parameters.prefix + name)
+        }
+        let fraction = try keys.optionalNumber(name, "rotary_pct", in: 0...1) ?? 1
+        return (fraction, keys.value(name, "rotary_pct")?.key ?? name)
+    }
+
+    private func ropeScaling(_ parameters: ConfigurationReader) throws -> RopeConfiguration.Scaling {
+        let name = try parameters.optionalString("rope_type", "type") ?? "default"
+        if let other = try parameters.optionalString("type"), other != name {
+            throw LoadError.contradiction(
+                path: path, keys: [parameters.prefix + "rope_type", parameters.prefix + "type"],
+                reason: "'\(printable(name))' and '\(printable(other))'")
+        }
+        let factors = 0.01...1e6
+        switch name {
+        case "default": return .none
+        case "linear": return .linear(factor: try parameters.number("factor", in: factors))
+        case "dynamic": return .dynamic(factor: try parameters.number("factor", in: factors))
+        case "llama3": return try llama3Scaling(parameters, factors)
+        case "yarn": return try yarnScaling(parameters, factors)
+        default:
+            throw LoadError.unsupportedValue(
+                path: path, key: parameters.prefix + "rope_type", value: printable(name),
+                supported: ["default", "linear", "dynamic", "llama3", "yarn"])
+        }
+    }
+
+    private func llama3Scaling(
+        _ parameters: ConfigurationReader, _ factors: ClosedRange<Double>
+    ) throws -> RopeConfiguration.Scaling {
+        let low = try parameters.number("low_freq_factor", in: factors)
+        let high = try parameters.number("high_freq_factor", in: factors)
+        guard low < high else {
+            throw LoadError.contradiction(
+                path: path, keys: [parameters.prefix + "low_freq_factor", parameters.prefix + "high_freq_factor"],
+                reason: "\(low) is not below \(high)")
+        }
+        return .llama3(
+            factor: try parameters.number("factor", in: factors), lowFrequencyFactor: low, highFrequencyFactor: high,
+            originalContext: try originalContext(parameters))
+    }
+
+    private func yarnScaling(
+        _ parameters: ConfigurationReader, _ factors: ClosedRange<Double>
+    ) throws -> RopeConfiguration.Scaling {
+        let context = try originalContext(parameters)
+        let factor: Double
+        if let stated = try parameters.optionalNumber("factor", in: factors) {
+            factor = stated
+        } else {
+            factor = Double(try keys.size("max_position_embeddings", maximum: SizeLimit.positions)) / Double(context)
+        }
+        var yarn = RopeConfiguration.YarnScaling(factor: factor, originalContext: context)
+        // Zero means the default here, as in transformers.
+        let fast = try parameters.optionalNumber("beta_fast", in: 0...1e6) ?? 0
+        let slow = try parameters.optionalNumber("beta_slow", in: 0...1e6) ?? 0
+        if fast != 0 { yarn.betaFast = max(fast, 1e-6) }
+        if slow != 0 { yarn.betaSlow = max(slow, 1e-6) }
+        guard yarn.betaFast >= yarn.betaSlow else {
+            throw LoadError.contradiction(
+                path: path, keys: [parameters.prefix + "beta_fast", parameters.prefix + "beta_slow"],
+                reason: "\(yarn.betaFast) is below \(yarn.betaSlow)")
+        }
+        yarn.truncates = try parameters.flag("truncate", default: true)
+        yarn.attentionFactor = try parameters.optionalNumber("attention_factor", in: 0...1e6)
+        yarn.mscale = try parameters.optionalNumber("mscale", in: 0...1e6)
+        yarn.mscaleAllDimensions = try parameters.optionalNumber("mscale_all_dim", in: 0...1e6)
+        return .yarn(yarn)
+    }
+
+    /// The outer key comes first: Phi-3 keeps the value there.
+    private func originalContext(_ parameters: ConfigurationReader) throws -> Int {
+        let key = "original_max_position_embeddings"
+        return try keys.optionalSize(key, maximum: SizeLimit.positions)
+            ?? parameters.optionalSize(key, maximum: SizeLimit.positions)
+            ?? keys.size("max_position_embeddings", maximum: SizeLimit.positions)
+    }
+}

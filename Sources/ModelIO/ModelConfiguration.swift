@@ -1,0 +1,98 @@
+public import JSONCore
+public import TensorCore
+
+/// The largest sizes a configuration may name; what is over them is a broken or hostile file, not a model.
+public enum SizeLimit {
+    /// Features of a layer.
+    public static let width = 1 << 24
+    public static let vocabulary = 1 << 28
+    public static let layers = 4096
+    public static let heads = 1 << 16
+    /// Tokens of a context.
+    public static let positions = 1 << 28
+}
+
+/// A model's `config.json`, read key by key: every reader takes the spellings a key has had (the first one present
+/// counts, `null` is absent) and throws an error that names the file and the key.
+public struct ModelConfiguration: Sendable {
+    /// The longest file that is read.
+    package static let maximumByteCount = 16_000_000
+
+    public let path: String
+    /// `model_type`, such as `llama`.
+    public let modelType: String
+    /// `architectures`, such as `LlamaForCausalLM`; may be empty.
+    public let architectures: [String]
+    /// The whole object, for keys that only one architecture knows.
+    public let root: JSONValue
+
+    /// Reads a `config.json`.
+    /// - Throws: `LoadError` naming the file and the key.
+    public init(path: String) throws {
+        let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
+        try self.init(parsing: bytes, path: path)
+    }
+
+    /// Reads the `config.json` of a model.
+    /// - Throws: `LoadError` naming the file and the key.
+    public init(_ location: ModelLocation) throws {
+        try self.init(path: location.file("config.json"))
+    }
+
+    /// Reads the text of a `config.json`; `path` is what errors call it.
+    public init(parsing bytes: [UInt8], path: String) throws {
+        let root = try parseConfigurationObject(bytes, path: path)
+        let reader = ConfigurationReader(root: root, path: path)
+        self.root = root
+        self.path = path
+        self.modelType = try reader.string("model_type")
+        self.architectures = try reader.strings("architectures") ?? []
+        if let quantization = reader.value("quantization_config") {
+            let method = quantization.value["quant_method"]?.string ?? "of unknown method"
+            throw LoadError.unsupportedValue(
+                path: path, key: "quantization_config", value: printable(method),
+                supported: ["float32, bfloat16 and float16 weights, quantised by this engine when it loads them"])
+        }
+    }
+
+    /// The keys of the outermost object.
+    public var keys: ConfigurationReader { ConfigurationReader(root: root, path: path) }
+
+    /// The element type that the weights were saved in (`dtype`, formerly `torch_dtype`), or `nil` where it is not said
+    /// or none of the engine's.
+    public func declaredType() throws -> DType? {
+        guard let name = try keys.optionalString("dtype", "torch_dtype") else { return nil }
+        return DType(rawValue: name.hasPrefix("torch.") ? String(name.dropFirst("torch.".count)) : name)
+    }
+
+    /// Whether the head shares the embedding's weights; where the file does not say, what `transformers` assumes for the
+    /// model type.
+    public func tiesWordEmbeddings() throws -> Bool {
+        let untied: Set<String> = [
+            "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "gpt_neox",
+        ]
+        return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
+    }
+
+    /// Tokens that a query sees, itself included, or `nil` where all: `sliding_window`, unless `use_sliding_window` is
+    /// false.
+    public func slidingWindow() throws -> Int? {
+        guard try keys.flag("use_sliding_window", default: true) else { return nil }
+        return try keys.optionalSize("sliding_window", maximum: SizeLimit.positions)
+    }
+}
+
+/// Parses a JSON text whose outermost value must be an object.
+func parseConfigurationObject(_ bytes: [UInt8], path: String) throws -> JSONValue {
+    let root: JSONValue
+    do {
+        // Python writes NaN and Infinity into configurations.
+        root = try JSONDocument(parsing: bytes, source: path, options: .init(allowsNonFiniteNumbers: true)).root
+    } catch {
+        throw LoadError.json(error)
+    }
+    guard root.kind == .object else {
+        throw LoadError.invalidFile(path: path, reason: "is \(root.kind.name), expected an object")
+    }
+    return root
+}

@@ -1,0 +1,127 @@
+internal import Dispatch
+internal import Glibc
+
+/// The rotary position embedding of a model: which angles its configuration gives, computed in float64.
+///
+/// Legend: `R` rotated elements of a head, `P` positions. Pair `i` of position `p` turns by `p * inverseFrequencies()[i]`.
+public struct RopeConfiguration: Sendable, Hashable {
+    /// How the frequencies are changed to reach contexts longer than those trained on.
+    public enum Scaling: Sendable, Hashable {
+        /// Not at all. (Su et al., 2021)
+        case none
+        /// All frequencies divided by `factor`. (Chen et al., 2023)
+        case linear(factor: Double)
+        /// Grows the base with the context once it is longer than the trained one; up to there, which is as far as this
+        /// engine uses it, it changes nothing.
+        case dynamic(factor: Double)
+        /// Low frequencies divided by `factor`, high ones kept, those between blended. (Llama 3.1)
+        case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
+        /// (Peng et al., 2023)
+        case yarn(YarnScaling)
+    }
+
+    /// The parameters of YaRN.
+    public struct YarnScaling: Sendable, Hashable {
+        public var factor: Double
+        /// Tokens of the contexts the model was first trained on.
+        public var originalContext: Int
+        /// Rotations over the original context above which a pair keeps its frequency, and below which it is divided.
+        public var betaFast = 32.0
+        public var betaSlow = 1.0
+        /// Whether the ends of the blend are rounded to whole pairs.
+        public var truncates = true
+        /// Scales cosines and sines; `nil`: `0.1 ln(factor) + 1`, or by `mscale` where both are given.
+        public var attentionFactor: Double?
+        public var mscale: Double?
+        public var mscaleAllDimensions: Double?
+
+        public init(factor: Double, originalContext: Int) {
+            self.factor = factor
+            self.originalContext = originalContext
+        }
+    }
+
+    public let base: Double
+    /// `R`; even.
+    public let rotarySize: Int
+    public let scaling: Scaling
+
+    /// - Precondition: `rotarySize` is positive and even, and `base` is over 1.
+    public init(base: Double, rotarySize: Int, scaling: Scaling = .none) {
+        precondition(rotarySize > 0 && rotarySize % 2 == 0, "rotary size \(rotarySize)")
+        precondition(base > 1, "rotary base \(base)")
+        self.base = base
+        self.rotarySize = rotarySize
+        self.scaling = scaling
+    }
+
+    /// Radians that each pair turns from one position to the next, `[R / 2]`.
+    public func inverseFrequencies() -> [Double] {
+        let plain = (0..<rotarySize / 2).map { 1 / pow(base, Double(2 * $0) / Double(rotarySize)) }
+        switch scaling {
+        case .none, .dynamic: return plain
+        case .linear(let factor): return plain.map { $0 / factor }
+        case .llama3(let factor, let low, let high, let context):
+            return plain.map { frequency in
+                let rotations = Double(context) * frequency / (2 * Double.pi)
+                if rotations > high { return frequency }
+                if rotations < low { return frequency / factor }
+                let smooth = (rotations - low) / (high - low)
+                return (1 - smooth) * frequency / factor + smooth * frequency
+            }
+        case .yarn(let yarn): return yarnFrequencies(plain, yarn)
+        }
+    }
+
+    /// What cosines and sines are multiplied by: 1 except for YaRN.
+    public var attentionFactor: Double {
+        guard case .yarn(let yarn) = scaling else { return 1 }
+        if let stated = yarn.attentionFactor { return stated }
+        func scale(_ mscale: Double) -> Double { yarn.factor <= 1 ? 1 : 0.1 * mscale * log(yarn.factor) + 1 }
+        if let mscale = yarn.mscale, let all = yarn.mscaleAllDimensions, mscale != 0, all != 0 {
+            return scale(mscale) / scale(all)
+        }
+        return scale(1)
+    }
+
+    private func yarnFrequencies(_ plain: [Double], _ yarn: YarnScaling) -> [Double] {
+        // The pair that turns `rotations` times over the original context.
+        func pair(_ rotations: Double) -> Double {
+            Double(rotarySize) * log(Double(yarn.originalContext) / (rotations * 2 * Double.pi)) / (2 * log(base))
+        }
+        var (low, high) = (pair(yarn.betaFast), pair(yarn.betaSlow))
+        if yarn.truncates { (low, high) = (floor(low), ceil(high)) }
+        low = max(low, 0)
+        high = min(high, Double(rotarySize - 1))
+        if low == high { high += 0.001 }
+        return plain.enumerated().map { index, frequency in
+            let ramp = min(max((Double(index) - low) / (high - low), 0), 1)
+            return frequency / yarn.factor * ramp + frequency * (1 - ramp)
+        }
+    }
+
+    /// Cosines and sines of the positions from 0 on, as `RopeArguments.table` wants them: `[P, 2, R / 2]`, for each
+    /// position first the cosines of all pairs, then the sines, times `attentionFactor`, rounded from float64.
+    /// - Precondition: `positions` is not negative.
+    public func table(positions: Int) -> [Float] {
+        precondition(positions >= 0, "\(positions) positions")
+        let frequencies = inverseFrequencies()
+        let (factor, pairs) = (attentionFactor, frequencies.count)
+        let chunk = 256
+        return [Float](unsafeUninitializedCapacity: positions * rotarySize) { buffer, count in
+            count = positions * rotarySize
+            // SAFETY: each iteration writes the rows of its own positions only.
+            nonisolated(unsafe) let table = buffer
+            DispatchQueue.concurrentPerform(iterations: (positions + chunk - 1) / chunk) { index in
+                for position in index * chunk..<min((index + 1) * chunk, positions) {
+                    let row = position * 2 * pairs
+                    for pair in 0..<pairs {
+                        let angle = Double(position) * frequencies[pair]
+                        table[row + pair] = Float(cos(angle) * factor)
+                        table[row + pairs + pair] = Float(sin(angle) * factor)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+public import TensorCore
+
+/// Takes weights out of a checkpoint in the number format that is wanted: where they lie, if they are stored so, else
+/// converted once into memory of their own, after which the file's pages may leave memory. At most one tensor is held
+/// twice at a time.
+///
+/// Names are given without the prefix that some files have and others not: `h.0.ln_1.weight` with the prefixes
+/// `transformer.` and none finds both spellings.
+public struct WeightLoader: Sendable {
+    public let checkpoint: Checkpoint
+    /// Prefixes to try, in this order.
+    public let prefixes: [String]
+
+    public init(_ checkpoint: Checkpoint, prefixes: [String] = [""]) {
+        self.checkpoint = checkpoint
+        self.prefixes = prefixes
+    }
+
+    // MARK: Names
+
+    /// The tensor called `name` with any of the prefixes, or `nil`.
+    public func find(_ name: String) -> StoredTensor? {
+        for prefix in prefixes {
+            if let tensor = checkpoint[prefix + name] { return tensor }
+        }
+        return nil
+    }
+
+    public func contains(_ name: String) -> Bool { find(name) != nil }
+
+    /// The tensor called `name`, which must have the shape given.
+    /// - Throws: `LoadError.missingTensor` with the names tried; `.shapeMismatch`.
+    public func tensor(_ name: String, shape: [Int]) throws -> StoredTensor {
+        guard let tensor = find(name) else {
+            throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: prefixes.map { $0 + name })
+        }
+        guard tensor.shape.extents == shape else {
+            throw LoadError.shapeMismatch(name: tensor.name, expected: shape, found: tensor.shape.extents)
+        }
+        return tensor
+    }
+
+    // MARK: Values
+
+    /// A vector as float32.
+    /// - Throws: `LoadError.missingTensor`, `.shapeMismatch`, `.unsupportedElement`.
+    public func vector(_ name: String, count: Int) throws -> [Float] {
+        try floats(tensor(name, shape: [count]))
+    }
+
+    /// A vector as float32, or `nil` where there is none of that name.
+    /// - Throws: `LoadError.shapeMismatch`, `.unsupportedElement`.
+    public func optionalVector(_ name: String, count: Int) throws -> [Float]? {
+        contains(name) ? try vector(name, count: count) : nil
+    }
+
+    /// The elements of a float tensor of any shape as float32.
+    /// - Throws: `LoadError.unsupportedElement`.
+    public func floats(_ tensor: StoredTensor) throws -> [Float] {
+        let count = tensor.shape.elementCount
+        guard tensor.type.isFloat else { throw unsupported(tensor) }
+        return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            withExtendedLifetime(tensor) {
+                guard let source = tensor.bytes.pointer.baseAddress, let target = buffer.baseAddress else { return }
+                _ = ElementConversion.decode(source, tensor.type, count: count, into: target)
+            }
+            initialized = count
+        }
+    }
+
+    // MARK: Weights
+
+    /// One weight matrix.
+    ///
+    /// - Parameters:
+    ///   - rows: `N`, output channels.
+    ///   - columns: `K`, input features.
+    ///   - format: `nil` keeps the stored format (FP64 becomes FP32).
+    ///   - transposed: whether the file stores `[K, N]`, as GPT-2's Conv1D does.
+    /// - Throws: `LoadError` naming the tensor.
+    public func weight(
+        _ name: String, rows: Int, columns: Int, as format: WeightFormat? = nil, transposed: Bool = false
+    ) throws -> WeightSource {
+        try weight([(name, rows)], columns: columns, as: format, transposed: transposed)
+    }
+
+    /// A weight of several matrices that read the same input, one part each, below one another.
+    ///
+    /// - Parameters:
+    ///   - parts: the names, and each one's rows.
+    ///   - format: `nil` keeps the stored format where all parts have the same, and takes FP32 where not.
+    /// - Throws: `LoadError` naming the tensor.
+    /// - Precondition: at least one part.
+    public func weight(
+        _ parts: [(name: String, rows: Int)], columns: Int, as format: WeightFormat? = nil, transposed: Bool = false
+    ) throws -> WeightSource {
+        precondition(!parts.isEmpty, "a weight without parts")
+        let tensors = try parts.map { part in
+            try tensor(part.name, shape: transposed ? [columns, part.rows] : [part.rows, columns])
+        }
+        let target = format ?? WeightLoader.commonFormat(of: tensors)
+        return WeightSource(
+            name: tensors.map(\.name).joined(separator: " + "), format: target, columns: columns,
+            parts: try zip(tensors, parts).map { tensor, part in
+                try self.part(tensor, rows: part.rows, columns: columns, as: target, transposed: transposed)
+            })
+    }
+
+    private func part(
+        _ tensor: StoredTensor, rows: Int, columns: Int, as format: WeightFormat, transposed: Bool
+    ) throws -> WeightPart {
+        let conversion = MatrixConversion(
+            tensor, rows: rows, columns: columns, isTransposed: transposed, format: format)
+        if conversion.isIdentity { return WeightPart(rows: rows, bytes: tensor.bytes) }
+        do {
+            let part = try conversion.run()
+            tensor.bytes.discard()
+            return part
+        } catch let failure as MatrixConversion.Failure {
+            throw error(failure, tensor, format)
+        }
+    }
+
+    private static func commonFormat(of tensors: [StoredTensor]) -> WeightFormat {
+        let formats = Set(tensors.map { $0.type.weightFormat ?? .float32 })
+        return formats.count == 1 ? formats.first ?? .float32 : .float32
+    }
+
+    private func unsupported(_ tensor: StoredTensor) -> LoadError {
+        .unsupportedElement(name: tensor.name, found: tensor.type.rawValue, expected: "F64, F32, F16 or BF16")
+    }
+
+    private func error(
+        _ failure: MatrixConversion.Failure, _ tensor: StoredTensor, _ format: WeightFormat
+    ) -> LoadError {
+        switch failure {
+        case .unsupportedElement: unsupported(tensor)
+        case .overflowsFloat16:
+            .unrepresentable(
+                name: tensor.name, format: format.rawValue,
+                reason: "it holds values over 65504; use bfloat16 or float32")
+        case .notFinite(let row):
+            .unrepresentable(
+                name: tensor.name, format: format.rawValue, reason: "row \(row) holds an infinity or a NaN")
+        }
+    }
+}
