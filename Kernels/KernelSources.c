@@ -48,8 +48,40 @@ static const char selection_argmax[] = {
 static const char selection_top_k[] = {
 #embed "selection/top_k.cl"
     , 0};
+static const char attention_attention_common[] = {
+#embed "attention/attention_common.cl"
+    , 0};
+static const char attention_attention_cpu[] = {
+#embed "attention/attention_cpu.cl"
+    , 0};
+static const char attention_attention_gpu[] = {
+#embed "attention/attention_gpu.cl"
+    , 0};
+static const char attention_attention_merge[] = {
+#embed "attention/attention_merge.cl"
+    , 0};
+static const char matmul_lanes_cpu[] = {
+#embed "matmul/lanes_cpu.cl"
+    , 0};
+static const char matmul_matmul_common[] = {
+#embed "matmul/matmul_common.cl"
+    , 0};
+static const char matmul_matmul_cpu[] = {
+#embed "matmul/matmul_cpu.cl"
+    , 0};
+static const char matmul_matmul_gpu[] = {
+#embed "matmul/matmul_gpu.cl"
+    , 0};
 
 static const kernel_source sources[] = {
+    SOURCE(attention_attention_common, "attention/attention_common.cl"),
+    SOURCE(attention_attention_cpu, "attention/attention_cpu.cl"),
+    SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
+    SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
+    SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
+    SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
+    SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
+    SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
     SOURCE(common_math, "common/math.cl"),
     SOURCE(common_rope, "common/rope.cl"),
     SOURCE(common_types, "common/types.cl"),

@@ -70,7 +70,7 @@ extension OpenCLBackend {
         let firstEnd = parts[0].rows
         try launch(
             descriptor, range, product.x, product.x.stride32, parts[0].region(weight.format),
-            middle.region(weight.format), last.region(weight.format), weight.parts[0].scalesRegion, UInt32(firstEnd),
+            middle.region(weight.format), last.region(weight.format), weight.scalesRegion, UInt32(firstEnd),
             UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), epilogue.bias, epilogue.residual,
             epilogue.residual.stride32, product.output, product.output.stride32, UInt32(product.tokens),
             UInt32(weight.columns), UInt32(weight.rows), product.flags, repeat each extra, cost: product.cost)
@@ -110,7 +110,6 @@ private struct MatmulProduct {
             "weight \(weight.name) of [\(weight.rows), \(weight.columns)] has a size that kernels do not take")
         try checks.require(
             !isGated || weight.rows % 2 == 0, "gated weight \(weight.name) has an odd number of rows, \(weight.rows)")
-        try checks.require(weight.panelRows == 1, "weight \(weight.name) is repacked")
         try checks.matrix(x, "x", rows: x.rows, columns: weight.columns)
         try checks.matrix(output, "output", rows: tokens, columns: columns)
         try checks.vector(epilogue.bias, "bias", count: weight.rows)

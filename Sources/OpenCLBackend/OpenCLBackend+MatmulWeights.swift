@@ -13,8 +13,7 @@ extension OpenCLWeight {
                 previous.byteOffset + previous.rows * rowByteCount == part.byteOffset
             {
                 regions[regions.count - 1] = Part(
-                    rows: previous.rows + part.rows, buffer: previous.buffer, byteOffset: previous.byteOffset,
-                    scales: previous.scales, scalesByteOffset: previous.scalesByteOffset)
+                    rows: previous.rows + part.rows, buffer: previous.buffer, byteOffset: previous.byteOffset)
             } else {
                 regions.append(part)
             }

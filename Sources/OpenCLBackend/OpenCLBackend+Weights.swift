@@ -6,9 +6,11 @@ extension OpenCLBackend {
     private static let pageByteCount = 4096
 
     /// Rows stay as they lie in the source: read in place where the device shares memory and they are aligned for their
-    /// elements, else copied one part behind the other and discarded. Scales, which are small, are copied.
+    /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales, which are small, are copied.
     public func prepare(_ source: WeightSource) throws -> any Weight {
-        let isInPlace = device.sharesHostMemory && source.parts.allSatisfy { isAligned($0.bytes, for: source.format) }
+        let isInPlace =
+            device.sharesHostMemory && source.parts.count <= OpenCLWeight.maxRegionCount
+            && source.parts.allSatisfy { isAligned($0.bytes, for: source.format) }
         let matrices = source.parts.map(\.bytes)
         let places = isInPlace ? try readInPlace(matrices) : try upload(matrices)
         let parts = zip(source.parts, places).map { part, place in

@@ -19,6 +19,8 @@ public struct Tuning: Sendable, Hashable {
     public var headGroupSize: Int
     /// Work-items of the group that selects the largest elements of one row. A power of two.
     public var selectionGroupSize: Int
+    public var matmul: MatmulTuning
+    public var attention: AttentionTuning
 
     public init(
         family: Family, rowIsWorkItem: Bool, rowGroupSize: Int, elementGroupSize: Int, elementsPerItem: Int,
@@ -31,6 +33,8 @@ public struct Tuning: Sendable, Hashable {
         self.elementsPerItem = elementsPerItem
         self.headGroupSize = headGroupSize
         self.selectionGroupSize = selectionGroupSize
+        matmul = MatmulTuning(variant: family == .cpu ? .registers : .groups)
+        attention = AttentionTuning(variant: family == .cpu ? .registers : .groups)
     }
 
     /// The table.
@@ -59,6 +63,8 @@ public struct Tuning: Sendable, Hashable {
         tuning.elementGroupSize = min(tuning.elementGroupSize, limit)
         tuning.headGroupSize = min(tuning.headGroupSize, limit)
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
+        tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
+        tuning.attention.localMemoryByteCount = device.localMemoryByteCount
         return tuning
     }
 
