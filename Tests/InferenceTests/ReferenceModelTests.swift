@@ -59,6 +59,8 @@ struct ReferenceModelTests {
             let promptIDs = try #require(value["prompt_ids"]?.array).compactMap(\.int)
             let continuation = try #require(value["greedy_ids"]?.array).compactMap(\.int)
             #expect(try package.promptTokens(for: prompt) == promptIDs, "prompt '\(prompt)'")
+            // Where not even the first token is clear there is nothing to compare.
+            guard !continuation.isEmpty else { continue }
             let request = GenerationRequest(promptTokens: promptIDs, maxTokens: continuation.count)
             let (tokens, _, _) = try await collect(try engine.generate(request))
             #expect(tokens == continuation, "after '\(prompt)' on \(device.name)")
