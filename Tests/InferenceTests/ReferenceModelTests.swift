@@ -14,7 +14,7 @@ struct ReferenceModelTests {
         let rows = try expected.rows("input_ids")
         let pass = try ForwardPass(try model.package(), on: device.make(), contextLength: rows[0].count)
         let logits = try rows.flatMap { try pass.logits(for: $0) }
-        let error = normalizedError(logits, try expected.floats("logits"))
+        let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
         #expect(error <= model.tolerance, "\(model.name) on \(device.name): NMSE \(error)")
     }
 
@@ -29,7 +29,7 @@ struct ReferenceModelTests {
                 try model.package(), on: device.make(), contextLength: rows[0].count,
                 options: EngineOptions(weightFormat: format.0))
             let logits = try rows.flatMap { try pass.logits(for: $0) }
-            let error = normalizedError(logits, try expected.floats("logits"))
+            let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
             #expect(error <= format.1, "\(model.name) in \(format.0) on \(device.name): NMSE \(error)")
         }
     }
@@ -53,7 +53,7 @@ struct ReferenceModelTests {
         let engine = try await Engine(package, on: device.make())
         let root = try JSONDocument(parsing: [UInt8](Data(contentsOf: expectedJSON)), source: "expected.json").root
         let cases = try #require(root["cases"]?.array)
-        #expect(!cases.isEmpty)
+        #expect(cases.count > 0)
         for value in cases {
             let prompt = try #require(value["prompt"]?.string)
             let promptIDs = try #require(value["prompt_ids"]?.array).compactMap(\.int)
@@ -74,7 +74,7 @@ struct ReferenceModelTests {
         let rows = try expected.rows("input_ids")
         let pass = try ForwardPass(package, on: device.make(), contextLength: rows[0].count)
         let logits = try rows.flatMap { try pass.logits(for: $0) }
-        let error = normalizedError(logits, try expected.floats("logits"))
+        let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
         #expect(error <= 1e-9, "NMSE \(error)")
     }
 

@@ -37,9 +37,9 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
 }
 
 extension Checkpoint {
-    func floats(_ name: String) throws -> [Float] {
+    func doubles(_ name: String) throws -> [Double] {
         let tensor = try #require(self[name])
-        return try WeightLoader(self).floats(tensor)
+        return try WeightLoader(self).floats(tensor).map(Double.init)
     }
 
     /// A matrix of integers, row by row.
@@ -51,17 +51,6 @@ extension Checkpoint {
     }
 }
 
-/// `Σ(a - b)² / Σb²`.
-func normalizedError(_ values: [Float], _ reference: [Float]) -> Double {
-    guard values.count == reference.count else { return .infinity }
-    var difference = 0.0
-    var power = 0.0
-    for (a, b) in zip(values, reference) {
-        difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
-        power += Double(b) * Double(b)
-    }
-    return difference / power
-}
 
 /// All tokens of a request.
 func collect(_ stream: AsyncThrowingStream<GenerationUpdate, any Error>) async throws -> (

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Devices
 import Logging
 import TensorCore
 
@@ -12,7 +13,7 @@ struct ModelOptions: ParsableArguments {
             "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
             discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
         completion: .list(["auto", "cpu", "opencl"]))
-    var device: DeviceRequest = .auto
+    var device: DeviceChoice = .auto
 
     @Option(help: "Number format of the weights; left out, as they are stored.")
     var dtype: WeightFormatArgument?
