@@ -1,12 +1,18 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Layers (docs/architecture.md). An arrow of imports only ever points down; `Tools/check_layers.py` fails CI otherwise.
-let strict: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+// Layers (docs/architecture.md). An arrow of imports only ever points down; `Tools/check_layers.sh` fails CI otherwise.
+let warningsAreErrors = Context.environment["INFER_WARNINGS_AS_ERRORS"] != nil
+
+let strict: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
+
+let strictC: [CSetting] =
+    [.enableWarning("all"), .enableWarning("extra")] + (warningsAreErrors ? [.treatAllWarnings(as: .error)] : [])
 
 func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: strict)
@@ -33,11 +39,13 @@ let package = Package(
         // L0
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
-        .target(name: "COpenCL", linkerSettings: [.linkedLibrary("dl")]),
-        .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl")]),
-        .target(name: "CPUKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
-        .target(name: "KernelSources", path: "Kernels"),
-        .target(name: "BundledModel"),
+        .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "COpenBLAS", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+        .target(
+            name: "CPUKernels", cSettings: strictC,
+            linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
+        .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
         layer("TensorCore"),
         // L1
@@ -55,10 +63,14 @@ let package = Package(
         // L5
         .executableTarget(
             name: "InferCLI",
-            dependencies: ["Inference", "Devices", "ModelIO", "Tokenization", "JSONCore", "TensorCore", argumentParser, logging],
+            dependencies: [
+                "Inference", "Devices", "OpenCLBackend", "ModelIO", "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
+            ],
             swiftSettings: strict),
         // Tests
-        .target(name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("ModelIOTests", ["ModelIO"]),
@@ -66,8 +78,11 @@ let package = Package(
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
         tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "TensorCore"]),
-        tests("InferenceTests", ["Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "Tokenization"]),
+        tests(
+            "InferenceTests",
+            ["Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "Tokenization"]),
         tests("InferCLITests", ["JSONCore", "ModelIO"]),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu2x
 )

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Devices
+import Logging
+import TensorCore
+
+/// The options of every command that runs a model.
+struct ModelOptions: ParsableArguments {
+    @Option(help: ModelArgument.help, completion: .directory)
+    var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
+            discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
+        completion: .list(["auto", "cpu", "opencl"]))
+    var device: DeviceChoice = .auto
+
+    @Option(help: "Number format of the weights; left out, as they are stored.")
+    var dtype: WeightFormatArgument?
+
+    @Option(help: "highest keeps activations in FP32; auto lets the weights' format decide.")
+    var precision: PrecisionArgument = .auto
+
+    @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
+    var cacheFormat: CacheFormatArgument = .float32
+
+    @Option(
+        help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
+    var lora: [String] = []
+
+    @Option(help: "Threads of the CPU backend; left out, one a core.")
+    var threads: Int?
+
+    @Option(name: .customLong("ctx"), help: "Tokens that the context holds; left out, what the model was made for.")
+    var contextLength: Int?
+
+    @Flag(help: "Print a table of every kernel's launches and times at the end.")
+    var profile = false
+
+    @Flag(help: "Log what happens while loading and running.")
+    var verbose = false
+
+    func validate() throws {
+        try OptionRange.check("--threads", threads, in: 1...1024)
+        try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
+        if let adapter = lora.first {
+            throw CommandError.unsupported(
+                option: "--lora", value: adapter,
+                reason: "this version reads no adapters; merge it into the model's weights")
+        }
+    }
+
+    var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
+}
+
+/// What `--model` means, for every command that takes it.
+enum ModelArgument {
+    static let help = ArgumentHelp(
+        "A Hugging Face folder or a .safetensors file; left out, the bundled model.", valueName: "path")
+}
+
+/// Checks numbers that the command line gives before anything is loaded.
+enum OptionRange {
+    static func check<Number: Comparable>(_ name: String, _ value: Number?, in range: ClosedRange<Number>) throws {
+        guard let value, !range.contains(value) else { return }
+        throw ValidationError("\(name) is \(value), expected \(range.lowerBound) to \(range.upperBound)")
+    }
+}

@@ -1,0 +1,62 @@
+public import ArgumentParser
+public import Devices
+import TensorCore
+
+/// `--device`: where a model runs.
+extension DeviceChoice: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+
+    public var defaultValueDescription: String { description }
+
+    public static var allValueStrings: [String] { ["auto", "cpu", "opencl", "opencl:N"] }
+}
+
+/// `--dtype`: the weights' number format, under the names that people type.
+enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
+    case float32, bfloat16, float16, int8
+
+    init?(argument: String) {
+        switch argument {
+        case "f32", "fp32": self = .float32
+        case "bf16": self = .bfloat16
+        case "f16", "fp16": self = .float16
+        default: self.init(rawValue: argument)
+        }
+    }
+
+    var format: WeightFormat {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .float16: .float16
+        case .int8: .int8
+        }
+    }
+}
+
+/// `--precision`: how exact activations are kept.
+enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
+    case auto, highest
+}
+
+/// `--kv-dtype`: the cache's number format.
+enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
+    case float32, float16, bfloat16
+
+    init?(argument: String) {
+        switch argument {
+        case "f32", "fp32": self = .float32
+        case "f16", "fp16": self = .float16
+        case "bf16": self = .bfloat16
+        default: self.init(rawValue: argument)
+        }
+    }
+
+    var dtype: DType {
+        switch self {
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        }
+    }
+}

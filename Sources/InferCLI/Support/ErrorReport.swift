@@ -1,0 +1,48 @@
+import ArgumentParser
+import Glibc
+
+/// How a failed command ends: its exit code and what is printed.
+///
+/// A failure is one line `error: …` on standard error, followed by usage lines where the arguments were wrong (exit code
+/// 64). Requests for help or the version are no failures, and neither is a reader that closed our output.
+struct ErrorReport {
+    private let exitCode: Int32
+    private let text: String
+
+    init(_ error: any Error) {
+        if case OutputError.closed = error {
+            exitCode = 0
+            text = ""
+            return
+        }
+        let code = Infer.exitCode(for: error)
+        exitCode = code.rawValue
+        let full = Infer.fullMessage(for: error)
+        guard !code.isSuccess else {
+            text = full.isEmpty ? "" : full + "\n"
+            return
+        }
+        // ArgumentParser marks only its own messages and its usage; other errors say what they are by themselves.
+        var lines = ["error: " + ErrorReport.flattened(Infer.message(for: error))]
+        if code == .validationFailure {
+            lines += full.split(separator: "\n").drop { !$0.hasPrefix("Usage: ") }.map(String.init)
+        }
+        text = lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Prints the report and returns the exit code.
+    func deliver() -> Int32 {
+        try? FileDescriptor(rawValue: exitCode == 0 ? STDOUT_FILENO : STDERR_FILENO).writeAll(Array(text.utf8))
+        return exitCode
+    }
+
+    /// The message on one line, without control characters that would garble a terminal or a log.
+    static func flattened(_ message: String) -> String {
+        let lines = message.split(whereSeparator: \.isNewline).map { line in
+            String(
+                String.UnicodeScalarView(
+                    line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+        }
+        return lines.filter { !$0.allSatisfy(\.isWhitespace) }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,78 @@
+import KVCache
+import Models
+import TensorCore
+
+/// Everything on the device that passes of one model need: the model, its cache, and the memory that batches, logits and
+/// candidates go through. Allocated once.
+final class DecoderRunner: Sendable {
+    let backend: any Backend
+    let model: any DecoderModel
+    let cache: KVCacheStorage
+    let limits: PassLimits
+    private let uploader: BatchUploader
+    private let logits: Tensor
+    private let topValues: Tensor
+    private let topIndices: Tensor
+    let maxTopK: Int
+
+    /// - Parameters:
+    ///   - logitRowCount: most rows of one pass whose logits are wanted.
+    ///   - makeModel: loads the model for the pass limits worked out here.
+    init(
+        backend: any Backend, description: DecoderDescription, options: EngineOptions, logitRowCount rowCount: Int,
+        makeModel: (PassLimits) throws -> any DecoderModel
+    ) throws {
+        try options.validate(maxContextLength: description.maxContextLength)
+        let contextLength = options.contextLength ?? description.maxContextLength
+        let passTokenCount = min(options.passTokenCount, max(contextLength * options.sequenceCount, 1))
+        self.backend = backend
+        limits = PassLimits(
+            tokenCount: max(passTokenCount, rowCount), logitRowCount: rowCount, contextLength: contextLength)
+        let blockSize = options.blockSizeInTokens
+        let cacheTokens = options.cacheTokenCount ?? contextLength
+        let blockCount = (cacheTokens + blockSize - 1) / blockSize
+        try backend.reserve(
+            description.limits(
+                tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength))
+        model = try makeModel(limits)
+        cache = try KVCacheStorage(
+            KVCacheShape(
+                layerCount: description.layerCount, blockCount: blockCount, headCount: description.keyValueHeadCount,
+                headSize: description.headSize, blockSizeInTokens: blockSize, dtype: options.cacheType),
+            on: backend)
+        uploader = try BatchUploader(
+            backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,
+            blockCount: (contextLength + blockSize - 1) / blockSize, logitRowCount: rowCount)
+        maxTopK = type(of: backend).maxTopK
+        let plan = WorkspacePlan()
+        _ = plan.add(.float32, [rowCount, description.vocabularySize])
+        _ = plan.add(.float32, [rowCount, min(maxTopK, description.vocabularySize)])
+        _ = plan.add(.int32, [rowCount, min(maxTopK, description.vocabularySize)])
+        let tensors = try plan.allocate(on: backend)
+        logits = tensors[0]
+        topValues = tensors[1]
+        topIndices = tensors[2]
+    }
+
+    /// Runs one pass and leaves the logits of the batch's rows on the device. Does not block.
+    func run(_ batch: HostBatch) throws -> Tensor {
+        let device = try uploader.upload(batch)
+        try model.forward(device, cache: cache)
+        let rows = logits.rows(0..<batch.logitRows.count)
+        if !batch.logitRows.isEmpty { try model.logits(rows: device.logitRows, into: rows) }
+        return rows
+    }
+
+    /// The `count` most likely tokens of each row. Blocks.
+    func topK(_ logits: Tensor, count: Int) throws -> [[Candidate]] {
+        let shape: Shape = [logits.rows, count]
+        let values = Tensor(buffer: topValues.buffer, byteOffset: topValues.byteOffset, dtype: .float32, shape: shape)
+        let indices = Tensor(buffer: topIndices.buffer, byteOffset: topIndices.byteOffset, dtype: .int32, shape: shape)
+        try backend.topK(logits, count: count, values: values, indices: indices)
+        let hostValues = try backend.readFloats(values)
+        let hostIndices = try backend.readInt32s(indices)
+        return (0..<logits.rows).map { row in
+            (row * count..<(row + 1) * count).map { Candidate(token: hostIndices[$0], logit: hostValues[$0]) }
+        }
+    }
+}

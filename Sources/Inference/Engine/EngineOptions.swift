@@ -1,0 +1,56 @@
+public import TensorCore
+
+/// How large an engine's memory and passes are.
+public struct EngineOptions: Sendable, Hashable {
+    /// Tokens of the longest context; `nil`: what the model was made for.
+    public var contextLength: Int?
+    /// Tokens that the paged cache has room for over all sequences; `nil`: one context.
+    public var cacheTokenCount: Int?
+    /// Most tokens of one pass: a longer prompt is computed in chunks of this many.
+    public var passTokenCount: Int
+    /// Most sequences that run at once; others wait.
+    public var sequenceCount: Int
+    /// Tokens of one block of the cache.
+    public var blockSizeInTokens: Int
+    /// The format matrices are held in; `nil`: as they are stored.
+    public var weightFormat: WeightFormat?
+    /// The format keys and values are held in: `float32`, `float16` or `bfloat16`.
+    public var cacheType: DType
+
+    public init(
+        contextLength: Int? = nil, cacheTokenCount: Int? = nil, passTokenCount: Int = 512, sequenceCount: Int = 1,
+        blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, cacheType: DType = .float32
+    ) {
+        self.contextLength = contextLength
+        self.cacheTokenCount = cacheTokenCount
+        self.passTokenCount = passTokenCount
+        self.sequenceCount = sequenceCount
+        self.blockSizeInTokens = blockSizeInTokens
+        self.weightFormat = weightFormat
+        self.cacheType = cacheType
+    }
+
+    /// - Throws: `InferenceError.invalidParameter` or `.contextTooLong`.
+    func validate(maxContextLength: Int) throws {
+        func check(_ value: Int, _ name: String, _ range: ClosedRange<Int>) throws {
+            guard range.contains(value) else {
+                throw InferenceError.invalidParameter(
+                    name: name, value: "\(value)", expected: "an integer from \(range.lowerBound) to \(range.upperBound)")
+            }
+        }
+        if let contextLength {
+            try check(contextLength, "context length", 1...Int(Int32.max))
+            guard contextLength <= maxContextLength else {
+                throw InferenceError.contextTooLong(requested: contextLength, maximum: maxContextLength)
+            }
+        }
+        try check(cacheTokenCount ?? 1, "cache size in tokens", 1...Int(Int32.max))
+        try check(passTokenCount, "tokens a pass", 1...65_536)
+        try check(sequenceCount, "sequences", 1...4096)
+        try check(blockSizeInTokens, "block size in tokens", 1...1024)
+        guard [.float32, .float16, .bfloat16].contains(cacheType) else {
+            throw InferenceError.invalidParameter(
+                name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16 or bfloat16")
+        }
+    }
+}

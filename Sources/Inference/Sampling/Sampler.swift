@@ -1,0 +1,167 @@
+/// A token that may be chosen, with its logit.
+package struct Candidate: Sendable, Hashable {
+    package var token: Int32
+    package var logit: Float
+
+    package init(token: Int32, logit: Float) {
+        self.token = token
+        self.logit = logit
+    }
+
+    /// Most likely first, the lower id on a tie: the order that `topK` of a backend gives.
+    package static func precedes(_ a: Candidate, _ b: Candidate) -> Bool {
+        a.logit > b.logit || (a.logit == b.logit && a.token < b.token)
+    }
+}
+
+/// Chooses tokens for one sequence. A value; the history it needs is counted in as tokens are produced.
+package struct Sampler: Sendable {
+    /// What must come from the device to choose a token, cheapest first.
+    package enum Requirement: Sendable, Hashable {
+        case topK(Int)
+        case allLogits
+    }
+
+    package let parameters: SamplingParameters
+    let random: CounterRandom
+    private var promptTokens: Set<Int32> = []
+    private var outputCounts: [Int32: Int] = [:]
+    private var step = 0
+
+    package init(parameters: SamplingParameters, seed: UInt64) {
+        self.parameters = parameters
+        random = CounterRandom(seed: seed)
+    }
+
+    /// Counts the prompt for the repetition penalty.
+    package mutating func observePrompt(_ tokens: [Int32]) {
+        if parameters.repetitionPenalty != 1 { promptTokens.formUnion(tokens) }
+    }
+
+    package func requirement(maxTopK: Int, vocabularySize: Int) -> Requirement {
+        if parameters.changesLogits { return .allLogits }
+        if parameters.temperature == 0 { return .topK(1) }
+        guard let topK = parameters.topK, topK <= min(maxTopK, vocabularySize) else { return .allLogits }
+        return .topK(topK)
+    }
+
+    /// Chooses from a whole row of logits.
+    package mutating func choose(logits: UnsafeBufferPointer<Float>) -> Int32 {
+        var row = Array(logits)
+        if parameters.changesLogits { adjust(&row) }
+        guard parameters.temperature > 0 else { return accept(Sampler.argmax(row)) }
+        return draw(kept(row))
+    }
+
+    /// Chooses from the most likely candidates, in the order of `Candidate.precedes`.
+    package mutating func choose(candidates: [Candidate]) -> Int32 {
+        guard parameters.temperature > 0, let best = candidates.first else {
+            return accept(candidates.first?.token ?? 0)
+        }
+        let count = min(parameters.topK ?? candidates.count, candidates.count)
+        return draw(filtered(Array(candidates.prefix(count)), total: nil, best: best.logit))
+    }
+
+    private mutating func accept(_ token: Int32) -> Int32 {
+        step += 1
+        if parameters.changesLogits { outputCounts[token, default: 0] += 1 }
+        return token
+    }
+
+    private func adjust(_ row: inout [Float]) {
+        for (token, bias) in parameters.logitBias where row.indices.contains(token) { row[token] += bias }
+        if parameters.repetitionPenalty != 1 {
+            for token in promptTokens.union(outputCounts.keys) where row.indices.contains(Int(token)) {
+                let logit = row[Int(token)]
+                row[Int(token)] = logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
+            }
+        }
+        guard parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 else { return }
+        for (token, count) in outputCounts where row.indices.contains(Int(token)) {
+            row[Int(token)] -= parameters.presencePenalty + Float(count) * parameters.frequencyPenalty
+        }
+    }
+
+    private static func argmax(_ row: [Float]) -> Int32 {
+        var best = 0
+        for index in row.indices where row[index] > row[best] || (row[best].isNaN && !row[index].isNaN) { best = index }
+        return Int32(best)
+    }
+
+    /// The candidates of a whole row that temperature, top-k, top-p and min-p keep.
+    private func kept(_ row: [Float]) -> [Candidate] {
+        let best = row[Int(Sampler.argmax(row))]
+        let everything = row.indices.map { Candidate(token: Int32($0), logit: row[$0]) }.filter { !$0.logit.isNaN }
+        if let topK = parameters.topK, topK < row.count {
+            return filtered(Sampler.largest(topK, of: everything), total: nil, best: best)
+        }
+        guard parameters.topP < 1 else { return filtered(everything, total: nil, best: best) }
+        // Few tokens carry most of the probability, so a short sorted prefix nearly always reaches top-p.
+        let total = everything.reduce(0.0) { $0 + weight($1.logit, best) }
+        var count = 256
+        while count < everything.count {
+            let prefix = Sampler.largest(count, of: everything)
+            let mass = prefix.reduce(0.0) { $0 + weight($1.logit, best) }
+            if mass >= Double(parameters.topP) * total { return filtered(prefix, total: total, best: best) }
+            count *= 8
+        }
+        return filtered(everything.sorted(by: Candidate.precedes), total: total, best: best)
+    }
+
+    /// Top-p (over sorted candidates) and min-p.
+    private func filtered(_ candidates: [Candidate], total: Double?, best: Float) -> [Candidate] {
+        var result = candidates
+        if parameters.topP < 1 {
+            let total = total ?? candidates.reduce(0.0) { $0 + weight($1.logit, best) }
+            var mass = 0.0
+            let reaching = candidates.firstIndex { candidate in
+                mass += weight(candidate.logit, best)
+                return mass >= Double(parameters.topP) * total
+            }
+            if let reaching { result = Array(candidates[...reaching]) }
+        }
+        if parameters.minP > 0 { result.removeAll { weight($0.logit, best) < Double(parameters.minP) } }
+        return result
+    }
+
+    /// Draws by inverting the cumulative distribution in the order of token ids, so that rounding which swaps two nearly
+    /// equal logits between devices does not change the draw.
+    private mutating func draw(_ candidates: [Candidate]) -> Int32 {
+        let ordered = candidates.sorted { $0.token < $1.token }
+        let best = ordered.reduce(-Float.infinity) { max($0, $1.logit) }
+        let total = ordered.reduce(0.0) { $0 + weight($1.logit, best) }
+        let target = random.uniform(step: step) * total
+        var mass = 0.0
+        for candidate in ordered {
+            mass += weight(candidate.logit, best)
+            if mass > target { return accept(candidate.token) }
+        }
+        return accept(ordered.last?.token ?? 0)
+    }
+
+    /// The unnormalised probability: `e^((logit - best) / temperature)`.
+    private func weight(_ logit: Float, _ best: Float) -> Double {
+        if logit == best { return 1 }
+        return exponential(Double(logit - best) / Double(parameters.temperature))
+    }
+
+    /// The `count` largest candidates, sorted, by a heap of that size.
+    private static func largest(_ count: Int, of candidates: [Candidate]) -> [Candidate] {
+        guard count < candidates.count else { return candidates.sorted(by: Candidate.precedes) }
+        var kept = Array(candidates.prefix(count)).sorted { Candidate.precedes($1, $0) }
+        // `kept` is a binary min-heap: an ascending array is one.
+        for candidate in candidates.dropFirst(count) where Candidate.precedes(candidate, kept[0]) {
+            kept[0] = candidate
+            var parent = 0
+            while true {
+                var child = 2 * parent + 1
+                guard child < count else { break }
+                if child + 1 < count, Candidate.precedes(kept[child], kept[child + 1]) { child += 1 }
+                guard Candidate.precedes(kept[parent], kept[child]) else { break }
+                kept.swapAt(parent, child)
+                parent = child
+            }
+        }
+        return kept.sorted(by: Candidate.precedes)
+    }
+}

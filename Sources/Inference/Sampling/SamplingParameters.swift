@@ -1,0 +1,67 @@
+/// How the next token is chosen from the logits.
+///
+/// Applied in this order: logit bias, repetition, presence and frequency penalties, temperature, top-k, top-p, min-p, then
+/// one draw. Temperature 0 takes the most likely token after bias and penalties.
+public struct SamplingParameters: Sendable, Hashable {
+    /// Divides the logits; 0 is greedy.
+    public var temperature: Float
+    /// Keeps the `topK` most likely tokens; `nil` keeps all.
+    public var topK: Int?
+    /// Keeps the fewest most likely tokens whose probabilities reach `topP` (Holtzman et al., 2020); 1 keeps all.
+    public var topP: Float
+    /// Keeps tokens with at least `minP` times the largest probability (Nguyen et al., 2024); 0 keeps all.
+    public var minP: Float
+    /// Divides positive and multiplies negative logits of tokens in prompt or output (Keskar et al., 2019); 1 is off.
+    public var repetitionPenalty: Float
+    /// Subtracted from the logits of tokens that occur in the output.
+    public var presencePenalty: Float
+    /// Subtracted, once an occurrence, from the logits of tokens in the output.
+    public var frequencyPenalty: Float
+    /// Added to the logits of single tokens.
+    public var logitBias: [Int: Float]
+    /// The same seed draws the same text; `nil` takes a random one.
+    public var seed: UInt64?
+
+    public init(
+        temperature: Float = 0, topK: Int? = nil, topP: Float = 1, minP: Float = 0, repetitionPenalty: Float = 1,
+        presencePenalty: Float = 0, frequencyPenalty: Float = 0, logitBias: [Int: Float] = [:], seed: UInt64? = nil
+    ) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.minP = minP
+        self.repetitionPenalty = repetitionPenalty
+        self.presencePenalty = presencePenalty
+        self.frequencyPenalty = frequencyPenalty
+        self.logitBias = logitBias
+        self.seed = seed
+    }
+
+    public static var greedy: SamplingParameters { SamplingParameters() }
+
+    /// - Throws: `InferenceError.invalidParameter` naming the first value out of its range.
+    public func validate(vocabularySize: Int) throws {
+        func check(_ holds: Bool, _ name: String, _ value: any CustomStringConvertible, _ expected: String) throws {
+            guard holds else {
+                throw InferenceError.invalidParameter(name: name, value: value.description, expected: expected)
+            }
+        }
+        try check(temperature >= 0 && temperature.isFinite, "temperature", temperature, "a number from 0")
+        try check((topK ?? 1) >= 1, "top-k", topK ?? 0, "an integer from 1, or none to keep all tokens")
+        try check(topP > 0 && topP <= 1, "top-p", topP, "a number over 0 and at most 1")
+        try check(minP >= 0 && minP <= 1, "min-p", minP, "a number from 0 to 1")
+        try check(
+            repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition-penalty", repetitionPenalty,
+            "a number over 0")
+        try check(abs(presencePenalty) <= 100, "presence-penalty", presencePenalty, "a number from -100 to 100")
+        try check(abs(frequencyPenalty) <= 100, "frequency-penalty", frequencyPenalty, "a number from -100 to 100")
+        for (token, bias) in logitBias {
+            try check((0..<vocabularySize).contains(token), "logit-bias token", token, "an id below \(vocabularySize)")
+            try check(!bias.isNaN, "logit-bias", bias, "a number")
+        }
+    }
+
+    var changesLogits: Bool {
+        !logitBias.isEmpty || repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0
+    }
+}

@@ -1,0 +1,20 @@
+import ModelIO
+import TensorCore
+
+extension ModelConfiguration {
+    /// The feed-forward nonlinearity under `key`, by the names `transformers` uses.
+    /// - Throws: `LoadError.unsupportedValue` naming the key and what is supported.
+    func activation(_ key: String) throws -> Activation {
+        let name = try keys.string(key)
+        switch name {
+        case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
+        case "gelu": return .geluErf
+        case "silu", "swish": return .silu
+        case "relu": return .relu
+        default:
+            throw LoadError.unsupportedValue(
+                path: path, key: key, value: name,
+                supported: ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "silu", "swish", "relu"])
+        }
+    }
+}

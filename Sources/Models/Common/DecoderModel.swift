@@ -1,0 +1,65 @@
+public import KVCache
+public import TensorCore
+
+/// The sizes of a decoder that the engine, the cache and the command line need.
+public struct DecoderDescription: Sendable, Hashable {
+    /// The `model_type` of the configuration.
+    public var architecture: String
+    public var layerCount: Int
+    /// Features of the residual stream.
+    public var hiddenSize: Int
+    /// Query heads, key/value heads, and elements of a head.
+    public var headCount: Int
+    public var keyValueHeadCount: Int
+    public var headSize: Int
+    /// The widest hidden layer of the feed-forward part.
+    public var intermediateSize: Int
+    public var vocabularySize: Int
+    /// Tokens of the longest context that the model was made for.
+    public var maxContextLength: Int
+
+    /// The scratch that a backend must reserve for passes of this model.
+    public func limits(tokenCount: Int, sequenceCount: Int, contextLength: Int) -> ExecutionLimits {
+        let projectionCount = (headCount + 2 * keyValueHeadCount) * headSize
+        return ExecutionLimits(
+            tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: contextLength,
+            featureCount: max(hiddenSize, projectionCount, 2 * intermediateSize, vocabularySize),
+            matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
+            headCount: headCount, headSize: headSize)
+    }
+}
+
+/// A causal language model whose weights lie on a backend.
+///
+/// A pass has two halves, because most passes want the logits of few rows: `forward` stores keys and values and leaves
+/// hidden states in the model's workspace, `logits` projects the rows asked for. Neither blocks.
+///
+/// Legend: `T` tokens of a pass, `R` rows whose logits are wanted, `V` vocabulary.
+public protocol DecoderModel: AnyObject, Sendable {
+    var description: DecoderDescription { get }
+
+    /// Runs all layers over the batch's tokens.
+    func forward(_ batch: DeviceBatch, cache: KVCacheStorage) throws
+
+    /// `logits[r, :]` = the head applied to token row `rows[r]` of the last `forward`.
+    /// - Parameters:
+    ///   - rows: `[R]` int32.
+    ///   - logits: `[R, V]` float32.
+    func logits(rows: Tensor, into logits: Tensor) throws
+}
+
+/// How large a pass may become; the model plans its workspace for it.
+public struct PassLimits: Sendable, Hashable {
+    /// Most tokens of one pass over all sequences.
+    public var tokenCount: Int
+    /// Most rows whose logits one call may ask for.
+    public var logitRowCount: Int
+    /// Tokens of the longest context.
+    public var contextLength: Int
+
+    public init(tokenCount: Int, logitRowCount: Int, contextLength: Int) {
+        self.tokenCount = tokenCount
+        self.logitRowCount = logitRowCount
+        self.contextLength = contextLength
+    }
+}

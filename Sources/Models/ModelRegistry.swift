@@ -1,0 +1,66 @@
+public import ModelIO
+public import TensorCore
+
+/// The architectures that this build knows, by `model_type`.
+public enum ModelRegistry {
+    /// How to read a model's sizes, and how to make it from tensors whose names may carry one of the prefixes.
+    private struct Architecture: Sendable {
+        let prefixes: [String]
+        let describe: @Sendable (ModelConfiguration) throws -> DecoderDescription
+        let load: @Sendable (ModelConfiguration, WeightLoader, LoadTarget) throws -> any DecoderModel
+    }
+
+    private static let architectures: [String: Architecture] = [
+        "gpt2": Architecture(
+            prefixes: ["transformer.", ""],
+            describe: { try GPT2Configuration($0).description },
+            load: { try GPT2Model(configuration: GPT2Configuration($0), weights: $1, target: $2) }),
+        "llama": llama, "mistral": llama, "qwen2": llama,
+    ]
+
+    private static let llama = Architecture(
+        prefixes: ["model.", ""],
+        describe: { try LlamaConfiguration($0).description },
+        load: { try LlamaModel(configuration: LlamaConfiguration($0), weights: $1, target: $2) })
+
+    /// The `model_type`s that `load` takes.
+    public static var names: [String] { architectures.keys.sorted() }
+
+    /// The sizes of a model, from its configuration alone.
+    /// - Throws: `LoadError`; `.unsupportedValue` for an unknown `model_type`.
+    public static func describe(_ configuration: ModelConfiguration) throws -> DecoderDescription {
+        try architecture(configuration).describe(configuration)
+    }
+
+    /// Loads a model's weights onto a backend. Blocks.
+    /// - Throws: `LoadError` for missing or misshapen tensors, `BackendError` for the device.
+    public static func load(
+        _ configuration: ModelConfiguration, checkpoint: Checkpoint, target: LoadTarget
+    ) throws -> any DecoderModel {
+        let architecture = try architecture(configuration)
+        return try architecture.load(
+            configuration, WeightLoader(checkpoint, prefixes: architecture.prefixes), target)
+    }
+
+    private static func architecture(_ configuration: ModelConfiguration) throws -> Architecture {
+        guard let architecture = architectures[configuration.modelType] else {
+            throw LoadError.unsupportedValue(
+                path: configuration.path, key: "model_type", value: configuration.modelType, supported: names)
+        }
+        return architecture
+    }
+}
+
+/// Where a model is loaded to, and in what format.
+public struct LoadTarget: Sendable {
+    public let backend: any Backend
+    public let limits: PassLimits
+    /// The format of the matrices; `nil`: as they are stored.
+    public let format: WeightFormat?
+
+    public init(backend: any Backend, limits: PassLimits, format: WeightFormat?) {
+        self.backend = backend
+        self.limits = limits
+        self.format = format
+    }
+}

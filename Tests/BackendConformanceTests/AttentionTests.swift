@@ -1,0 +1,131 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite("paged attention")
+struct AttentionTests {
+    @Test("head sizes and groups", arguments: AttentionCase.headShapes.selected)
+    func headShapes(_ one: AttentionCase) { check(one) }
+
+    @Test("decoding over contexts", arguments: AttentionCase.decodeContexts.selected)
+    func decodeContexts(_ one: AttentionCase) { check(one) }
+
+    @Test("prefill", arguments: AttentionCase.prefills.selected)
+    func prefills(_ one: AttentionCase) { check(one) }
+
+    @Test("mixed batches", arguments: AttentionCase.mixed.selected)
+    func mixed(_ one: AttentionCase) { check(one) }
+
+    @Test("sliding window", arguments: AttentionCase.windows.selected)
+    func windows(_ one: AttentionCase) { check(one) }
+
+    @Test("soft cap", arguments: AttentionCase.caps.selected)
+    func caps(_ one: AttentionCase) { check(one) }
+
+    @Test("large and equal scores", arguments: AttentionCase.difficultScores.selected)
+    func difficultScores(_ one: AttentionCase) { check(one) }
+
+    @Test("block sizes", arguments: AttentionCase.blockSizes.selected)
+    func blockSizes(_ one: AttentionCase) { check(one) }
+
+    private func check(_ one: AttentionCase) {
+        let host = AttentionHost(one)
+        let expected = Reference.attention(
+            query: Matrix(rows: one.tokenCount, columns: host.columns, floats: host.query), keys: host.keys,
+            values: host.values, sequences: host.sequences, parameters: host.parameters)
+        // FP32 scores of size s carry an error of some s·10⁻⁷ into the exponential.
+        let bound = one.scores == .large ? 1e-8 : 1e-11
+        onEveryDevice(one.name) { backend, expectations in
+            let device = try AttentionDevice(backend, one, host)
+            let output = try GuardedTensor(on: backend, .float32, [one.tokenCount, host.columns], gap: one.gap * 2)
+            try backend.attention(
+                query: device.query.tensor, cache: device.layer, batch: device.batch, parameters: host.parameters,
+                into: output.tensor)
+            try expectations.close(output, expected, bound: bound, eachRow: host.columns > 8)
+            for (name, tensor) in device.inputs { try expectations.unchanged(tensor, name) }
+        }
+    }
+}
+
+/// The host side of one attention batch: blocks are dealt in random order, and what no context reaches holds NaN.
+struct AttentionHost {
+    let columns: Int
+    let parameters: AttentionParameters
+    let sequences: [Reference.Sequence]
+    let query: [Float]
+    let keys: ReferenceCache
+    let values: ReferenceCache
+    /// A block that belongs to no sequence; block tables name it past a context's end.
+    let poisonBlock: Int32
+
+    init(_ one: AttentionCase) {
+        var random = one.random
+        columns = one.headCount * one.headSize
+        parameters = AttentionParameters(
+            headCount: one.headCount, scale: 1 / Float(one.headSize).squareRoot(), slidingWindow: one.window,
+            softCap: one.softCap)
+        let counts = one.sequences.map { ($0[1] + one.blockSize - 1) / one.blockSize }
+        let blockCount = counts.reduce(0, +) + 2
+        var order = random.permutation(blockCount).map(Int32.init)
+        poisonBlock = order.removeLast()
+        sequences = zip(one.sequences, counts).map { sizes, count in
+            defer { order.removeFirst(count) }
+            return Reference.Sequence(
+                queryCount: sizes[0], contextLength: sizes[1], blocks: Array(order.prefix(count)))
+        }
+        query = random.floats(one.tokenCount * columns, scale: one.scores == .large ? 60 : 2)
+        let empty = ReferenceCache(
+            blockCount: blockCount, headCount: one.keyHeads, blockSizeInTokens: one.blockSize, headSize: one.headSize)
+        var (keys, values) = (empty, empty)
+        for sequence in sequences {
+            let slots = (0..<sequence.contextLength).map {
+                sequence.blocks[$0 / one.blockSize] * Int32(one.blockSize) + Int32($0 % one.blockSize)
+            }
+            let count = slots.count * one.keyHeads * one.headSize
+            let keyRows =
+                one.scores == .allEqual ? [Float](repeating: 0.5, count: count) : random.floats(count, scale: 2)
+            keys.store(Matrix(rows: slots.count, columns: count / slots.count, floats: keyRows), slots: slots)
+            values.store(
+                Matrix(rows: slots.count, columns: count / slots.count, floats: random.floats(count)), slots: slots)
+        }
+        keys.values = NumberFormats.rounded(keys.values, to: one.dtype)
+        values.values = NumberFormats.rounded(values.values, to: one.dtype)
+        (self.keys, self.values) = (keys, values)
+    }
+}
+
+/// The tensors of one attention batch.
+struct AttentionDevice {
+    let query: GuardedTensor
+    let layer: KVCacheLayer
+    let batch: AttentionBatch
+    let inputs: [(String, GuardedTensor)]
+
+    init(_ backend: any Backend, _ one: AttentionCase, _ host: AttentionHost) throws {
+        let query = try GuardedTensor(on: backend, host.query, [one.tokenCount, host.columns], gap: one.gap)
+        let keys = try GuardedTensor(
+            on: backend, one.dtype, host.keys.shape, bytes: NumberFormats.encode(host.keys.values, as: one.dtype))
+        let values = try GuardedTensor(
+            on: backend, one.dtype, host.keys.shape, bytes: NumberFormats.encode(host.values.values, as: one.dtype))
+        var offsets: [Int32] = [0]
+        for sequence in host.sequences { offsets.append((offsets.last ?? 0) + Int32(sequence.queryCount)) }
+        let width = (host.sequences.map(\.blocks.count).max() ?? 0) + 2
+        let table = host.sequences.flatMap {
+            $0.blocks + [Int32](repeating: host.poisonBlock, count: width - $0.blocks.count)
+        }
+        let count = host.sequences.count
+        let offsetTensor = try GuardedTensor(on: backend, offsets, [offsets.count])
+        let lengths = try GuardedTensor(on: backend, host.sequences.map { Int32($0.contextLength) }, [count])
+        let tables = try GuardedTensor(on: backend, table, [count, width], gap: one.gap)
+        self.query = query
+        layer = KVCacheLayer(keys: keys.tensor, values: values.tensor)
+        batch = AttentionBatch(
+            queryOffsets: offsetTensor.tensor, contextLengths: lengths.tensor, blockTables: tables.tensor,
+            tokenCount: one.tokenCount, maxQueryCount: host.sequences.map(\.queryCount).max() ?? 0,
+            maxContextLength: host.sequences.map(\.contextLength).max() ?? 0)
+        inputs = [
+            ("query", query), ("keys", keys), ("values", values), ("queryOffsets", offsetTensor),
+            ("contextLengths", lengths), ("blockTables", tables),
+        ]
+    }
+}

@@ -1,0 +1,98 @@
+import TensorCore
+import TestSupport
+import Testing
+
+/// Wrong arguments of the cache and attention ops.
+@Suite("refusals of the cache and attention")
+struct CacheRefusalTests {
+    private func float(_ backend: any Backend, _ shape: Shape) throws -> GuardedTensor {
+        try GuardedTensor(on: backend, [Float](repeating: 0.5, count: shape.elementCount), shape)
+    }
+
+    private func int(_ backend: any Backend, _ shape: Shape) throws -> GuardedTensor {
+        try GuardedTensor(on: backend, [Int32](repeating: 0, count: shape.elementCount), shape)
+    }
+
+    private func layer(_ backend: any Backend, _ dtype: DType = .float32) throws -> (GuardedTensor, KVCacheLayer) {
+        let keys = try GuardedTensor(on: backend, dtype, [3, 2, 4, 8])
+        let values = try GuardedTensor(on: backend, dtype, [3, 2, 4, 8])
+        return (keys, KVCacheLayer(keys: keys.tensor, values: values.tensor))
+    }
+
+    @Test("storeKeyValue and copyBlocks")
+    func store() {
+        onEveryDevice("refused store") { backend, expectations in
+            func refuse(
+                _ what: String, dtype: DType = .float32, query: Shape? = nil, key: Shape = [2, 16],
+                value: Shape = [2, 16], slots: Shape = [2], rope: RopeArguments? = nil
+            ) throws {
+                let (keys, cache) = try layer(backend, dtype)
+                let queryTensor = try query.map { try float(backend, $0) }
+                let (keyTensor, valueTensor) = (try float(backend, key), try float(backend, value))
+                let slotTensor = try int(backend, slots)
+                let outputs = [keys] + (queryTensor.map { [$0] } ?? [])
+                try expectations.refuses(backend, "storeKeyValue with \(what)", writing: outputs) {
+                    try backend.storeKeyValue(
+                        query: queryTensor?.tensor, key: keyTensor.tensor, value: valueTensor.tensor,
+                        slots: slotTensor.tensor, into: cache, rope: rope)
+                }
+            }
+            func rope(_ size: Int, positions: Int = 2) throws -> RopeArguments {
+                RopeArguments(
+                    table: try float(backend, [10, 2, size / 2]).tensor,
+                    positions: try int(backend, [positions]).tensor,
+                    rotarySize: size, layout: .halfSplit)
+            }
+            try refuse("narrow keys", key: [2, 15])
+            try refuse("wide values", value: [2, 17])
+            try refuse("values of other rows", value: [3, 16])
+            try refuse("too few slots", slots: [1])
+            try refuse("a cache of int32", dtype: .int32)
+            try refuse("a rotary size over the head's", rope: try rope(10))
+            try refuse("too few positions", rope: try rope(8, positions: 1))
+            try refuse("a query of no whole heads", query: [2, 15], rope: try rope(8))
+            try refuse("a query of other rows", query: [3, 16], rope: try rope(8))
+            let (keys, cache) = try layer(backend)
+            for pairs: Shape in [[2, 3], [2, 1], [4]] {
+                let tensor = try int(backend, pairs)
+                try expectations.refuses(backend, "copyBlocks of pairs \(pairs)", writing: [keys]) {
+                    try backend.copyBlocks(tensor.tensor, in: cache)
+                }
+            }
+        }
+    }
+
+    @Test("attention")
+    func attention() {
+        onEveryDevice("refused attention") { backend, expectations in
+            func refuse(
+                _ what: String, query: Shape = [3, 32], output: Shape = [3, 32], heads: Int = 4,
+                dtype: DType = .float32,
+                tokenCount: Int = 3, offsets: Shape = [3], lengths: Shape = [2], tables: Shape = [2, 3],
+                maxContextLength: Int = 12
+            ) throws {
+                let (_, cache) = try layer(backend, dtype)
+                let (input, out) = (try float(backend, query), try float(backend, output))
+                let batch = AttentionBatch(
+                    queryOffsets: try int(backend, offsets).tensor, contextLengths: try int(backend, lengths).tensor,
+                    blockTables: try int(backend, tables).tensor, tokenCount: tokenCount, maxQueryCount: 2,
+                    maxContextLength: maxContextLength)
+                try expectations.refuses(backend, "attention with \(what)", writing: [out]) {
+                    try backend.attention(
+                        query: input.tensor, cache: cache, batch: batch,
+                        parameters: AttentionParameters(headCount: heads, scale: 1), into: out.tensor)
+                }
+            }
+            try refuse("a narrow query", query: [3, 31])
+            try refuse("a narrow output", output: [3, 31])
+            try refuse("an output of other rows", output: [2, 32])
+            try refuse("another count of tokens", tokenCount: 2)
+            try refuse("heads that the key heads do not divide", query: [3, 24], output: [3, 24], heads: 3)
+            try refuse("no heads", query: [3, 0], output: [3, 0], heads: 0)
+            try refuse("too few query offsets", offsets: [2])
+            try refuse("block tables of other rows", tables: [1, 3])
+            try refuse("a context longer than the block tables", maxContextLength: 13)
+            try refuse("a cache of int32", dtype: .int32)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import OpenCLBackend
+import TensorCore
+import TestSupport
+
+/// The backends that every case runs on.
+///
+/// `INFER_CONFORMANCE_DEVICES` keeps those whose name contains one of its comma-separated words.
+enum ConformanceDevices {
+    static let all: [ConformanceDevice] = {
+        let wanted = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_DEVICES"]?.split(separator: ",") ?? []
+        let devices = (reference + openCL).filter { device in
+            wanted.isEmpty || wanted.contains { device.name.contains($0) }
+        }
+        print("conformance runs on: \(devices.map(\.name).joined(separator: "; "))")
+        return devices
+    }()
+
+    /// The references as a backend: what fails on it is a mistake of the cases.
+    private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
+
+    /// Every OpenCL device with its own tuning; a CPU device also runs the kernels that GPUs get.
+    private static var openCL: [ConformanceDevice] {
+        let devices: [OpenCLDevice]
+        do {
+            devices = try OpenCLDevice.all().filter(\.isUsable)
+        } catch {
+            print("the OpenCL cases do not run: \(error)")
+            return []
+        }
+        if devices.isEmpty { print("the OpenCL cases do not run: no OpenCL device is present") }
+        return devices.flatMap { device in
+            let name = "opencl \(device.name) (\(device.platformName))"
+            let own = ConformanceDevice(name) { try OpenCLBackend(device: device) }
+            guard device.kind == .cpu else { return [own] }
+            let tuning = Tuning.table(.other)
+            return [
+                own,
+                ConformanceDevice("\(name) GPU variants") {
+                    try OpenCLBackend(device: device, options: OpenCLOptions(tuning: tuning))
+                },
+            ]
+        }
+    }
+}

@@ -1,0 +1,73 @@
+public import TensorCore
+
+/// A random weight matrix in one format, with the exact values that its stored numbers stand for.
+///
+/// - `N`: rows of all parts; `K`: columns.
+public struct PackedWeight: Sendable {
+    public let source: WeightSource
+    /// `[N, K]`, dequantised.
+    public let values: Matrix
+
+    /// Random values of about unit output variance, packed in parts of `partRows` rows.
+    public init(format: WeightFormat, partRows: [Int], columns: Int, random: inout SplitMix64) {
+        let scale = 1 / Float(max(columns, 1)).squareRoot()
+        var parts: [WeightPart] = []
+        var values: [Double] = []
+        for rows in partRows {
+            let raw = random.floats(rows * columns, scale: scale)
+            let packed = PackedWeight.pack(raw, format: format, rows: rows, columns: columns)
+            parts.append(packed.part)
+            values += packed.values
+        }
+        source = WeightSource(name: "case.\(format.rawValue)", format: format, columns: columns, parts: parts)
+        self.values = Matrix(rows: partRows.reduce(0, +), columns: columns, values: values)
+    }
+
+    private static func pack(
+        _ raw: [Float], format: WeightFormat, rows: Int, columns: Int
+    ) -> (part: WeightPart, values: [Double]) {
+        switch format {
+        case .float32: packElements(raw, .float32, rows: rows)
+        case .bfloat16: packElements(raw, .bfloat16, rows: rows)
+        case .float16: packElements(raw, .float16, rows: rows)
+        case .int8: packInt8(raw, rows: rows, columns: columns)
+        }
+    }
+
+    private static func packElements(_ raw: [Float], _ dtype: DType, rows: Int) -> (part: WeightPart, values: [Double])
+    {
+        let bytes = NumberFormats.encode(raw, as: dtype)
+        return (
+            WeightPart(rows: rows, bytes: hostBytes(bytes)), NumberFormats.decode(bytes, as: dtype).map(Double.init)
+        )
+    }
+
+    /// Symmetric quantisation with the largest magnitude of a row at 127, as `WeightFormat.int8` says.
+    private static func packInt8(_ raw: [Float], rows: Int, columns: Int) -> (part: WeightPart, values: [Double]) {
+        var quantised: [Int8] = []
+        var scales: [Float] = []
+        var values: [Double] = []
+        for row in 0..<rows {
+            let slice = raw[row * columns..<(row + 1) * columns]
+            let largest = slice.reduce(0) { max($0, abs($1)) }
+            let scale = largest > 0 ? largest / 127 : 1
+            scales.append(scale)
+            for value in slice {
+                let quantum = Int8(max(-127, min(127, (value / scale).rounded(.toNearestOrEven))))
+                quantised.append(quantum)
+                values.append(Double(scale) * Double(quantum))
+            }
+        }
+        let part = WeightPart(
+            rows: rows, bytes: hostBytes(quantised.map(UInt8.init(bitPattern:))),
+            scales: hostBytes(scales.withUnsafeBytes { Array($0) }))
+        return (part, values)
+    }
+
+    /// A copy of `bytes` that lives as long as whoever holds it.
+    public static func hostBytes(_ bytes: [UInt8]) -> HostBytes {
+        let allocation = HostAllocation(byteCount: bytes.count)
+        allocation.pointer.copyBytes(from: bytes)
+        return allocation.bytes
+    }
+}

@@ -1,0 +1,46 @@
+#!/bin/bash
+# Checks the rules of CONTRIBUTING.md that a text search can check.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+failed=0
+
+# report RULE LINES: fails when there are offending lines.
+report() {
+    if [ -n "$2" ]; then
+        printf '%s\n' "$2" >&2
+        echo "error: $1" >&2
+        failed=1
+    fi
+}
+
+# Every kernel file is embedded, and every embedded file exists.
+embedded=$({ grep -rhoE '^ *# *embed +"[^"]+\.cl"' Kernels --include='*.[ch]' || true; } |
+    sed 's/.*"\(.*\)"/\1/' | sort -u)
+kernels=$(find Kernels -name '*.cl' | sed 's|^Kernels/||' | sort)
+report "kernels that Kernels/KernelSources.c does not embed" "$(comm -13 <(echo "$embedded") <(echo "$kernels"))"
+report "kernels that are embedded and not there" "$(comm -23 <(echo "$embedded") <(echo "$kernels"))"
+
+# What a user or a file can cause ends in a typed error, never in a trap.
+report "fatalError, try! or as! in Sources" "$(
+    grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources --include='*.swift' | grep -vE '^[^:]+:[0-9]+: *//' || true)"
+
+# Unfinished work belongs in an issue.
+report "marks of unfinished work" "$(
+    grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Kernels Tests Tools \
+        --include='*.swift' --include='*.[ch]' --include='*.cl' --include='*.py' || true)"
+
+# An unchecked promise says why it holds, a few lines above it.
+report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line above" "$(
+    find Sources Tests -name '*.swift' -exec awk '
+        FNR == 1 { safety = -99 }
+        /\/\/ SAFETY:/ { safety = FNR }
+        /^[ \t]*\/\// { next }
+        /@unchecked Sendable|nonisolated\(unsafe\)/ { if (FNR - safety > 6) print FILENAME ":" FNR ": " $0 }' {} +)"
+
+# C, OpenCL and scripts; swift format checks the Swift.
+report "lines longer than 120 characters" "$(
+    find Kernels Sources Tools .ci -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' \) \
+        -exec awk 'length($0) > 120 { print FILENAME ":" FNR ": " length($0) " characters" }' {} +)"
+
+[ "$failed" -eq 0 ] && echo "rules: kept"
+exit "$failed"
