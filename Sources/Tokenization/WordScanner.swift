@@ -72,7 +72,9 @@ enum WordScanner: Equatable {
         }
 
         func gpt2WordEnd(from start: Int) -> Int {
-            if text[start] == UInt8(ascii: "'"), let end = contractionEnd(from: start, ignoringCase: false) { return end }
+            if text[start] == UInt8(ascii: "'"), let end = contractionEnd(from: start, ignoringCase: false) {
+                return end
+            }
             let wordStart = text[start] == UInt8(ascii: " ") ? start + 1 : start
             let (classes, length) = character(at: wordStart)
             if length > 0, !classes.contains(.whitespace) {
