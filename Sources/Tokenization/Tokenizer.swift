@@ -9,6 +9,11 @@ public struct Tokenizer: Sendable {
     public struct Encoding: Sendable, Equatable {
         public var ids: [Int]
         public var typeIDs: [Int]
+
+        public init(ids: [Int], typeIDs: [Int]) {
+            self.ids = ids
+            self.typeIDs = typeIDs
+        }
     }
 
     public let model: TokenizationModel
