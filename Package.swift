@@ -64,7 +64,8 @@ let package = Package(
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "Inference", "Devices", "ModelIO", "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
+                "Inference", "Devices", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "BundledModel", argumentParser,
+                logging,
             ],
             swiftSettings: strict),
         // Tests

@@ -13,7 +13,7 @@ struct Infer: AsyncParsableCommand {
         version: "infer \(Version.text)",
         subcommands: Infer.commands)
 
-    private static let commands: [any ParsableCommand.Type] = []
+    private static let commands: [any ParsableCommand.Type] = [TokenizeCommand.self, DetokenizeCommand.self]
 }
 
 @main
