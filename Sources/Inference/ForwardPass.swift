@@ -64,7 +64,7 @@ public final class ForwardPass: Sendable {
         batch.slots = range.map(Int32.init)
         batch.queryCounts = [range.count]
         batch.contextLengths = [range.upperBound]
-        let blockSize = runner.cache.layers.first?.blockSizeInTokens ?? 1
+        let blockSize = runner.cache.shape.blockSizeInTokens
         batch.blockTables = [(0..<Int32((range.upperBound + blockSize - 1) / blockSize)).map { $0 }]
         batch.logitRows = (0..<Int32(range.count)).map { $0 }
         return batch

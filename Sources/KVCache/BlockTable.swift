@@ -15,6 +15,11 @@ public struct BlockTable: Sendable {
     public struct BlockCopy: Sendable, Hashable {
         public let from: Int32
         public let to: Int32
+
+        public init(from: Int32, to: Int32) {
+            self.from = from
+            self.to = to
+        }
     }
 
     public private(set) var blocks: [Int32] = []

@@ -5,7 +5,7 @@ internal import TensorCore
 /// The text of kernel files: those in the binary, or those of a folder.
 package enum KernelText {
     /// Files that every program starts with.
-    static let commonSources = ["common/types.cl", "common/math.cl"]
+    static let commonSources = ["common/types.cl", "common/math.cl", "common/rope.cl"]
 
     /// The names of all embedded files, such as `norm/rms_norm.cl`.
     package static var embeddedNames: [String] {

@@ -28,7 +28,7 @@ extension OpenCLBackend {
         let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 4)
         if tuning.rowIsWorkItem {
             try launch(
-                .rmsNormRow, LaunchRange(x.rows, local: tuning.elementGroupSize), x, residual, sum, weight, output, rows,
+                .rmsNormRow, rowItems(x.rows), x, residual, sum, weight, output, rows,
                 columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
         } else {
             try launch(
@@ -46,7 +46,7 @@ extension OpenCLBackend {
         let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 8)
         if tuning.rowIsWorkItem {
             try launch(
-                .layerNormRow, LaunchRange(x.rows, local: tuning.elementGroupSize), x, residual, sum, weight, bias,
+                .layerNormRow, rowItems(x.rows), x, residual, sum, weight, bias,
                 output, rows, columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
         } else {
             try launch(
@@ -72,23 +72,4 @@ extension OpenCLBackend {
         let operands = 2 + (residual == nil ? 0 : 1) + (sum == nil ? 0 : 1)
         return LaunchCost(bytes: operands * x.byteCount, flops: flopsPerElement * x.shape.elementCount)
     }
-}
-
-extension OpenCLBackend {
-    /// One work-group a row.
-    func rowGroups(_ rows: Int) -> LaunchRange {
-        LaunchRange(rows * tuning.rowGroupSize, local: tuning.rowGroupSize)
-    }
-
-    /// A float of local memory for each work-item of a row's group.
-    var rowScratch: LocalMemory { LocalMemory(byteCount: tuning.rowGroupSize * MemoryLayout<Float>.size) }
-}
-
-extension Tensor {
-    /// Elements from row to row, as kernels take it.
-    var stride32: UInt32 { UInt32(rowStride) }
-}
-
-extension Tensor? {
-    var stride32: UInt32 { self?.stride32 ?? 0 }
 }

@@ -5,36 +5,25 @@ extension OpenCLBackend {
     /// The page that zero-copy buffers start at.
     private static let pageByteCount = 4096
 
-    /// `preparePacked` (beside the matrix products) repacks the weights whose kernels want another layout than rows.
+    /// Rows stay as they lie in the source: read in place where the device shares memory and they are aligned for their
+    /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales, which are small, are copied.
     public func prepare(_ source: WeightSource) throws -> any Weight {
-        if let packed = try preparePacked(source) { return packed }
-        return try prepareRows(source)
-    }
-
-    /// Rows as they lie in the source: read in place where the device shares memory and the rows are aligned for their
-    /// elements, else copied one part behind the other and discarded.
-    func prepareRows(_ source: WeightSource) throws -> OpenCLWeight {
         let isInPlace =
-            device.sharesHostMemory && source.parts.allSatisfy { canReadInPlace($0, format: source.format) }
+            device.sharesHostMemory && source.parts.count <= OpenCLWeight.maxRegionCount
+            && source.parts.allSatisfy { isAligned($0.bytes, for: source.format) }
         let matrices = source.parts.map(\.bytes)
-        let scales = source.parts.compactMap(\.scales)
         let places = isInPlace ? try readInPlace(matrices) : try upload(matrices)
-        let scalePlaces = isInPlace ? try readInPlace(scales) : try upload(scales)
-        let parts = source.parts.indices.map { index in
-            let scale = scalePlaces.isEmpty ? nil : scalePlaces[index]
-            return OpenCLWeight.Part(
-                rows: source.parts[index].rows, buffer: places[index].buffer, byteOffset: places[index].byteOffset,
-                scales: scale?.buffer, scalesByteOffset: scale?.byteOffset ?? 0)
+        let parts = zip(source.parts, places).map { part, place in
+            OpenCLWeight.Part(rows: part.rows, buffer: place.buffer, byteOffset: place.byteOffset)
         }
-        return OpenCLWeight(name: source.name, format: source.format, columns: source.columns, parts: parts)
+        let scales = try upload(source.parts.compactMap(\.scales)).first?.buffer
+        return OpenCLWeight(
+            name: source.name, format: source.format, columns: source.columns, parts: parts, scales: scales)
     }
 
-    private func canReadInPlace(_ part: WeightPart, format: WeightFormat) -> Bool {
-        guard let pointer = part.bytes.pointer.baseAddress, part.bytes.byteCount > 0,
-            Int(bitPattern: pointer) % format.blockByteCount == 0
-        else { return false }
-        guard let scales = part.scales else { return true }
-        return scales.byteCount > 0 && Int(bitPattern: scales.pointer.baseAddress) % MemoryLayout<Float>.size == 0
+    private func isAligned(_ bytes: HostBytes, for format: WeightFormat) -> Bool {
+        guard let pointer = bytes.pointer.baseAddress, bytes.byteCount > 0 else { return false }
+        return Int(bitPattern: pointer) % format.blockByteCount == 0
     }
 
     typealias Place = (buffer: OpenCLBuffer, byteOffset: Int)

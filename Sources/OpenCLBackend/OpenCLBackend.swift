@@ -15,8 +15,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     let staging: StagingArea
     var counts = BackendCounters()
     var limits: ExecutionLimits?
-    /// Scratch of the matrix products and of the attention, made by `reserve`.
-    var matmulScratch: OpenCLBuffer?
+    /// Scratch of the attention, made by `reserve`.
     var attentionScratch: OpenCLBuffer?
     var isCollectingProfile = false
     var timedLaunches: [TimedLaunch] = []
@@ -64,10 +63,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         return buffer
     }
 
-    /// Scratch sizes come from the families that need scratch: `matmulScratchByteCount(_:)` beside the matrix products,
-    /// `attentionScratchByteCount(_:)` beside the attention.
+    /// Only attention needs scratch in global memory: `attentionScratchByteCount(_:)` beside it.
     public func reserve(_ limits: ExecutionLimits) throws {
-        matmulScratch = try grown(matmulScratch, to: matmulScratchByteCount(limits))
         attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(limits))
         self.limits = limits
     }

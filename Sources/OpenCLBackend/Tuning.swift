@@ -13,21 +13,28 @@ public struct Tuning: Sendable, Hashable {
     public var rowGroupSize: Int
     /// Work-items of a group of a kernel without a reduction.
     public var elementGroupSize: Int
-    /// Elements that one work-item of an elementwise kernel handles.
+    /// Elements that one work-item of an elementwise kernel handles on a CPU.
     public var elementsPerItem: Int
-    /// Work-items of the group that selects the largest elements of one row. A power of two, at least `maxTopK`.
+    /// Work-items of a group that handles one head of one token.
+    public var headGroupSize: Int
+    /// Work-items of the group that selects the largest elements of one row. A power of two.
     public var selectionGroupSize: Int
+    public var matmul: MatmulTuning
+    public var attention: AttentionTuning
 
     public init(
         family: Family, rowIsWorkItem: Bool, rowGroupSize: Int, elementGroupSize: Int, elementsPerItem: Int,
-        selectionGroupSize: Int
+        headGroupSize: Int, selectionGroupSize: Int
     ) {
         self.family = family
         self.rowIsWorkItem = rowIsWorkItem
         self.rowGroupSize = rowGroupSize
         self.elementGroupSize = elementGroupSize
         self.elementsPerItem = elementsPerItem
+        self.headGroupSize = headGroupSize
         self.selectionGroupSize = selectionGroupSize
+        matmul = MatmulTuning(variant: family == .cpu ? .registers : .groups)
+        attention = AttentionTuning(variant: family == .cpu ? .registers : .groups)
     }
 
     /// The table.
@@ -36,15 +43,15 @@ public struct Tuning: Sendable, Hashable {
         case .cpu:
             Tuning(
                 family: .cpu, rowIsWorkItem: true, rowGroupSize: 1, elementGroupSize: 1, elementsPerItem: 1024,
-                selectionGroupSize: 1)
+                headGroupSize: 1, selectionGroupSize: 1)
         case .nvidia:
             Tuning(
-                family: .nvidia, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 4,
-                selectionGroupSize: 512)
+                family: .nvidia, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 1,
+                headGroupSize: 32, selectionGroupSize: 512)
         case .amd, .intelGPU, .other:
             Tuning(
-                family: family, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 4,
-                selectionGroupSize: 256)
+                family: family, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 1,
+                headGroupSize: 32, selectionGroupSize: 256)
         }
     }
 
@@ -54,7 +61,10 @@ public struct Tuning: Sendable, Hashable {
         let limit = largestPowerOfTwo(atMost: device.maxWorkGroupSize)
         tuning.rowGroupSize = min(tuning.rowGroupSize, limit)
         tuning.elementGroupSize = min(tuning.elementGroupSize, limit)
+        tuning.headGroupSize = min(tuning.headGroupSize, limit)
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
+        tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
+        tuning.attention.localMemoryByteCount = device.localMemoryByteCount
         return tuning
     }
 

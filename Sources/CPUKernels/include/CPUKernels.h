@@ -1,1 +1,186 @@
+// The CPU backend's kernels: plain C with vector extensions, chosen at run time for the instruction set of the machine.
+//
+// Every call runs to its end before it returns, split over the context's threads where that pays. Calls on one context
+// must not overlap; contexts are independent of each other. Pointers need only the alignment of their element type, and
+// weights need none. Sizes are checked by the caller; what is data on the device (ids, slots, block numbers) is checked
+// here, before anything is written, and a bad entry's index is returned.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Instruction sets, from the most general to the most special.
+typedef enum {
+    CPUK_PORTABLE = 0,
+    CPUK_NEON = 1,
+    CPUK_AVX2 = 2,
+    CPUK_AVX512 = 3,
+} cpuk_isa;
+
+typedef enum { CPUK_F32 = 0, CPUK_BF16 = 1, CPUK_F16 = 2, CPUK_I8 = 3 } cpuk_format;
+
+typedef enum {
+    CPUK_IDENTITY = 0,
+    CPUK_GELU_TANH = 1,
+    CPUK_GELU_ERF = 2,
+    CPUK_SILU = 3,
+    CPUK_RELU = 4,
+} cpuk_activation;
+
+typedef struct cpuk_context cpuk_context;
+
+/// Single-precision matrix product as CBLAS declares it, for `cpuk_set_sgemm`.
+typedef void (*cpuk_sgemm)(
+    int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
+    int ldb, float beta, float *c, int ldc);
+
+/// The best instruction set of this machine.
+cpuk_isa cpuk_best_isa(void);
+/// Whether kernels for `isa` are built in and this machine runs them.
+bool cpuk_supports(cpuk_isa isa);
+/// Processors this process may run on.
+int cpuk_available_processors(void);
+
+/// A context with `threads` threads in all, the caller being the first. NULL where memory or threads run out.
+cpuk_context *cpuk_create(int threads, cpuk_isa isa);
+/// Joins the threads. The context must be idle.
+void cpuk_destroy(cpuk_context *context);
+/// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several threads.
+void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm);
+
+/// Upper bounds of what the ops will be asked for.
+typedef struct {
+    int64_t tokens, sequences, context_length, matmul_inputs, heads, head_size;
+} cpuk_limits;
+/// Reserves scratch memory. False where memory runs out; the old scratch then stays.
+bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits);
+
+/// Rows of floats, `stride` elements apart.
+typedef struct {
+    float *data;
+    int64_t stride;
+} cpuk_rows;
+
+typedef struct {
+    int64_t rows;
+    const void *data;
+    /// One scale a row; only for CPUK_I8.
+    const float *scales;
+} cpuk_weight_part;
+
+/// `[rows, columns]` in parts of whole rows.
+typedef struct {
+    cpuk_format format;
+    int64_t rows, columns;
+    int64_t row_bytes;
+    int64_t part_count;
+    const cpuk_weight_part *parts;
+} cpuk_weight;
+
+/// `output[t, n] = residual + gate(activation(bias + sum_k x[t, k] w[n, k]))`; see MatmulEpilogue.
+typedef struct {
+    cpuk_rows x;
+    int64_t tokens;
+    const cpuk_weight *weight;
+    cpuk_rows output;
+    const float *bias;
+    cpuk_activation activation;
+    bool gated;
+    /// `data` NULL: none.
+    cpuk_rows residual;
+} cpuk_matmul_args;
+void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args);
+
+typedef struct {
+    int64_t rows, columns;
+    cpuk_rows x, residual, sum, output;
+    const float *weight;
+    const float *bias;
+    float epsilon;
+    /// Subtract the mean (layer norm) or not (RMS norm).
+    bool centered;
+} cpuk_norm_args;
+void cpuk_norm(cpuk_context *context, const cpuk_norm_args *args);
+
+typedef struct {
+    int64_t rows, columns;
+    cpuk_rows x, output;
+    cpuk_activation activation;
+    float scale;
+} cpuk_pointwise_args;
+void cpuk_activate(cpuk_context *context, const cpuk_pointwise_args *args);
+void cpuk_softmax(cpuk_context *context, const cpuk_pointwise_args *args);
+
+/// `table` is `[positions, 2, rotary_size / 2]`. `data` NULL in `table`: no rotation.
+typedef struct {
+    const float *table;
+    int64_t table_rows;
+    const int32_t *positions;
+    int64_t rotary_size;
+    bool interleaved;
+} cpuk_rope_args;
+/// Returns -1, or the index of the first token whose position is outside the table (then nothing is written).
+int64_t cpuk_rope(
+    cpuk_context *context, cpuk_rows x, int64_t tokens, int64_t heads, int64_t head_size, const cpuk_rope_args *rope);
+
+/// Returns -1, or the index of the first id outside the table (then nothing is written).
+int64_t cpuk_embed(
+    cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, bool accumulate,
+    cpuk_rows output);
+/// Returns -1, or the index of the first row number outside `0..<x_rows` (then nothing is written).
+int64_t cpuk_gather_rows(
+    cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
+    cpuk_rows output);
+
+/// `[blocks, kv_heads, block_tokens, head_size]`, packed.
+typedef struct {
+    cpuk_format format;
+    void *keys, *values;
+    int64_t blocks, kv_heads, block_tokens, head_size;
+} cpuk_cache;
+
+typedef struct {
+    /// `data` NULL: none.
+    cpuk_rows query;
+    int64_t query_heads;
+    cpuk_rows key, value;
+    const int32_t *slots;
+    int64_t tokens;
+    cpuk_cache cache;
+    cpuk_rope_args rope;
+} cpuk_store_args;
+/// Returns -1, or the index of the first token whose slot or position is out of range (then nothing is written).
+int64_t cpuk_store_key_value(cpuk_context *context, const cpuk_store_args *args);
+/// Returns -1, or the index of the first pair outside the cache (then nothing is written).
+int64_t cpuk_copy_blocks(cpuk_context *context, const cpuk_cache *cache, const int32_t *pairs, int64_t count);
+
+typedef struct {
+    cpuk_rows query, output;
+    int64_t heads;
+    cpuk_cache cache;
+    float scale;
+    /// 0: none.
+    float soft_cap;
+    /// 0: none.
+    int64_t window;
+    const int32_t *query_offsets, *context_lengths, *block_tables;
+    int64_t table_stride, table_columns;
+    int64_t sequences, tokens;
+} cpuk_attention_args;
+
+typedef enum {
+    CPUK_ATTENTION_OK = 0,
+    CPUK_ATTENTION_BAD_OFFSETS,
+    CPUK_ATTENTION_BAD_CONTEXT,
+    CPUK_ATTENTION_BAD_BLOCK,
+    CPUK_ATTENTION_OVER_LIMIT,
+} cpuk_attention_status;
+/// `sequence` receives the index of the offending sequence.
+cpuk_attention_status cpuk_attention(cpuk_context *context, const cpuk_attention_args *args, int64_t *sequence);
+
+void cpuk_argmax(cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int32_t *indices);
+enum { CPUK_MAX_TOP_K = 256 };
+/// `values` may be strided, `indices` too (`index_stride` elements).
+void cpuk_top_k(
+    cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int64_t count, cpuk_rows values,
+    int32_t *indices, int64_t index_stride);

@@ -36,9 +36,10 @@ final class DecoderRunner: Sendable {
                 tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength))
         model = try makeModel(limits)
         cache = try KVCacheStorage(
-            backend: backend, layerCount: description.layerCount, blockCount: blockCount,
-            headCount: description.keyValueHeadCount, blockSizeInTokens: blockSize, headSize: description.headSize,
-            dtype: options.cacheType)
+            KVCacheShape(
+                layerCount: description.layerCount, blockCount: blockCount, headCount: description.keyValueHeadCount,
+                headSize: description.headSize, blockSizeInTokens: blockSize, dtype: options.cacheType),
+            on: backend)
         uploader = try BatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,
             blockCount: (contextLength + blockSize - 1) / blockSize, logitRowCount: rowCount)

@@ -74,6 +74,7 @@ package struct Scheduler: Sendable {
     package mutating func remove(_ id: Int) -> Int {
         if let index = running.firstIndex(where: { $0.id == id }) {
             var sequence = running.remove(at: index)
+            sequence.table.publish(sequence.tokens, in: &pool)
             sequence.table.release(to: &pool)
             return sequence.cachedCount
         }
@@ -87,6 +88,8 @@ package struct Scheduler: Sendable {
         var entries: [Entry] = []
         var budget = limits.tokenCount
         let waitingBefore = waiting.count
+        // What the last pass stored is enqueued by now, so later sequences may share it.
+        for index in running.indices { running[index].table.publish(running[index].tokens, in: &pool) }
         // Sequences that decode, then prompts that were begun: `running` is in order of arrival.
         for decodes in [true, false] {
             var index = 0
@@ -137,10 +140,11 @@ package struct Scheduler: Sendable {
     private mutating func reserve(_ index: Int, _ count: Int) throws -> Entry {
         let start = running[index].computedCount
         let tokens = Array(running[index].tokens[start..<start + count])
-        let slots = try running[index].table.append(tokens, pool: &pool)
+        let growth = try running[index].table.append(count, in: &pool)
+        precondition(growth.copies.isEmpty, "sequences that are never forked share no partly filled block")
         running[index].computedCount += count
         return Entry(
-            id: running[index].id, tokens: tokens, positions: start..<start + count, slots: slots,
+            id: running[index].id, tokens: tokens, positions: start..<start + count, slots: growth.slots,
             blocks: running[index].table.blocks, needsToken: start + count == running[index].tokens.count)
     }
 
@@ -154,8 +158,8 @@ package struct Scheduler: Sendable {
     /// Starts the first waiting sequence with what the prefix cache has of it, if its first chunk fits.
     private mutating func admit(atMost budget: Int) throws -> Entry? {
         var sequence = waiting[0]
-        // The last token is always computed: its logits are wanted.
-        let found = sequence.table.matchPrefix(sequence.tokens.dropLast(), pool: &pool)
+        sequence.table = BlockTable(matching: sequence.tokens, in: &pool)
+        let found = sequence.table.tokenCount
         sequence.computedCount = found
         sequence.cachedCount = max(sequence.cachedCount, found)
         running.append(sequence)

@@ -1,0 +1,94 @@
+internal import CPUKernels
+public import TensorCore
+
+extension CPUBackend {
+    public func attention(
+        query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
+        into output: Tensor
+    ) throws {
+        let op = "attention"
+        let sequences = batch.sequenceCount
+        let columns = parameters.headCount * cache.headSize
+        let kernelCache = try cache.kernelCache(op)
+        try Check.matrix(op, "query", query, rows: batch.tokenCount, columns: columns)
+        try Check.matrix(op, "output", output, rows: batch.tokenCount, columns: columns)
+        try Check.vector(op, "queryOffsets", batch.queryOffsets, count: sequences + 1, dtype: .int32)
+        try Check.vector(op, "contextLengths", batch.contextLengths, count: sequences, dtype: .int32)
+        try Check.matrix(
+            op, "blockTables", batch.blockTables, rows: sequences, columns: batch.blockTables.columns, dtype: .int32)
+        guard parameters.headCount > 0, parameters.headCount % cache.headCount == 0 else {
+            throw BackendError.invalidArgument(
+                op: op, reason: "\(parameters.headCount) query heads over \(cache.headCount) key heads")
+        }
+        if let window = parameters.slidingWindow, window < 1 {
+            throw BackendError.invalidArgument(op: op, reason: "a sliding window of \(window) tokens")
+        }
+        try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
+        var arguments = cpuk_attention_args(
+            query: query.floatRows, output: output.floatRows, heads: Int64(parameters.headCount), cache: kernelCache,
+            scale: parameters.scale, soft_cap: parameters.softCap ?? 0, window: Int64(parameters.slidingWindow ?? 0),
+            query_offsets: batch.queryOffsets.int32s, context_lengths: batch.contextLengths.int32s,
+            block_tables: batch.blockTables.int32s, table_stride: Int64(batch.blockTables.rowStride),
+            table_columns: Int64(batch.blockTables.columns), sequences: Int64(sequences),
+            tokens: Int64(batch.tokenCount))
+        var sequence: Int64 = 0
+        let work = AttentionWork(batch, cache: cache, parameters: parameters)
+        let status = launch(
+            "\(batch.maxQueryCount > 1 ? "flash" : "paged")_attention_\(cache.dtype)", byteCount: work.byteCount,
+            flopCount: work.flopCount
+        ) { cpuk_attention(context, &arguments, &sequence) }
+        try CPUBackend.check(status, sequence: sequence, batch: batch, limits: limits)
+    }
+
+    private static func check(
+        _ status: cpuk_attention_status, sequence: Int64, batch: AttentionBatch, limits: ExecutionLimits?
+    ) throws {
+        switch status {
+        case CPUK_ATTENTION_OK: return
+        case CPUK_ATTENTION_OVER_LIMIT:
+            throw BackendError.limitExceeded(
+                op: "attention", limit: "context", maximum: limits?.contextLength ?? 0, found: batch.maxContextLength)
+        case CPUK_ATTENTION_BAD_OFFSETS:
+            throw BackendError.invalidArgument(
+                op: "attention", reason: "query offsets of sequence \(sequence) leave 0...\(batch.tokenCount)")
+        case CPUK_ATTENTION_BAD_CONTEXT:
+            throw BackendError.invalidArgument(
+                op: "attention", reason: "context of sequence \(sequence) is shorter than its queries or over its table")
+        default:
+            throw BackendError.invalidArgument(
+                op: "attention", reason: "a block of sequence \(sequence) is not in the cache")
+        }
+    }
+}
+
+/// What attention over a batch must move and compute; read from the batch when a profile wants it.
+private struct AttentionWork {
+    let batch: AttentionBatch
+    let cache: KVCacheLayer
+    let parameters: AttentionParameters
+
+    init(_ batch: AttentionBatch, cache: KVCacheLayer, parameters: AttentionParameters) {
+        self.batch = batch
+        self.cache = cache
+        self.parameters = parameters
+    }
+
+    var byteCount: Int {
+        let contexts = (0..<batch.sequenceCount).reduce(0) { $0 + visible(Int(batch.contextLengths.int32s[$1])) }
+        let rows = 2 * batch.tokenCount * parameters.headCount * cache.headSize * 4
+        return rows + 2 * contexts * cache.headCount * cache.headSize * cache.dtype.byteCount
+    }
+
+    /// Two products a visible pair of query and key.
+    var flopCount: Int {
+        var pairs = 0
+        for sequence in 0..<batch.sequenceCount {
+            let queries = Int(batch.queryOffsets.int32s[sequence + 1] - batch.queryOffsets.int32s[sequence])
+            let context = Int(batch.contextLengths.int32s[sequence])
+            for position in max(0, context - queries)..<max(0, context) { pairs += visible(position + 1) }
+        }
+        return 4 * pairs * parameters.headCount * cache.headSize
+    }
+
+    private func visible(_ context: Int) -> Int { min(context, parameters.slidingWindow ?? context) }
+}

@@ -1,0 +1,33 @@
+internal import CPUKernels
+public import TensorCore
+
+extension CPUBackend {
+    public func embed(_ ids: Tensor, _ table: any Weight, accumulate: Bool, into output: Tensor) throws {
+        let table = Check.weight(table)
+        let count = ids.shape.elementCount
+        try Check.vector("embed", "ids", ids, count: count, dtype: .int32)
+        try Check.matrix("embed", "output", output, rows: count, columns: table.columns)
+        let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount) {
+            cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, accumulate, output.floatRows)
+        }
+        guard bad < 0 else {
+            throw BackendError.invalidArgument(
+                op: "embed", reason: "id \(ids.int32s[Int(bad)]) of token \(bad) is not in 0..<\(table.rows)")
+        }
+    }
+
+    public func gatherRows(_ x: Tensor, rows: Tensor, into output: Tensor) throws {
+        let count = rows.shape.elementCount
+        try Check.dtype("gatherRows", "x", x, .float32)
+        try Check.vector("gatherRows", "rows", rows, count: count, dtype: .int32)
+        try Check.matrix("gatherRows", "output", output, rows: count, columns: x.columns)
+        let bad = launch("gather_rows_f32", byteCount: 2 * output.byteCount) {
+            cpuk_gather_rows(
+                context, x.floatRows, Int64(x.rows), Int64(x.columns), rows.int32s, Int64(count), output.floatRows)
+        }
+        guard bad < 0 else {
+            throw BackendError.invalidArgument(
+                op: "gatherRows", reason: "row \(rows.int32s[Int(bad)]) is not in 0..<\(x.rows)")
+        }
+    }
+}

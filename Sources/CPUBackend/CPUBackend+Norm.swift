@@ -1,0 +1,43 @@
+internal import CPUKernels
+public import TensorCore
+
+extension CPUBackend {
+    public func rmsNorm(
+        _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
+    ) throws {
+        try norm(
+            "rms_norm", x, residual: residual, sum: sum, weight: weight, bias: nil, epsilon: epsilon, isCentered: false,
+            into: output)
+    }
+
+    public func layerNorm(
+        _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
+        into output: Tensor
+    ) throws {
+        try norm(
+            "layer_norm", x, residual: residual, sum: sum, weight: weight, bias: bias, epsilon: epsilon,
+            isCentered: true, into: output)
+    }
+
+    private func norm(
+        _ op: String, _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
+        isCentered: Bool, into output: Tensor
+    ) throws {
+        let (rows, columns) = (x.rows, x.columns)
+        try Check.matrix(op, "x", x, rows: rows, columns: columns)
+        try Check.matrix(op, "residual", residual, rows: rows, columns: columns)
+        try Check.matrix(op, "sum", sum, rows: rows, columns: columns)
+        try Check.matrix(op, "output", output, rows: rows, columns: columns)
+        try Check.vector(op, "weight", weight, count: columns)
+        try Check.vector(op, "bias", bias, count: columns)
+        var arguments = cpuk_norm_args(
+            rows: Int64(rows), columns: Int64(columns), x: x.floatRows, residual: residual.floatRows,
+            sum: sum.floatRows, output: output.floatRows, weight: weight.floats, bias: bias?.floats, epsilon: epsilon,
+            centered: isCentered)
+        launch(
+            "\(op)_f32",
+            byteCount: x.byteCount * (2 + (residual == nil ? 0 : 1) + (sum == nil ? 0 : 1)) + weight.byteCount,
+            flopCount: 5 * rows * columns
+        ) { cpuk_norm(context, &arguments) }
+    }
+}

@@ -1,0 +1,176 @@
+internal import COpenBLAS
+internal import CPUKernels
+internal import Glibc
+public import TensorCore
+
+/// The backend that computes on the processor, with all threads it may use and the widest vectors it has.
+///
+/// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor reads
+/// it. Results do not depend on the number of threads.
+public final class CPUBackend: Backend {
+    /// Vector instructions that kernels are built for.
+    public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
+        /// What the compiler assumes of every processor of the architecture.
+        case portable
+        case neon
+        case avx2
+        case avx512
+
+        /// Whether this machine runs it.
+        public var isSupported: Bool { cpuk_supports(kernelValue) }
+        /// The widest one this machine runs.
+        public static var best: InstructionSet { InstructionSet(cpuk_best_isa()) }
+
+        var kernelValue: cpuk_isa {
+            switch self {
+            case .portable: CPUK_PORTABLE
+            case .neon: CPUK_NEON
+            case .avx2: CPUK_AVX2
+            case .avx512: CPUK_AVX512
+            }
+        }
+
+        init(_ value: cpuk_isa) {
+            switch value {
+            case CPUK_NEON: self = .neon
+            case CPUK_AVX2: self = .avx2
+            case CPUK_AVX512: self = .avx512
+            default: self = .portable
+            }
+        }
+    }
+
+    public let threadCount: Int
+    public let instructionSet: InstructionSet
+    // SAFETY (this and what follows): only one thread at a time uses a backend.
+    nonisolated(unsafe) let context: OpaquePointer
+    nonisolated(unsafe) public private(set) var counters = BackendCounters()
+    nonisolated(unsafe) private var collected = CPUProfile()
+    nonisolated(unsafe) private(set) var limits: ExecutionLimits?
+
+    /// - Parameters:
+    ///   - threadCount: threads in all; `nil`: the processors this process may run on.
+    ///   - instructionSet: `nil`: the widest one.
+    /// - Throws: `BackendError.invalidArgument` for a thread count that is not in 1...1024, `.unsupported` for instructions
+    ///   that this machine lacks, `.outOfMemory` where the threads cannot be started.
+    public init(threadCount: Int? = nil, instructionSet: InstructionSet? = nil) throws {
+        let threads = threadCount ?? min(Int(cpuk_available_processors()), CPUBackend.maxThreadCount)
+        guard (1...CPUBackend.maxThreadCount).contains(threads) else {
+            throw BackendError.invalidArgument(
+                op: "CPU backend", reason: "\(threads) threads; take 1 to \(CPUBackend.maxThreadCount)")
+        }
+        let chosen = instructionSet ?? .best
+        guard chosen.isSupported else {
+            throw BackendError.unsupported(op: "instruction set \(chosen)", reason: "this processor lacks it")
+        }
+        guard let context = cpuk_create(Int32(threads), chosen.kernelValue) else {
+            throw BackendError.outOfMemory(requestedByteCount: 0, device: "CPU (starting \(threads) threads)")
+        }
+        self.threadCount = threads
+        self.instructionSet = chosen
+        self.context = context
+    }
+
+    deinit { cpuk_destroy(context) }
+
+    static let maxThreadCount = 1024
+
+    public var summary: String {
+        "cpu: \(threadCount) thread\(threadCount == 1 ? "" : "s"), \(instructionSet)"
+    }
+
+    public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
+        guard let buffer = CPUBuffer(byteCount: byteCount) else {
+            throw BackendError.outOfMemory(requestedByteCount: byteCount, device: "CPU")
+        }
+        counters.allocations += 1
+        return buffer
+    }
+
+    public func prepare(_ source: WeightSource) throws -> any Weight {
+        guard let rowByteCount = source.format.rowByteCount(columns: source.columns) else {
+            throw BackendError.invalidArgument(
+                op: "prepare", reason: "weight \(source.name) has rows of \(source.columns) columns, no whole blocks")
+        }
+        return CPUWeight(source, rowByteCount: rowByteCount)
+    }
+
+    public func reserve(_ limits: ExecutionLimits) throws {
+        let merged = self.limits?.union(limits) ?? limits
+        guard merged != self.limits else { return }
+        var request = cpuk_limits(
+            tokens: Int64(merged.tokenCount), sequences: Int64(merged.sequenceCount),
+            context_length: Int64(merged.contextLength), matmul_inputs: Int64(merged.matmulInputCount),
+            heads: Int64(merged.headCount), head_size: Int64(merged.headSize))
+        guard cpuk_reserve(context, &request) else {
+            throw BackendError.outOfMemory(requestedByteCount: merged.roughScratchByteCount, device: "CPU")
+        }
+        counters.allocations += 1
+        self.limits = merged
+    }
+
+    public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws {
+        guard bytes.count == tensor.byteCount, tensor.isContiguous else {
+            throw BackendError.invalidArgument(
+                op: "write", reason: "\(bytes.count) bytes to \(tensor.shape) \(tensor.dtype), which must be contiguous")
+        }
+        if let source = bytes.baseAddress, !bytes.isEmpty { memcpy(tensor.hostPointer, source, bytes.count) }
+        counters.bytesWritten += bytes.count
+    }
+
+    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
+        guard bytes.count == tensor.byteCount else {
+            throw BackendError.invalidArgument(
+                op: "read", reason: "\(bytes.count) bytes for \(tensor.shape) \(tensor.dtype)")
+        }
+        let rowByteCount = tensor.columns * tensor.dtype.byteCount
+        if let target = bytes.baseAddress, !bytes.isEmpty {
+            for row in 0..<tensor.rows {
+                memcpy(
+                    target + row * rowByteCount,
+                    tensor.hostPointer + row * tensor.rowStride * tensor.dtype.byteCount, rowByteCount)
+            }
+        }
+        counters.bytesRead += bytes.count
+    }
+
+    public func synchronize() throws { counters.synchronizations += 1 }
+
+    public func setProfiling(_ enabled: Bool) { collected.isEnabled = enabled }
+
+    public func profile() throws -> [ProfileEntry] {
+        try synchronize()
+        return collected.sorted
+    }
+
+    /// Counts an op and, where a profile is collected, times it.
+    func launch<Result>(
+        _ kernel: @autoclosure () -> String, byteCount: @autoclosure () -> Int, flopCount: @autoclosure () -> Int = 0,
+        _ body: () -> Result
+    ) -> Result {
+        counters.launches += 1
+        guard collected.isEnabled else { return body() }
+        let start = ContinuousClock.now
+        let result = body()
+        collected.add(
+            kernel(), elapsed: ContinuousClock.now - start, byteCount: byteCount(), flopCount: flopCount())
+        return result
+    }
+}
+
+extension ExecutionLimits {
+    /// The larger of each bound.
+    fileprivate func union(_ other: ExecutionLimits) -> ExecutionLimits {
+        ExecutionLimits(
+            tokenCount: max(tokenCount, other.tokenCount), sequenceCount: max(sequenceCount, other.sequenceCount),
+            contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
+            matmulInputCount: max(matmulInputCount, other.matmulInputCount),
+            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize))
+    }
+
+    /// For the message of a failed reservation.
+    fileprivate var roughScratchByteCount: Int {
+        let packed = min(tokenCount, 512).multipliedReportingOverflow(by: matmulInputCount)
+        return packed.overflow ? .max : packed.partialValue.multipliedReportingOverflow(by: 4).partialValue
+    }
+}

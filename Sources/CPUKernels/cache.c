@@ -1,0 +1,131 @@
+// Rotation and the paged cache.
+#include "context.h"
+
+#include <string.h>
+
+static int64_t bad_position(const cpuk_rope_args *rope, int64_t tokens) {
+    for (int64_t t = 0; t < tokens; t++)
+        if (rope->positions[t] < 0 || rope->positions[t] >= rope->table_rows) return t;
+    return -1;
+}
+
+static void rotate(
+    const cpuk_context *context, const cpuk_rope_args *rope, int64_t token, int64_t head_size, const float *x,
+    float *output) {
+    int64_t pairs = rope->rotary_size / 2;
+    const float *cosines = rope->table + rope->positions[token] * rope->rotary_size;
+    context->kernels->rope_head(
+        x, head_size, cosines, cosines + pairs, rope->rotary_size, rope->interleaved, output);
+}
+
+typedef struct {
+    cpuk_context *context;
+    const cpuk_rope_args *rope;
+    cpuk_rows x;
+    int64_t heads, head_size, rows, tasks;
+} rope_job;
+
+#define FOR_EACH_TOKEN(job, task, token) \
+    for (int64_t token = (task) * (job)->rows / (job)->tasks; token < ((task) + 1) * (job)->rows / (job)->tasks; token++)
+
+static void rope_task(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const rope_job *job = argument;
+    FOR_EACH_TOKEN(job, task, t) {
+        for (int64_t head = 0; head < job->heads; head++) {
+            float *x = job->x.data + t * job->x.stride + head * job->head_size;
+            rotate(job->context, job->rope, t, job->head_size, x, x);
+        }
+    }
+}
+
+int64_t cpuk_rope(
+    cpuk_context *context, cpuk_rows x, int64_t tokens, int64_t heads, int64_t head_size, const cpuk_rope_args *rope) {
+    int64_t bad = bad_position(rope, tokens);
+    if (bad >= 0 || tokens == 0) return bad;
+    rope_job job = {.context = context, .rope = rope, .x = x, .heads = heads, .head_size = head_size, .rows = tokens};
+    job.tasks = task_count(context, tokens, heads * head_size * 16);
+    run_tasks(context, rope_task, &job, job.tasks, tokens * heads * head_size * 16);
+    return -1;
+}
+
+typedef struct {
+    cpuk_context *context;
+    const cpuk_store_args *args;
+    int64_t rows, tasks;
+} store_job;
+
+static int64_t element_bytes(cpuk_format format) { return format == CPUK_F32 ? 4 : 2; }
+
+static void store_token(const store_job *job, int64_t t) {
+    const cpuk_store_args *args = job->args;
+    const cpuk_cache *cache = &args->cache;
+    const int64_t size = cache->head_size, bytes = element_bytes(cache->format);
+    const int64_t block = args->slots[t] / cache->block_tokens, offset = args->slots[t] % cache->block_tokens;
+    if (args->query.data && args->rope.table) {
+        for (int64_t head = 0; head < args->query_heads; head++) {
+            float *query = args->query.data + t * args->query.stride + head * size;
+            rotate(job->context, &args->rope, t, size, query, query);
+        }
+    }
+    float rotated[MAX_HEAD_SIZE];
+    for (int64_t head = 0; head < cache->kv_heads; head++) {
+        const float *key = args->key.data + t * args->key.stride + head * size;
+        const float *value = args->value.data + t * args->value.stride + head * size;
+        int64_t at = ((block * cache->kv_heads + head) * cache->block_tokens + offset) * size * bytes;
+        if (args->rope.table) {
+            rotate(job->context, &args->rope, t, size, key, rotated);
+            key = rotated;
+        }
+        job->context->kernels->store_row(cache->format, key, size, (char *)cache->keys + at);
+        job->context->kernels->store_row(cache->format, value, size, (char *)cache->values + at);
+    }
+}
+
+static void store_task(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const store_job *job = argument;
+    FOR_EACH_TOKEN(job, task, t) store_token(job, t);
+}
+
+int64_t cpuk_store_key_value(cpuk_context *context, const cpuk_store_args *args) {
+    const cpuk_cache *cache = &args->cache;
+    for (int64_t t = 0; t < args->tokens; t++)
+        if (args->slots[t] < 0 || args->slots[t] >= cache->blocks * cache->block_tokens) return t;
+    if (args->rope.table) {
+        int64_t bad = bad_position(&args->rope, args->tokens);
+        if (bad >= 0) return bad;
+    }
+    if (args->tokens == 0) return -1;
+    store_job job = {.context = context, .args = args, .rows = args->tokens};
+    int64_t bytes = (cache->kv_heads + args->query_heads) * cache->head_size * 16;
+    job.tasks = task_count(context, args->tokens, bytes);
+    run_tasks(context, store_task, &job, job.tasks, args->tokens * bytes);
+    return -1;
+}
+
+typedef struct {
+    const cpuk_cache *cache;
+    const int32_t *pairs;
+    int64_t block_bytes;
+} copy_job;
+
+static void copy_task(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const copy_job *job = argument;
+    int64_t from = job->pairs[2 * task] * job->block_bytes, to = job->pairs[2 * task + 1] * job->block_bytes;
+    if (from == to) return;
+    memcpy((char *)job->cache->keys + to, (char *)job->cache->keys + from, (size_t)job->block_bytes);
+    memcpy((char *)job->cache->values + to, (char *)job->cache->values + from, (size_t)job->block_bytes);
+}
+
+int64_t cpuk_copy_blocks(cpuk_context *context, const cpuk_cache *cache, const int32_t *pairs, int64_t count) {
+    for (int64_t i = 0; i < 2 * count; i++)
+        if (pairs[i] < 0 || pairs[i] >= cache->blocks) return i / 2;
+    copy_job job = {.cache = cache, .pairs = pairs};
+    job.block_bytes = cache->kv_heads * cache->block_tokens * cache->head_size * element_bytes(cache->format);
+    (void)context;
+    // In order, on one thread: a block may be the target of one pair and the source of a later one.
+    for (int64_t i = 0; i < count; i++) copy_task(&job, i, 0);
+    return -1;
+}

@@ -1,0 +1,22 @@
+// The kernels of one instruction set as a table. Included last by each kernels_<isa>.c, inside its target region.
+#pragma once
+#include "kernels.h"
+#include "selection.h"
+#include "simd.h"
+
+#include "matmul_kernels.h"
+
+#include "row_kernels.h"
+
+#include "attention_kernels.h"
+
+#define KERNEL_TABLE(isa_value)                                                                                       \
+    {                                                                                                                 \
+        .isa = isa_value, .panel_rows = PANEL_ROWS, .panel_tokens = PANEL_TOKENS, .dot_rows = dot_rows,               \
+        .pack_rows = pack_rows, .pack_tokens = pack_tokens, .multiply_panels = multiply_panels,                       \
+        .finish_row = finish_row, .norm_row = norm_row, .activate_row = activate_row,                                 \
+        .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed_row = embed_row,                     \
+        .rope_head = rope_head, .store_row = store_row, .attention_prefill = attention_prefill,                       \
+        .attention_decode = attention_decode, .attention_merge = attention_merge, .argmax = argmax,                   \
+        .top_k_scan = top_k_scan,                                                                                     \
+    }

@@ -1,0 +1,114 @@
+// What the kernels of one instruction set offer to the drivers, which split the work and know nothing of vectors.
+#pragma once
+#include "CPUKernels.h"
+
+/// Tokens that the row kernels take at once.
+enum { MAX_ROW_TOKENS = 8 };
+/// Keys of one step of prefill attention.
+enum { ATTENTION_KEY_TILE = 64 };
+/// Largest head, and the stride of packed query rows: off a power of two so that rows fall in different cache sets.
+enum { MAX_HEAD_SIZE = 256, QUERY_STRIDE = MAX_HEAD_SIZE + 16 };
+/// Most query rows (queries times heads of a group) of one prefill tile.
+enum { ATTENTION_QUERY_TILE = 48 };
+/// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of threads.
+enum { ATTENTION_CHUNK = 256 };
+/// Floats before the values of one chunk's result: maximum, sum, unused.
+enum { CHUNK_HEADER = 16 };
+/// Query heads that one decode task takes together.
+enum { ATTENTION_HEAD_TILE = 8 };
+
+/// What follows a product for columns `n0..<n0 + count` of output row `t`.
+typedef struct {
+    const float *bias;
+    const float *gate_bias;
+    cpuk_activation activation;
+    bool gated;
+} epilogue;
+
+/// Where one chunk of a softmax over columns ended.
+typedef struct {
+    float maximum, sum;
+} softmax_part;
+
+/// Scratch of one thread while it computes prefill attention.
+typedef struct {
+    float query[ATTENTION_QUERY_TILE * QUERY_STRIDE];
+    float output[ATTENTION_QUERY_TILE * MAX_HEAD_SIZE];
+    float scores[ATTENTION_QUERY_TILE * ATTENTION_KEY_TILE];
+    float keys[MAX_HEAD_SIZE * ATTENTION_KEY_TILE];
+    float values[ATTENTION_KEY_TILE * MAX_HEAD_SIZE];
+    float maxima[ATTENTION_QUERY_TILE], sums[ATTENTION_QUERY_TILE];
+} prefill_scratch;
+
+/// Scratch of one thread while it computes decode attention.
+typedef struct {
+    float query[ATTENTION_HEAD_TILE * MAX_HEAD_SIZE];
+    float output[ATTENTION_HEAD_TILE * MAX_HEAD_SIZE];
+    float scores[ATTENTION_HEAD_TILE * ATTENTION_CHUNK];
+    float rows[16 * MAX_HEAD_SIZE];
+    float maxima[ATTENTION_HEAD_TILE], sums[ATTENTION_HEAD_TILE];
+} decode_scratch;
+
+typedef struct {
+    cpuk_isa isa;
+    /// Rows of a packed panel of weights, and tokens of a packed panel of activations at most.
+    int panel_rows, panel_tokens;
+
+    /// `y[t * ldy + r] = x[t] . row r` for packed rows of one part; up to MAX_ROW_TOKENS tokens.
+    void (*dot_rows)(
+        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
+        int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy);
+    /// `panel[k * panel_rows + r] = row r, column k`, for `count` rows of one part starting at row `first` of the panel.
+    void (*pack_rows)(
+        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, int64_t columns,
+        float *panel, int64_t first);
+    /// `panel[k * tokens + t] = x[t, k]`.
+    void (*pack_tokens)(const float *x, int64_t ldx, int64_t tokens, int64_t columns, float *panel);
+    /// `y[t * ldy + r] = sum_k x[k * tokens + t] panel[k * panel_rows + r]` for a whole panel of rows.
+    void (*multiply_panels)(
+        const float *x, int64_t tokens, const float *panel, int64_t columns, float *y, int64_t ldy);
+    /// Finishes `count` outputs of one row. `up` is read only where gated; `residual` may be NULL or `output`.
+    void (*finish_row)(
+        const epilogue *epilogue, int64_t n0, int64_t count, const float *y, const float *up, const float *residual,
+        float *output);
+
+    void (*norm_row)(const cpuk_norm_args *args, int64_t row);
+    void (*activate_row)(cpuk_activation activation, const float *x, float *output, int64_t columns);
+    softmax_part (*softmax_reduce)(const float *x, int64_t columns, float scale);
+    void (*softmax_write)(const float *x, int64_t columns, float scale, softmax_part whole, float *output);
+
+    /// Copies or adds one row of a table, converted to float.
+    void (*embed_row)(
+        cpuk_format format, const void *row, float scale, int64_t columns, bool accumulate, float *output);
+    /// Rotates a head; `output` may be `x`.
+    void (*rope_head)(
+        const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,
+        bool interleaved, float *output);
+    /// Stores floats as CPUK_F32, CPUK_BF16 or CPUK_F16, rounded to nearest even.
+    void (*store_row)(cpuk_format format, const float *x, int64_t count, void *output);
+
+    /// One tile of queries `first..<first + count` of a sequence for query heads `head..<head + heads` of one group.
+    void (*attention_prefill)(
+        const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
+        prefill_scratch *scratch);
+    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised outputs in
+    /// the scratch.
+    void (*attention_decode)(
+        const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
+        int64_t end, decode_scratch *scratch);
+    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one output row.
+    void (*attention_merge)(
+        const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
+
+    /// The column of the largest element, the lowest on a tie; 0 where all are NaN.
+    int64_t (*argmax)(const float *x, int64_t columns);
+    /// Adds columns `0..<columns`, numbered from `first`, to a heap of the `count` best so far (see selection.c).
+    int64_t (*top_k_scan)(
+        const float *x, int64_t columns, int64_t first, int64_t count, int64_t *heap, int64_t heap_count);
+} kernel_table;
+
+/// NULL where the instruction set is not built in.
+const kernel_table *kernels_portable(void);
+const kernel_table *kernels_neon(void);
+const kernel_table *kernels_avx2(void);
+const kernel_table *kernels_avx512(void);

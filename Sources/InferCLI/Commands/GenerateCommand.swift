@@ -1,0 +1,109 @@
+import ArgumentParser
+import Inference
+import JSONCore
+import TensorCore
+
+/// `infer generate`: streams a continuation.
+struct GenerateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate", abstract: "Continues a text.",
+        discussion: "The prompt is the argument, --file, --prompt-ids, or standard input, taken as it is.")
+
+    @Argument(help: "The text to continue.")
+    var prompt: String?
+
+    @Option(help: "Reads the prompt from a file.", completion: .file())
+    var file: String?
+
+    @Option(help: ArgumentHelp("The prompt as token ids.", valueName: "1,2,3"))
+    var promptIds: TokenIDList?
+
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+
+    @Flag(help: "Prints the prompt before its continuation.")
+    var echo = false
+
+    @Flag(help: "Prints tokens a second, time to first token and peak memory at the end, on standard error.")
+    var stats = false
+
+    @Flag(help: "Prints one JSON object at the end instead of streaming text.")
+    var json = false
+
+    func validate() throws {
+        try model.validate()
+        try OptionRange.check("--max-tokens", sampling.maxTokens, in: 1...Int(Int32.max))
+        try OptionRange.check("--top-k", sampling.topK, in: 0...Int(Int32.max))
+        guard [prompt != nil, file != nil, promptIds != nil].filter({ $0 }).count <= 1 else {
+            throw ValidationError("give the prompt once: as the argument, --file or --prompt-ids")
+        }
+    }
+
+    func run() async throws {
+        let started = ContinuousClock.now
+        let package = try model.openPackage()
+        let request = try makeRequest(package)
+        var options = try model.engineOptions(for: package)
+        // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
+        let context = options.contextLength ?? .max
+        options.cacheTokenCount = min(
+            request.promptTokens.count + min(request.maxTokens ?? context, context), context)
+        let (backend, _) = try model.makeBackend()
+        let engine = try await Engine(package, on: backend, options: options)
+        let loadSeconds = (ContinuousClock.now - started).seconds
+        if model.profile { backend.setProfiling(true) }
+
+        var output = OutputWriter()
+        var tokens: [Int] = []
+        var text = ""
+        var result: GenerationResult?
+        if echo, !json { try output.write(promptText(package, request)) }
+        for try await update in try engine.generate(request) {
+            if let token = update.token { tokens.append(token) }
+            text += update.text
+            result = update.result ?? result
+            guard !json, !update.text.isEmpty else { continue }
+            try output.write(update.text)
+            try output.flush()
+        }
+        guard let result else { throw InferenceError.engineStopped(reason: "the stream ended without a result") }
+        if json {
+            let prefix = echo ? try promptText(package, request) : ""
+            try output.writeLine(GenerationReport(request, result, tokens, prefix + text, loadSeconds).json())
+        } else {
+            try output.writeLine("")
+        }
+        try output.flush()
+        if stats { GenerationReport(request, result, tokens, text, loadSeconds).printStatistics() }
+        if model.profile { ProfileTable(try backend.profile()).print() }
+    }
+
+    private func makeRequest(_ package: ModelPackage) throws -> GenerationRequest {
+        let tokens: [Int]
+        if let promptIds {
+            tokens = promptIds.tokens
+        } else {
+            tokens = try package.promptTokens(
+                for: file.map(InputText.file) ?? InputText.argumentOrStandardInput(prompt))
+        }
+        return GenerationRequest(
+            promptTokens: tokens, sampling: sampling.parameters(package.generation), maxTokens: sampling.maxTokens,
+            stopStrings: sampling.stop, ignoresEndOfSequence: sampling.ignoreEos)
+    }
+
+    private func promptText(_ package: ModelPackage, _ request: GenerationRequest) throws -> String {
+        try package.tokenizer?.decode(request.promptTokens, skipSpecialTokens: true) ?? ""
+    }
+}
+
+/// `--prompt-ids 1,2,3`.
+struct TokenIDList: ExpressibleByArgument {
+    let tokens: [Int]
+
+    init?(argument: String) {
+        let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
+        let tokens = fields.compactMap { Int($0.drop(while: { $0 == " " })) }
+        guard tokens.count == fields.count else { return nil }
+        self.tokens = tokens
+    }
+}
