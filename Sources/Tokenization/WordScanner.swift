@@ -40,7 +40,7 @@ enum WordScanner: Equatable {
 
     private struct Cursor {
         let text: ByteBuffer
-        let table: UnsafePointer<UInt8>
+        let table: UnsafePointer<UInt16>
 
         /// The classes of the character at `index` and its length; no class and 0 at the end.
         @inline(__always)
