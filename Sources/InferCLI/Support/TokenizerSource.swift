@@ -1,5 +1,5 @@
 import ArgumentParser
-internal import BundledModel
+import Inference
 import ModelIO
 import Tokenization
 
@@ -14,12 +14,10 @@ enum TokenizerSource {
     }
 
     private static func bundled() throws -> Tokenizer {
-        guard let file = bundled_model_find("tokenizer.json") else {
-            throw CommandError.unsupported(
-                option: "--model", value: "left out", reason: "this binary holds no model; name one")
+        guard let tokenizer = try ModelPackage.bundled().tokenizer else {
+            throw InferenceError.tokenizerMissing(path: ModelPackage.bundledName)
         }
-        let bytes = UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.byte_count)
-        return try Tokenizer(json: Array(bytes), source: "bundled tokenizer.json")
+        return tokenizer
     }
 
     private static func isFile(_ path: String) -> Bool {
