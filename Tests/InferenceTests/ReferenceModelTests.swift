@@ -53,7 +53,7 @@ struct ReferenceModelTests {
         let engine = try await Engine(package, on: device.make())
         let root = try JSONDocument(parsing: [UInt8](Data(contentsOf: expectedJSON)), source: "expected.json").root
         let cases = try #require(root["cases"]?.array)
-        #expect(!cases.isEmpty)
+        #expect(cases.count > 0)
         for value in cases {
             let prompt = try #require(value["prompt"]?.string)
             let promptIDs = try #require(value["prompt_ids"]?.array).compactMap(\.int)

@@ -14,20 +14,30 @@ struct DevicesCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let selection = DeviceSelection()
-        let cpu = try selection.makeBackend(.cpu, options: OpenCLOptions()).summary
+        let cpu = try DeviceSelection.makeBackend(.cpu).backend.summary
+        let openCL = OpenCLListing()
         var output = OutputWriter()
-        try json ? output.writeLine(Self.json(selection, cpu: cpu)) : output.write(Self.text(selection, cpu: cpu))
+        try json ? output.writeLine(Self.json(openCL, cpu: cpu)) : output.write(Self.text(openCL, cpu: cpu))
         try output.flush()
     }
 
-    private static func text(_ selection: DeviceSelection, cpu: String) -> String {
+    /// The devices that OpenCL shows, or why it shows none.
+    private struct OpenCLListing {
+        var devices: [OpenCLDevice] = []
+        var failure: String?
+
+        init() {
+            do { devices = try OpenCLDevice.all() } catch { failure = "\(error)" }
+        }
+    }
+
+    private static func text(_ listing: OpenCLListing, cpu: String) -> String {
         var lines = ["cpu".padded(to: 10) + cpu]
-        for (index, device) in selection.openCLDevices.enumerated() {
+        for (index, device) in listing.devices.enumerated() {
             lines.append("opencl:\(index)".padded(to: 10) + device.name + (device.isUsable ? "" : " (not usable)"))
             lines += details(of: device).map { "".padded(to: 10) + $0.0.padded(to: 12) + $0.1 }
         }
-        if let failure = selection.openCLFailure { lines.append("opencl".padded(to: 10) + "\(failure)") }
+        if let failure = listing.failure { lines.append("opencl".padded(to: 10) + failure) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -46,13 +56,13 @@ struct DevicesCommand: ParsableCommand {
         ]
     }
 
-    private static func json(_ selection: DeviceSelection, cpu: String) -> String {
+    private static func json(_ listing: OpenCLListing, cpu: String) -> String {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("cpu", cpu)
         writer.key("opencl")
         writer.beginArray()
-        for (index, device) in selection.openCLDevices.enumerated() {
+        for (index, device) in listing.devices.enumerated() {
             writer.beginObject()
             writer.member("device", "opencl:\(index)")
             writer.member("name", device.name)
@@ -77,7 +87,7 @@ struct DevicesCommand: ParsableCommand {
             writer.endObject()
         }
         writer.endArray()
-        if let failure = selection.openCLFailure { writer.member("opencl_failure", failure.description) }
+        if let failure = listing.failure { writer.member("opencl_failure", failure) }
         writer.endObject()
         return writer.text
     }

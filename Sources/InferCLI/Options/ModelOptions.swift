@@ -1,4 +1,5 @@
 import ArgumentParser
+import Devices
 import Logging
 import TensorCore
 
@@ -12,12 +13,12 @@ struct ModelOptions: ParsableArguments {
             "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
             discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
         completion: .list(["auto", "cpu", "opencl"]))
-    var device: DeviceRequest = .auto
+    var device: DeviceChoice = .auto
 
     @Option(help: "Number format of the weights; left out, as they are stored.")
     var dtype: WeightFormatArgument?
 
-    @Option(help: "highest keeps activations in FP32; auto lets the weights' format decide.")
+    @Option(help: "highest keeps activations in FP32, which this version always does.")
     var precision: PrecisionArgument = .auto
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")

@@ -1,35 +1,14 @@
-import ArgumentParser
+public import ArgumentParser
+public import Devices
 import TensorCore
 
 /// `--device`: where a model runs.
-enum DeviceRequest: ExpressibleByArgument, CustomStringConvertible, Equatable {
-    case auto, cpu
-    /// An OpenCL device: the first, or the one with this number.
-    case opencl(index: Int?)
+extension DeviceChoice: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 
-    init?(argument: String) {
-        switch argument {
-        case "auto": self = .auto
-        case "cpu": self = .cpu
-        case "opencl": self = .opencl(index: nil)
-        default:
-            guard argument.hasPrefix("opencl:"), let index = Int(argument.dropFirst(7)), index >= 0 else { return nil }
-            self = .opencl(index: index)
-        }
-    }
+    public var defaultValueDescription: String { description }
 
-    var description: String {
-        switch self {
-        case .auto: "auto"
-        case .cpu: "cpu"
-        case .opencl(nil): "opencl"
-        case .opencl(let index?): "opencl:\(index)"
-        }
-    }
-
-    var defaultValueDescription: String { description }
-
-    static let allValueStrings = ["auto", "cpu", "opencl", "opencl:N"]
+    public static var allValueStrings: [String] { ["auto", "cpu", "opencl", "opencl:N"] }
 }
 
 /// `--dtype`: the weights' number format, under the names that people type.
