@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "Inference", "Devices", "OpenCLBackend", "ModelIO", "Tokenization", "JSONCore", "TensorCore",
+                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO", "Tokenization", "JSONCore", "TensorCore",
                 argumentParser, logging,
             ],
             swiftSettings: strict),
