@@ -18,7 +18,7 @@ struct ModelOptions: ParsableArguments {
     @Option(help: "Number format of the weights; left out, as they are stored.")
     var dtype: WeightFormatArgument?
 
-    @Option(help: "highest keeps activations in FP32; auto lets the weights' format decide.")
+    @Option(help: "highest keeps activations in FP32, which this version always does.")
     var precision: PrecisionArgument = .auto
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
