@@ -1,3 +1,4 @@
+internal import Models
 public import TensorCore
 
 /// Runs a decoder over whole token rows and returns the logits of every position, for comparing models rather than for

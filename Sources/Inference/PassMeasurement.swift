@@ -1,9 +1,9 @@
+internal import Models
 public import TensorCore
 
 /// Times the two kinds of work that generation consists of, on random tokens and without choosing any: the measure that
 /// llama.cpp's `llama-bench` takes.
 public final class PassMeasurement {
-    public let description: String
     private let runner: DecoderRunner
     private let vocabularySize: UInt64
     private var state: UInt64 = 0x2545_F491_4F6C_DD1D
@@ -17,7 +17,6 @@ public final class PassMeasurement {
         options.cacheTokenCount = contextLength
         options.sequenceCount = 1
         runner = try package.makeRunner(on: backend, options: options, logitRowCount: 1)
-        description = runner.model.description.architecture
         vocabularySize = UInt64(runner.model.description.vocabularySize)
     }
 

@@ -12,9 +12,6 @@ struct BenchCommand: AsyncParsableCommand {
             behind D tokens of context. Rates are means and standard deviations over -r runs after one warm-up run.
             """)
 
-    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
-    var model: String?
-
     @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Prompt lengths, as 128,512; 0 leaves the test out.")
     var promptCounts = CountList([512])
 
@@ -27,40 +24,36 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(name: [.customShort("b"), .customLong("batch-size")], help: "Most tokens of one pass.")
     var passTokenCount = 512
 
-    @Option(name: [.customShort("t"), .long], help: "Threads of the CPU backend, as 1,2; left out, one a core.")
-    var threads: CountList?
-
     @Option(name: [.customShort("r"), .customLong("repetitions")], help: "Timed runs of each test.")
     var repetitions = 5
 
     @Option(name: [.short, .long], help: "md, csv, json, jsonl or sql.")
     var output = BenchFormat.md
 
-    @OptionGroup(title: "Device") var device: DeviceOptions
+    @OptionGroup(title: "Model") var model: ModelOptions
 
     func validate() throws {
-        try device.validate()
+        try model.validate()
         try OptionRange.check("--repetitions", repetitions, in: 1...1000)
         try OptionRange.check("--batch-size", passTokenCount, in: 1...65_536)
         for (name, list) in [("--n-prompt", promptCounts), ("--n-gen", decodeCounts), ("--n-depth", depths)] {
             for count in list.counts { try OptionRange.check(name, count, in: 0...(1 << 24)) }
         }
-        for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
     }
 
     func run() async throws {
-        let package = try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        let package = try model.openPackage()
         let tests = depths.counts.flatMap { depth in
             promptCounts.counts.filter { $0 > 0 }.map { BenchTest(prompt: $0, decode: 0, depth: depth) }
                 + decodeCounts.counts.filter { $0 > 0 }.map { BenchTest(prompt: 0, decode: $0, depth: depth) }
         }
         let context = tests.map(\.contextLength).max() ?? 1
-        var report = BenchReport(format: output, package: package, sizes: try package.describe(), device: device)
+        var report = BenchReport(format: output, package: package, sizes: try package.describe(), options: model)
         var writer = OutputWriter()
         try writer.write(report.header())
-        for threadCount in threads?.counts.map(Optional.some) ?? [nil] {
-            let backend = try device.makeBackend(threadCount: threadCount)
-            var options = device.engineOptions()
+        for threadCount in model.threads?.counts.map(Optional.some) ?? [nil] {
+            let backend = try model.makeBackend(threadCount: threadCount)
+            var options = model.engineOptions()
             options.passTokenCount = passTokenCount
             let measurement = try PassMeasurement(package, on: backend, contextLength: context, options: options)
             report.begin(backend: backend, threadCount: threadCount, passTokenCount: passTokenCount)
@@ -69,7 +62,7 @@ struct BenchCommand: AsyncParsableCommand {
                 try writer.write(report.row(test, samples))
                 try writer.flush()
             }
-            if device.profile { ProfileTable(try backend.profile()).print() }
+            if model.profile { ProfileTable(try backend.profile()).print() }
         }
         try writer.write(report.footer())
         try writer.flush()
@@ -98,20 +91,4 @@ struct BenchTest {
     var name: String {
         (decode > 0 ? "tg\(decode)" : "pp\(prompt)") + (depth > 0 ? " @ d\(depth)" : "")
     }
-}
-
-/// Counts on the command line: `128,512`.
-struct CountList: ExpressibleByArgument {
-    let counts: [Int]
-
-    init(_ counts: [Int]) { self.counts = counts }
-
-    init?(argument: String) {
-        let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
-        let counts = fields.compactMap { Int($0) }
-        guard counts.count == fields.count, !counts.isEmpty else { return nil }
-        self.counts = counts
-    }
-
-    var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Inference
 import JSONCore
+import ModelIO
 import Models
 import TensorCore
 
@@ -14,17 +15,17 @@ struct BenchReport {
     let format: BenchFormat
     let package: ModelPackage
     let sizes: DecoderDescription
-    let device: DeviceOptions
+    let options: ModelOptions
     private var backendName = ""
     private var threads = 0
     private var passTokenCount = 0
     private var rowCount = 0
 
-    init(format: BenchFormat, package: ModelPackage, sizes: DecoderDescription, device: DeviceOptions) {
+    init(format: BenchFormat, package: ModelPackage, sizes: DecoderDescription, options: ModelOptions) {
         self.format = format
         self.package = package
         self.sizes = sizes
-        self.device = device
+        self.options = options
     }
 
     private enum Value {
@@ -36,7 +37,7 @@ struct BenchReport {
 
     mutating func begin(backend: any Backend, threadCount: Int?, passTokenCount: Int) {
         backendName = backend.summary
-        threads = threadCount ?? device.threads ?? 0
+        threads = threadCount ?? 0
         self.passTokenCount = passTokenCount
     }
 
@@ -77,7 +78,7 @@ struct BenchReport {
         let (mean, deviation) = BenchReport.statistics(rates)
         let size = Double(package.checkpoint.byteCount) / 1_048_576
         let parameters = Double(package.checkpoint.elementCount) / 1e6
-        let format = device.dtype?.rawValue ?? "as stored"
+        let format = options.dtype?.rawValue ?? "as stored"
         return "| \(sizes.architecture) \(format) | \(fixed(size, digits: 2)) MiB | \(fixed(parameters, digits: 2)) M "
             + "| \(backendName) | \(test.name) | \(fixed(mean, digits: 2)) ± \(fixed(deviation, digits: 2)) |\n"
     }
@@ -112,8 +113,8 @@ struct BenchReport {
             Column(name: "model_n_params", value: .integer(package.checkpoint.elementCount)),
             Column(name: "n_batch", value: .integer(passTokenCount)),
             Column(name: "n_threads", value: .integer(threads)),
-            Column(name: "type_k", value: .text(device.cacheFormat.rawValue)),
-            Column(name: "type_v", value: .text(device.cacheFormat.rawValue)),
+            Column(name: "type_k", value: .text(options.cacheFormat.rawValue)),
+            Column(name: "type_v", value: .text(options.cacheFormat.rawValue)),
             Column(name: "n_prompt", value: .integer(test.prompt)),
             Column(name: "n_gen", value: .integer(test.decode)),
             Column(name: "n_depth", value: .integer(test.depth)),

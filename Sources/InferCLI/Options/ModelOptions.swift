@@ -5,7 +5,7 @@ import TensorCore
 
 /// The options of every command that runs a model.
 struct ModelOptions: ParsableArguments {
-    @Option(help: ModelArgument.help, completion: .directory)
+    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
     var model: String?
 
     @Option(
@@ -28,8 +28,10 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
     var lora: [String] = []
 
-    @Option(help: "Threads of the CPU backend; left out, one a core.")
-    var threads: Int?
+    @Option(
+        name: [.customShort("t"), .long],
+        help: "Threads of the CPU backend; left out, one a core. `bench` takes several, as 1,2.")
+    var threads: CountList?
 
     @Option(name: .customLong("ctx"), help: "Tokens that the context holds; left out, what the model was made for.")
     var contextLength: Int?
@@ -41,7 +43,7 @@ struct ModelOptions: ParsableArguments {
     var verbose = false
 
     func validate() throws {
-        try OptionRange.check("--threads", threads, in: 1...1024)
+        for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
         try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
         if let adapter = lora.first {
             throw CommandError.unsupported(
