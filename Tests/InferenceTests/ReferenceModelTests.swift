@@ -18,9 +18,11 @@ struct ReferenceModelTests {
         #expect(error <= model.tolerance, "\(model.name) on \(device.name): NMSE \(error)")
     }
 
-    @Test("16-bit and 8-bit weights stay near the answers", arguments: InferenceDevice.fast, [
-        (WeightFormat.bfloat16, 1e-3), (.float16, 1e-5), (.int8, 1e-2),
-    ])
+    @Test(
+        "16-bit and 8-bit weights stay near the answers", arguments: InferenceDevice.fast,
+        [
+            (WeightFormat.bfloat16, 1e-3), (.float16, 1e-5), (.int8, 1e-2),
+        ])
     func convertedWeights(device: InferenceDevice, format: (WeightFormat, Double)) throws {
         for model in ReferenceModel.fixtures {
             let expected = try model.expected()
@@ -80,7 +82,8 @@ struct ReferenceModelTests {
         #expect(error <= 1e-9, "NMSE \(error)")
     }
 
-    @Test("trained models write what their references say", arguments: InferenceDevice.all, ["stories260K", "capp-gpt2"])
+    @Test(
+        "trained models write what their references say", arguments: InferenceDevice.all, ["stories260K", "capp-gpt2"])
     func trained(device: InferenceDevice, name: String) async throws {
         guard let folder = ReferenceMaterial.locate("reference/trained/\(name)", for: "trained models") else { return }
         try await checkTrained(

@@ -27,10 +27,13 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
 
     /// Those, and what the reference material adds for the architectures that are built.
     static let all: [ReferenceModel] = {
-        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else { return fixtures }
-        return fixtures + ["mistral"].map {
-            ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else {
+            return fixtures
         }
+        return fixtures
+            + ["mistral"].map {
+                ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+            }
     }()
 
     func package() throws -> ModelPackage { try ModelPackage(path: folder.path) }
@@ -54,7 +57,6 @@ extension Checkpoint {
         return (0..<tensor.shape[0]).map { Array(values[$0 * columns..<($0 + 1) * columns]) }
     }
 }
-
 
 /// All tokens of a request.
 func collect(_ stream: AsyncThrowingStream<GenerationUpdate, any Error>) async throws -> (

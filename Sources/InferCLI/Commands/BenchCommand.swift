@@ -12,7 +12,8 @@ struct BenchCommand: AsyncParsableCommand {
             behind D tokens of context. Rates are means and standard deviations over -r runs after one warm-up run.
             """)
 
-    @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Prompt lengths, as 128,512; 0 leaves the test out.")
+    @Option(
+        name: [.customShort("p"), .customLong("n-prompt")], help: "Prompt lengths, as 128,512; 0 leaves the test out.")
     var promptCounts = CountList([512])
 
     @Option(name: [.customShort("n"), .customLong("n-gen")], help: "Decode lengths; 0 leaves the test out.")
