@@ -1,8 +1,9 @@
 internal import JSONCore
 
 extension ModelConfiguration {
-    /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5) or
-    /// `rope_scaling` (before); the spellings of GPT-NeoX and GPT-J (`rotary_emb_base`, `rotary_pct`, `rotary_dim`) too.
+    /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5)
+    /// or `rope_scaling` (before); the spellings of GPT-NeoX and GPT-J (`rotary_emb_base`, `rotary_pct`, `rotary_dim`)
+    /// too.
     ///
     /// - Parameters:
     ///   - headSize: elements of a head, of which the first `partial_rotary_factor` are rotated.
