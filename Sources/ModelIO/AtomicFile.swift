@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Files that appear whole or not at all.
 package enum AtomicFile {
-    /// Writes `chunks` one behind the other to a new file beside `path`, then renames it to `path`. Blocks until the bytes
-    /// are on the disk. A device or pipe at `path` is written to instead: it must not be replaced by a file.
+    /// Writes `chunks` one behind the other to a new file beside `path`, then renames it to `path`. Blocks until the
+    /// bytes are on the disk. A device or pipe at `path` is written to instead: it must not be replaced by a file.
     /// - Throws: `LoadError.unwritable` naming the path; nothing is left behind.
     package static func write(to path: String, chunks: [[UInt8]]) throws {
         guard !path.isEmpty, !path.utf8.contains(0) else {

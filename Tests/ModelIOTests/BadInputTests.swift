@@ -67,7 +67,8 @@ struct BadInput: CustomTestStringConvertible, Sendable {
             #"{"w":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}}"#, "'w'",
             "17 dimensions", dataByteCount: 8),
         BadInput(
-            #"{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "'w' has 8 bytes", "takes 12", dataByteCount: 8),
+            #"{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "'w' has 8 bytes", "takes 12",
+            dataByteCount: 8),
         BadInput(
             #"{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,8]}}"#, "'w' has 8 bytes", "takes 4", dataByteCount: 8),
         BadInput(#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0]}}"#, "'w'", "'data_offsets'", dataByteCount: 8),
@@ -124,8 +125,8 @@ struct BadInput: CustomTestStringConvertible, Sendable {
     @Test func unusualButGoodFilesOpen() throws {
         let folder = try TemporaryFolder()
         let header =
-            #"{"s":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"BF16","shape":[0,3],"data_offsets":[8,8]},"#
-            + #""b":{"dtype":"BOOL","shape":[3],"data_offsets":[8,11]},"__metadata__":{"k":"v"}}   "#
+            #"{"s":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"e":{"dtype":"BF16","shape":[0,3],"#
+            + #""data_offsets":[8,8]},"b":{"dtype":"BOOL","shape":[3],"data_offsets":[8,11]},"__metadata__":{"k":"v"}}   "#
         try folder.write(safetensors(header, dataByteCount: 11), to: "good.safetensors")
         let checkpoint = try Checkpoint(safetensors: folder.file("good.safetensors"))
         #expect(checkpoint.tensors.count == 3 && checkpoint.metadata == ["k": "v"])
@@ -170,7 +171,8 @@ struct BadInput: CustomTestStringConvertible, Sendable {
     @Test func tensorsOutsideTheIndexAreLeftOut() throws {
         let folder = try TemporaryFolder()
         let header =
-            #"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#
+            #"{"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"#
+            + #""x":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#
         try folder.write(safetensors(header, dataByteCount: 2), to: "a.safetensors")
         try folder.write(#"{"weight_map":{"w":"./a.safetensors"}}"#, to: "model.safetensors.index.json")
         #expect(try Array(ModelLocation(folder.path).openCheckpoint().tensors.keys) == ["w"])
