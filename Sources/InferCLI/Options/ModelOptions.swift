@@ -28,10 +28,12 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
     var lora: [String] = []
 
-    @Option(help: "Threads of the CPU backend; left out, one a core.")
+    @Option(parsing: .unconditional, help: "Threads of the CPU backend; left out, one a core.")
     var threads: Int?
 
-    @Option(name: .customLong("ctx"), help: "Tokens that the context holds; left out, what the model was made for.")
+    @Option(
+        name: .customLong("ctx"), parsing: .unconditional,
+        help: "Tokens that the context holds; left out, what the model was made for.")
     var contextLength: Int?
 
     @Flag(help: "Print a table of every kernel's launches and times at the end.")
