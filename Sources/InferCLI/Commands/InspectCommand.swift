@@ -14,7 +14,8 @@ struct InspectCommand: ParsableCommand {
     @Argument(help: ModelArgument.help, completion: .directory)
     var model: String?
 
-    @Option(name: .customLong("ctx"), help: "Tokens of the context that memory is computed for.")
+    @Option(
+        name: .customLong("ctx"), parsing: .unconditional, help: "Tokens of the context that memory is computed for.")
     var contextLength: Int?
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")

@@ -29,11 +29,13 @@ struct ModelOptions: ParsableArguments {
     var lora: [String] = []
 
     @Option(
-        name: [.customShort("t"), .long],
+        name: [.customShort("t"), .long], parsing: .unconditional,
         help: "Threads of the CPU backend; left out, one a core. `bench` takes several, as 1,2.")
     var threads: CountList?
 
-    @Option(name: .customLong("ctx"), help: "Tokens that the context holds; left out, what the model was made for.")
+    @Option(
+        name: .customLong("ctx"), parsing: .unconditional,
+        help: "Tokens that the context holds; left out, what the model was made for.")
     var contextLength: Int?
 
     @Flag(help: "Print a table of every kernel's launches and times at the end.")

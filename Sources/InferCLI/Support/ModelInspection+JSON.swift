@@ -17,6 +17,7 @@ extension ModelInspection {
         writer.beginArray()
         for architecture in configuration.architectures { writer.value(architecture) }
         writer.endArray()
+        writer.member("runnable", isRunnable)
         add("layers", layerCount)
         add("hidden_size", attention?.hiddenSize)
         add("heads", attention?.headCount)

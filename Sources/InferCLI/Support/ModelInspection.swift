@@ -1,6 +1,7 @@
 import Inference
 import JSONCore
 import ModelIO
+import Models
 import TensorCore
 import Tokenization
 
@@ -46,9 +47,12 @@ struct ModelInspection {
         self.cacheFormat = cacheFormat
     }
 
+    /// Whether this version has the architecture.
+    var isRunnable: Bool { ModelRegistry.names.contains(configuration.modelType) }
+
     /// Bytes of keys and values at `contextLength`, or `nil` where a size is unknown or the product cannot be addressed.
     var cacheByteCount: Int? {
-        guard let layerCount, let attention, let contextLength else { return nil }
+        guard isRunnable, let layerCount, let attention, let contextLength else { return nil }
         var product = 2
         for factor in [layerCount, attention.keyValueSize, contextLength, cacheFormat.byteCount] {
             let (next, overflow) = product.multipliedReportingOverflow(by: factor)
