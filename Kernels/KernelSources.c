@@ -1,1 +1,103 @@
+// Embeds every file under Kernels/ with C23's #embed; the build follows edits to them. A new file needs its lines here
+// (a test compares this list with the folder).
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
 #include "KernelSources.h"
+
+#define SOURCE(identifier, name) {name, identifier, sizeof identifier - 1}
+
+static const char common_math[] = {
+#embed "common/math.cl"
+    , 0};
+static const char common_rope[] = {
+#embed "common/rope.cl"
+    , 0};
+static const char common_types[] = {
+#embed "common/types.cl"
+    , 0};
+static const char norm_layer_norm[] = {
+#embed "norm/layer_norm.cl"
+    , 0};
+static const char norm_rms_norm[] = {
+#embed "norm/rms_norm.cl"
+    , 0};
+static const char activation_activation[] = {
+#embed "activation/activation.cl"
+    , 0};
+static const char softmax_softmax[] = {
+#embed "softmax/softmax.cl"
+    , 0};
+static const char rope_rope[] = {
+#embed "rope/rope.cl"
+    , 0};
+static const char embedding_embedding[] = {
+#embed "embedding/embedding.cl"
+    , 0};
+static const char embedding_gather_rows[] = {
+#embed "embedding/gather_rows.cl"
+    , 0};
+static const char cache_copy_blocks[] = {
+#embed "cache/copy_blocks.cl"
+    , 0};
+static const char cache_store_key_value[] = {
+#embed "cache/store_key_value.cl"
+    , 0};
+static const char selection_argmax[] = {
+#embed "selection/argmax.cl"
+    , 0};
+static const char selection_top_k[] = {
+#embed "selection/top_k.cl"
+    , 0};
+static const char attention_attention_common[] = {
+#embed "attention/attention_common.cl"
+    , 0};
+static const char attention_attention_cpu[] = {
+#embed "attention/attention_cpu.cl"
+    , 0};
+static const char attention_attention_gpu[] = {
+#embed "attention/attention_gpu.cl"
+    , 0};
+static const char attention_attention_merge[] = {
+#embed "attention/attention_merge.cl"
+    , 0};
+static const char matmul_lanes_cpu[] = {
+#embed "matmul/lanes_cpu.cl"
+    , 0};
+static const char matmul_matmul_common[] = {
+#embed "matmul/matmul_common.cl"
+    , 0};
+static const char matmul_matmul_cpu[] = {
+#embed "matmul/matmul_cpu.cl"
+    , 0};
+static const char matmul_matmul_gpu[] = {
+#embed "matmul/matmul_gpu.cl"
+    , 0};
+
+static const kernel_source sources[] = {
+    SOURCE(attention_attention_common, "attention/attention_common.cl"),
+    SOURCE(attention_attention_cpu, "attention/attention_cpu.cl"),
+    SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
+    SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
+    SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
+    SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
+    SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
+    SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
+    SOURCE(common_math, "common/math.cl"),
+    SOURCE(common_rope, "common/rope.cl"),
+    SOURCE(common_types, "common/types.cl"),
+    SOURCE(norm_layer_norm, "norm/layer_norm.cl"),
+    SOURCE(norm_rms_norm, "norm/rms_norm.cl"),
+    SOURCE(activation_activation, "activation/activation.cl"),
+    SOURCE(softmax_softmax, "softmax/softmax.cl"),
+    SOURCE(rope_rope, "rope/rope.cl"),
+    SOURCE(embedding_embedding, "embedding/embedding.cl"),
+    SOURCE(embedding_gather_rows, "embedding/gather_rows.cl"),
+    SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
+    SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
+    SOURCE(selection_argmax, "selection/argmax.cl"),
+    SOURCE(selection_top_k, "selection/top_k.cl"),
+};
+
+size_t kernel_source_count(void) { return sizeof sources / sizeof sources[0]; }
+
+kernel_source kernel_source_at(size_t index) { return sources[index]; }

@@ -1,8 +1,7 @@
-internal import BundledModel
-import KVCache
+internal import KVCache
 public import ModelIO
 public import Models
-public import TensorCore
+internal import TensorCore
 public import Tokenization
 
 /// The files of one model: configuration, weights (mapped, not yet on a device), tokenizer and recommendations.
@@ -19,10 +18,57 @@ public struct ModelPackage: Sendable {
     /// - Throws: `LoadError`, `TokenizationError`.
     public init(path: String) throws {
         let location = try ModelLocation(path)
-        name = path
-        configuration = try ModelConfiguration(location)
-        checkpoint = try location.openCheckpoint()
-        generation = try GenerationConfiguration(location, configuration: configuration)
-        tokenizer = try location.existingFile("tokenizer.json").map { _ in try Tokenizer(folder: location.folder) }
+        let configuration = try ModelConfiguration(location)
+        self.init(
+            name: path, configuration: configuration, checkpoint: try location.openCheckpoint(),
+            generation: try GenerationConfiguration(location, configuration: configuration),
+            tokenizer: try location.existingFile("tokenizer.json").map { _ in try Tokenizer(folder: location.folder) })
+    }
+
+    init(
+        name: String, configuration: ModelConfiguration, checkpoint: Checkpoint, generation: GenerationConfiguration,
+        tokenizer: Tokenizer?
+    ) {
+        self.name = name
+        self.configuration = configuration
+        self.checkpoint = checkpoint
+        self.generation = generation
+        self.tokenizer = tokenizer
+    }
+
+    /// The model's sizes, from its configuration alone.
+    /// - Throws: `LoadError`.
+    public func describe() throws -> DecoderDescription { try ModelRegistry.describe(configuration) }
+
+    /// A text as the ids that generation starts from, with the special tokens that the tokenizer adds. An empty text
+    /// becomes the beginning-of-sequence token.
+    /// - Throws: `InferenceError` where there is no tokenizer or nothing to begin with; `TokenizationError`.
+    public func promptTokens(for text: String) throws -> [Int] {
+        guard let tokenizer else { throw InferenceError.tokenizerMissing(path: name) }
+        let tokens = try tokenizer.encode(text, addSpecialTokens: true)
+        guard tokens.isEmpty else { return tokens }
+        guard let start = generation.bosTokenID ?? generation.eosTokenIDs.first else {
+            throw InferenceError.emptyPrompt
+        }
+        return [start]
+    }
+
+    /// The tokens that end a text.
+    var endOfSequenceTokens: Set<Int> {
+        if !generation.eosTokenIDs.isEmpty { return Set(generation.eosTokenIDs) }
+        return Set([tokenizer?.id(for: .endOfSequence)].compactMap { $0 })
+    }
+}
+
+extension ModelPackage {
+    /// Loads the model for passes of the sizes that `options` give.
+    func makeRunner(on backend: any Backend, options: EngineOptions, logitRowCount: Int) throws -> DecoderRunner {
+        try DecoderRunner(
+            backend: backend, description: describe(), options: options, logitRowCount: logitRowCount
+        ) { limits in
+            try ModelRegistry.load(
+                configuration, checkpoint: checkpoint,
+                target: LoadTarget(backend: backend, limits: limits, format: options.weightFormat))
+        }
     }
 }

@@ -19,12 +19,16 @@ public struct Checkpoint: Sendable {
     /// Opens one safetensors file.
     /// - Throws: `LoadError` naming the file and the tensor.
     public init(safetensors path: String) throws {
-        let file = try SafetensorsFile(path: path)
-        self.init(path: path, tensors: file.tensors, metadata: file.metadata)
+        self.init(try SafetensorsFile(path: path))
     }
 
-    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does not
-    /// list are left out.
+    /// The tensors of one file.
+    public init(_ file: SafetensorsFile) {
+        self.init(path: file.path, tensors: file.tensors, metadata: file.metadata)
+    }
+
+    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does
+    /// not list are left out.
     /// - Throws: `LoadError` naming the index, the shard and the tensor.
     public init(index path: String) throws {
         let index = try SafetensorsIndex(path: path)

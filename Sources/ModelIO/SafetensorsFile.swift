@@ -1,5 +1,5 @@
 internal import JSONCore
-package import TensorCore
+public import TensorCore
 
 /// A safetensors file: `u64` header length (little-endian), a JSON header, then the tensors' bytes without gaps.
 /// (https://huggingface.co/docs/safetensors, "Format")
@@ -19,19 +19,25 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: `LoadError` naming the file and the tensor.
     public init(path: String) throws {
         let file = try MappedFile(path: path)
-        let (header, parsed) = try withExtendedLifetime(file) {
-            let header = try SafetensorsFile.headerRange(of: file.pointer, path: path)
+        try self.init(file.bytes(0..<file.byteCount), path: path)
+    }
+
+    /// Checks a file that lies in memory; `path` is what errors call it.
+    /// - Throws: `LoadError` naming the tensor.
+    public init(_ bytes: HostBytes, path: String) throws {
+        let (header, parsed) = try withExtendedLifetime(bytes.owner) {
+            let header = try SafetensorsFile.headerRange(of: bytes.pointer, path: path)
             let parsed = try SafetensorsHeader(
-                parsing: UnsafeRawBufferPointer(rebasing: file.pointer[header]), path: path,
-                dataByteCount: file.byteCount - header.upperBound)
+                parsing: UnsafeRawBufferPointer(rebasing: bytes.pointer[header]), path: path,
+                dataByteCount: bytes.byteCount - header.upperBound)
             return (header, parsed)
         }
         self.path = path
         self.metadata = parsed.metadata
         self.tensors = parsed.entries.map { entry in
             let range = header.upperBound + entry.range.lowerBound..<header.upperBound + entry.range.upperBound
-            return StoredTensor(
-                name: entry.name, type: entry.type, shape: entry.shape, bytes: file.bytes(range), path: path)
+            let part = HostBytes(owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes.pointer[range]))
+            return StoredTensor(name: entry.name, type: entry.type, shape: entry.shape, bytes: part, path: path)
         }
     }
 

@@ -1,67 +1,57 @@
+import CPUBackend
 import Foundation
-import Synchronization
+import OpenCLBackend
 import TensorCore
 import TestSupport
-import Testing
 
-/// One backend under test. Made on first use; used by one test at a time, as `Backend` asks.
-final class ConformanceDevice: Sendable, CustomTestStringConvertible {
-    let name: String
-    private let make: @Sendable () throws -> any Backend
-    private let backend = Mutex<(any Backend)?>(nil)
+/// The backends that every case runs on.
+///
+/// `INFER_CONFORMANCE_DEVICES` keeps those whose name contains one of its comma-separated words.
+enum ConformanceDevices {
+    static let all: [ConformanceDevice] = {
+        let wanted = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_DEVICES"]?.split(separator: ",") ?? []
+        let devices = (reference + cpu + openCL).filter { device in
+            wanted.isEmpty || wanted.contains { device.name.contains($0) }
+        }
+        print("conformance runs on: \(devices.map(\.name).joined(separator: "; "))")
+        return devices
+    }()
 
-    init(_ name: String, make: @escaping @Sendable () throws -> any Backend) {
-        self.name = name
-        self.make = make
-    }
+    /// The references as a backend: what fails on it is a mistake of the cases.
+    private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
 
-    var testDescription: String { name }
-
-    /// A backend of its own that nothing was reserved on.
-    func makeFresh() throws -> any Backend { try make() }
-
-    func use(_ body: (any Backend) throws -> Void) throws {
-        try backend.withLock { shared in
-            let backend = try shared ?? makeReserved()
-            shared = backend
-            try body(backend)
+    /// Each instruction set that this machine runs, the widest with one thread too.
+    private static var cpu: [ConformanceDevice] {
+        let sets = CPUBackend.InstructionSet.allCases.filter(\.isSupported)
+        let configurations = sets.map { ($0, 2) } + [(CPUBackend.InstructionSet.best, 1)]
+        return configurations.map { set, threads in
+            ConformanceDevice("cpu \(set.rawValue) \(threads) thread\(threads == 1 ? "" : "s")") {
+                try CPUBackend(threadCount: threads, instructionSet: set)
+            }
         }
     }
 
-    private func makeReserved() throws -> any Backend {
-        let backend = try make()
-        try backend.reserve(ConformanceDevice.limits)
-        return backend
+    /// Every OpenCL device with its own tuning; a CPU device also runs the kernels that GPUs get.
+    private static var openCL: [ConformanceDevice] {
+        let devices: [OpenCLDevice]
+        do {
+            devices = try OpenCLDevice.all().filter(\.isUsable)
+        } catch {
+            print("the OpenCL cases do not run: \(error)")
+            return []
+        }
+        if devices.isEmpty { print("the OpenCL cases do not run: no OpenCL device is present") }
+        return devices.flatMap { device in
+            let name = "opencl \(device.name) (\(device.platformName))"
+            let own = ConformanceDevice(name) { try OpenCLBackend(device: device) }
+            guard device.kind == .cpu else { return [own] }
+            let tuning = Tuning.table(.other)
+            return [
+                own,
+                ConformanceDevice("\(name) GPU variants") {
+                    try OpenCLBackend(device: device, options: OpenCLOptions(tuning: tuning))
+                },
+            ]
+        }
     }
-
-    /// Over everything that the cases ask for.
-    static let limits = ExecutionLimits(
-        tokenCount: 1024, sequenceCount: 64, contextLength: 2304, featureCount: 262_144, matmulInputCount: 4096,
-        headCount: 32, headSize: 256)
-}
-
-enum ConformanceSizes {
-    /// `INFER_CONFORMANCE_SMALL=1` leaves out what takes minutes under a checker such as oclgrind or valgrind.
-    static let isSmall = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_SMALL"] == "1"
-}
-
-/// A case whose name goes into failures and seeds its random numbers.
-protocol ConformanceCase: Sendable, CustomTestStringConvertible {
-    var name: String { get }
-    /// About how much work it is (multiply-adds, or elements touched), to leave large cases out of a small run.
-    var cost: Int { get }
-}
-
-extension ConformanceCase {
-    var testDescription: String { name }
-    var random: SplitMix64 { SplitMix64(name: name) }
-}
-
-extension Array where Element: ConformanceCase {
-    /// The cases that this run takes.
-    var selected: [Element] { ConformanceSizes.isSmall ? filter { $0.cost <= 60_000 } : self }
-}
-
-enum ConformanceDevices {
-    static let all: [ConformanceDevice] = [ConformanceDevice("reference") { ReferenceBackend() }]
 }

@@ -8,7 +8,9 @@ import Testing
         try model.expectFailure()
     }
 
-    private static func setting(_ key: String, _ value: (any Sendable)?, naming culprits: [String]? = nil) -> BrokenModel {
+    private static func setting(_ key: String, _ value: (any Sendable)?, naming culprits: [String]? = nil)
+        -> BrokenModel
+    {
         BrokenModel("\(key) = \(value.map { "\($0)" } ?? "absent")", naming: culprits ?? [file, key]) {
             try $0.editJSON(file) { $0[key] = value }
         }
@@ -18,7 +20,9 @@ import Testing
         BrokenModel("no config.json", naming: [file]) { try $0.delete(file) },
         BrokenModel("config.json is a folder", naming: [file, "folder"]) { try $0.replaceByFolder(file) },
         BrokenModel("config.json is empty", naming: [file]) { try $0.write(file, "") },
-        BrokenModel("config.json is cut off", naming: [file, "line"]) { try $0.write(file, "{\n\"model_type\": \"lla") },
+        BrokenModel("config.json is cut off", naming: [file, "line"]) {
+            try $0.write(file, "{\n\"model_type\": \"lla")
+        },
         BrokenModel("config.json is a list", naming: [file]) { try $0.write(file, "[]") },
         BrokenModel("generation_config.json is damaged", naming: ["generation_config.json"]) {
             try $0.write("generation_config.json", "{\"eos_token_id\": }")

@@ -32,16 +32,18 @@ public actor Engine {
 
     /// Loads a model onto a backend. Blocks the engine's thread while weights are prepared.
     /// - Throws: `LoadError` for the files, `BackendError` for the device, `InferenceError` for the options.
-    public init(_ package: ModelPackage, on backend: any Backend, options: EngineOptions = EngineOptions()) async throws {
+    public init(_ package: ModelPackage, on backend: any Backend, options: EngineOptions = EngineOptions()) async throws
+    {
         self.package = package
         tokenizer = package.tokenizer
-        runner = try package.makeRunner(on: backend, options: options)
+        runner = try package.makeRunner(on: backend, options: options, logitRowCount: options.sequenceCount)
         description = runner.model.description
         contextLength = runner.limits.contextLength
         endOfSequence = package.endOfSequenceTokens
         scheduler = Scheduler(
             limits: Scheduler.Limits(
-                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength),
+                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength
+            ),
             pool: BlockPool(
                 blockCount: runner.cache.shape.blockCount, blockSizeInTokens: options.blockSizeInTokens))
     }
@@ -101,7 +103,7 @@ public actor Engine {
             var sampler = Sampler(parameters: request.sampling, seed: seed)
             let prompt = request.promptTokens.map(Int32.init)
             sampler.observePrompt(prompt)
-            var detokenizer = tokenizer.map { StreamingDetokenizer($0, skipSpecialTokens: true) }
+            var detokenizer = tokenizer.map { $0.makeDetokenizer(skipSpecialTokens: true) }
             // The prompt goes through the detokenizer so that the continuation joins it as decoding both together would.
             for token in request.promptTokens { _ = try detokenizer?.push(token) }
             let room = contextLength - request.promptTokens.count

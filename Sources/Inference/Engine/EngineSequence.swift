@@ -31,7 +31,7 @@ struct EngineSequence {
         if finish == nil, tokenCount >= maxTokens { finish = .length }
         if finish != nil, !stopMatcher.hasStopped {
             if var stream = detokenizer {
-                text += stopMatcher.push(stream.finish())
+                text += stopMatcher.push(try stream.finish())
                 detokenizer = stream
             }
             if stopMatcher.hasStopped { finish = .stop }

@@ -1,4 +1,5 @@
 public import KVCache
+internal import ModelIO
 public import TensorCore
 
 /// Llama (Touvron et al., 2023) and the models of its shape: RMSNorm before each sublayer, rotary positions, grouped-query

@@ -1,0 +1,31 @@
+// output[r, c] = activation(x[r, c]); formulas in common/math.cl.
+//
+//   x       [rows, columns] f32, rows x_stride apart
+//   output  [rows, columns] f32; may be x
+
+// CPU devices. Work-item (i, r) takes columns i * item_columns ..< (i + 1) * item_columns of row r; groups of any size,
+// no local memory.
+__kernel void activation_chunk_f32(
+    __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
+    uint x_stride, uint output_stride, uint activation, uint item_columns) {
+    const uint row = get_global_id(1);
+    if (row >= rows) return;
+    uint c = get_global_id(0) * item_columns;
+    if (c >= columns) return;
+    const uint end = min(columns, c + item_columns);
+    x += x_offset + (ulong)row * x_stride;
+    output += output_offset + (ulong)row * output_stride;
+    for (; c + 16 <= end; c += 16) vstore16(activate16(vload16(0, x + c), activation), 0, output + c);
+    for (; c < end; c++) output[c] = activate(x[c], activation);
+}
+
+// GPUs. One work-item an element: (column, row). No local memory.
+__kernel void activation_element_f32(
+    __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
+    uint x_stride, uint output_stride, uint activation) {
+    const uint c = get_global_id(0);
+    const uint row = get_global_id(1);
+    if (c >= columns || row >= rows) return;
+    output[output_offset + (ulong)row * output_stride + c] =
+        activate(x[x_offset + (ulong)row * x_stride + c], activation);
+}

@@ -1,0 +1,71 @@
+// Shared by the attention kernels. Attention over the paged cache:
+//
+//   s[t, h, j] = scale * sum_d query[t, h, d] * key[j, h', d],  capped: soft_cap * tanh(s / soft_cap) where soft_cap > 0
+//   out[t, h, :] = sum_j softmax_j(s[t, h, j]) * value[j, h', :]  over the positions j that query t sees
+//
+// Legend: T query tokens, S sequences, H query heads, KH key heads, D elements a head, L tokens a block, B blocks;
+// h' = h / (H / KH). Query i of a sequence's q queries stands at position p = context - q + i and sees the positions
+// max(0, p + 1 - window) ..< p + 1. (Online softmax: Milakov and Gimelshein, 2018; tiles: Dao et al., 2022)
+//   query, out        [T, H * D] float32, rows `query_stride` and `out_stride` elements apart
+//   keys, values      [B, KH, L, D] in the cache's element type
+//   query_offsets     [S + 1] int32
+//   context_lengths   [S] int32
+//   block_tables      [S, M] int32, rows `table_stride` apart
+//
+// Build macros: HEAD_SIZE (D); one of CACHE_F32, CACHE_BF16, CACHE_F16.
+
+#if defined(CACHE_F32)
+typedef float cache_t;
+#define ATTENTION_NAME(op) op##_f32
+#elif defined(CACHE_BF16)
+typedef ushort cache_t;
+#define ATTENTION_NAME(op) op##_bf16
+#elif defined(CACHE_F16)
+typedef ushort cache_t;
+#define ATTENTION_NAME(op) op##_f16
+#endif
+
+// The arguments that the attention kernels start with. Offsets and strides are in elements.
+#define ATTENTION_PARAMETERS                                                                                           \
+    __global const float *query, const ulong query_offset, const uint query_stride,                                    \
+    __global const cache_t *keys, const ulong keys_offset,                                                             \
+    __global const cache_t *values, const ulong values_offset,                                                         \
+    __global const int *query_offsets, const ulong query_offsets_offset,                                               \
+    __global const int *context_lengths, const ulong context_lengths_offset,                                           \
+    __global const int *block_tables, const ulong block_tables_offset, const uint table_stride,                        \
+    __global float *out, const ulong out_offset, const uint out_stride,                                                \
+    const uint sequences, const uint heads, const uint key_heads, const uint block_size, const int window,             \
+    const float scale, const float soft_cap
+
+inline float load_cache(__global const cache_t *p)
+{
+#if defined(CACHE_F32)
+    return *p;
+#elif defined(CACHE_BF16)
+    return as_float((uint)*p << 16);
+#else
+    return vload_half(0, (__global const half *)p);
+#endif
+}
+
+// Where the key or value of `position` and head `key_head` starts in the cache.
+inline ulong cache_index(
+    __global const int *table, const uint position, const uint key_head, const uint key_heads, const uint block_size)
+{
+    const ulong block = (ulong)table[position / block_size];
+    return ((block * key_heads + key_head) * block_size + position % block_size) * HEAD_SIZE;
+}
+
+// The sequence that owns query token `t`: the last whose offset is not above it.
+inline uint sequence_of(__global const int *query_offsets, const uint sequences, const uint t)
+{
+    uint low = 0, high = sequences;
+    while (high - low > 1) {
+        const uint middle = (low + high) / 2;
+        if ((uint)query_offsets[middle] <= t)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}

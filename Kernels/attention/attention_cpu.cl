@@ -1,0 +1,315 @@
+// Attention for CPU devices: one work-item a work-group, float16 registers, no barriers.
+// Arguments up to `soft_cap` as in attention_common.cl.
+
+// D rounded up to whole pairs of float16.
+#define PADDED_HEAD_SIZE ((HEAD_SIZE + 31) / 32 * 32)
+#define HEAD_VECTORS (PADDED_HEAD_SIZE / 16)
+
+inline float16 load_cache16(__global const cache_t *p)
+{
+#if defined(CACHE_F32)
+    return vload16(0, p);
+#elif defined(CACHE_BF16)
+    return as_float16(convert_uint16(vload16(0, p)) << 16);
+#else
+    return vload_half16(0, (__global const half *)p);
+#endif
+}
+
+// Elements 16 * index ..< 16 * index + 16 of a cached row, zeros past its end.
+inline float16 load_row16(__global const cache_t *row, const uint index)
+{
+    if (16 * index + 16 <= HEAD_SIZE)
+        return load_cache16(row + 16 * index);
+    float lanes[16];
+    for (uint i = 0; i < 16; ++i)
+        lanes[i] = 16 * index + i < HEAD_SIZE ? load_cache(row + 16 * index + i) : 0.0f;
+    return vload16(0, lanes);
+}
+
+inline float16 load_query16(__global const float *row, const uint index)
+{
+    if (16 * index + 16 <= HEAD_SIZE)
+        return vload16(index, row);
+    float lanes[16];
+    for (uint i = 0; i < 16; ++i)
+        lanes[i] = 16 * index + i < HEAD_SIZE ? row[16 * index + i] : 0.0f;
+    return vload16(0, lanes);
+}
+
+inline void store_row16(const float16 v, __global float *row, const uint index)
+{
+    if (16 * index + 16 <= HEAD_SIZE) {
+        vstore16(v, index, row);
+    } else {
+        float lanes[16];
+        vstore16(v, 0, lanes);
+        for (uint i = 0; 16 * index + i < HEAD_SIZE; ++i)
+            row[16 * index + i] = lanes[i];
+    }
+}
+
+inline float16 capped16(const float16 score, const float scale, const float soft_cap)
+{
+    const float16 scaled = score * scale;
+    return soft_cap > 0.0f ? soft_cap * tanh(scaled / soft_cap) : scaled;
+}
+
+#define LANES ((uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))
+
+#if defined(DECODE_HEADS)
+// attention_decode_<type>: few queries a sequence; the context is split over work-items.
+//
+// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk of
+// query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a split
+// do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
+// partial_sums [T, H, splits, D] and the maximum and the sum of weights to partial_weights [T, H, splits, 2], and
+// attention_merge puts them together.
+// Geometry: global [KH * ceil(H / KH / DECODE_HEADS), T, splits], local [1, 1, 1]. Local memory: none.
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
+void ATTENTION_NAME(attention_decode)(
+    ATTENTION_PARAMETERS, __global float *partial_sums, const ulong partial_sums_offset,
+    __global float *partial_weights, const ulong partial_weights_offset, const uint split_tokens, const uint splits)
+{
+    const uint group = heads / key_heads;
+    const uint chunks = (group + DECODE_HEADS - 1) / DECODE_HEADS;
+    const uint key_head = (uint)get_global_id(0) / chunks;
+    const uint chunk_head = (uint)get_global_id(0) % chunks * DECODE_HEADS;
+    const uint head0 = key_head * group + chunk_head;
+    const uint head_count = min((uint)DECODE_HEADS, group - chunk_head);
+    const uint t = get_global_id(1);
+    const uint split = get_global_id(2);
+
+    query_offsets += query_offsets_offset;
+    const uint sequence = sequence_of(query_offsets, sequences, t);
+    const uint query_end = query_offsets[sequence + 1];
+    const uint end_seen = (uint)context_lengths[context_lengths_offset + sequence] - (query_end - 1 - t);
+    const uint begin_seen = max((int)end_seen - window, 0);
+    const uint begin = max(begin_seen, split * split_tokens);
+    const uint end = min(end_seen, (split + 1) * split_tokens);
+    __global const int *table = block_tables + block_tables_offset + (ulong)sequence * table_stride;
+
+    float16 q[DECODE_HEADS][HEAD_VECTORS], sums[DECODE_HEADS][HEAD_VECTORS];
+    float maxima[DECODE_HEADS], weights[DECODE_HEADS];
+    for (uint h = 0; h < head_count; ++h) {
+        __global const float *row = query + query_offset + (ulong)t * query_stride + (head0 + h) * HEAD_SIZE;
+        for (uint d = 0; d < HEAD_VECTORS; ++d) {
+            q[h][d] = load_query16(row, d);
+            sums[h][d] = 0.0f;
+        }
+        maxima[h] = -INFINITY;
+        weights[h] = 0.0f;
+    }
+
+    for (uint tile = begin; tile < end; tile += 16) {
+        const uint count = min(16u, end - tile);
+        float16 k[16][HEAD_VECTORS], v[16][HEAD_VECTORS];
+        for (uint j = 0; j < 16; ++j) {
+            const ulong index = cache_index(table, min(tile + j, end - 1), key_head, key_heads, block_size);
+            #pragma unroll
+            for (uint d = 0; d < HEAD_VECTORS; ++d) {
+                k[j][d] = load_row16(keys + keys_offset + index, d);
+                v[j][d] = load_row16(values + values_offset + index, d);
+            }
+        }
+        for (uint h = 0; h < head_count; ++h) {
+            float16 products[16];
+            #pragma unroll
+            for (uint j = 0; j < 16; ++j)
+                products[j] = k[j][0] * q[h][0];
+            #pragma unroll
+            for (uint d = 1; d < HEAD_VECTORS; ++d)
+                #pragma unroll
+                for (uint j = 0; j < 16; ++j)
+                    products[j] = fma(k[j][d], q[h][d], products[j]);
+            float16 score = capped16(sum_each16(products), scale, soft_cap);
+            score = select(score, (float16)(-INFINITY), LANES >= (uint16)(count));
+            const float maximum = fmax(maxima[h], max16(score));
+            const float16 p = exp(score - maximum);
+            const float correction = exp(maxima[h] - maximum);
+            maxima[h] = maximum;
+            weights[h] = weights[h] * correction + sum16(p);
+            float lanes[16];
+            vstore16(p, 0, lanes);
+            for (uint d = 0; d < HEAD_VECTORS; ++d) {
+                float16 even = sums[h][d] * correction, odd = 0.0f;
+                #pragma unroll
+                for (uint j = 0; j < 16; j += 2) {
+                    even = fma((float16)(lanes[j]), v[j][d], even);
+                    odd = fma((float16)(lanes[j + 1]), v[j + 1][d], odd);
+                }
+                sums[h][d] = even + odd;
+            }
+        }
+    }
+
+    for (uint h = 0; h < head_count; ++h) {
+        const ulong row = ((ulong)t * heads + head0 + h) * splits + split;
+        __global float *target = splits == 1
+            ? out + out_offset + (ulong)t * out_stride + (head0 + h) * HEAD_SIZE
+            : partial_sums + partial_sums_offset + row * HEAD_SIZE;
+        const float factor = splits == 1 ? 1.0f / weights[h] : 1.0f;
+        for (uint d = 0; d * 16 < HEAD_SIZE; ++d)
+            store_row16(sums[h][d] * factor, target, d);
+        if (splits > 1)
+            vstore2((float2)(maxima[h], weights[h]), row, partial_weights + partial_weights_offset);
+    }
+}
+#endif
+
+#if defined(PREFILL_ROWS)
+// attention_prefill_<type>: many queries a sequence, in tiles of PREFILL_ROWS rows by 32 positions.
+//
+// Work-item (c, i, s) takes tile_queries queries of sequence s (i counts from the last tile, the longest) and the c-th
+// chunk of tile_heads query heads of one key head; row r is query r / tile_heads, head r % tile_heads of the tile. Keys
+// are transposed into local memory, so that scores, like a matrix product, are 8 rows x 32 positions in registers.
+// Geometry: global [KH * ceil(H / KH / tile_heads), ceil(longest / tile_queries), S], local [1, 1, 1].
+// Local memory: 4 * (PREFILL_ROWS * (D' + 34) + 32 * (D + D')) bytes, D' = D rounded up to 32.
+// Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads).
+
+// transposed[d * 32 + j] = rows[j][d] for 16 rows.
+inline void transpose_keys16(__global const cache_t *const *rows, __local float *transposed)
+{
+    for (uint d = 0; d < HEAD_SIZE; d += 16) {
+        float16 m[16];
+        #pragma unroll
+        for (uint r = 0; r < 16; ++r)
+            m[r] = load_row16(rows[r], d / 16);
+        transpose16(m);
+        #pragma unroll
+        for (uint r = 0; r < 16; ++r)
+            if (d + r < HEAD_SIZE)
+                vstore16(m[r], 0, transposed + (d + r) * 32);
+    }
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
+void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_queries, const uint tile_heads)
+{
+    __local float sums[PREFILL_ROWS * PADDED_HEAD_SIZE];
+    __local float scores[PREFILL_ROWS * 32];
+    __local float maxima[PREFILL_ROWS], weights[PREFILL_ROWS];
+    __local float transposed[HEAD_SIZE * 32];
+    __local float v[32 * PADDED_HEAD_SIZE];
+
+    const uint sequence = get_global_id(2);
+    const uint query_begin = query_offsets[query_offsets_offset + sequence];
+    const uint query_count = (uint)query_offsets[query_offsets_offset + sequence + 1] - query_begin;
+    const uint tiles = (query_count + tile_queries - 1) / tile_queries;
+    if (get_global_id(1) >= tiles)
+        return;
+    const uint first_query = (tiles - 1 - (uint)get_global_id(1)) * tile_queries;
+    const uint queries = min(tile_queries, query_count - first_query);
+
+    const uint group = heads / key_heads;
+    const uint chunks = (group + tile_heads - 1) / tile_heads;
+    const uint key_head = (uint)get_global_id(0) / chunks;
+    const uint chunk_head = (uint)get_global_id(0) % chunks * tile_heads;
+    const uint head0 = key_head * group + chunk_head;
+    const uint head_count = min(tile_heads, group - chunk_head);
+    const uint rows = queries * head_count;
+    const uint row_blocks = (rows + 7) / 8;
+
+    // Query `i` of the tile sees positions below first_end + i.
+    const uint first_end = (uint)context_lengths[context_lengths_offset + sequence] - query_count + first_query + 1;
+    const uint tile_begin = max((int)first_end - window, 0);
+    const uint tile_end = first_end + queries - 1;
+    __global const int *table = block_tables + block_tables_offset + (ulong)sequence * table_stride;
+    query += query_offset + (ulong)(query_begin + first_query) * query_stride + head0 * HEAD_SIZE;
+    out += out_offset + (ulong)(query_begin + first_query) * out_stride + head0 * HEAD_SIZE;
+
+    for (uint r = 0; r < row_blocks * 8; ++r) {
+        maxima[r] = -INFINITY;
+        weights[r] = 0.0f;
+        for (uint d = 0; d < HEAD_VECTORS; ++d)
+            vstore16((float16)(0.0f), d, sums + r * PADDED_HEAD_SIZE);
+    }
+
+    for (uint tile = tile_begin; tile < tile_end; tile += 32) {
+        for (uint part = 0; part < 32; part += 16) {
+            __global const cache_t *key_rows[16];
+            for (uint j = 0; j < 16; ++j) {
+                const uint position = min(tile + part + j, tile_end - 1);
+                const ulong index = cache_index(table, position, key_head, key_heads, block_size);
+                key_rows[j] = keys + keys_offset + index;
+                for (uint d = 0; d < HEAD_VECTORS; ++d)
+                    vstore16(load_row16(values + values_offset + index, d), d, v + (part + j) * PADDED_HEAD_SIZE);
+            }
+            transpose_keys16(key_rows, transposed + part);
+        }
+        for (uint block = 0; block < row_blocks; ++block) {
+            __global const float *a[8];
+            #pragma unroll
+            for (uint i = 0; i < 8; ++i) {
+                const uint r = min(block * 8 + i, rows - 1);
+                a[i] = query + (ulong)(r / head_count) * query_stride + r % head_count * HEAD_SIZE;
+            }
+            float16 c0[8], c1[8];
+            #pragma unroll
+            for (uint i = 0; i < 8; ++i)
+                c0[i] = c1[i] = 0.0f;
+            for (uint d = 0; d < HEAD_SIZE; ++d) {
+                const float16 b0 = vload16(0, transposed + d * 32), b1 = vload16(1, transposed + d * 32);
+                #pragma unroll
+                for (uint i = 0; i < 8; ++i) {
+                    const float16 value = (float16)(a[i][d]);
+                    c0[i] = fma(value, b0, c0[i]);
+                    c1[i] = fma(value, b1, c1[i]);
+                }
+            }
+            float corrections[8];
+            #pragma unroll
+            for (uint i = 0; i < 8; ++i) {
+                const uint r = min(block * 8 + i, rows - 1);
+                const uint end = first_end + r / head_count;
+                const uint begin = max((int)end - window, 0);
+                const uint16 position = LANES + tile;
+                const int16 hidden0 = position >= (uint16)(end) || position < (uint16)(begin);
+                const int16 hidden1 = position + 16 >= (uint16)(end) || position + 16 < (uint16)(begin);
+                const float16 s0 = select(capped16(c0[i], scale, soft_cap), (float16)(-INFINITY), hidden0);
+                const float16 s1 = select(capped16(c1[i], scale, soft_cap), (float16)(-INFINITY), hidden1);
+                const float old = maxima[block * 8 + i];
+                const float maximum = fmax(old, max16(fmax(s0, s1)));
+                // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
+                const float shift = maximum == -INFINITY ? 0.0f : maximum;
+                const float16 p0 = exp(s0 - shift), p1 = exp(s1 - shift);
+                corrections[i] = exp(old - shift);
+                maxima[block * 8 + i] = maximum;
+                weights[block * 8 + i] = weights[block * 8 + i] * corrections[i] + sum16(p0 + p1);
+                vstore16(p0, 0, scores + (block * 8 + i) * 32);
+                vstore16(p1, 1, scores + (block * 8 + i) * 32);
+            }
+            for (uint d = 0; d < PADDED_HEAD_SIZE; d += 32) {
+                #pragma unroll
+                for (uint i = 0; i < 8; ++i) {
+                    c0[i] = vload16(0, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d) * corrections[i];
+                    c1[i] = vload16(1, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d) * corrections[i];
+                }
+                for (uint j = 0; j < 32; ++j) {
+                    const float16 b0 = vload16(0, v + j * PADDED_HEAD_SIZE + d);
+                    const float16 b1 = vload16(1, v + j * PADDED_HEAD_SIZE + d);
+                    #pragma unroll
+                    for (uint i = 0; i < 8; ++i) {
+                        const float16 p = (float16)(scores[(block * 8 + i) * 32 + j]);
+                        c0[i] = fma(p, b0, c0[i]);
+                        c1[i] = fma(p, b1, c1[i]);
+                    }
+                }
+                #pragma unroll
+                for (uint i = 0; i < 8; ++i) {
+                    vstore16(c0[i], 0, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d);
+                    vstore16(c1[i], 1, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d);
+                }
+            }
+        }
+    }
+
+    for (uint r = 0; r < rows; ++r) {
+        __global float *target = out + (ulong)(r / head_count) * out_stride + r % head_count * HEAD_SIZE;
+        const float factor = 1.0f / weights[r];
+        for (uint d = 0; d * 16 < HEAD_SIZE; ++d)
+            store_row16(vload16(d, sums + r * PADDED_HEAD_SIZE) * factor, target, d);
+    }
+}
+#endif

@@ -1,0 +1,69 @@
+// Functions of one number, for one float and for sixteen at once, and sums and maxima over a vector's lanes.
+
+inline float sum16(float16 v) {
+    const float8 a = v.lo + v.hi;
+    const float4 b = a.lo + a.hi;
+    const float2 c = b.lo + b.hi;
+    return c.x + c.y;
+}
+
+inline float max16(float16 v) {
+    const float8 a = fmax(v.lo, v.hi);
+    const float4 b = fmax(a.lo, a.hi);
+    const float2 c = fmax(b.lo, b.hi);
+    return fmax(c.x, c.y);
+}
+
+// x/2 (1 + tanh(u)) = x / (1 + e^(-2u)), with u = sqrt(2/pi) (x + 0.044715 x^3).
+#define GELU_TANH(x) ((x) / (1.0f + exp(-1.5957691216057308f * ((x) + 0.044715f * (x) * (x) * (x)))))
+#define GELU_ERF(x) (0.5f * (x) * (1.0f + erf((x) * 0.70710678118654752f)))
+#define SILU(x) ((x) / (1.0f + exp(-(x))))
+
+inline float activate(float x, uint activation) {
+    switch (activation) {
+    case ACTIVATION_GELU_TANH: return GELU_TANH(x);
+    case ACTIVATION_GELU_ERF: return GELU_ERF(x);
+    case ACTIVATION_SILU: return SILU(x);
+    case ACTIVATION_RELU: return x < 0.0f ? 0.0f : x;
+    default: return x;
+    }
+}
+
+inline float16 activate16(float16 x, uint activation) {
+    switch (activation) {
+    case ACTIVATION_GELU_TANH: return GELU_TANH(x);
+    case ACTIVATION_GELU_ERF: return GELU_ERF(x);
+    case ACTIVATION_SILU: return SILU(x);
+    case ACTIVATION_RELU: return select(x, (float16)(0.0f), x < (float16)(0.0f));
+    default: return x;
+    }
+}
+
+// The sum over a work-group, in a fixed order, in every work-item. `scratch` holds get_local_size(0) floats, a power of
+// two; all work-items of the group must call it.
+inline float group_sum(float value, __local float *scratch) {
+    const uint item = get_local_id(0);
+    scratch[item] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint width = get_local_size(0) / 2; width > 0; width /= 2) {
+        if (item < width) scratch[item] += scratch[item + width];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    const float total = scratch[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return total;
+}
+
+// As group_sum, the maximum.
+inline float group_max(float value, __local float *scratch) {
+    const uint item = get_local_id(0);
+    scratch[item] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint width = get_local_size(0) / 2; width > 0; width /= 2) {
+        if (item < width) scratch[item] = fmax(scratch[item], scratch[item + width]);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    const float result = scratch[0];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return result;
+}

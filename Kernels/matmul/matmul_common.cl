@@ -1,0 +1,66 @@
+// Shared by the matrix-product kernels.
+//
+//   y[t, n] = scale[n] * sum_k x[t, k] * w[n, k]          (scale only for int8)
+//   out[t, n] = act(y[t, n] + bias[n])                              + residual[t, n]
+//   out[t, n] = act(y[t, n] + bias[n]) * (y[t, P + n] + bias[P + n]) + residual[t, n]    (gated, P = N / 2)
+//
+// Legend: T tokens, K input features, N weight rows (output channels), P output columns.
+//   x        [T, K]  float32, rows `x_stride` elements apart
+//   weight   [N, K]  in up to three parts of packed rows; part i holds rows part_end[i-1] ..< part_end[i]
+//   scales   [N]     float32 in the same parts, read only where WEIGHT_INT8 is set
+//   bias     [N]     float32, read only with EPILOGUE_BIAS
+//   residual [T, P]  float32, read only with EPILOGUE_RESIDUAL; may be `out` itself
+//   out      [T, P]  float32
+//
+// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8.
+
+#define EPILOGUE_BIAS 1u
+#define EPILOGUE_RESIDUAL 2u
+#define EPILOGUE_GATED 4u
+// The ACTIVATION_ code.
+#define EPILOGUE_ACTIVATION(flags) ((flags) >> 4)
+
+#if defined(WEIGHT_F32)
+typedef float weight_t;
+#define MATMUL_NAME(op) op##_f32
+#elif defined(WEIGHT_BF16)
+typedef ushort weight_t;
+#define MATMUL_NAME(op) op##_bf16
+#elif defined(WEIGHT_F16)
+typedef ushort weight_t;
+#define MATMUL_NAME(op) op##_f16
+#elif defined(WEIGHT_INT8)
+typedef char weight_t;
+#define MATMUL_NAME(op) op##_int8
+#endif
+
+// The arguments that every matrix-product kernel starts with. Offsets and strides are in elements.
+#define MATMUL_PARAMETERS                                                                                              \
+    __global const float *x, const ulong x_offset, const uint x_stride,                                                \
+    __global const weight_t *weight0, const ulong weight0_offset,                                                      \
+    __global const weight_t *weight1, const ulong weight1_offset,                                                      \
+    __global const weight_t *weight2, const ulong weight2_offset,                                                      \
+    __global const float *scales, const ulong scales_offset, const uint part_end0, const uint part_end1,               \
+    __global const float *bias, const ulong bias_offset,                                                               \
+    __global const float *residual, const ulong residual_offset, const uint residual_stride,                           \
+    __global float *out, const ulong out_offset, const uint out_stride,                                                \
+    const uint tokens, const uint inputs, const uint weight_rows, const uint flags
+
+// Where row `row` of the weight starts.
+#define WEIGHT_ROW(row)                                                                                                \
+    ((row) < part_end0 ? weight0 + weight0_offset + (ulong)(row) * inputs                                              \
+     : (row) < part_end1 ? weight1 + weight1_offset + (ulong)((row) - part_end0) * inputs                              \
+                         : weight2 + weight2_offset + (ulong)((row) - part_end1) * inputs)
+
+inline float load_weight(__global const weight_t *p)
+{
+#if defined(WEIGHT_F32)
+    return *p;
+#elif defined(WEIGHT_BF16)
+    return as_float((uint)*p << 16);
+#elif defined(WEIGHT_F16)
+    return vload_half(0, (__global const half *)p);
+#else
+    return (float)*p;
+#endif
+}

@@ -1,0 +1,52 @@
+/// A program: the kernels of one family, compiled together.
+final class ProgramDescriptor: Sendable {
+    /// The family's name, such as `norm`.
+    let name: String
+    /// Files below Kernels/, in the order they are compiled, behind the files of `common/`.
+    let sources: [String]
+    /// Macros, such as tile sizes from the tuning table: `("TILE", 8)` becomes `-DTILE=8`.
+    let defines: @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)]
+
+    init(
+        _ name: String, sources: [String],
+        defines: @escaping @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)] = { _, _ in [] }
+    ) {
+        self.name = name
+        self.sources = sources
+        self.defines = defines
+    }
+}
+
+/// What kind of value a kernel's argument takes.
+enum ArgumentKind: String, Sendable {
+    /// A pointer, and behind it the `ulong` index of the first element: two parameters in the kernel's list.
+    case tensor
+    /// As `tensor`; a null pointer where there is none.
+    case optionalTensor = "optional tensor"
+    case int32
+    case uint32
+    case float
+    /// Local memory.
+    case local
+
+    /// Parameters in the kernel's list.
+    var slotCount: Int {
+        switch self {
+        case .tensor, .optionalTensor: 2
+        case .int32, .uint32, .float, .local: 1
+        }
+    }
+}
+
+/// A kernel, described once: its name in its program and the kinds of its arguments in order.
+final class KernelDescriptor: Sendable {
+    let program: ProgramDescriptor
+    let name: String
+    let arguments: [ArgumentKind]
+
+    init(_ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind]) {
+        self.program = program
+        self.name = name
+        self.arguments = arguments
+    }
+}

@@ -1,0 +1,68 @@
+public import TensorCore
+
+extension ProgramDescriptor {
+    static let activation = ProgramDescriptor("activation", sources: ["activation/activation.cl"])
+    static let softmax = ProgramDescriptor("softmax", sources: ["softmax/softmax.cl"])
+}
+
+extension KernelDescriptor {
+    private static let activationArguments: [ArgumentKind] = [
+        .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
+    ]
+    private static let softmaxArguments: [ArgumentKind] = [
+        .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .float,
+    ]
+    static let activationChunk = KernelDescriptor(.activation, "activation_chunk_f32", activationArguments + [.uint32])
+    static let activationElement = KernelDescriptor(.activation, "activation_element_f32", activationArguments)
+    static let softmaxRow = KernelDescriptor(.softmax, "softmax_row_f32", softmaxArguments)
+    static let softmaxGroup = KernelDescriptor(.softmax, "softmax_group_f32", softmaxArguments + [.local])
+}
+
+extension Activation {
+    /// The number that kernels know the activation by; 0 is none.
+    var kernelCode: UInt32 {
+        switch self {
+        case .geluTanh: 1
+        case .geluErf: 2
+        case .silu: 3
+        case .relu: 4
+        }
+    }
+}
+
+extension OpenCLBackend {
+    public func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws {
+        let checks = ShapeChecks(op: "activate")
+        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
+        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 8 * x.shape.elementCount)
+        if tuning.rowIsWorkItem {
+            let chunks = (x.columns + tuning.elementsPerItem - 1) / tuning.elementsPerItem
+            try launch(
+                .activationChunk, LaunchRange((chunks, x.rows), local: (tuning.elementGroupSize, 1)), x, output, rows,
+                columns, x.stride32, output.stride32, activation.kernelCode, UInt32(tuning.elementsPerItem), cost: cost)
+        } else {
+            try launch(
+                .activationElement, LaunchRange((x.columns, x.rows), local: (tuning.elementGroupSize, 1)), x, output,
+                rows, columns, x.stride32, output.stride32, activation.kernelCode, cost: cost)
+        }
+    }
+
+    public func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws {
+        let checks = ShapeChecks(op: "softmax")
+        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
+        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        if x.columns == 0 { return }
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 6 * x.shape.elementCount)
+        if tuning.rowIsWorkItem {
+            try launch(
+                .softmaxRow, rowItems(x.rows), x, output, rows, columns, x.stride32, output.stride32, scale, cost: cost)
+        } else {
+            try launch(
+                .softmaxGroup, rowGroups(x.rows), x, output, rows, columns, x.stride32, output.stride32, scale,
+                rowScratch, cost: cost)
+        }
+    }
+}

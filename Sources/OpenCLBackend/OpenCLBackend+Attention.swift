@@ -1,0 +1,140 @@
+public import TensorCore
+
+extension OpenCLBackend {
+    public func attention(
+        query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
+        into output: Tensor
+    ) throws {
+        let call = AttentionCall(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
+        try call.check()
+        if batch.tokenCount == 0 || batch.sequenceCount == 0 { return }
+        if batch.maxQueryCount <= tuning.attention.maxDecodeQueries {
+            try launchDecode(call)
+        } else {
+            try launchPrefill(call)
+        }
+    }
+
+    private func launchPrefill(_ call: AttentionCall) throws {
+        let isRegisters = tuning.attention.variant == .registers
+        let rows = isRegisters ? tuning.attention.prefillRows(headSize: call.headSize) : 16
+        let tileHeads = min(call.group, rows)
+        let tileQueries = rows / tileHeads
+        let groupSize = isRegisters ? 1 : 128
+        let groups = call.cache.headCount * ceilDivide(call.group, tileHeads)
+        try launch(
+            call.kernel(isRegisters ? AttentionKernels.prefill : AttentionKernels.prefillGroup),
+            LaunchRange(
+                (groups * groupSize, ceilDivide(call.batch.maxQueryCount, tileQueries), call.batch.sequenceCount),
+                local: (groupSize, 1, 1)),
+            call, UInt32(tileQueries), UInt32(tileHeads))
+    }
+
+    private func launchDecode(_ call: AttentionCall) throws {
+        let plan = try splitPlan(call)
+        let isRegisters = tuning.attention.variant == .registers
+        let groupSize = isRegisters ? 1 : tuning.attention.decodeGroupSize
+        let groups =
+            isRegisters
+            ? call.cache.headCount * ceilDivide(call.group, tuning.attention.decodeHeads) : call.parameters.headCount
+        try launch(
+            call.kernel(isRegisters ? AttentionKernels.decode : AttentionKernels.decodeGroup),
+            LaunchRange((groups * groupSize, call.batch.tokenCount, plan.splits), local: (groupSize, 1, 1)),
+            call, plan.sums, plan.weights, UInt32(plan.splitTokens), UInt32(plan.splits))
+        guard let sums = plan.sums, let weights = plan.weights else { return }
+        let itemElements = isRegisters ? call.headSize : 1
+        let items = ceilDivide(call.query.columns, itemElements)
+        let partialCount = call.batch.tokenCount * call.parameters.headCount * plan.splits
+        try launch(
+            AttentionKernels.merge,
+            LaunchRange((items, call.batch.tokenCount), local: (isRegisters ? 1 : tuning.attention.decodeGroupSize, 1)),
+            sums, weights, call.output, call.output.stride32, UInt32(plan.splits),
+            UInt32(call.parameters.headCount), UInt32(call.headSize), UInt32(itemElements),
+            cost: LaunchCost(
+                bytes: partialCount * (call.headSize + 2) * MemoryLayout<Float>.size + call.output.byteCount,
+                flops: 2 * partialCount * call.headSize))
+    }
+
+    private func launch<each Extra: KernelArgument>(
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ call: AttentionCall, _ extra: repeat each Extra
+    ) throws {
+        let (batch, parameters) = (call.batch, call.parameters)
+        try launch(
+            descriptor, range, call.query, call.query.stride32, call.cache.keys, call.cache.values,
+            batch.queryOffsets, batch.contextLengths, batch.blockTables, batch.blockTables.stride32, call.output,
+            call.output.stride32, UInt32(batch.sequenceCount), UInt32(parameters.headCount),
+            UInt32(call.cache.headCount), UInt32(call.cache.blockSizeInTokens),
+            Int32(clamping: parameters.slidingWindow ?? .max), parameters.scale, parameters.softCap ?? 0,
+            repeat each extra, cost: call.cost)
+    }
+}
+
+/// One attention, its shapes checked.
+struct AttentionCall {
+    let query: Tensor
+    let cache: KVCacheLayer
+    let batch: AttentionBatch
+    let parameters: AttentionParameters
+    let output: Tensor
+
+    var headSize: Int { cache.headSize }
+    /// Query heads that share a key head.
+    var group: Int { parameters.headCount / cache.headCount }
+
+    func kernel(_ table: [AttentionKernels.Key: KernelDescriptor]) -> KernelDescriptor {
+        guard let kernel = table[.init(dtype: cache.dtype, headSize: headSize)] else {
+            preconditionFailure("attention over a \(cache.dtype) cache of head size \(headSize) was not checked")
+        }
+        return kernel
+    }
+
+    /// As if every sequence had the longest context and its share of the queries: the lengths lie on the device.
+    var cost: LaunchCost {
+        let context = batch.sequenceCount * batch.maxContextLength * cache.headCount * headSize
+        let seen = batch.tokenCount * max(batch.maxContextLength - batch.maxQueryCount / 2, 1)
+        return LaunchCost(
+            bytes: 2 * context * cache.dtype.byteCount + query.byteCount + output.byteCount,
+            flops: 4 * seen * parameters.headCount * headSize)
+    }
+
+    func check() throws {
+        let checks = ShapeChecks(op: "attention")
+        guard [.float32, .float16, .bfloat16].contains(cache.dtype) else {
+            throw BackendError.unsupported(op: "attention", reason: "the cache holds \(cache.dtype)")
+        }
+        guard (1...AttentionKernels.maxHeadSize).contains(headSize) else {
+            throw BackendError.unsupported(
+                op: "attention", reason: "head size \(headSize) is not in 1...\(AttentionKernels.maxHeadSize)")
+        }
+        let heads = parameters.headCount
+        try checks.require(
+            cache.headCount > 0 && cache.blockSizeInTokens > 0, "the cache has shape \(cache.keys.shape)")
+        try checks.require(
+            heads > 0 && heads <= Int(Int32.max) / headSize && heads % cache.headCount == 0,
+            "\(heads) query heads are no multiple of the cache's \(cache.headCount)")
+        try checks.require(cache.keys.isContiguous && cache.values.isContiguous, "the cache must be contiguous")
+        try checks.require(parameters.slidingWindow.map { $0 > 0 } ?? true, "the sliding window must be positive")
+        try checks.require(parameters.softCap.map { $0 > 0 } ?? true, "the soft-cap must be positive")
+        try checks.matrix(query, "query", rows: batch.tokenCount, columns: heads * headSize)
+        try checks.matrix(output, "output", rows: batch.tokenCount, columns: heads * headSize)
+        try checkBatch(checks)
+    }
+
+    private func checkBatch(_ checks: ShapeChecks) throws {
+        let sequences = batch.sequenceCount
+        try checks.vector(batch.contextLengths, "contextLengths", count: sequences, dtype: .int32)
+        try checks.vector(batch.queryOffsets, "queryOffsets", count: sequences + 1, dtype: .int32)
+        let tables = batch.blockTables
+        try checks.matrix(tables, "blockTables", rows: sequences, columns: tables.columns, dtype: .int32)
+        try checks.require(
+            batch.maxQueryCount >= 0 && batch.maxQueryCount <= batch.tokenCount,
+            "a sequence of \(batch.maxQueryCount) queries in a batch of \(batch.tokenCount)")
+        try checks.require(
+            batch.maxContextLength >= batch.maxQueryCount && batch.maxContextLength <= Int(Int32.max) / 2,
+            "a context of \(batch.maxContextLength) tokens with \(batch.maxQueryCount) queries")
+        let capacity = tables.columns.multipliedReportingOverflow(by: cache.blockSizeInTokens)
+        try checks.require(
+            capacity.overflow || batch.maxContextLength <= capacity.partialValue,
+            "a context of \(batch.maxContextLength) tokens over block tables of \(tables.columns) blocks")
+    }
+}

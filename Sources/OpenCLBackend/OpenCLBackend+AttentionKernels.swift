@@ -1,0 +1,62 @@
+internal import TensorCore
+
+/// The kernels of attention, compiled for one head size and one element type of the cache.
+enum AttentionKernels {
+    static let maxHeadSize = 256
+
+    /// The element types a cache may have, with the ending of kernel names.
+    private static let suffixes: [DType: String] = [.float32: "f32", .bfloat16: "bf16", .float16: "f16"]
+
+    struct Key: Hashable {
+        let dtype: DType
+        let headSize: Int
+    }
+
+    private static let arguments: [ArgumentKind] = [
+        .tensor, .uint32, .tensor, .tensor, .tensor, .tensor, .tensor, .uint32, .tensor, .uint32,
+        .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
+    ]
+    private static let decodeArguments = arguments + [.optionalTensor, .optionalTensor, .uint32, .uint32]
+    private static let prefillArguments = arguments + [.uint32, .uint32]
+    private static let cpuSources = [
+        "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_cpu.cl",
+    ]
+    private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
+
+    private static func table(
+        _ name: String, _ sources: [String], _ arguments: [ArgumentKind], _ macro: String,
+        _ value: @escaping @Sendable (AttentionTuning, _ headSize: Int) -> Int
+    ) -> [Key: KernelDescriptor] {
+        var kernels: [Key: KernelDescriptor] = [:]
+        for (dtype, suffix) in suffixes {
+            for headSize in 1...maxHeadSize {
+                let program = ProgramDescriptor(name, sources: sources) { tuning, _ in
+                    [
+                        ("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize),
+                        (macro, value(tuning.attention, headSize)),
+                    ]
+                }
+                let key = Key(dtype: dtype, headSize: headSize)
+                kernels[key] = KernelDescriptor(program, "\(name)_\(suffix)", arguments)
+            }
+        }
+        return kernels
+    }
+
+    static let decode = table("attention_decode", cpuSources, decodeArguments, "DECODE_HEADS") { tuning, _ in
+        tuning.decodeHeads
+    }
+    static let prefill = table("attention_prefill", cpuSources, prefillArguments, "PREFILL_ROWS") {
+        $0.prefillRows(headSize: $1)
+    }
+    static let decodeGroup = table("attention_decode_group", gpuSources, decodeArguments, "DECODE_GROUP") { tuning, _ in
+        tuning.decodeGroupSize
+    }
+    static let prefillGroup = table("attention_prefill_group", gpuSources, prefillArguments, "PREFILL_POSITIONS") {
+        $0.prefillPositions(headSize: $1)
+    }
+
+    static let merge = KernelDescriptor(
+        ProgramDescriptor("attention_merge", sources: ["attention/attention_merge.cl"]), "attention_merge",
+        [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32])
+}

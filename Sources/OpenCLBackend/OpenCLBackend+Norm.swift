@@ -1,0 +1,76 @@
+public import TensorCore
+
+extension ProgramDescriptor {
+    static let norm = ProgramDescriptor("norm", sources: ["norm/rms_norm.cl", "norm/layer_norm.cl"])
+}
+
+extension KernelDescriptor {
+    private static let rmsNormArguments: [ArgumentKind] = [
+        .tensor, .optionalTensor, .optionalTensor, .tensor, .tensor,
+        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
+    ]
+    private static let layerNormArguments: [ArgumentKind] = [
+        .tensor, .optionalTensor, .optionalTensor, .tensor, .optionalTensor, .tensor,
+        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
+    ]
+    static let rmsNormRow = KernelDescriptor(.norm, "rms_norm_row_f32", rmsNormArguments)
+    static let rmsNormGroup = KernelDescriptor(.norm, "rms_norm_group_f32", rmsNormArguments + [.local])
+    static let layerNormRow = KernelDescriptor(.norm, "layer_norm_row_f32", layerNormArguments)
+    static let layerNormGroup = KernelDescriptor(.norm, "layer_norm_group_f32", layerNormArguments + [.local])
+}
+
+extension OpenCLBackend {
+    public func rmsNorm(
+        _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
+    ) throws {
+        try checkNorm("rmsNorm", x, residual: residual, sum: sum, weight: weight, bias: nil, output: output)
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 4)
+        if tuning.rowIsWorkItem {
+            try launch(
+                .rmsNormRow, rowItems(x.rows), x, residual, sum, weight, output, rows,
+                columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
+        } else {
+            try launch(
+                .rmsNormGroup, rowGroups(x.rows), x, residual, sum, weight, output, rows, columns, x.stride32,
+                residual.stride32, sum.stride32, output.stride32, epsilon, rowScratch, cost: cost)
+        }
+    }
+
+    public func layerNorm(
+        _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
+        into output: Tensor
+    ) throws {
+        try checkNorm("layerNorm", x, residual: residual, sum: sum, weight: weight, bias: bias, output: output)
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 8)
+        if tuning.rowIsWorkItem {
+            try launch(
+                .layerNormRow, rowItems(x.rows), x, residual, sum, weight, bias,
+                output, rows, columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost
+            )
+        } else {
+            try launch(
+                .layerNormGroup, rowGroups(x.rows), x, residual, sum, weight, bias, output, rows, columns, x.stride32,
+                residual.stride32, sum.stride32, output.stride32, epsilon, rowScratch, cost: cost)
+        }
+    }
+
+    private func checkNorm(
+        _ op: String, _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, output: Tensor
+    ) throws {
+        let checks = ShapeChecks(op: op)
+        let (rows, columns) = (x.rows, x.columns)
+        try checks.matrix(x, "x", rows: rows, columns: columns)
+        try checks.matrix(residual, "residual", rows: rows, columns: columns)
+        try checks.matrix(sum, "sum", rows: rows, columns: columns)
+        try checks.matrix(output, "output", rows: rows, columns: columns)
+        try checks.vector(weight, "weight", count: columns)
+        try checks.vector(bias, "bias", count: columns)
+    }
+
+    private func normCost(_ x: Tensor, residual: Tensor?, sum: Tensor?, flopsPerElement: Int) -> LaunchCost {
+        let operands = 2 + (residual == nil ? 0 : 1) + (sum == nil ? 0 : 1)
+        return LaunchCost(bytes: operands * x.byteCount, flops: flopsPerElement * x.shape.elementCount)
+    }
+}

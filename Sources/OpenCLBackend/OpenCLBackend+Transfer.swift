@@ -1,0 +1,59 @@
+internal import COpenCL
+public import TensorCore
+
+/// Host memory that small writes are copied to, so that they need not wait for the queue.
+final class StagingArea {
+    static let byteCount = 1 << 20
+    private static let alignment = 64
+    private let memory = HostAllocation(byteCount: StagingArea.byteCount)
+    private var used = 0
+
+    /// A place for `byteCount` bytes until `reset()`, or `nil` where there is no room.
+    func place(byteCount: Int) -> UnsafeMutableRawBufferPointer? {
+        guard byteCount <= StagingArea.byteCount - used else { return nil }
+        let start = used
+        used += (byteCount + StagingArea.alignment - 1) / StagingArea.alignment * StagingArea.alignment
+        return UnsafeMutableRawBufferPointer(rebasing: memory.pointer[start..<start + byteCount])
+    }
+
+    /// Everything enqueued has finished: all places are free again.
+    func reset() { used = 0 }
+}
+
+extension OpenCLBackend {
+    public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws {
+        guard tensor.isContiguous, bytes.count == tensor.byteCount else {
+            throw BackendError.invalidArgument(
+                op: "write", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
+        }
+        guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        let place = staging.place(byteCount: bytes.count)
+        place?.copyMemory(from: bytes)
+        let code = ocl_enqueue_write_buffer(
+            queue.handle, tensor.openCLBuffer.handle, place == nil, tensor.byteOffset, bytes.count,
+            place.map { UnsafeRawPointer($0.baseAddress) } ?? source)
+        try check(code, "clEnqueueWriteBuffer", device: device.name)
+        counts.bytesWritten += bytes.count
+        // A blocking write in an in-order queue has waited for every write before it.
+        if place == nil { staging.reset() }
+    }
+
+    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
+        guard bytes.count == tensor.byteCount else {
+            throw BackendError.invalidArgument(
+                op: "read", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
+        }
+        guard let destination = bytes.baseAddress, bytes.count > 0 else { return try synchronize() }
+        let rowCount = tensor.isContiguous ? 1 : tensor.rows
+        let rowByteCount = bytes.count / rowCount
+        for row in 0..<rowCount {
+            let code = ocl_enqueue_read_buffer(
+                queue.handle, tensor.openCLBuffer.handle, true,
+                tensor.byteOffset + row * tensor.rowStride * tensor.dtype.byteCount, rowByteCount,
+                destination + row * rowByteCount)
+            try check(code, "clEnqueueReadBuffer", device: device.name)
+        }
+        counts.bytesRead += bytes.count
+        staging.reset()
+    }
+}

@@ -1,0 +1,84 @@
+/// What differs between kinds of devices: which variant of a kernel runs and how large its work-groups are.
+///
+/// Every work-group size and tile that a launcher uses stands here.
+public struct Tuning: Sendable, Hashable {
+    public enum Family: String, Sendable, Hashable, CaseIterable {
+        case cpu, nvidia, amd, intelGPU, other
+    }
+
+    public var family: Family
+    /// Whether a row is one work-item's (a CPU core with vector registers) or one work-group's (a GPU).
+    public var rowIsWorkItem: Bool
+    /// Work-items of a group that reduces one row. A power of two.
+    public var rowGroupSize: Int
+    /// Work-items of a group of a kernel without a reduction.
+    public var elementGroupSize: Int
+    /// Elements that one work-item of an elementwise kernel handles on a CPU.
+    public var elementsPerItem: Int
+    /// Work-items of a group that handles one head of one token.
+    public var headGroupSize: Int
+    /// Work-items of the group that selects the largest elements of one row. A power of two.
+    public var selectionGroupSize: Int
+    public var matmul: MatmulTuning
+    public var attention: AttentionTuning
+
+    public init(
+        family: Family, rowIsWorkItem: Bool, rowGroupSize: Int, elementGroupSize: Int, elementsPerItem: Int,
+        headGroupSize: Int, selectionGroupSize: Int
+    ) {
+        self.family = family
+        self.rowIsWorkItem = rowIsWorkItem
+        self.rowGroupSize = rowGroupSize
+        self.elementGroupSize = elementGroupSize
+        self.elementsPerItem = elementsPerItem
+        self.headGroupSize = headGroupSize
+        self.selectionGroupSize = selectionGroupSize
+        matmul = MatmulTuning(variant: family == .cpu ? .registers : .groups)
+        attention = AttentionTuning(variant: family == .cpu ? .registers : .groups)
+    }
+
+    /// The table.
+    public static func table(_ family: Family) -> Tuning {
+        switch family {
+        case .cpu:
+            Tuning(
+                family: .cpu, rowIsWorkItem: true, rowGroupSize: 1, elementGroupSize: 1, elementsPerItem: 1024,
+                headGroupSize: 1, selectionGroupSize: 1)
+        case .nvidia:
+            Tuning(
+                family: .nvidia, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 1,
+                headGroupSize: 32, selectionGroupSize: 512)
+        case .amd, .intelGPU, .other:
+            Tuning(
+                family: family, rowIsWorkItem: false, rowGroupSize: 256, elementGroupSize: 256, elementsPerItem: 1,
+                headGroupSize: 32, selectionGroupSize: 256)
+        }
+    }
+
+    /// The table's row for a device, with groups no larger than the device allows.
+    public static func forDevice(_ device: OpenCLDevice) -> Tuning {
+        var tuning = table(family(of: device))
+        let limit = largestPowerOfTwo(atMost: device.maxWorkGroupSize)
+        tuning.rowGroupSize = min(tuning.rowGroupSize, limit)
+        tuning.elementGroupSize = min(tuning.elementGroupSize, limit)
+        tuning.headGroupSize = min(tuning.headGroupSize, limit)
+        tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
+        tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
+        tuning.attention.localMemoryByteCount = device.localMemoryByteCount
+        return tuning
+    }
+
+    private static func family(of device: OpenCLDevice) -> Family {
+        guard device.kind != .cpu else { return .cpu }
+        let vendor = device.vendor.lowercased()
+        if vendor.contains("nvidia") { return .nvidia }
+        if vendor.contains("advanced micro") || vendor.contains("amd") { return .amd }
+        return vendor.contains("intel") && device.kind == .gpu ? .intelGPU : .other
+    }
+
+    private static func largestPowerOfTwo(atMost limit: Int) -> Int {
+        var power = 1
+        while power <= limit / 2 { power *= 2 }
+        return power
+    }
+}

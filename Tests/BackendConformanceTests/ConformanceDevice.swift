@@ -1,0 +1,63 @@
+import Foundation
+import Synchronization
+import TensorCore
+import TestSupport
+import Testing
+
+/// One backend under test. Made on first use; used by one test at a time, as `Backend` asks.
+final class ConformanceDevice: Sendable, CustomTestStringConvertible {
+    let name: String
+    private let make: @Sendable () throws -> any Backend
+    private let backend = Mutex<(any Backend)?>(nil)
+
+    init(_ name: String, make: @escaping @Sendable () throws -> any Backend) {
+        self.name = name
+        self.make = make
+    }
+
+    var testDescription: String { name }
+
+    /// A backend of its own that nothing was reserved on.
+    func makeFresh() throws -> any Backend { try make() }
+
+    func use(_ body: (any Backend) throws -> Void) throws {
+        try backend.withLock { shared in
+            let backend = try shared ?? makeReserved()
+            shared = backend
+            try body(backend)
+        }
+    }
+
+    private func makeReserved() throws -> any Backend {
+        let backend = try make()
+        try backend.reserve(ConformanceDevice.limits)
+        return backend
+    }
+
+    /// Over everything that the cases ask for.
+    static let limits = ExecutionLimits(
+        tokenCount: 1024, sequenceCount: 64, contextLength: 2304, featureCount: 262_144, matmulInputCount: 4096,
+        headCount: 32, headSize: 256)
+}
+
+enum ConformanceSizes {
+    /// `INFER_CONFORMANCE_SMALL=1` leaves out what takes minutes under a checker such as oclgrind or valgrind.
+    static let isSmall = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_SMALL"] == "1"
+}
+
+/// A case whose name goes into failures and seeds its random numbers.
+protocol ConformanceCase: Sendable, CustomTestStringConvertible {
+    var name: String { get }
+    /// About how much work it is (multiply-adds, or elements touched), to leave large cases out of a small run.
+    var cost: Int { get }
+}
+
+extension ConformanceCase {
+    var testDescription: String { name }
+    var random: SplitMix64 { SplitMix64(name: name) }
+}
+
+extension Array where Element: ConformanceCase {
+    /// The cases that this run takes.
+    var selected: [Element] { ConformanceSizes.isSmall ? filter { $0.cost <= 60_000 } : self }
+}

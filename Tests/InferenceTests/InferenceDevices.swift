@@ -1,0 +1,30 @@
+import CPUBackend
+import Foundation
+import OpenCLBackend
+import TensorCore
+import TestSupport
+import Testing
+
+/// A backend that the model tests run on; made anew for each test.
+struct InferenceDevice: Sendable, CustomTestStringConvertible {
+    let name: String
+    let make: @Sendable () throws -> any Backend
+
+    var testDescription: String { name }
+
+    /// The CPU backend and every OpenCL device that is there.
+    static let all: [InferenceDevice] = {
+        var devices = [
+            InferenceDevice(name: "cpu") { try CPUBackend() },
+            InferenceDevice(name: "cpu, one thread") { try CPUBackend(threadCount: 1) },
+        ]
+        let found = (try? OpenCLDevice.all()) ?? []
+        if found.isEmpty { print("InferenceTests: no OpenCL device is present; only the CPU backend is tested") }
+        devices += found.map { device in
+            InferenceDevice(name: "opencl: \(device.name)") { try OpenCLBackend(device: device) }
+        }
+        return devices
+    }()
+
+    static let fast: [InferenceDevice] = all.filter { $0.name != "cpu, one thread" }
+}

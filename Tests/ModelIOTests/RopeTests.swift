@@ -1,0 +1,92 @@
+import Foundation
+import JSONCore
+import ModelIO
+import TestSupport
+import Testing
+
+/// Against frequencies that `transformers`' own formulas gave (Fixtures/models/rope-cases.json says how).
+@Suite struct RopeTests {
+    private struct Reference {
+        let name: String
+        let configuration: ModelConfiguration
+        let frequencies: [Double]
+        let attentionFactor: Double
+    }
+
+    private func references() throws -> [Reference] {
+        let file = ReferenceMaterial.fixtures.appendingPathComponent("models/rope-cases.json")
+        let text = [UInt8](try Data(contentsOf: file))
+        return try JSONDocument(parsing: text).root.requireArray("cases").map { value in
+            let name = try value.requireString("name")
+            let original = try JSONSerialization.jsonObject(with: Data(text)) as? [String: Any]
+            let cases = original?["cases"] as? [[String: Any]] ?? []
+            let config = try #require(cases.first { $0["name"] as? String == name }?["config"])
+            let bytes = [UInt8](try JSONSerialization.data(withJSONObject: config))
+            return Reference(
+                name: name, configuration: try ModelConfiguration(parsing: bytes, path: "\(name)/config.json"),
+                frequencies: try value.requireArray("inverse_frequencies").compactMap(\.double),
+                attentionFactor: try value.requireDouble("attention_factor"))
+        }
+    }
+
+    @Test func frequenciesAndFactorsEqualTransformers() throws {
+        let references = try references()
+        #expect(references.count == 16)
+        for reference in references {
+            let geometry = try reference.configuration.attentionGeometry()
+            let rope = try reference.configuration.rope(headSize: geometry.headSize)
+            let frequencies = rope.inverseFrequencies()
+            #expect(frequencies.count == reference.frequencies.count, "\(reference.name)")
+            #expect(rope.rotarySize == 2 * frequencies.count, "\(reference.name)")
+            for (found, expected) in zip(frequencies, reference.frequencies) {
+                #expect(abs(found - expected) <= 1e-13 * abs(expected), "\(reference.name)")
+            }
+            #expect(abs(rope.attentionFactor - reference.attentionFactor) < 1e-14, "\(reference.name)")
+        }
+    }
+
+    @Test func tableIsCosinesThenSinesTimesTheFactor() throws {
+        for reference in try references() where reference.name.hasPrefix("yarn") {
+            let rope = try reference.configuration.rope(
+                headSize: try reference.configuration.attentionGeometry().headSize)
+            let positions = 700
+            let table = rope.table(positions: positions)
+            let pairs = reference.frequencies.count
+            #expect(table.count == positions * 2 * pairs)
+            for position in [0, 1, 255, 256, 257, 699] {
+                for pair in 0..<pairs {
+                    let angle = Double(position) * reference.frequencies[pair]
+                    let row = position * 2 * pairs + pair
+                    #expect(abs(Double(table[row]) - cos(angle) * reference.attentionFactor) < 2e-7)
+                    #expect(abs(Double(table[row + pairs]) - sin(angle) * reference.attentionFactor) < 2e-7)
+                }
+            }
+        }
+        #expect(RopeConfiguration(base: 10_000, rotarySize: 4).table(positions: 0).isEmpty)
+        #expect(RopeConfiguration(base: 10_000, rotarySize: 4).table(positions: 1) == [1, 1, 0, 0])
+    }
+
+    @Test func olderSpellingsAndLayerTypes() throws {
+        func rope(_ json: String, layerType: String? = nil, headSize: Int = 16) throws -> RopeConfiguration {
+            let bytes = Array(#"{"model_type":"x","max_position_embeddings":64,\#(json)}"#.utf8)
+            return try ModelConfiguration(parsing: bytes, path: "config.json")
+                .rope(headSize: headSize, layerType: layerType)
+        }
+        #expect(try rope(#""rotary_pct":0.25,"rotary_emb_base":20000"#) == .init(base: 20_000, rotarySize: 4))
+        #expect(try rope(#""rotary_dim":8"#) == .init(base: 10_000, rotarySize: 8))
+        #expect(try rope(#""rope_theta":5e5,"partial_rotary_factor":0.5"#) == .init(base: 5e5, rotarySize: 8))
+        #expect(try rope(#""rope_scaling":{},"rope_parameters":{"rope_theta":7}"#) == .init(base: 7, rotarySize: 16))
+        let nested = #""rope_parameters":{"full":{"rope_theta":1e6},"sliding":{"rope_type":"linear","factor":2}}"#
+        #expect(try rope(nested, layerType: "full") == .init(base: 1e6, rotarySize: 16))
+        #expect(
+            try rope(nested, layerType: "sliding") == .init(base: 1e4, rotarySize: 16, scaling: .linear(factor: 2)))
+        #expect(
+            errorText { _ = try rope(nested) }?.contains("'model_type' and 'rope_parameters' contradict") == true)
+        #expect(
+            errorText { _ = try rope(nested, layerType: "other") }
+                == "config.json: key 'rope_parameters.other' is missing")
+        #expect(
+            try rope(#""rope_scaling":{"type":"linear","rope_type":"linear","factor":3}"#).scaling
+                == .linear(factor: 3))
+    }
+}

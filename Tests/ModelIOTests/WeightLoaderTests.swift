@@ -1,0 +1,181 @@
+import ModelIO
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct WeightLoaderTests {
+    /// A matrix of random values in a stored type, as a tensor at any alignment.
+    private struct Matrix {
+        let tensor: StoredTensor
+        let values: [Float]
+
+        init(_ type: StoredType, _ shape: [Int], misalignment: Int = 0, seed: UInt64) {
+            var generator = SeededGenerator(seed: seed)
+            let count = shape.reduce(1, *)
+            let memory = HostAllocation(byteCount: count * type.byteCount + misalignment)
+            var values: [Float] = []
+            for index in 0..<count {
+                let value = Float.random(in: -3...3, using: &generator)
+                let offset = misalignment + index * type.byteCount
+                switch type {
+                case .float64: memory.pointer.storeBytes(of: Double(value), toByteOffset: offset, as: Double.self)
+                case .float32: memory.pointer.storeBytes(of: value, toByteOffset: offset, as: Float.self)
+                case .float16:
+                    memory.pointer.storeBytes(of: Float16(value), toByteOffset: offset, as: Float16.self)
+                default:
+                    memory.pointer.storeBytes(
+                        of: UInt16(value.bitPattern >> 16), toByteOffset: offset, as: UInt16.self)
+                }
+                switch type {
+                case .float16: values.append(Float(Float16(value)))
+                case .bfloat16: values.append(Float(bitPattern: value.bitPattern & 0xFFFF_0000))
+                default: values.append(value)
+                }
+            }
+            let bytes = HostBytes(
+                owner: memory, pointer: UnsafeRawBufferPointer(rebasing: memory.bytes.pointer[misalignment...]))
+            tensor = StoredTensor(name: "w", type: type, shape: Shape(shape), bytes: bytes, path: "memory")
+            self.values = values
+        }
+    }
+
+    private func decoded(_ part: WeightPart, _ format: WeightFormat, columns: Int) -> [Float] {
+        switch format {
+        case .float32: elements(part.bytes, Float.self)
+        case .float16: elements(part.bytes, Float16.self).map(Float.init)
+        case .bfloat16: elements(part.bytes, UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
+        case .int8: elements(part.bytes, Int8.self).map(Float.init)
+        }
+    }
+
+    private func encoded(_ value: Float, _ format: WeightFormat) -> Float {
+        switch format {
+        case .float32: value
+        case .float16: Float(Float16(value))
+        case .bfloat16: Float(bitPattern: UInt32(ElementConversion.bfloat16(value)) << 16)
+        case .int8: value
+        }
+    }
+
+    @Test(arguments: [StoredType.float64, .float32, .float16, .bfloat16])
+    func everyConversionEqualsTheElementwiseOne(type: StoredType) throws {
+        for (rows, columns) in [(1, 1), (3, 5), (16, 16), (17, 33), (70, 200), (1, 300), (300, 1), (65, 129)] {
+            for transposed in [false, true] {
+                for (format, misalignment) in zip(
+                    WeightFormat.allCases + WeightFormat.allCases, [0, 0, 0, 0, 1, 1, 3, 1])
+                {
+                    let matrix = Matrix(
+                        type, transposed ? [columns, rows] : [rows, columns], misalignment: misalignment,
+                        seed: UInt64(rows * 1000 + columns))
+                    let loader = WeightLoader(Checkpoint(path: "memory", tensors: [matrix.tensor]))
+                    let weight = try loader.weight(
+                        "w", rows: rows, columns: columns, as: format, transposed: transposed)
+                    let found = decoded(weight.parts[0], format, columns: columns)
+                    var mismatches = 0
+                    for row in 0..<rows {
+                        func value(_ column: Int) -> Float {
+                            matrix.values[transposed ? column * rows + row : row * columns + column]
+                        }
+                        let scale = (0..<columns).map { abs(value($0)) }.max().map { $0 / 127 } ?? 0
+                        for column in 0..<columns {
+                            let expected =
+                                format == .int8
+                                ? (value(column) / scale).rounded(.toNearestOrEven) : encoded(value(column), format)
+                            if found[row * columns + column] != expected { mismatches += 1 }
+                        }
+                        if format == .int8 {
+                            #expect(try elements(#require(weight.parts[0].scales), Float.self)[row] == scale)
+                        }
+                    }
+                    #expect(mismatches == 0, "\(type) to \(format), \(rows) x \(columns), transposed \(transposed)")
+                }
+            }
+        }
+    }
+
+    @Test func storedFormatIsKeptAndNotCopied() throws {
+        let half = Matrix(.float16, [4, 8], seed: 1)
+        let loader = WeightLoader(Checkpoint(path: "memory", tensors: [half.tensor]))
+        let weight = try loader.weight("w", rows: 4, columns: 8)
+        #expect(weight.format == .float16)
+        #expect(weight.parts[0].bytes.pointer.baseAddress == half.tensor.bytes.pointer.baseAddress)
+        let odd = Matrix(.float16, [4, 8], misalignment: 1, seed: 1)
+        let copied = try WeightLoader(Checkpoint(path: "memory", tensors: [odd.tensor])).weight(
+            "w", rows: 4, columns: 8)
+        #expect(copied.parts[0].bytes.pointer.baseAddress != odd.tensor.bytes.pointer.baseAddress)
+        #expect(elements(copied.parts[0].bytes, Float16.self).map(Float.init) == odd.values)
+    }
+
+    @Test func partsOfMixedTypesBecomeFloat32() throws {
+        let half = Matrix(.float16, [4, 8], seed: 1).tensor
+        let single = Matrix(.float32, [2, 8], seed: 2).tensor
+        let renamed = StoredTensor(
+            name: "v", type: single.type, shape: single.shape, bytes: single.bytes, path: single.path)
+        let loader = WeightLoader(Checkpoint(path: "memory", tensors: [half, renamed]))
+        let weight = try loader.weight([("w", 4), ("v", 2)], columns: 8)
+        #expect(weight.format == .float32 && weight.rows == 6 && weight.name == "w + v")
+    }
+
+    @Test func whatCannotBeLoadedNamesTheTensor() throws {
+        func tensor(_ values: [Float], _ shape: Shape, type: StoredType = .float32) -> StoredTensor {
+            let memory = HostAllocation(byteCount: values.count * 4)
+            memory.pointer.copyBytes(from: values.withUnsafeBytes { Array($0) })
+            return StoredTensor(name: "m.w", type: type, shape: shape, bytes: memory.bytes, path: "memory")
+        }
+        func message(_ tensor: StoredTensor, _ load: (WeightLoader) throws -> Void) -> String {
+            let loader = WeightLoader(
+                Checkpoint(path: "model.safetensors", tensors: [tensor]), prefixes: ["m.", "n.", ""])
+            do {
+                try load(loader)
+                return "no error"
+            } catch let error as LoadError {
+                return error.description
+            } catch {
+                return "untyped \(error)"
+            }
+        }
+        let good = tensor([1, 2, 3, 4], [2, 2])
+        #expect(
+            message(good) { _ = try $0.weight("w", rows: 2, columns: 3) }
+                == "tensor 'm.w' has shape [2, 2], expected [2, 3]")
+        #expect(
+            message(good) { _ = try $0.vector("b", count: 2) }
+                == "model.safetensors: tensor 'b' is missing (also tried 'm.b', 'n.b')")
+        #expect(
+            message(tensor([1, 2, 3, 4], [2, 2], type: .int32)) { _ = try $0.weight("w", rows: 2, columns: 2) }
+                == "tensor 'm.w' holds I32 elements, expected F64, F32, F16 or BF16")
+        #expect(
+            message(tensor([1, 2], [2], type: .int32)) { _ = try $0.vector("w", count: 2) }
+                == "tensor 'm.w' holds I32 elements, expected F64, F32, F16 or BF16")
+        #expect(
+            message(tensor([1, 2, 3, 1e6], [2, 2])) { _ = try $0.weight("w", rows: 2, columns: 2, as: .float16) }
+                == "tensor 'm.w' cannot be stored as float16: it holds values over 65504; use bfloat16 or float32")
+        #expect(
+            message(tensor([1, 2, 3, .nan], [2, 2])) { _ = try $0.weight("w", rows: 2, columns: 2, as: .int8) }
+                == "tensor 'm.w' cannot be stored as int8: row 1 holds an infinity or a NaN")
+    }
+
+    /// Reports the time; a clock is no judge on a machine that others use.
+    @Test func largeMatricesAreTransposed() throws {
+        let (rows, columns) = (4096, 4096)
+        let memory = HostAllocation(byteCount: rows * columns * 4)
+        let floats = memory.pointer.bindMemory(to: Float.self)
+        for index in floats.indices { floats[index] = Float(index) }
+        let large = StoredTensor(
+            name: "w", type: .float32, shape: [columns, rows], bytes: memory.bytes, path: "memory")
+        let loader = WeightLoader(Checkpoint(path: "memory", tensors: [large]))
+        var found: [Float] = []
+        let elapsed = try ContinuousClock().measure {
+            let weight = try loader.weight("w", rows: rows, columns: columns, transposed: true)
+            found = elements(weight.parts[0].bytes, Float.self)
+        }
+        print("transposing 64 MB took \(elapsed)")
+        var mismatches = 0
+        for row in 0..<rows {
+            for column in 0..<columns where found[row * columns + column] != Float(column * rows + row) {
+                mismatches += 1
+            }
+        }
+        #expect(mismatches == 0)
+    }
+}
