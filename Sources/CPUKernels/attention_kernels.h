@@ -47,7 +47,8 @@ static void convert_tokens(
     }
 }
 
-// Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to `buffer`.
+// Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to
+// `buffer`.
 static const float *token_rows(
     const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count,
     float *buffer, int64_t *stride) {
