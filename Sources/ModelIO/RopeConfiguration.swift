@@ -121,8 +121,8 @@ public struct RopeConfiguration: Sendable, Hashable {
         }
     }
 
-    /// Fills the table's rows of the positions in `range`. Cosine and sine are evaluated at every 16th position and turned
-    /// by one step in between, which costs less than 1e-14 of accuracy; the angle's own rounding costs more.
+    /// Fills the table's rows of the positions in `range`. Cosine and sine are evaluated at every 16th position and
+    /// turned by one step in between, which costs less than 1e-14 of accuracy; the angle's own rounding costs more.
     private static func fill(
         _ rows: UnsafeMutableBufferPointer<Float>, _ range: Range<Int>, _ frequencies: [Double], _ factor: Double
     ) {
