@@ -29,7 +29,8 @@ public enum DeviceSelection {
             return try cpu(threadCount, because: devices.isEmpty ? "no OpenCL device" : "no OpenCL GPU or accelerator")
         case .opencl(let index):
             let devices = try OpenCLDevice.all()
-            let device = index.map { devices.indices.contains($0) ? devices[$0] : nil } ?? devices.first(where: \.isUsable)
+            let device =
+                index.map { devices.indices.contains($0) ? devices[$0] : nil } ?? devices.first(where: \.isUsable)
             guard let device else {
                 throw BackendError.deviceNotFound(
                     request: choice.description,

@@ -107,7 +107,8 @@ struct AttentionCall {
                 op: "attention", reason: "head size \(headSize) is not in 1...\(AttentionKernels.maxHeadSize)")
         }
         let heads = parameters.headCount
-        try checks.require(cache.headCount > 0 && cache.blockSizeInTokens > 0, "the cache has shape \(cache.keys.shape)")
+        try checks.require(
+            cache.headCount > 0 && cache.blockSizeInTokens > 0, "the cache has shape \(cache.keys.shape)")
         try checks.require(
             heads > 0 && heads <= Int(Int32.max) / headSize && heads % cache.headCount == 0,
             "\(heads) query heads are no multiple of the cache's \(cache.headCount)")

@@ -18,7 +18,9 @@ enum AttentionKernels {
     ]
     private static let decodeArguments = arguments + [.optionalTensor, .optionalTensor, .uint32, .uint32]
     private static let prefillArguments = arguments + [.uint32, .uint32]
-    private static let cpuSources = ["attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_cpu.cl"]
+    private static let cpuSources = [
+        "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_cpu.cl",
+    ]
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
 
     private static func table(

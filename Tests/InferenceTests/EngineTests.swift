@@ -72,7 +72,8 @@ struct EngineTests {
             received += 1
             if received == 3 { break }
         }
-        let other = GenerationRequest(promptTokens: Array(10..<400), maxTokens: 100, ignoresEndOfSequence: true)
+        let other = GenerationRequest(
+            promptTokens: (0..<390).map { 10 + $0 % 300 }, maxTokens: 100, ignoresEndOfSequence: true)
         #expect(try await collect(try engine.generate(other)).tokens.count == 100)
     }
 

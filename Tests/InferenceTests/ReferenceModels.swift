@@ -16,17 +16,24 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     /// Those that travel with the package.
+    ///
+    /// llama3-rope's answers were computed with rotary frequencies rounded to bfloat16, as `model.to(bfloat16)` leaves
+    /// them (docs/numerics.md); ours are exact, which alone makes an NMSE of 8.1e-7.
     static let fixtures: [ReferenceModel] = ["gpt2", "llama", "llama3-rope", "qwen2"].map {
         ReferenceModel(
-            name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("models/\($0)"), tolerance: 1e-9)
+            name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("models/\($0)"),
+            tolerance: $0 == "llama3-rope" ? 1e-6 : 1e-9)
     }
 
     /// Those, and what the reference material adds for the architectures that are built.
     static let all: [ReferenceModel] = {
-        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else { return fixtures }
-        return fixtures + ["mistral"].map {
-            ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else {
+            return fixtures
         }
+        return fixtures
+            + ["mistral"].map {
+                ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+            }
     }()
 
     func package() throws -> ModelPackage { try ModelPackage(path: folder.path) }
@@ -50,7 +57,6 @@ extension Checkpoint {
         return (0..<tensor.shape[0]).map { Array(values[$0 * columns..<($0 + 1) * columns]) }
     }
 }
-
 
 /// All tokens of a request.
 func collect(_ stream: AsyncThrowingStream<GenerationUpdate, any Error>) async throws -> (

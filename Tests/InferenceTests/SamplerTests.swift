@@ -57,7 +57,9 @@ struct SamplerTests {
         #expect(kept(SamplingParameters(temperature: 1, topK: 3, topP: 0.7)) == [0, 2])
     }
 
-    @Test("top-p over a large vocabulary keeps the fewest tokens that reach it", arguments: [0.1, 0.5, 0.9, 0.999] as [Float])
+    @Test(
+        "top-p over a large vocabulary keeps the fewest tokens that reach it",
+        arguments: [0.1, 0.5, 0.9, 0.999] as [Float])
     func largeVocabulary(topP: Float) {
         var random = SplitMix64(seed: 3)
         let logits = random.floats(20_000, scale: 3)
@@ -123,15 +125,19 @@ struct SamplerTests {
         #expect(choose(&bias, [9, 0, 0, 0]) == 3)
     }
 
-    @Test("parameters out of range are refused by name", arguments: [
-        (SamplingParameters(temperature: -1), "temperature"), (SamplingParameters(temperature: .nan), "temperature"),
-        (SamplingParameters(topK: 0), "top-k"), (SamplingParameters(topP: 0), "top-p"),
-        (SamplingParameters(topP: 1.1), "top-p"), (SamplingParameters(minP: 2), "min-p"),
-        (SamplingParameters(repetitionPenalty: 0), "repetition-penalty"),
-        (SamplingParameters(presencePenalty: .infinity), "presence-penalty"),
-        (SamplingParameters(frequencyPenalty: -200), "frequency-penalty"),
-        (SamplingParameters(logitBias: [10: 1]), "logit-bias"), (SamplingParameters(logitBias: [1: .nan]), "logit-bias"),
-    ])
+    @Test(
+        "parameters out of range are refused by name",
+        arguments: [
+            (SamplingParameters(temperature: -1), "temperature"),
+            (SamplingParameters(temperature: .nan), "temperature"),
+            (SamplingParameters(topK: 0), "top-k"), (SamplingParameters(topP: 0), "top-p"),
+            (SamplingParameters(topP: 1.1), "top-p"), (SamplingParameters(minP: 2), "min-p"),
+            (SamplingParameters(repetitionPenalty: 0), "repetition-penalty"),
+            (SamplingParameters(presencePenalty: .infinity), "presence-penalty"),
+            (SamplingParameters(frequencyPenalty: -200), "frequency-penalty"),
+            (SamplingParameters(logitBias: [10: 1]), "logit-bias"),
+            (SamplingParameters(logitBias: [1: .nan]), "logit-bias"),
+        ])
     func validation(parameters: SamplingParameters, name: String) {
         let error = #expect(throws: InferenceError.self) { try parameters.validate(vocabularySize: 10) }
         #expect(error?.description.hasPrefix(name) == true)

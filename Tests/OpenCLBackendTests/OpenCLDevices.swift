@@ -17,7 +17,8 @@ enum OpenCLDevices {
 
     /// Compiled kernels of this run of the tests.
     static let cache = FileManager.default.temporaryDirectory.appendingPathComponent(
-        "infer-kernel-tests-\(ProcessInfo.processInfo.processIdentifier)").path
+        "infer-kernel-tests-\(ProcessInfo.processInfo.processIdentifier)"
+    ).path
 
     struct Variant: CustomStringConvertible, Sendable {
         let device: OpenCLDevice

@@ -39,7 +39,8 @@ import Testing
             try backend.write(bytes, to: cache.values)
         }
         try backend.storeKeyValue(
-            query: query, key: key, value: value, slots: try backend.makeTensor(slots, [tokens]), into: cache, rope: rope)
+            query: query, key: key, value: value, slots: try backend.makeTensor(slots, [tokens]), into: cache,
+            rope: rope)
 
         func rotated(_ rows: [Float], heads: Int) -> [Float] {
             var rows = rows

@@ -121,7 +121,8 @@ import Testing
             let expected = order.prefix(count)
             #expect(foundIndices[row * count..<(row + 1) * count].map(Int.init) == Array(expected))
             #expect(
-                foundValues[row * count..<(row + 1) * count].map(\.bitPattern) == expected.map { elements[$0].bitPattern })
+                foundValues[row * count..<(row + 1) * count].map(\.bitPattern)
+                    == expected.map { elements[$0].bitPattern })
             #expect(Int(foundLargest[row]) == (elements[order[0]].isNaN ? 0 : order[0]))
         }
     }

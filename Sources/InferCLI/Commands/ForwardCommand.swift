@@ -70,7 +70,8 @@ private struct IntegerMatrix {
                 path: file.path, tensor: name, reason: "has shape \(tensor.shape), expected two dimensions [B, T]")
         }
         guard let values = tensor.integers() else {
-            throw LoadError.unsupportedElement(name: name, found: tensor.type.rawValue, expected: "I64, I32, U8 or BOOL")
+            throw LoadError.unsupportedElement(
+                name: name, found: tensor.type.rawValue, expected: "I64, I32, U8 or BOOL")
         }
         rowCount = tensor.shape[0]
         columnCount = tensor.shape[1]

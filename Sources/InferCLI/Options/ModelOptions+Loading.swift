@@ -12,10 +12,20 @@ extension ModelOptions {
         try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
     }
 
-    /// Starts the device and tells which it is.
+    /// Starts the device, with the one number of threads that was given, and tells which it is.
     func makeBackend() throws -> any Backend {
+        if let counts = threads?.counts, counts.count > 1 {
+            throw CommandError.unsupported(
+                option: "--threads", value: counts.map(String.init).joined(separator: ","),
+                reason: "only bench takes several; give one")
+        }
+        return try makeBackend(threadCount: threads?.counts.first)
+    }
+
+    /// Starts the device and tells which it is.
+    func makeBackend(threadCount: Int?) throws -> any Backend {
         let selected = try DeviceSelection.makeBackend(
-            device, threadCount: threads, options: OpenCLOptions(environment: ProcessInfo.processInfo.environment))
+            device, threadCount: threadCount, options: OpenCLOptions(environment: ProcessInfo.processInfo.environment))
         logger.notice("\(selected.summary)")
         return selected.backend
     }

@@ -60,3 +60,19 @@ enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
         }
     }
 }
+
+/// Counts on the command line: `128,512`.
+struct CountList: ExpressibleByArgument {
+    let counts: [Int]
+
+    init(_ counts: [Int]) { self.counts = counts }
+
+    init?(argument: String) {
+        let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
+        let counts = fields.compactMap { Int($0) }
+        guard counts.count == fields.count, !counts.isEmpty else { return nil }
+        self.counts = counts
+    }
+
+    var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
+}
