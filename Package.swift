@@ -64,7 +64,8 @@ let package = Package(
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "Inference", "Devices", "ModelIO", "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
+                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO", "Tokenization", "JSONCore", "TensorCore",
+                argumentParser, logging,
             ],
             swiftSettings: strict),
         // Tests
@@ -73,14 +74,17 @@ let package = Package(
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
-        tests("ModelIOTests", ["ModelIO"]),
-        tests("KVCacheTests", ["KVCache"]),
+        tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
+        tests("KVCacheTests", ["KVCache", "TensorCore"]),
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
         tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "TensorCore"]),
         tests(
             "InferenceTests",
-            ["Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "Tokenization"]),
+            [
+                "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
+                "TensorCore", "JSONCore",
+            ]),
         tests("InferCLITests", ["JSONCore", "ModelIO"]),
     ],
     swiftLanguageModes: [.v6],

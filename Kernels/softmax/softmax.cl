@@ -20,7 +20,6 @@ __kernel void softmax_row_f32(
     output += output_offset + (ulong)row * output_stride;
 
     float maximum = -INFINITY;
-    float16 total16 = (float16)(0.0f);
     float total = 0.0f;
     for (uint start = 0; start < columns; start += SOFTMAX_BLOCK) {
         const uint end = min(columns, start + SOFTMAX_BLOCK);
@@ -30,16 +29,17 @@ __kernel void softmax_row_f32(
         float block = max16(block16);
         for (; c < end; c++) block = fmax(block, scale * x[c]);
         if (block > maximum) {
-            const float rescale = exp(maximum - block);
-            total16 *= rescale;
-            total *= rescale;
+            total *= exp(maximum - block);
             maximum = block;
         }
         if (maximum == -INFINITY) continue;
+        // Summing block by block keeps the rounding errors of long rows small.
+        float16 total16 = (float16)(0.0f);
         for (c = start; c + 16 <= end; c += 16) total16 += exp(scale * vload16(0, x + c) - maximum);
-        for (; c < end; c++) total += exp(scale * x[c] - maximum);
+        float block_total = sum16(total16);
+        for (; c < end; c++) block_total += exp(scale * x[c] - maximum);
+        total += block_total;
     }
-    total += sum16(total16);
     const float inverse = 1.0f / total;
     uint c = 0;
     for (; c + 16 <= columns; c += 16) {

@@ -23,6 +23,12 @@ extension CPUBackend {
         if let window = parameters.slidingWindow, window < 1 {
             throw BackendError.invalidArgument(op: op, reason: "a sliding window of \(window) tokens")
         }
+        let blocksNeeded = batch.maxContextLength < 1 ? 0 : (batch.maxContextLength - 1) / cache.blockSizeInTokens + 1
+        guard blocksNeeded <= batch.blockTables.columns else {
+            throw BackendError.shapeMismatch(
+                op: op, argument: "blockTables", expected: "[\(sequences), \(blocksNeeded) or more]",
+                found: "\(batch.blockTables.shape)")
+        }
         try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
         var arguments = cpuk_attention_args(
             query: query.floatRows, output: output.floatRows, heads: Int64(parameters.headCount), cache: kernelCache,
@@ -35,7 +41,7 @@ extension CPUBackend {
         let work = AttentionWork(batch, cache: cache, parameters: parameters)
         let status = launch(
             "\(batch.maxQueryCount > 1 ? "flash" : "paged")_attention_\(cache.dtype)", byteCount: work.byteCount,
-            flopCount: work.flopCount
+            flopCount: work.flopCount, isAccepted: { $0 == CPUK_ATTENTION_OK }
         ) { cpuk_attention(context, &arguments, &sequence) }
         try CPUBackend.check(status, sequence: sequence, batch: batch, limits: limits)
     }
@@ -53,7 +59,8 @@ extension CPUBackend {
                 op: "attention", reason: "query offsets of sequence \(sequence) leave 0...\(batch.tokenCount)")
         case CPUK_ATTENTION_BAD_CONTEXT:
             throw BackendError.invalidArgument(
-                op: "attention", reason: "context of sequence \(sequence) is shorter than its queries or over its table")
+                op: "attention", reason: "context of sequence \(sequence) is shorter than its queries or over its table"
+            )
         default:
             throw BackendError.invalidArgument(
                 op: "attention", reason: "a block of sequence \(sequence) is not in the cache")

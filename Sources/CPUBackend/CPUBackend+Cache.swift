@@ -12,7 +12,8 @@ extension KVCacheLayer {
         default: throw BackendError.unsupported(op: op, reason: "a cache of \(dtype)")
         }
         guard (1...256).contains(headSize), headCount > 0, blockSizeInTokens > 0 else {
-            throw BackendError.unsupported(op: op, reason: "a cache of shape \(keys.shape); heads have 1 to 256 elements")
+            throw BackendError.unsupported(
+                op: op, reason: "a cache of shape \(keys.shape); heads have 1 to 256 elements")
         }
         guard keys.isContiguous, values.isContiguous else {
             throw BackendError.unsupported(op: op, reason: "a cache whose blocks are not packed")
@@ -48,7 +49,8 @@ extension CPUBackend {
         let bad = launch(
             "store_key_value_\(cache.dtype)",
             byteCount: 2 * key.byteCount + 2 * key.shape.elementCount * cache.dtype.byteCount
-                + (rope == nil ? 0 : 2 * (query?.byteCount ?? 0))
+                + (rope == nil ? 0 : 2 * (query?.byteCount ?? 0)),
+            isAccepted: { $0 < 0 }
         ) { cpuk_store_key_value(context, &arguments) }
         guard bad < 0 else {
             throw BackendError.invalidArgument(
@@ -62,7 +64,7 @@ extension CPUBackend {
         try Check.vector("copyBlocks", "pairs", pairs, count: 2 * count, dtype: .int32)
         var kernelCache = try cache.kernelCache("copyBlocks")
         let blockByteCount = cache.keys.columns * cache.dtype.byteCount
-        let bad = launch("copy_blocks", byteCount: 4 * count * blockByteCount) {
+        let bad = launch("copy_blocks", byteCount: 4 * count * blockByteCount, isAccepted: { $0 < 0 }) {
             cpuk_copy_blocks(context, &kernelCache, pairs.int32s, Int64(count))
         }
         guard bad < 0 else {

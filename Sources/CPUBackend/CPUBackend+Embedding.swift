@@ -7,7 +7,7 @@ extension CPUBackend {
         let count = ids.shape.elementCount
         try Check.vector("embed", "ids", ids, count: count, dtype: .int32)
         try Check.matrix("embed", "output", output, rows: count, columns: table.columns)
-        let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount) {
+        let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
             cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, accumulate, output.floatRows)
         }
         guard bad < 0 else {
@@ -21,7 +21,7 @@ extension CPUBackend {
         try Check.dtype("gatherRows", "x", x, .float32)
         try Check.vector("gatherRows", "rows", rows, count: count, dtype: .int32)
         try Check.matrix("gatherRows", "output", output, rows: count, columns: x.columns)
-        let bad = launch("gather_rows_f32", byteCount: 2 * output.byteCount) {
+        let bad = launch("gather_rows_f32", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
             cpuk_gather_rows(
                 context, x.floatRows, Int64(x.rows), Int64(x.columns), rows.int32s, Int64(count), output.floatRows)
         }

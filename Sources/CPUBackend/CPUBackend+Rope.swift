@@ -18,7 +18,9 @@ extension CPUBackend {
         }
         try Check.rope("rope", arguments, tokens: x.rows, headSize: headSize)
         var kernelArguments = arguments.kernelArguments
-        let bad = launch("rope_f32", byteCount: 2 * x.byteCount, flopCount: 3 * x.shape.elementCount) {
+        let bad = launch(
+            "rope_f32", byteCount: 2 * x.byteCount, flopCount: 3 * x.shape.elementCount, isAccepted: { $0 < 0 }
+        ) {
             cpuk_rope(
                 context, x.floatRows, Int64(x.rows), Int64(x.columns / headSize), Int64(headSize), &kernelArguments)
         }

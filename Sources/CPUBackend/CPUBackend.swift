@@ -112,7 +112,8 @@ public final class CPUBackend: Backend {
     public func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws {
         guard bytes.count == tensor.byteCount, tensor.isContiguous else {
             throw BackendError.invalidArgument(
-                op: "write", reason: "\(bytes.count) bytes to \(tensor.shape) \(tensor.dtype), which must be contiguous")
+                op: "write", reason: "\(bytes.count) bytes to \(tensor.shape) \(tensor.dtype), which must be contiguous"
+            )
         }
         if let source = bytes.baseAddress, !bytes.isEmpty { memcpy(tensor.hostPointer, source, bytes.count) }
         counters.bytesWritten += bytes.count
@@ -143,17 +144,23 @@ public final class CPUBackend: Backend {
         return collected.sorted
     }
 
-    /// Counts an op and, where a profile is collected, times it.
+    /// Counts an op and, where a profile is collected, times it. An op that turns out to be refused is not counted.
     func launch<Result>(
         _ kernel: @autoclosure () -> String, byteCount: @autoclosure () -> Int, flopCount: @autoclosure () -> Int = 0,
-        _ body: () -> Result
+        isAccepted: (Result) -> Bool = { _ in true }, _ body: () -> Result
     ) -> Result {
-        counters.launches += 1
-        guard collected.isEnabled else { return body() }
+        guard collected.isEnabled else {
+            let result = body()
+            if isAccepted(result) { counters.launches += 1 }
+            return result
+        }
         let start = ContinuousClock.now
         let result = body()
-        collected.add(
-            kernel(), elapsed: ContinuousClock.now - start, byteCount: byteCount(), flopCount: flopCount())
+        let elapsed = ContinuousClock.now - start
+        if isAccepted(result) {
+            counters.launches += 1
+            collected.add(kernel(), elapsed: elapsed, byteCount: byteCount(), flopCount: flopCount())
+        }
         return result
     }
 }

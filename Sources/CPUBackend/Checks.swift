@@ -31,7 +31,8 @@ enum Check {
     ) throws {
         try Check.dtype(op, argument, tensor, dtype)
         guard tensor.shape.elementCount == count, tensor.isContiguous else {
-            throw BackendError.shapeMismatch(op: op, argument: argument, expected: "[\(count)]", found: "\(tensor.shape)")
+            throw BackendError.shapeMismatch(
+                op: op, argument: argument, expected: "[\(count)]", found: "\(tensor.shape)")
         }
     }
 

@@ -101,7 +101,7 @@ static softmax_part softmax_reduce(const float *x, int64_t columns, float scale)
         }
         float maximum = max_lanes(block);
         if (maximum > part.maximum) {
-            sums *= exp_v(splat(exponent_base(part.maximum) - maximum));
+            sums *= exp_v(splat(part.maximum - maximum));
             part.maximum = maximum;
         }
         float base = exponent_base(part.maximum);

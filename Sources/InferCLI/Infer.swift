@@ -13,7 +13,10 @@ struct Infer: AsyncParsableCommand {
         version: "infer \(Version.text)",
         subcommands: Infer.commands)
 
-    private static let commands: [any ParsableCommand.Type] = []
+    private static let commands: [any ParsableCommand.Type] = [
+        GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
+        DevicesCommand.self, BenchCommand.self,
+    ]
 }
 
 @main

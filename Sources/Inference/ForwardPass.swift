@@ -1,5 +1,4 @@
-import KVCache
-import Models
+internal import Models
 public import TensorCore
 
 /// Runs a decoder over whole token rows and returns the logits of every position, for comparing models rather than for
@@ -45,7 +44,10 @@ public final class ForwardPass: Sendable {
         var start = 0
         while start < kept.count {
             let end = min(start + runner.limits.tokenCount, kept.count)
-            let values = try runner.backend.readFloats(try runner.run(batch(tokens, kept, start..<end)))
+            var batch = runner.singleBatch(
+                kept[start..<end].map { Int32(tokens[$0]) }, positions: kept[start..<end].map(Int32.init), from: start)
+            batch.logitRows = (0..<Int32(end - start)).map { $0 }
+            let values = try runner.backend.readFloats(try runner.run(batch))
             for (row, position) in kept[start..<end].enumerated() {
                 result.replaceSubrange(
                     position * vocabularySize..<(position + 1) * vocabularySize,
@@ -54,19 +56,5 @@ public final class ForwardPass: Sendable {
             start = end
         }
         return result
-    }
-
-    /// Tokens `range` of the kept ones, which lie one behind the other in the cache.
-    private func batch(_ tokens: [Int], _ kept: [Int], _ range: Range<Int>) -> HostBatch {
-        var batch = HostBatch()
-        batch.tokenIDs = kept[range].map { Int32(tokens[$0]) }
-        batch.positions = kept[range].map(Int32.init)
-        batch.slots = range.map(Int32.init)
-        batch.queryCounts = [range.count]
-        batch.contextLengths = [range.upperBound]
-        let blockSize = runner.cache.shape.blockSizeInTokens
-        batch.blockTables = [(0..<Int32((range.upperBound + blockSize - 1) / blockSize)).map { $0 }]
-        batch.logitRows = (0..<Int32(range.count)).map { $0 }
-        return batch
     }
 }

@@ -29,7 +29,8 @@ extension ModelPackage {
             throw LoadError.unreadable(path: "\(bundledName)/\(name)", reason: "is not embedded in this binary")
         }
         return HostBytes(
-            owner: StaticMemory(), pointer: UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.byte_count))
+            owner: StaticMemory(),
+            pointer: UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.byte_count))
     }
 }
 

@@ -47,7 +47,9 @@ public struct ModelPackage: Sendable {
         guard let tokenizer else { throw InferenceError.tokenizerMissing(path: name) }
         let tokens = try tokenizer.encode(text, addSpecialTokens: true)
         guard tokens.isEmpty else { return tokens }
-        guard let start = generation.bosTokenID ?? generation.eosTokenIDs.first else { throw InferenceError.emptyPrompt }
+        guard let start = generation.bosTokenID ?? generation.eosTokenIDs.first else {
+            throw InferenceError.emptyPrompt
+        }
         return [start]
     }
 

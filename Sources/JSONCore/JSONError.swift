@@ -15,7 +15,17 @@ public enum JSONError: Error, Equatable, Sendable {
 }
 
 extension JSONError: CustomStringConvertible {
-    public var description: String {
+    public var description: String { JSONError.singleLine(text) }
+
+    /// A text with its control characters (newlines among them) written as escapes, so that an error stays one line.
+    package static func singleLine(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
+        return text.unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
+        }.joined()
+    }
+
+    private var text: String {
         switch self {
         case .syntax(let source, let offset, let line, let column, let expected, let found):
             "\(source): invalid JSON at line \(line), column \(column) (byte \(offset)): expected \(expected), found \(found)"

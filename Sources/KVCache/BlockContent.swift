@@ -1,11 +1,11 @@
-/// Names the content of one cached block for as long as it is cached. Never reused: content that is evicted and computed
-/// again gets a new identity, so that nothing can be found by way of a block that no longer holds it.
+/// Names the content of one cached block for as long as it is cached. Never reused: content that is evicted and
+/// computed again gets a new identity, so that nothing can be found by way of a block that no longer holds it.
 public struct ContentID: Sendable, Hashable {
     let number: UInt64
 }
 
-/// What a block holds: its own tokens behind a whole prefix. Two blocks hold the same keys and values exactly where these
-/// are equal.
+/// What a block holds: its own tokens behind a whole prefix. Two blocks hold the same keys and values exactly where
+/// these are equal.
 struct BlockContent: Sendable, Hashable {
     /// What comes before the block.
     enum Parent: Sendable, Hashable {

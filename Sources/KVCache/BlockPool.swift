@@ -100,7 +100,7 @@ public struct BlockPool: Sendable {
     /// The content of a block, where it is known.
     public func contentID(of block: Int32) -> ContentID? { contents[block]?.id }
 
-    /// Finds a block that holds `tokens` behind `parent` (`nil`: at the start of a sequence) and takes a reference to it.
+    /// Finds a block that holds `tokens` behind `parent` and takes a reference to it.
     mutating func retainCached(_ tokens: [Int32], behind parent: BlockContent.Parent) -> Int32? {
         guard let block = blocksByContent[content(tokens, parent)] else { return nil }
         if referenceCounts[Int(block)] == 0 { evictable.remove(block) }

@@ -1,7 +1,7 @@
 /// Where the tokens of one sequence lie: block `i` holds the tokens from `i * L` on (`L` tokens a block).
 ///
-/// A table holds references to its blocks in a pool; `release(to:)` gives them back. Copying the value does not count as a
-/// second sequence: use `fork(in:)`.
+/// A table holds references to its blocks in a pool; `release(to:)` gives them back. Copying the value does not count as
+/// a second sequence: use `fork(in:)`.
 public struct BlockTable: Sendable {
     /// What appending tokens asks of the device, in this order.
     public struct Growth: Sendable, Equatable {

@@ -1,4 +1,5 @@
-/// An ordered set of block numbers, oldest first: a doubly linked list over arrays. Every operation takes constant time.
+/// An ordered set of block numbers, oldest first: a doubly linked list over arrays. Every operation takes constant
+/// time.
 struct EvictionQueue: Sendable {
     // Entry `count` is the list's own end, so that no link needs to be optional.
     private var next: [Int32]

@@ -1,6 +1,7 @@
 /// What the paged cache refuses.
 public enum KVCacheError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The pool cannot give as many blocks as are needed. Nothing was changed; preempt a sequence or wait for one to end.
+    /// The pool cannot give as many blocks as are needed. Nothing was changed; preempt a sequence or wait for one to
+    /// end.
     case outOfBlocks(needed: Int, free: Int)
     /// The sizes of a cache are not positive or their product overflows.
     case invalidSize(reason: String)

@@ -27,8 +27,8 @@ public struct Checkpoint: Sendable {
         self.init(path: file.path, tensors: file.tensors, metadata: file.metadata)
     }
 
-    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does not
-    /// list are left out.
+    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does
+    /// not list are left out.
     /// - Throws: `LoadError` naming the index, the shard and the tensor.
     public init(index path: String) throws {
         let index = try SafetensorsIndex(path: path)

@@ -36,8 +36,8 @@ package struct MatrixConversion: Sendable {
 
     /// The converted rows. Blocks; uses all cores.
     package func run() throws -> WeightPart {
-        // Checked shapes of mapped bytes: none of these products overflows, since no format is wider than the stored one
-        // but float32 made of 16 bits, and files are far below half the address space.
+        // Checked shapes of mapped bytes: none of these products overflows, since no format is wider than the stored
+        // one but float32 made of 16 bits, and files are far below half the address space.
         let output = HostAllocation(byteCount: rows * columns * format.blockByteCount)
         let scales = format == .int8 ? HostAllocation(byteCount: rows * 4) : nil
         try withExtendedLifetime((tensor, output, scales)) {

@@ -1,8 +1,9 @@
 internal import JSONCore
 
 extension ModelConfiguration {
-    /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5) or
-    /// `rope_scaling` (before); the spellings of GPT-NeoX and GPT-J (`rotary_emb_base`, `rotary_pct`, `rotary_dim`) too.
+    /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5)
+    /// or `rope_scaling` (before); the spellings of GPT-NeoX and GPT-J (`rotary_emb_base`, `rotary_pct`, `rotary_dim`)
+    /// too.
     ///
     /// - Parameters:
     ///   - headSize: elements of a head, of which the first `partial_rotary_factor` are rotated.
@@ -28,8 +29,17 @@ extension ModelConfiguration {
         let old = try keys.object("rope_scaling")
         let isOldUsed = (old?.root.object?.count ?? 0) > 0
         let parameters = isOldUsed ? old : try keys.object("rope_parameters")
-        guard let parameters, let layerType, parameters.value(layerType) != nil else { return parameters }
-        return try parameters.object(layerType)
+        guard let parameters else { return nil }
+        let layerTypes = (parameters.root.object.map(Array.init) ?? []).filter { $0.value.kind == .object }.map(\.key)
+        guard let first = layerTypes.first else { return parameters }
+        guard let layerType else {
+            throw LoadError.contradiction(
+                path: path, keys: ["model_type", String(parameters.prefix.dropLast())],
+                reason: "'\(printable(modelType))' has one rotary embedding for all layers, "
+                    + "but there are parameters for layers of type '\(printable(first))'")
+        }
+        guard let own = try parameters.object(layerType) else { throw parameters.missing([layerType]) }
+        return own
     }
 
     private func rotarySize(headSize: Int, parameters: ConfigurationReader?) throws -> Int {

@@ -65,8 +65,8 @@ public struct ModelConfiguration: Sendable {
         return DType(rawValue: name.hasPrefix("torch.") ? String(name.dropFirst("torch.".count)) : name)
     }
 
-    /// Whether the head shares the embedding's weights; where the file does not say, what `transformers` assumes for the
-    /// model type.
+    /// Whether the head shares the embedding's weights; where the file does not say, what `transformers` assumes for
+    /// the model type.
     public func tiesWordEmbeddings() throws -> Bool {
         let untied: Set<String> = [
             "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "gpt_neox",

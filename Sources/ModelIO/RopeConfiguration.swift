@@ -3,7 +3,8 @@ internal import Glibc
 
 /// The rotary position embedding of a model: which angles its configuration gives, computed in float64.
 ///
-/// Legend: `R` rotated elements of a head, `P` positions. Pair `i` of position `p` turns by `p * inverseFrequencies()[i]`.
+/// Legend: `R` rotated elements of a head, `P` positions. Pair `i` of position `p` turns by
+/// `p * inverseFrequencies()[i]`.
 public struct RopeConfiguration: Sendable, Hashable {
     /// How the frequencies are changed to reach contexts longer than those trained on.
     public enum Scaling: Sendable, Hashable {

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import JSONCore
 public import TensorCore
 
@@ -36,8 +35,8 @@ public struct SafetensorsWriter: Sendable {
         add(name, type: .int64, shape: shape, bytes: values.map(Int64.init).withUnsafeBytes { [UInt8]($0) })
     }
 
-    /// Writes the file under a temporary name beside `path` and renames it, so that readers see a whole file or none.
-    /// Blocks until the bytes are on the disk.
+    /// Writes the file under a temporary name beside `path` and renames it, so that readers see a whole file or none; a
+    /// device or pipe is written to as it is. Blocks until the bytes are on the disk.
     /// - Throws: `LoadError.unwritable` naming the path.
     public func write(to path: String) throws {
         let ordered = entries.values.sorted {
@@ -70,41 +69,5 @@ public struct SafetensorsWriter: Sendable {
         var json = [UInt8](writer.text.utf8)
         json += [UInt8](repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8)
         return withUnsafeBytes(of: UInt64(json.count).littleEndian) { [UInt8]($0) } + json
-    }
-}
-
-/// Files that appear whole or not at all.
-package enum AtomicFile {
-    /// Writes `chunks` one behind the other to a new file beside `path`, then renames it to `path`.
-    package static func write(to path: String, chunks: [[UInt8]]) throws {
-        guard !path.isEmpty, !path.utf8.contains(0) else {
-            throw LoadError.unwritable(path: printable(path), reason: "not a file name")
-        }
-        let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { throw LoadError.unwritable(path: path, reason: OpenFile.reason(errno)) }
-        var failure: Int32?
-        for chunk in chunks where failure == nil { failure = writeAll(chunk, descriptor) }
-        if failure == nil, fsync(descriptor) != 0 { failure = errno }
-        if close(descriptor) != 0, failure == nil { failure = errno }
-        if failure == nil, rename(temporary, path) != 0 { failure = errno }
-        if let failure {
-            unlink(temporary)
-            throw LoadError.unwritable(path: path, reason: OpenFile.reason(failure))
-        }
-    }
-
-    /// Returns the error code of a failure, or `nil`.
-    private static func writeAll(_ bytes: [UInt8], _ descriptor: Int32) -> Int32? {
-        bytes.withUnsafeBytes { buffer in
-            var done = 0
-            while done < buffer.count {
-                let written = Glibc.write(descriptor, buffer.baseAddress.map { $0 + done }, buffer.count - done)
-                if written < 0, errno == EINTR { continue }
-                if written < 0 { return errno }
-                done += written
-            }
-            return nil
-        }
     }
 }

@@ -91,3 +91,33 @@ extension StoredType {
         }
     }
 }
+
+extension StoredTensor {
+    /// The elements of an integer or boolean tensor, or `nil` where it holds others or one does not fit an `Int`.
+    public func integers() -> [Int]? {
+        func read<Element: FixedWidthInteger>(_: Element.Type) -> [Int]? {
+            var values: [Int] = []
+            values.reserveCapacity(shape.elementCount)
+            for index in 0..<shape.elementCount {
+                let element = bytes.pointer.loadUnaligned(
+                    fromByteOffset: index * MemoryLayout<Element>.size, as: Element.self)
+                guard let value = Int(exactly: Element(littleEndian: element)) else { return nil }
+                values.append(value)
+            }
+            return values
+        }
+        return withExtendedLifetime(bytes.owner) {
+            switch type {
+            case .int64: read(Int64.self)
+            case .int32: read(Int32.self)
+            case .int16: read(Int16.self)
+            case .int8: read(Int8.self)
+            case .uint64: read(UInt64.self)
+            case .uint32: read(UInt32.self)
+            case .uint16: read(UInt16.self)
+            case .uint8, .bool: read(UInt8.self)
+            default: nil
+            }
+        }
+    }
+}

@@ -112,6 +112,8 @@ public struct WeightLoader: Sendable {
         let conversion = MatrixConversion(
             tensor, rows: rows, columns: columns, isTransposed: transposed, format: format)
         if conversion.isIdentity { return WeightPart(rows: rows, bytes: tensor.bytes) }
+        // Read ahead as one piece: a transposition would fault pages in far from each other, one by one.
+        (tensor.bytes.owner as? MappedFile)?.prefetch(tensor.bytes.pointer)
         do {
             let part = try conversion.run()
             tensor.bytes.discard()

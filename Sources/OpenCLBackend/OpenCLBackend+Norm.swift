@@ -47,7 +47,8 @@ extension OpenCLBackend {
         if tuning.rowIsWorkItem {
             try launch(
                 .layerNormRow, rowItems(x.rows), x, residual, sum, weight, bias,
-                output, rows, columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
+                output, rows, columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost
+            )
         } else {
             try launch(
                 .layerNormGroup, rowGroups(x.rows), x, residual, sum, weight, bias, output, rows, columns, x.stride32,

@@ -30,7 +30,9 @@ final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
     }
 
     /// Host memory, read where it lies. `region` starts at a multiple of a page, which drivers need not to copy it.
-    init(readingInPlace region: UnsafeRawBufferPointer, owner: any HostMemory, queue: CommandQueue, budget: MemoryBudget)
+    init(
+        readingInPlace region: UnsafeRawBufferPointer, owner: any HostMemory, queue: CommandQueue, budget: MemoryBudget
+    )
         throws
     {
         let flags = OCL_MEM_READ_ONLY | OCL_MEM_USE_HOST_PTR

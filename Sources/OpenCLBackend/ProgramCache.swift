@@ -75,7 +75,8 @@ package final class ProgramCache {
         } catch {
             guard !hasWarned else { return }
             hasWarned = true
-            let reason = (error as NSError).localizedDescription.split(whereSeparator: \.isNewline).joined(separator: " ")
+            let reason = (error as NSError).localizedDescription.split(whereSeparator: \.isNewline).joined(
+                separator: " ")
             warn("compiled kernels cannot be kept in \(directory): \(reason)")
         }
     }

@@ -5,7 +5,8 @@
 /// Enqueued ops run in order. Shapes that do not fit throw `BackendError` before anything is enqueued.
 ///
 /// A backend is used by one thread at a time (the engine's executor); `Sendable` lets it be handed there.
-public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, SelectionOps {
+public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, SelectionOps
+{
     /// One line for people: backend, device, what it uses.
     var summary: String { get }
     /// Exact counts of what was enqueued and moved since the backend was made.

@@ -65,7 +65,9 @@ struct AddedTokenMatcher: Sendable {
             index = range.upperBound
             if token.isSpecial, !findsSpecial { continue }
             if token.isSingleWord, touchesWord(text, range) { continue }
-            if token.stripsLeft { range = max(whitespaceStart(text, before: range.lowerBound), copied)..<range.upperBound }
+            if token.stripsLeft {
+                range = max(whitespaceStart(text, before: range.lowerBound), copied)..<range.upperBound
+            }
             if token.stripsRight { range = range.lowerBound..<whitespaceEnd(text, after: range.upperBound) }
             if copied < range.lowerBound { try body(.text(copied..<range.lowerBound)) }
             try body(.token(token.id))

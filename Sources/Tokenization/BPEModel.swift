@@ -118,7 +118,8 @@ public struct BPEModel: Sendable {
             if options.usesByteFallback, appendBytes(isPlain ? Array(character) : decorated, to: &symbols) { continue }
             guard options.unknownToken != nil else { continue }
             guard let unknownID else {
-                throw TokenizationError.missingUnknownToken(model: "BPE", text: String(decoding: character, as: UTF8.self))
+                throw TokenizationError.missingUnknownToken(
+                    model: "BPE", text: String(decoding: character, as: UTF8.self))
             }
             if let unknown = pendingUnknown, !options.fusesUnknown { symbols.append(unknown) }
             pendingUnknown = unknownID

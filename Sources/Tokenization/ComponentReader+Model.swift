@@ -84,7 +84,8 @@ extension ComponentReader {
                                 index: index, reason: "\(quoted(text)) is not two tokens with a space between")
                         }
                         try builder.append(
-                            left: ByteBuffer(rebasing: text[..<space]), right: ByteBuffer(rebasing: text[(space + 1)...]))
+                            left: ByteBuffer(rebasing: text[..<space]),
+                            right: ByteBuffer(rebasing: text[(space + 1)...]))
                     }
                 case .array where merge.count == 2:
                     let left = merge.firstChild
@@ -109,7 +110,9 @@ extension ComponentReader {
         scores.reserveCapacity(entries.count)
         for (id, entry) in entries.enumerated() {
             let pair = Array(try entry.requireArray())
-            guard pair.count == 2, pair[0].kind == .string else { throw entry.mismatch(expected: "a token and its score") }
+            guard pair.count == 2, pair[0].kind == .string else {
+                throw entry.mismatch(expected: "a token and its score")
+            }
             try pair[0].withCursor { cursor in
                 try cursor.withString { try vocabulary.insert($0, id: id, replacingOldID: false) }
             }

@@ -4,7 +4,8 @@ internal import JSONCore
 enum ComponentReader {
     static func kind(_ value: JSONValue) throws -> String { try value.requireString("type") }
 
-    static func unknown(_ value: JSONValue, _ component: String, _ name: String, _ known: [String]) -> TokenizationError {
+    static func unknown(_ value: JSONValue, _ component: String, _ name: String, _ known: [String]) -> TokenizationError
+    {
         .unknownComponent(path: value.path, kind: component, name: name, known: known)
     }
 
@@ -126,7 +127,9 @@ enum ComponentReader {
     /// `prepend_scheme`, or what older files say by `add_prefix_space`.
     static func prependScheme(_ value: JSONValue) throws -> PrependScheme {
         let addsPrefixSpace = try value.optionalBool("add_prefix_space")
-        guard let name = try value.optional("prepend_scheme") else { return addsPrefixSpace == false ? .never : .always }
+        guard let name = try value.optional("prepend_scheme") else {
+            return addsPrefixSpace == false ? .never : .always
+        }
         guard let scheme = PrependScheme(rawValue: try name.requireString()) else {
             throw unknown(name, "prepend scheme", name.string ?? "", PrependScheme.allCases.map(\.rawValue))
         }
@@ -139,7 +142,8 @@ enum ComponentReader {
     // MARK: Decoders
 
     private static let decoders = [
-        "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "CTC", "Replace", "ByteFallback", "Fuse", "Strip", "Sequence",
+        "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "CTC", "Replace", "ByteFallback", "Fuse", "Strip",
+        "Sequence",
     ]
 
     static func decoder(_ value: JSONValue) throws -> TokenDecoder {

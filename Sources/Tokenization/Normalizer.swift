@@ -8,7 +8,7 @@ public indirect enum Normalizer: Sendable {
     case prepend(String)
     case replace(TextPattern, with: String)
     case lowercase
-    /// Removes non-spacing marks.
+    /// Removes combining marks.
     case stripAccents
     /// Removes whitespace at the ends.
     case strip(left: Bool, right: Bool)
@@ -32,7 +32,7 @@ public indirect enum Normalizer: Sendable {
         case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix.utf8, at: 0) }
         case .replace(let pattern, let content): text = try pattern.replace(in: text, with: Array(content.utf8))
         case .lowercase: ScalarRewriting.lowercase(&text)
-        case .stripAccents: ScalarRewriting.removeNonspacingMarks(&text)
+        case .stripAccents: ScalarRewriting.removeMarks(.mark, from: &text)
         case .strip(let left, let right): Normalizer.strip(&text, left: left, right: right)
         case .bert(let bert): bert.apply(to: &text)
         case .precompiled(let map):
@@ -89,7 +89,7 @@ public struct BertNormalizer: Sendable {
         if separatesIdeographs { ScalarRewriting.separateIdeographs(&text) }
         if stripsAccents ?? lowercases {
             UnicodeNormalization.apply(.nfd, to: &text)
-            ScalarRewriting.removeNonspacingMarks(&text)
+            ScalarRewriting.removeMarks(.nonspacingMark, from: &text)
         }
         if lowercases { ScalarRewriting.lowercase(&text) }
     }

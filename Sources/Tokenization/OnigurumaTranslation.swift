@@ -6,7 +6,10 @@ struct OnigurumaTranslation {
     private static let whitespace =
         #"\x{09}-\x{0D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"#
     private static let word =
-        #"\p{L}\p{M}\p{Nl}\p{Nd}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}"#
+        #"\p{L}\p{M}\p{Nl}\p{Nd}\p{Pc}\x{24B6}-\x{24E9}"#
+        + #"\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}"#
+    /// Outside of classes Oniguruma's `\w` also has the Latin-1 numbers that are no digits.
+    private static let wordOutsideClass = word + #"\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}"#
     private static let hexadecimal = "0-9a-fA-F"
     private static let maximumNesting = 64
 
@@ -31,7 +34,7 @@ struct OnigurumaTranslation {
         var output: [UInt8] = []
         while position < pattern.count {
             switch pattern[position] {
-            case UInt8(ascii: "\\"): output += escape(inClass: false).utf8
+            case UInt8(ascii: "\\"): output += escape().utf8
             case UInt8(ascii: "["): output += try characterClass(depth: 0).text.utf8
             case UInt8(ascii: "(") where peek(1) == UInt8(ascii: "?"):
                 output += [UInt8(ascii: "("), UInt8(ascii: "?")]
@@ -53,27 +56,43 @@ struct OnigurumaTranslation {
     private mutating func copyOptions(to output: inout [UInt8]) {
         var end = position
         while end < pattern.count, "imxa-".utf8.contains(pattern[end]) { end += 1 }
-        guard end < pattern.count, end > position, pattern[end] == UInt8(ascii: ")") || pattern[end] == UInt8(ascii: ":")
+        guard end < pattern.count, end > position,
+            pattern[end] == UInt8(ascii: ")") || pattern[end] == UInt8(ascii: ":")
         else { return }
         output += pattern[position..<end].map { $0 == UInt8(ascii: "m") ? UInt8(ascii: "s") : $0 }
         position = end
     }
 
-    /// Translates the escape at `position`, which is a backslash.
-    private mutating func escape(inClass: Bool) -> String {
+    /// Translates the escape at `position`, a backslash. In a class, a negated set cannot stand among its items and goes
+    /// to the operand's alternatives.
+    private mutating func escape(in operand: inout ClassOperand) {
+        switch peek(1) {
+        case UInt8(ascii: "s"): operand.items += Self.whitespace
+        case UInt8(ascii: "S"): operand.alternatives.append("[^\(Self.whitespace)]")
+        case UInt8(ascii: "w"): operand.items += Self.word
+        case UInt8(ascii: "W"): operand.alternatives.append("[^\(Self.word)]")
+        case UInt8(ascii: "h"): operand.items += Self.hexadecimal
+        case UInt8(ascii: "H"): operand.alternatives.append("[^\(Self.hexadecimal)]")
+        default:
+            operand.items += escape()
+            return
+        }
+        position += 2
+    }
+
+    private mutating func escape() -> String {
         guard let letter = peek(1) else {
             position += 1
             return "\\"
         }
         position += 2
-        func set(_ items: String) -> String { inClass ? items : "[\(items)]" }
         switch letter {
-        case UInt8(ascii: "s"): return set(Self.whitespace)
-        case UInt8(ascii: "S"): return inClass ? "\\S" : "[^\(Self.whitespace)]"
-        case UInt8(ascii: "w"): return set(Self.word)
-        case UInt8(ascii: "W"): return inClass ? "\\W" : "[^\(Self.word)]"
-        case UInt8(ascii: "h"): return set(Self.hexadecimal)
-        case UInt8(ascii: "H"): return inClass ? "\\H" : "[^\(Self.hexadecimal)]"
+        case UInt8(ascii: "s"): return "[\(Self.whitespace)]"
+        case UInt8(ascii: "S"): return "[^\(Self.whitespace)]"
+        case UInt8(ascii: "w"): return "[\(Self.wordOutsideClass)]"
+        case UInt8(ascii: "W"): return "[^\(Self.wordOutsideClass)]"
+        case UInt8(ascii: "h"): return "[\(Self.hexadecimal)]"
+        case UInt8(ascii: "H"): return "[^\(Self.hexadecimal)]"
         case UInt8(ascii: "u"):
             let digits = pattern[position...].prefix(4)
             guard digits.count == 4, digits.allSatisfy({ isHexDigit($0) }) else { return "\\u" }
@@ -127,7 +146,7 @@ struct OnigurumaTranslation {
                     current.alternatives.append(nested.text)
                 }
             } else if byte == UInt8(ascii: "\\") {
-                current.items += escape(inClass: true)
+                escape(in: &current)
             } else {
                 position += 1
                 current.items += String(decoding: scalar(from: byte), as: UTF8.self)

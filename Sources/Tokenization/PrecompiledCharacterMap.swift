@@ -105,7 +105,9 @@ enum GraphemeBreaker {
             // Between two ASCII characters there is always a break, but for CR LF.
             if scalar < 0x80, text[end] < 0x80, scalar != 0x0D { return end }
             let (next, nextLength) = UTF8Text.decode(text, at: end)
-            if utf8proc_grapheme_break_stateful(Int32(bitPattern: scalar), Int32(bitPattern: next), &state) { return end }
+            if utf8proc_grapheme_break_stateful(Int32(bitPattern: scalar), Int32(bitPattern: next), &state) {
+                return end
+            }
             scalar = next
             length = nextLength
             end += length

@@ -12,11 +12,12 @@ enum ScalarRewriting {
         }
     }
 
-    static func removeNonspacingMarks(_ text: inout [UInt8]) {
+    /// Removes the marks of some classes.
+    static func removeMarks(_ classes: UnicodeClasses, from text: inout [UInt8]) {
         guard text.contains(where: { $0 >= 0x80 }) else { return }
         UnicodeClasses.withTable { table in
             rewrite(&text) { scalar, output in
-                guard UnicodeClasses.of(scalar, table).isDisjoint(with: .nonspacingMark) else { return }
+                guard UnicodeClasses.of(scalar, table).isDisjoint(with: classes) else { return }
                 UTF8Text.append(scalar, to: &output)
             }
         }

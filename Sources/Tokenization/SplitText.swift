@@ -53,7 +53,8 @@ struct SplitText {
 
     /// ASCII symbols such as `$` and `+` count as punctuation here, as in BERT.
     @inline(__always)
-    private static func isDelimiter(_ scalar: UInt32, _ classes: UnicodeClasses, _ table: UnsafePointer<UInt8>) -> Bool {
+    private static func isDelimiter(_ scalar: UInt32, _ classes: UnicodeClasses, _ table: UnsafePointer<UInt16>) -> Bool
+    {
         if !UnicodeClasses.of(scalar, table).isDisjoint(with: classes) { return true }
         guard classes.contains(.punctuation) else { return false }
         switch scalar {

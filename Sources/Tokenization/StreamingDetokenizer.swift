@@ -15,32 +15,46 @@ public struct StreamingDetokenizer: Sendable {
     ///
     /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``; the detokenizer goes on as if the id had not come.
     public mutating func push(_ id: Int) throws -> String {
-        guard let token = tokenizer.tokenBytes(for: id) else {
-            throw TokenizationError.unknownID(id: id, vocabularySize: tokenizer.vocabularySize)
+        try push(CollectionOfOne(id))
+    }
+
+    /// Takes several ids.
+    ///
+    /// - Throws: as ``push(_:)-(Int)``; then none of the ids is taken.
+    public mutating func push(_ ids: some Sequence<Int>) throws -> String {
+        var tokens: [[UInt8]] = []
+        for id in ids {
+            guard let token = tokenizer.tokenBytes(for: id) else {
+                throw TokenizationError.unknownID(id: id, vocabularySize: tokenizer.vocabularySize)
+            }
+            if skipsSpecialTokens, tokenizer.isSpecial(id) { continue }
+            tokens.append(token)
         }
-        if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
-        return try run([token], from: 0)
+        var text: [UInt8] = []
+        try run(tokens, from: 0, into: &text)
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// Returns what was held back: the rest of an unfinished character as U+FFFD, or a run of byte tokens.
     public mutating func finish() throws -> String {
-        var text = ""
+        var text: [UInt8] = []
         for index in stages.indices {
             var output: [[UInt8]] = []
             try stages[index].finish(into: &output)
-            text += try run(output, from: index + 1)
+            try run(output, from: index + 1, into: &text)
         }
         stages = tokenizer.decoder?.makeStages() ?? [JoinStage()]
-        return text
+        return String(decoding: text, as: UTF8.self)
     }
 
-    private mutating func run(_ tokens: [[UInt8]], from firstStage: Int) throws -> String {
+    private mutating func run(_ tokens: [[UInt8]], from firstStage: Int, into text: inout [UInt8]) throws {
         var tokens = tokens
         for index in stages.indices.dropFirst(firstStage) where !tokens.isEmpty {
             var output: [[UInt8]] = []
+            output.reserveCapacity(tokens.count)
             for token in tokens { try stages[index].push(token, into: &output) }
             tokens = output
         }
-        return tokens.reduce(into: "") { $0 += String(decoding: $1, as: UTF8.self) }
+        for token in tokens { text.append(contentsOf: token) }
     }
 }

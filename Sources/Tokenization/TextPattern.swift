@@ -56,3 +56,53 @@ struct LiteralSearch {
         }
     }
 }
+
+extension LiteralSearch {
+    /// The text with every match replaced.
+    func replace(in text: [UInt8], with content: [UInt8]) -> [UInt8] {
+        var replacement = Replacement(content: content)
+        return text.withUnsafeBufferPointer { buffer in
+            forEachMatch(in: buffer) { replacement.replace($0, in: buffer) }
+            return replacement.finish(text, buffer)
+        }
+    }
+}
+
+extension TextPattern {
+    /// The text with every match replaced.
+    ///
+    /// - Throws: ``TokenizationError/patternTooCostly(pattern:reason:)``.
+    func replace(in text: [UInt8], with content: [UInt8]) throws -> [UInt8] {
+        var replacement = Replacement(content: content)
+        return try text.withUnsafeBufferPointer { buffer in
+            try forEachMatch(in: buffer) { replacement.replace($0, in: buffer) }
+            return replacement.finish(text, buffer)
+        }
+    }
+}
+
+/// Builds a text with its matches replaced; without a match nothing is copied.
+private struct Replacement {
+    let content: [UInt8]
+    private var output: [UInt8] = []
+    private var position = 0
+    private var hasMatch = false
+
+    init(content: [UInt8]) {
+        self.content = content
+    }
+
+    mutating func replace(_ match: Range<Int>, in text: ByteBuffer) {
+        if !hasMatch { output.reserveCapacity(text.count + content.count) }
+        hasMatch = true
+        output.append(contentsOf: text[position..<match.lowerBound])
+        output.append(contentsOf: content)
+        position = match.upperBound
+    }
+
+    mutating func finish(_ text: [UInt8], _ buffer: ByteBuffer) -> [UInt8] {
+        guard hasMatch else { return text }
+        output.append(contentsOf: buffer[position...])
+        return output
+    }
+}

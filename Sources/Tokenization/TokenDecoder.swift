@@ -41,8 +41,8 @@ public indirect enum TokenDecoder: Sendable {
         default: break
         }
         let stage = makeStage()
-        // Only the decoding of bytes and the stripping of ends work on a fused token piece by piece.
-        stages.append(isFused && !(stage is ByteLevelStage) ? GatheringStage(inner: stage) : stage)
+        // Of what can follow, only the stripping of ends works on a fused token piece by piece.
+        stages.append(isFused ? GatheringStage(inner: stage) : stage)
         if stage is ByteLevelStage { isFused = true }
     }
 
@@ -59,7 +59,8 @@ public indirect enum TokenDecoder: Sendable {
                 cleansUp: cleansUp)
         case .replace(let pattern, let content): ReplaceStage(pattern: pattern, content: Array(content.utf8))
         case .byteFallback: ByteFallbackStage()
-        case .strip(let content, let start, let stop): StripStage(content: Array(content.utf8), start: start, stop: stop)
+        case .strip(let content, let start, let stop):
+            StripStage(content: Array(content.utf8), start: start, stop: stop)
         case .fuse, .sequence: PassStage()
         }
     }

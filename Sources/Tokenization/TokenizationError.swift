@@ -31,7 +31,9 @@ public enum TokenizationError: Error, Sendable {
 }
 
 extension TokenizationError: CustomStringConvertible {
-    public var description: String {
+    public var description: String { JSONError.singleLine(text) }
+
+    private var text: String {
         switch self {
         case .unreadableFile(let path, let reason): "\(path): cannot be read: \(reason)"
         case .json(let error): error.description

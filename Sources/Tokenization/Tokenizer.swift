@@ -9,6 +9,11 @@ public struct Tokenizer: Sendable {
     public struct Encoding: Sendable, Equatable {
         public var ids: [Int]
         public var typeIDs: [Int]
+
+        public init(ids: [Int], typeIDs: [Int]) {
+            self.ids = ids
+            self.typeIDs = typeIDs
+        }
     }
 
     public let model: TokenizationModel
@@ -18,6 +23,8 @@ public struct Tokenizer: Sendable {
     public let decoder: TokenDecoder?
     /// The added tokens by id; they override the model's tokens of the same id.
     public let addedTokens: [Int: AddedToken]
+    /// One more than the largest id of any token.
+    public let vocabularySize: Int
     /// The roles that the neighbouring configuration files give to tokens; set by the folder loader or by hand.
     public var configuration: TokenizerConfiguration
 
@@ -54,6 +61,7 @@ public struct Tokenizer: Sendable {
         }
         self.addedTokens = byID
         addedIDs = ids
+        vocabularySize = max(model.vocabulary.endID, (byID.keys.max() ?? -1) + 1)
         let ordered = byID.values.sorted { $0.id < $1.id }
         let raw = ordered.filter { !$0.isNormalized }
         rawMatcher = AddedTokenMatcher(raw, spellings: raw.map { Array($0.content.utf8) })
@@ -84,11 +92,6 @@ public struct Tokenizer: Sendable {
     }
 
     // MARK: Tokens
-
-    /// One more than the largest id of any token.
-    public var vocabularySize: Int {
-        max(model.vocabulary.endID, (addedTokens.keys.max() ?? -1) + 1)
-    }
 
     /// The id of a token, added ones included, or nil. Compares byte for byte.
     public func id(for token: String) -> Int? {
@@ -196,9 +199,7 @@ public struct Tokenizer: Sendable {
     /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``.
     public func decode(_ ids: some Sequence<Int>, skipSpecialTokens: Bool = true) throws -> String {
         var detokenizer = makeDetokenizer(skipSpecialTokens: skipSpecialTokens)
-        var text = ""
-        for id in ids { text += try detokenizer.push(id) }
-        return text + (try detokenizer.finish())
+        return try detokenizer.push(ids) + detokenizer.finish()
     }
 
     /// A detokenizer that takes ids one at a time.

@@ -1,54 +1,84 @@
-internal import CUTF8Proc
-
 /// Unicode classes of scalars, as bits. Whitespace is the White_Space property, words are what UTS #18 calls so.
+///
+/// Some classes stop at an old version of Unicode, because the tables of the reference library do: BERT's
+/// vocabularies were applied with those.
 struct UnicodeClasses: OptionSet {
-    let rawValue: UInt8
+    let rawValue: UInt16
 
     static let letter = UnicodeClasses(rawValue: 1)
     static let number = UnicodeClasses(rawValue: 2)
     static let whitespace = UnicodeClasses(rawValue: 4)
     /// `\w` of the regex crate: alphabetic, marks, decimal digits, connector punctuation, joiners.
     static let word = UnicodeClasses(rawValue: 8)
+    /// Punctuation as of Unicode 8.
     static let punctuation = UnicodeClasses(rawValue: 16)
+    /// Non-spacing marks as of Unicode 8.
     static let nonspacingMark = UnicodeClasses(rawValue: 32)
-    /// Control, format, private use.
+    /// Control, format and private use as of Unicode 8.
     static let other = UnicodeClasses(rawValue: 64)
+    /// Marks of all kinds as of Unicode 9.
+    static let mark = UnicodeClasses(rawValue: 128)
+    /// Assigned after Unicode 9, or not at all.
+    static let newerThanUnicode9 = UnicodeClasses(rawValue: 256)
 
     /// The classes of the Basic Multilingual Plane, by code point.
-    static let basicPlane: [UInt8] = (0..<0x10000).map { compute(UInt32($0)).rawValue }
+    static let basicPlane: [UInt16] = (0..<0x10000).map { compute(UInt32($0)).rawValue }
 
     /// The classes of one scalar.
     @inline(__always)
-    static func of(_ scalar: UInt32, _ basicPlane: UnsafePointer<UInt8>) -> UnicodeClasses {
+    static func of(_ scalar: UInt32, _ basicPlane: UnsafePointer<UInt16>) -> UnicodeClasses {
         scalar < 0x10000 ? UnicodeClasses(rawValue: basicPlane[Int(scalar)]) : compute(scalar)
     }
 
     /// Calls `body` with the table that ``of(_:_:)`` wants.
-    static func withTable<R>(_ body: (UnsafePointer<UInt8>) throws -> R) rethrows -> R {
+    static func withTable<R>(_ body: (UnsafePointer<UInt16>) throws -> R) rethrows -> R {
         try basicPlane.withUnsafeBufferPointer { table in
             guard let base = table.baseAddress else { preconditionFailure("the class table is never empty") }
             return try body(base)
         }
     }
 
-    private static func compute(_ scalar: UInt32) -> UnicodeClasses {
-        var classes: UnicodeClasses = isWhitespace(scalar) ? .whitespace : []
-        switch utf8proc_category(utf8proc_int32_t(bitPattern: scalar)) {
-        case UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LL, UTF8PROC_CATEGORY_LT, UTF8PROC_CATEGORY_LM,
-            UTF8PROC_CATEGORY_LO:
+    private static func compute(_ value: UInt32) -> UnicodeClasses {
+        guard let scalar = Unicode.Scalar(value) else { return [] }
+        var classes: UnicodeClasses = isWhitespace(value) ? .whitespace : []
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
             classes.formUnion([.letter, .word])
-        case UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NL: classes.formUnion([.number, .word])
-        case UTF8PROC_CATEGORY_NO: classes.insert(.number)
-        case UTF8PROC_CATEGORY_MN: classes.formUnion([.nonspacingMark, .word])
-        case UTF8PROC_CATEGORY_MC, UTF8PROC_CATEGORY_ME: classes.insert(.word)
-        case UTF8PROC_CATEGORY_PC: classes.formUnion([.punctuation, .word])
-        case UTF8PROC_CATEGORY_PD, UTF8PROC_CATEGORY_PS, UTF8PROC_CATEGORY_PE, UTF8PROC_CATEGORY_PI,
-            UTF8PROC_CATEGORY_PF, UTF8PROC_CATEGORY_PO:
+        case .decimalNumber, .letterNumber: classes.formUnion([.number, .word])
+        case .otherNumber: classes.insert(.number)
+        case .nonspacingMark: classes.formUnion([.nonspacingMark, .mark, .word])
+        case .spacingMark, .enclosingMark: classes.formUnion([.mark, .word])
+        case .connectorPunctuation: classes.formUnion([.punctuation, .word])
+        case .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
+            .otherPunctuation:
             classes.insert(.punctuation)
-        case UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CF, UTF8PROC_CATEGORY_CO: classes.insert(.other)
+        case .control, .format, .privateUse: classes.insert(.other)
         default: break
         }
-        if isOtherAlphabeticSymbol(scalar) || scalar == 0x200C || scalar == 0x200D { classes.insert(.word) }
+        if isOtherAlphabeticSymbol(value) || value == 0x200C || value == 0x200D { classes.insert(.word) }
+        return restoreOldClasses(value, scalar, classes)
+    }
+
+    private static func restoreOldClasses(
+        _ value: UInt32, _ scalar: Unicode.Scalar, _ classes: UnicodeClasses
+    ) -> UnicodeClasses {
+        var classes = classes
+        switch value {
+        case 0x166D: classes.insert(.punctuation)
+        case 0x111C9:
+            classes.subtract([.nonspacingMark, .mark])
+            classes.insert(.punctuation)
+        case 0x1734: classes.insert(.nonspacingMark)
+        case 0x1885, 0x1886, 0xA9BD: classes.remove(.nonspacingMark)
+        case 0x1CF2, 0x1CF3: classes.insert(.mark)
+        default: break
+        }
+        let age = scalar.properties.age?.major ?? .max
+        if age > 8 { classes.subtract([.punctuation, .nonspacingMark, .other]) }
+        if age > 9 {
+            classes.remove(.mark)
+            classes.insert(.newerThanUnicode9)
+        }
         return classes
     }
 

@@ -1,6 +1,7 @@
 internal import CUTF8Proc
 
-/// The normalization forms of UAX #15.
+/// The normalization forms of UAX #15, as of Unicode 9: younger characters are left alone, because the tables of the
+/// reference library are that old and equal text should have equal ids.
 enum UnicodeNormalization {
     enum Form {
         case nfc, nfd, nfkc, nfkd
@@ -29,7 +30,7 @@ enum UnicodeNormalization {
             while end < text.count, text[end] >= 0x80 { end += 1 }
             // The last ASCII character before the next run belongs to that run.
             output.append(contentsOf: text[copied..<start])
-            normalize(text[start..<end], form, into: &output)
+            normalizeKnown(text[start..<end], form, into: &output)
             copied = end
             guard let next = text[end...].firstIndex(where: { $0 >= 0x80 }) else { break }
             start = next
@@ -38,29 +39,46 @@ enum UnicodeNormalization {
         text = output
     }
 
-    private static func normalize(_ run: ArraySlice<UInt8>, _ form: Form, into output: inout [UInt8]) {
+    /// Normalizes what lies between characters that are younger than Unicode 9.
+    private static func normalizeKnown(_ run: ArraySlice<UInt8>, _ form: Form, into output: inout [UInt8]) {
+        run.withUnsafeBufferPointer { buffer in
+            UnicodeClasses.withTable { table in
+                var (index, start) = (0, 0)
+                while index < buffer.count {
+                    let (scalar, length) = UTF8Text.decode(buffer, at: index)
+                    if UnicodeClasses.of(scalar, table).contains(.newerThanUnicode9) {
+                        if start < index { normalize(buffer[start..<index], form, into: &output) }
+                        output.append(contentsOf: buffer[index..<index + length])
+                        start = index + length
+                    }
+                    index += length
+                }
+                if start < buffer.count { normalize(buffer[start...], form, into: &output) }
+            }
+        }
+    }
+
+    private static func normalize(_ run: Slice<ByteBuffer>, _ form: Form, into output: inout [UInt8]) {
+        let run = ByteBuffer(rebasing: run)
         var codepoints = [utf8proc_int32_t](repeating: 0, count: run.count + 16)
         let options = form.options
-        run.withUnsafeBufferPointer { run in
-            func decompose() -> Int {
-                utf8proc_decompose(
-                    run.baseAddress, utf8proc_ssize_t(run.count), &codepoints, utf8proc_ssize_t(codepoints.count), options)
-            }
-            var count = decompose()
-            if count > codepoints.count {
-                // One character of room more, because the re-encoder below writes in place.
-                codepoints = [utf8proc_int32_t](repeating: 0, count: count + 1)
-                count = decompose()
-            }
-            guard count >= 0 else {
-                // Not well-formed: leave the run as it is.
-                output.append(contentsOf: run)
-                return
-            }
-            count = utf8proc_normalize_utf32(&codepoints, count, options)
-            for codepoint in codepoints.prefix(max(count, 0)) {
-                UTF8Text.append(UInt32(bitPattern: codepoint), to: &output)
-            }
+        func decompose() -> Int {
+            utf8proc_decompose(
+                run.baseAddress, utf8proc_ssize_t(run.count), &codepoints, utf8proc_ssize_t(codepoints.count), options)
+        }
+        var count = decompose()
+        if count > codepoints.count {
+            codepoints = [utf8proc_int32_t](repeating: 0, count: count)
+            count = decompose()
+        }
+        guard count >= 0 else {
+            // Not well-formed: leave the run as it is.
+            output.append(contentsOf: run)
+            return
+        }
+        count = utf8proc_normalize_utf32(&codepoints, count, options)
+        for codepoint in codepoints.prefix(max(count, 0)) {
+            UTF8Text.append(UInt32(bitPattern: codepoint), to: &output)
         }
     }
 }

@@ -40,7 +40,7 @@ enum WordScanner: Equatable {
 
     private struct Cursor {
         let text: ByteBuffer
-        let table: UnsafePointer<UInt8>
+        let table: UnsafePointer<UInt16>
 
         /// The classes of the character at `index` and its length; no class and 0 at the end.
         @inline(__always)
@@ -72,7 +72,9 @@ enum WordScanner: Equatable {
         }
 
         func gpt2WordEnd(from start: Int) -> Int {
-            if text[start] == UInt8(ascii: "'"), let end = contractionEnd(from: start, ignoringCase: false) { return end }
+            if text[start] == UInt8(ascii: "'"), let end = contractionEnd(from: start, ignoringCase: false) {
+                return end
+            }
             let wordStart = text[start] == UInt8(ascii: " ") ? start + 1 : start
             let (classes, length) = character(at: wordStart)
             if length > 0, !classes.contains(.whitespace) {

@@ -101,7 +101,8 @@ struct SoftmaxTests {
     }
 
     enum Values: String, CaseIterable {
-        case equal, allHuge, allVeryNegative, oneHuge, infiniteAtStart, infiniteAtEnd, allButOneInfinite, rising,
+        case equal, allHuge, allVeryNegative, allBelowMinusHundred, oneHuge, infiniteAtStart, infiniteAtEnd,
+            allButOneInfinite, rising,
             falling
         case extremeRange
     }
@@ -117,6 +118,7 @@ struct SoftmaxTests {
             case .equal: row[index] = 7
             case .allHuge: row[index] = 1e30
             case .allVeryNegative: row[index] = -1e30
+            case .allBelowMinusHundred: row[index] -= 150
             case .oneHuge: if column == columns / 2 { row[index] = 3e38 }
             case .infiniteAtStart: if column < columns * 9 / 10 { row[index] = -.infinity }
             case .infiniteAtEnd: if column > columns / 10 { row[index] = -.infinity }

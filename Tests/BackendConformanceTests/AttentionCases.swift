@@ -3,7 +3,7 @@ import TestSupport
 
 /// One attention batch of the conformance list.
 struct AttentionCase: ConformanceCase {
-    enum Scores: String { case usual, large, allEqual }
+    enum Scores: String { case usual, large, allEqual, allVeryNegative }
 
     /// Query tokens and context of each sequence.
     var sequences: [[Int]]
@@ -92,7 +92,7 @@ struct AttentionCase: ConformanceCase {
         }
     }
 
-    static let difficultScores: [AttentionCase] = [Scores.large, .allEqual].flatMap { scores in
+    static let difficultScores: [AttentionCase] = [Scores.large, .allEqual, .allVeryNegative].flatMap { scores in
         [[[1, 70]], [[35, 35]], [[1, 1200]], [[1, 9], [12, 60]]].flatMap { sequences in
             [16, 128].map { AttentionCase(sequences: sequences, headSize: $0, keyHeads: 2, group: 2, scores: scores) }
         }

@@ -34,7 +34,7 @@ struct AttentionTests {
             query: Matrix(rows: one.tokenCount, columns: host.columns, floats: host.query), keys: host.keys,
             values: host.values, sequences: host.sequences, parameters: host.parameters)
         // FP32 scores of size s carry an error of some s·10⁻⁷ into the exponential.
-        let bound = one.scores == .large ? 1e-8 : 1e-11
+        let bound = [.large, .allVeryNegative].contains(one.scores) ? 1e-8 : 1e-11
         onEveryDevice(one.name) { backend, expectations in
             let device = try AttentionDevice(backend, one, host)
             let output = try GuardedTensor(on: backend, .float32, [one.tokenCount, host.columns], gap: one.gap * 2)
@@ -73,7 +73,9 @@ struct AttentionHost {
             return Reference.Sequence(
                 queryCount: sizes[0], contextLength: sizes[1], blocks: Array(order.prefix(count)))
         }
-        query = random.floats(one.tokenCount * columns, scale: one.scores == .large ? 60 : 2)
+        let usual = random.floats(one.tokenCount * columns, scale: one.scores == .large ? 60 : 2)
+        // Against keys of 0.5 to 1: every score is a hundred or more below zero, so nothing may be taken against zero.
+        query = one.scores == .allVeryNegative ? usual.map { -40 - $0 } : usual
         let empty = ReferenceCache(
             blockCount: blockCount, headCount: one.keyHeads, blockSizeInTokens: one.blockSize, headSize: one.headSize)
         var (keys, values) = (empty, empty)
@@ -82,8 +84,12 @@ struct AttentionHost {
                 sequence.blocks[$0 / one.blockSize] * Int32(one.blockSize) + Int32($0 % one.blockSize)
             }
             let count = slots.count * one.keyHeads * one.headSize
-            let keyRows =
-                one.scores == .allEqual ? [Float](repeating: 0.5, count: count) : random.floats(count, scale: 2)
+            let keyRows: [Float] =
+                switch one.scores {
+                case .usual, .large: random.floats(count, scale: 2)
+                case .allEqual: [Float](repeating: 0.5, count: count)
+                case .allVeryNegative: random.floats(count, scale: 0.25).map { $0 + 0.75 }
+                }
             keys.store(Matrix(rows: slots.count, columns: count / slots.count, floats: keyRows), slots: slots)
             values.store(
                 Matrix(rows: slots.count, columns: count / slots.count, floats: random.floats(count)), slots: slots)

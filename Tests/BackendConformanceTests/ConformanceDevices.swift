@@ -1,3 +1,4 @@
+import CPUBackend
 import Foundation
 import OpenCLBackend
 import TensorCore
@@ -9,7 +10,7 @@ import TestSupport
 enum ConformanceDevices {
     static let all: [ConformanceDevice] = {
         let wanted = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_DEVICES"]?.split(separator: ",") ?? []
-        let devices = (reference + openCL).filter { device in
+        let devices = (reference + cpu + openCL).filter { device in
             wanted.isEmpty || wanted.contains { device.name.contains($0) }
         }
         print("conformance runs on: \(devices.map(\.name).joined(separator: "; "))")
@@ -18,6 +19,17 @@ enum ConformanceDevices {
 
     /// The references as a backend: what fails on it is a mistake of the cases.
     private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
+
+    /// Each instruction set that this machine runs, the widest with one thread too.
+    private static var cpu: [ConformanceDevice] {
+        let sets = CPUBackend.InstructionSet.allCases.filter(\.isSupported)
+        let configurations = sets.map { ($0, 2) } + [(CPUBackend.InstructionSet.best, 1)]
+        return configurations.map { set, threads in
+            ConformanceDevice("cpu \(set.rawValue) \(threads) thread\(threads == 1 ? "" : "s")") {
+                try CPUBackend(threadCount: threads, instructionSet: set)
+            }
+        }
+    }
 
     /// Every OpenCL device with its own tuning; a CPU device also runs the kernels that GPUs get.
     private static var openCL: [ConformanceDevice] {

@@ -14,13 +14,15 @@ struct ReferenceModelTests {
         let rows = try expected.rows("input_ids")
         let pass = try ForwardPass(try model.package(), on: device.make(), contextLength: rows[0].count)
         let logits = try rows.flatMap { try pass.logits(for: $0) }
-        let error = normalizedError(logits, try expected.floats("logits"))
+        let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
         #expect(error <= model.tolerance, "\(model.name) on \(device.name): NMSE \(error)")
     }
 
-    @Test("16-bit and 8-bit weights stay near the answers", arguments: InferenceDevice.fast, [
-        (WeightFormat.bfloat16, 1e-3), (.float16, 1e-5), (.int8, 1e-2),
-    ])
+    @Test(
+        "16-bit and 8-bit weights stay near the answers", arguments: InferenceDevice.fast,
+        [
+            (WeightFormat.bfloat16, 1e-3), (.float16, 1e-5), (.int8, 1e-2),
+        ])
     func convertedWeights(device: InferenceDevice, format: (WeightFormat, Double)) throws {
         for model in ReferenceModel.fixtures {
             let expected = try model.expected()
@@ -29,7 +31,7 @@ struct ReferenceModelTests {
                 try model.package(), on: device.make(), contextLength: rows[0].count,
                 options: EngineOptions(weightFormat: format.0))
             let logits = try rows.flatMap { try pass.logits(for: $0) }
-            let error = normalizedError(logits, try expected.floats("logits"))
+            let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
             #expect(error <= format.1, "\(model.name) in \(format.0) on \(device.name): NMSE \(error)")
         }
     }
@@ -53,12 +55,14 @@ struct ReferenceModelTests {
         let engine = try await Engine(package, on: device.make())
         let root = try JSONDocument(parsing: [UInt8](Data(contentsOf: expectedJSON)), source: "expected.json").root
         let cases = try #require(root["cases"]?.array)
-        #expect(!cases.isEmpty)
+        #expect(cases.count > 0)
         for value in cases {
             let prompt = try #require(value["prompt"]?.string)
             let promptIDs = try #require(value["prompt_ids"]?.array).compactMap(\.int)
             let continuation = try #require(value["greedy_ids"]?.array).compactMap(\.int)
             #expect(try package.promptTokens(for: prompt) == promptIDs, "prompt '\(prompt)'")
+            // Where not even the first token is clear there is nothing to compare.
+            guard !continuation.isEmpty else { continue }
             let request = GenerationRequest(promptTokens: promptIDs, maxTokens: continuation.count)
             let (tokens, _, _) = try await collect(try engine.generate(request))
             #expect(tokens == continuation, "after '\(prompt)' on \(device.name)")
@@ -74,11 +78,12 @@ struct ReferenceModelTests {
         let rows = try expected.rows("input_ids")
         let pass = try ForwardPass(package, on: device.make(), contextLength: rows[0].count)
         let logits = try rows.flatMap { try pass.logits(for: $0) }
-        let error = normalizedError(logits, try expected.floats("logits"))
+        let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
         #expect(error <= 1e-9, "NMSE \(error)")
     }
 
-    @Test("trained models write what their references say", arguments: InferenceDevice.all, ["stories260K", "capp-gpt2"])
+    @Test(
+        "trained models write what their references say", arguments: InferenceDevice.all, ["stories260K", "capp-gpt2"])
     func trained(device: InferenceDevice, name: String) async throws {
         guard let folder = ReferenceMaterial.locate("reference/trained/\(name)", for: "trained models") else { return }
         try await checkTrained(

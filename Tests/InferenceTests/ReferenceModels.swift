@@ -16,17 +16,24 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     /// Those that travel with the package.
+    ///
+    /// llama3-rope's answers were computed with rotary frequencies rounded to bfloat16, as `model.to(bfloat16)` leaves
+    /// them (docs/numerics.md); ours are exact, which alone makes an NMSE of 8.1e-7.
     static let fixtures: [ReferenceModel] = ["gpt2", "llama", "llama3-rope", "qwen2"].map {
         ReferenceModel(
-            name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("models/\($0)"), tolerance: 1e-9)
+            name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("models/\($0)"),
+            tolerance: $0 == "llama3-rope" ? 1e-6 : 1e-9)
     }
 
     /// Those, and what the reference material adds for the architectures that are built.
     static let all: [ReferenceModel] = {
-        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else { return fixtures }
-        return fixtures + ["mistral"].map {
-            ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else {
+            return fixtures
         }
+        return fixtures
+            + ["mistral"].map {
+                ReferenceModel(name: $0, folder: folder.appendingPathComponent($0), tolerance: 1e-9)
+            }
     }()
 
     func package() throws -> ModelPackage { try ModelPackage(path: folder.path) }
@@ -37,9 +44,9 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
 }
 
 extension Checkpoint {
-    func floats(_ name: String) throws -> [Float] {
+    func doubles(_ name: String) throws -> [Double] {
         let tensor = try #require(self[name])
-        return try WeightLoader(self).floats(tensor)
+        return try WeightLoader(self).floats(tensor).map(Double.init)
     }
 
     /// A matrix of integers, row by row.
@@ -49,18 +56,6 @@ extension Checkpoint {
         let columns = tensor.shape[1]
         return (0..<tensor.shape[0]).map { Array(values[$0 * columns..<($0 + 1) * columns]) }
     }
-}
-
-/// `Σ(a - b)² / Σb²`.
-func normalizedError(_ values: [Float], _ reference: [Float]) -> Double {
-    guard values.count == reference.count else { return .infinity }
-    var difference = 0.0
-    var power = 0.0
-    for (a, b) in zip(values, reference) {
-        difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
-        power += Double(b) * Double(b)
-    }
-    return difference / power
 }
 
 /// All tokens of a request.

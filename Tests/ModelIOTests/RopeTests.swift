@@ -81,6 +81,11 @@ import Testing
         #expect(
             try rope(nested, layerType: "sliding") == .init(base: 1e4, rotarySize: 16, scaling: .linear(factor: 2)))
         #expect(
+            errorText { _ = try rope(nested) }?.contains("'model_type' and 'rope_parameters' contradict") == true)
+        #expect(
+            errorText { _ = try rope(nested, layerType: "other") }
+                == "config.json: key 'rope_parameters.other' is missing")
+        #expect(
             try rope(#""rope_scaling":{"type":"linear","rope_type":"linear","factor":3}"#).scaling
                 == .linear(factor: 3))
     }

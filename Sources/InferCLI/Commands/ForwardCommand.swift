@@ -1,5 +1,6 @@
 import ArgumentParser
 import Inference
+import Logging
 import ModelIO
 import TensorCore
 
@@ -34,8 +35,8 @@ struct ForwardCommand: AsyncParsableCommand {
         if let stray = file.tensors.keys.filter({ !known.contains($0) }).sorted().first {
             model.logger.notice("\(inputs): tensor '\(stray)' is no input of this model and is not read")
         }
-        let (backend, _) = try model.makeBackend()
-        let options = try model.engineOptions(for: package)
+        let backend = try model.makeBackend()
+        let options = model.engineOptions()
         if let limit = options.contextLength, tokens.columnCount > limit {
             throw InferenceError.contextTooLong(requested: tokens.columnCount, maximum: limit)
         }
@@ -69,7 +70,8 @@ private struct IntegerMatrix {
                 path: file.path, tensor: name, reason: "has shape \(tensor.shape), expected two dimensions [B, T]")
         }
         guard let values = tensor.integers() else {
-            throw LoadError.unsupportedElement(name: name, found: tensor.type.rawValue, expected: "I64, I32, U8 or BOOL")
+            throw LoadError.unsupportedElement(
+                name: name, found: tensor.type.rawValue, expected: "I64, I32, U8 or BOOL")
         }
         rowCount = tensor.shape[0]
         columnCount = tensor.shape[1]

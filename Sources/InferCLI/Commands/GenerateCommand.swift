@@ -1,7 +1,9 @@
 import ArgumentParser
 import Inference
 import JSONCore
+import Models
 import TensorCore
+import Tokenization
 
 /// `infer generate`: streams a continuation.
 struct GenerateCommand: AsyncParsableCommand {
@@ -43,12 +45,12 @@ struct GenerateCommand: AsyncParsableCommand {
         let started = ContinuousClock.now
         let package = try model.openPackage()
         let request = try makeRequest(package)
-        var options = try model.engineOptions(for: package)
+        var options = model.engineOptions()
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
-        let context = options.contextLength ?? .max
+        let context = try options.contextLength ?? package.describe().maxContextLength
         options.cacheTokenCount = min(
             request.promptTokens.count + min(request.maxTokens ?? context, context), context)
-        let (backend, _) = try model.makeBackend()
+        let backend = try model.makeBackend()
         let engine = try await Engine(package, on: backend, options: options)
         let loadSeconds = (ContinuousClock.now - started).seconds
         if model.profile { backend.setProfiling(true) }

@@ -5,34 +5,52 @@ import ModelIO
 /// How `generate` and `chat` choose tokens. What is left out comes from the model's `generation_config.json`, then from
 /// the defaults named here.
 struct SamplingOptions: ParsableArguments {
-    @Option(help: "Most tokens to produce; left out, until the model ends or the context is full.")
+    @Option(
+        parsing: .unconditional,
+        help: "Most tokens to produce; left out, until the model ends or the context is full.")
     var maxTokens: Int?
 
-    @Option(help: "Divides the logits; 0 takes the most likely token each time. (default: the model's, else 0.8)")
+    @Option(
+        parsing: .unconditional,
+        help: "Divides the logits; 0 takes the most likely token each time. (default: the model's, else 0.8)")
     var temperature: Float?
 
-    @Option(help: "Keeps the K most likely tokens, 0 all. (default: the model's, else 40)")
+    @Option(
+        parsing: .unconditional,
+        help: "Keeps the K most likely tokens, 0 all. (default: the model's, else 40)")
     var topK: Int?
 
-    @Option(help: "Keeps the fewest most likely tokens that reach probability P. (default: the model's, else 0.95)")
+    @Option(
+        parsing: .unconditional,
+        help: "Keeps the fewest most likely tokens that reach probability P. (default: the model's, else 0.95)")
     var topP: Float?
 
-    @Option(help: "Keeps tokens at least P times as likely as the best. (default: the model's, else 0)")
+    @Option(
+        parsing: .unconditional,
+        help: "Keeps tokens at least P times as likely as the best. (default: the model's, else 0)")
     var minP: Float?
 
-    @Option(help: "Makes tokens of prompt and output less likely; 1 is off. (default: the model's, else 1)")
+    @Option(
+        parsing: .unconditional,
+        help: "Makes tokens of prompt and output less likely; 1 is off. (default: the model's, else 1)")
     var repetitionPenalty: Float?
 
-    @Option(help: "Subtracted from the logits of tokens in the output.")
+    @Option(
+        parsing: .unconditional,
+        help: "Subtracted from the logits of tokens in the output.")
     var presencePenalty: Float = 0
 
-    @Option(help: "Subtracted, once an occurrence, from the logits of tokens in the output.")
+    @Option(
+        parsing: .unconditional,
+        help: "Subtracted, once an occurrence, from the logits of tokens in the output.")
     var frequencyPenalty: Float = 0
 
     @Option(help: "Added to a token's logit; may be repeated.")
     var logitBias: [LogitBias] = []
 
-    @Option(help: "The same seed gives the same text; left out, a random one is taken.")
+    @Option(
+        parsing: .unconditional,
+        help: "The same seed gives the same text; left out, a random one is taken.")
     var seed: UInt64?
 
     @Option(help: "Ends before this text would appear; may be repeated.")

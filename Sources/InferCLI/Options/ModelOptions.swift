@@ -1,10 +1,11 @@
 import ArgumentParser
+import Devices
 import Logging
 import TensorCore
 
 /// The options of every command that runs a model.
 struct ModelOptions: ParsableArguments {
-    @Option(help: ModelArgument.help, completion: .directory)
+    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
     var model: String?
 
     @Option(
@@ -12,12 +13,12 @@ struct ModelOptions: ParsableArguments {
             "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
             discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
         completion: .list(["auto", "cpu", "opencl"]))
-    var device: DeviceRequest = .auto
+    var device: DeviceChoice = .auto
 
     @Option(help: "Number format of the weights; left out, as they are stored.")
     var dtype: WeightFormatArgument?
 
-    @Option(help: "highest keeps activations in FP32; auto lets the weights' format decide.")
+    @Option(help: "highest keeps activations in FP32, which this version always does.")
     var precision: PrecisionArgument = .auto
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
@@ -27,10 +28,14 @@ struct ModelOptions: ParsableArguments {
         help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
     var lora: [String] = []
 
-    @Option(help: "Threads of the CPU backend; left out, one a core.")
-    var threads: Int?
+    @Option(
+        name: [.customShort("t"), .long], parsing: .unconditional,
+        help: "Threads of the CPU backend; left out, one a core. `bench` takes several, as 1,2.")
+    var threads: CountList?
 
-    @Option(name: .customLong("ctx"), help: "Tokens that the context holds; left out, what the model was made for.")
+    @Option(
+        name: .customLong("ctx"), parsing: .unconditional,
+        help: "Tokens that the context holds; left out, what the model was made for.")
     var contextLength: Int?
 
     @Flag(help: "Print a table of every kernel's launches and times at the end.")
@@ -40,7 +45,7 @@ struct ModelOptions: ParsableArguments {
     var verbose = false
 
     func validate() throws {
-        try OptionRange.check("--threads", threads, in: 1...1024)
+        for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
         try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
         if let adapter = lora.first {
             throw CommandError.unsupported(

@@ -1,35 +1,14 @@
-import ArgumentParser
+public import ArgumentParser
+public import Devices
 import TensorCore
 
 /// `--device`: where a model runs.
-enum DeviceRequest: ExpressibleByArgument, CustomStringConvertible, Equatable {
-    case auto, cpu
-    /// An OpenCL device: the first, or the one with this number.
-    case opencl(index: Int?)
+extension DeviceChoice: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 
-    init?(argument: String) {
-        switch argument {
-        case "auto": self = .auto
-        case "cpu": self = .cpu
-        case "opencl": self = .opencl(index: nil)
-        default:
-            guard argument.hasPrefix("opencl:"), let index = Int(argument.dropFirst(7)), index >= 0 else { return nil }
-            self = .opencl(index: index)
-        }
-    }
+    public var defaultValueDescription: String { description }
 
-    var description: String {
-        switch self {
-        case .auto: "auto"
-        case .cpu: "cpu"
-        case .opencl(nil): "opencl"
-        case .opencl(let index?): "opencl:\(index)"
-        }
-    }
-
-    var defaultValueDescription: String { description }
-
-    static let allValueStrings = ["auto", "cpu", "opencl", "opencl:N"]
+    public static var allValueStrings: [String] { ["auto", "cpu", "opencl", "opencl:N"] }
 }
 
 /// `--dtype`: the weights' number format, under the names that people type.
@@ -80,4 +59,20 @@ enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
         case .bfloat16: .bfloat16
         }
     }
+}
+
+/// Counts on the command line: `128,512`.
+struct CountList: ExpressibleByArgument {
+    let counts: [Int]
+
+    init(_ counts: [Int]) { self.counts = counts }
+
+    init?(argument: String) {
+        let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
+        let counts = fields.compactMap { Int($0) }
+        guard counts.count == fields.count, !counts.isEmpty else { return nil }
+        self.counts = counts
+    }
+
+    var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

@@ -4,7 +4,8 @@ import Glibc
 enum PeakMemory {
     static func byteCount() -> Int {
         var usage = rusage()
-        guard getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
+        // 0 is RUSAGE_SELF, which the C header declares as an enumeration that does not convert.
+        guard getrusage(0, &usage) == 0 else { return 0 }
         return Int(usage.ru_maxrss) * 1024
     }
 }

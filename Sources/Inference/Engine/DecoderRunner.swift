@@ -75,4 +75,21 @@ final class DecoderRunner: Sendable {
             (row * count..<(row + 1) * count).map { Candidate(token: hostIndices[$0], logit: hostValues[$0]) }
         }
     }
+
+    /// A batch of one sequence that has the cache for itself: its tokens lie one behind the other from block 0 on.
+    /// - Parameters:
+    ///   - positions: of the tokens, for the model.
+    ///   - start: tokens of the sequence that are in the cache already.
+    func singleBatch(_ tokens: [Int32], positions: [Int32], from start: Int) -> HostBatch {
+        let end = start + tokens.count
+        let blockSize = cache.shape.blockSizeInTokens
+        var batch = HostBatch()
+        batch.tokenIDs = tokens
+        batch.positions = positions
+        batch.slots = (Int32(start)..<Int32(end)).map { $0 }
+        batch.queryCounts = [tokens.count]
+        batch.contextLengths = [end]
+        batch.blockTables = [(0..<Int32((end + blockSize - 1) / blockSize)).map { $0 }]
+        return batch
+    }
 }

@@ -32,7 +32,8 @@ public actor Engine {
 
     /// Loads a model onto a backend. Blocks the engine's thread while weights are prepared.
     /// - Throws: `LoadError` for the files, `BackendError` for the device, `InferenceError` for the options.
-    public init(_ package: ModelPackage, on backend: any Backend, options: EngineOptions = EngineOptions()) async throws {
+    public init(_ package: ModelPackage, on backend: any Backend, options: EngineOptions = EngineOptions()) async throws
+    {
         self.package = package
         tokenizer = package.tokenizer
         runner = try package.makeRunner(on: backend, options: options, logitRowCount: options.sequenceCount)
@@ -41,7 +42,8 @@ public actor Engine {
         endOfSequence = package.endOfSequenceTokens
         scheduler = Scheduler(
             limits: Scheduler.Limits(
-                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength),
+                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength
+            ),
             pool: BlockPool(
                 blockCount: runner.cache.shape.blockCount, blockSizeInTokens: options.blockSizeInTokens))
     }

@@ -35,7 +35,8 @@ public struct EngineOptions: Sendable, Hashable {
         func check(_ value: Int, _ name: String, _ range: ClosedRange<Int>) throws {
             guard range.contains(value) else {
                 throw InferenceError.invalidParameter(
-                    name: name, value: "\(value)", expected: "an integer from \(range.lowerBound) to \(range.upperBound)")
+                    name: name, value: "\(value)",
+                    expected: "an integer from \(range.lowerBound) to \(range.upperBound)")
             }
         }
         if let contextLength {

@@ -73,7 +73,8 @@ package struct Sampler: Sendable {
         if parameters.repetitionPenalty != 1 {
             for token in promptTokens.union(outputCounts.keys) where row.indices.contains(Int(token)) {
                 let logit = row[Int(token)]
-                row[Int(token)] = logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
+                row[Int(token)] =
+                    logit > 0 ? logit / parameters.repetitionPenalty : logit * parameters.repetitionPenalty
             }
         }
         guard parameters.presencePenalty != 0 || parameters.frequencyPenalty != 0 else { return }

@@ -115,7 +115,8 @@ package struct Scheduler: Sendable {
     }
 
     /// Reserves room for the next tokens of a running sequence, preempting later ones where blocks run out.
-    private mutating func compute(at index: inout Int, atMost count: Int, protecting entries: [Entry]) throws -> Entry? {
+    private mutating func compute(at index: inout Int, atMost count: Int, protecting entries: [Entry]) throws -> Entry?
+    {
         while true {
             do {
                 return try reserve(index, count)

@@ -40,7 +40,9 @@ struct DecoderActivations: Sendable {
     }
 
     /// Views of the first `count` token rows.
-    func rows(_ count: Int) -> (hidden: Tensor, normed: Tensor, projections: Tensor, attended: Tensor, intermediate: Tensor) {
+    func rows(_ count: Int) -> (
+        hidden: Tensor, normed: Tensor, projections: Tensor, attended: Tensor, intermediate: Tensor
+    ) {
         (
             hidden.rows(0..<count), normed.rows(0..<count), projections.rows(0..<count), attended.rows(0..<count),
             intermediate.rows(0..<count)

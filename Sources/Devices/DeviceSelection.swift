@@ -1,0 +1,53 @@
+internal import CPUBackend
+public import OpenCLBackend
+public import TensorCore
+
+/// A backend and the line that tells a person what was chosen.
+public struct SelectedDevice: Sendable {
+    public let backend: any Backend
+    /// For example `device: cpu (2 threads, avx512)`.
+    public let summary: String
+}
+
+/// Makes the backend that a choice names.
+public enum DeviceSelection {
+    /// - Parameters:
+    ///   - threadCount: threads of the CPU backend; `nil`: one a core.
+    ///   - options: where OpenCL finds and keeps its kernels.
+    /// - Throws: `BackendError.deviceNotFound` listing what is there; `.libraryMissing` where OpenCL is asked for but
+    ///   cannot be loaded; what the backend throws when it starts.
+    public static func makeBackend(
+        _ choice: DeviceChoice, threadCount: Int? = nil, options: OpenCLOptions = OpenCLOptions()
+    ) throws -> SelectedDevice {
+        switch choice {
+        case .cpu: return try cpu(threadCount)
+        case .auto:
+            let devices = (try? OpenCLDevice.all()) ?? []
+            if let device = devices.first(where: { $0.isUsable && ($0.kind == .gpu || $0.kind == .accelerator) }) {
+                return try opencl(device, options)
+            }
+            return try cpu(threadCount, because: devices.isEmpty ? "no OpenCL device" : "no OpenCL GPU or accelerator")
+        case .opencl(let index):
+            let devices = try OpenCLDevice.all()
+            let device =
+                index.map { devices.indices.contains($0) ? devices[$0] : nil } ?? devices.first(where: \.isUsable)
+            guard let device else {
+                throw BackendError.deviceNotFound(
+                    request: choice.description,
+                    available: ["cpu"] + devices.enumerated().map { "opencl:\($0.offset) (\($0.element.name))" })
+            }
+            return try opencl(device, options)
+        }
+    }
+
+    private static func cpu(_ threadCount: Int?, because reason: String? = nil) throws -> SelectedDevice {
+        let backend = try CPUBackend(threadCount: threadCount)
+        return SelectedDevice(
+            backend: backend, summary: "device: \(backend.summary)" + (reason.map { " (\($0))" } ?? ""))
+    }
+
+    private static func opencl(_ device: OpenCLDevice, _ options: OpenCLOptions) throws -> SelectedDevice {
+        let backend = try OpenCLBackend(device: device, options: options)
+        return SelectedDevice(backend: backend, summary: "device: \(backend.summary)")
+    }
+}

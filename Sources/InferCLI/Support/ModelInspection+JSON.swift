@@ -1,0 +1,84 @@
+import JSONCore
+import ModelIO
+import TensorCore
+import Tokenization
+
+/// JSON for scripts.
+extension ModelInspection {
+    func json(listsTensors: Bool) -> String {
+        var writer = JSONWriter()
+        func add(_ key: String, _ value: Int?) {
+            if let value { writer.member(key, value) }
+        }
+        writer.beginObject()
+        writer.member("model", name)
+        writer.member("model_type", configuration.modelType)
+        writer.key("architectures")
+        writer.beginArray()
+        for architecture in configuration.architectures { writer.value(architecture) }
+        writer.endArray()
+        writer.member("runnable", isRunnable)
+        add("layers", layerCount)
+        add("hidden_size", attention?.hiddenSize)
+        add("heads", attention?.headCount)
+        add("key_value_heads", attention?.keyValueHeadCount)
+        add("head_size", attention?.headSize)
+        add("vocab_size", vocabularySize)
+        add("context_length", maximumContextLength)
+        writer.member("parameters", checkpoint.elementCount)
+        writer.member("tensor_count", checkpoint.tensors.count)
+        writer.member("weight_bytes", checkpoint.byteCount)
+        writeFormats(to: &writer)
+        writeTokenizer(to: &writer)
+        writeMemory(to: &writer)
+        if listsTensors { writeTensors(to: &writer) }
+        writer.endObject()
+        return writer.text
+    }
+
+    private func writeFormats(to writer: inout JSONWriter) {
+        writer.key("formats")
+        writer.beginObject()
+        for share in formats {
+            writer.key(share.name)
+            writer.beginObject()
+            writer.member("tensors", share.tensorCount)
+            writer.member("parameters", share.parameterCount)
+            writer.member("bytes", share.byteCount)
+            writer.endObject()
+        }
+        writer.endObject()
+    }
+
+    private func writeTokenizer(to writer: inout JSONWriter) {
+        writer.key("tokenizer")
+        guard let tokenizer else { return writer.null() }
+        writer.beginObject()
+        writer.member("model", tokenizer.model.name)
+        writer.member("vocab_size", tokenizer.vocabularySize)
+        writer.endObject()
+    }
+
+    private func writeMemory(to writer: inout JSONWriter) {
+        guard let contextLength, let cacheByteCount else { return }
+        writer.key("memory")
+        writer.beginObject()
+        writer.member("context_length", contextLength)
+        writer.member("weight_bytes", checkpoint.byteCount)
+        writer.member("kv_cache_bytes", cacheByteCount)
+        writer.endObject()
+    }
+
+    private func writeTensors(to writer: inout JSONWriter) {
+        writer.key("tensors")
+        writer.beginArray()
+        for tensor in sortedTensors {
+            writer.beginObject()
+            writer.member("name", tensor.name)
+            writer.member("dtype", tensor.type.rawValue)
+            writer.member("shape", tensor.shape.extents)
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+}

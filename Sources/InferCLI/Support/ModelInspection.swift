@@ -1,0 +1,171 @@
+import Inference
+import JSONCore
+import ModelIO
+import Models
+import TensorCore
+import Tokenization
+
+/// What `infer inspect` shows. Sizes that a configuration does not state are left out.
+struct ModelInspection {
+    /// The tensors of one number format.
+    struct FormatShare {
+        let name: String
+        var tensorCount = 0
+        var parameterCount = 0
+        var byteCount = 0
+    }
+
+    let name: String
+    let configuration: ModelConfiguration
+    let checkpoint: Checkpoint
+    let layerCount: Int?
+    let attention: AttentionGeometry?
+    let vocabularySize: Int?
+    /// Tokens of the longest context the model was made for.
+    let maximumContextLength: Int?
+    let formats: [FormatShare]
+    let tokenizer: Tokenizer?
+    /// Tokens that the cache's size is computed for, and its number format.
+    let contextLength: Int?
+    let cacheFormat: DType
+
+    /// - Throws: `LoadError` or `TokenizationError` naming the file that is broken.
+    init(_ package: ModelPackage, contextLength: Int?, cacheFormat: DType) throws {
+        name = package.name
+        configuration = package.configuration
+        checkpoint = package.checkpoint
+        let keys = configuration.keys
+        layerCount = try keys.optionalSize("num_hidden_layers", "n_layer", "num_layers", maximum: SizeLimit.layers)
+        let hasHeads = keys.value("num_attention_heads", "n_head", "num_heads") != nil
+        attention = hasHeads ? try configuration.attentionGeometry() : nil
+        vocabularySize = try keys.optionalSize("vocab_size", maximum: SizeLimit.vocabulary)
+        maximumContextLength = try keys.optionalSize(
+            "max_position_embeddings", "n_positions", maximum: SizeLimit.positions)
+        formats = Self.shares(of: checkpoint)
+        tokenizer = package.tokenizer
+        self.contextLength = contextLength ?? maximumContextLength
+        self.cacheFormat = cacheFormat
+    }
+
+    /// Whether this version has the architecture.
+    var isRunnable: Bool { ModelRegistry.names.contains(configuration.modelType) }
+
+    /// Bytes of keys and values at `contextLength`, or `nil` where a size is unknown or the product cannot be addressed.
+    var cacheByteCount: Int? {
+        guard isRunnable, let layerCount, let attention, let contextLength else { return nil }
+        var product = 2
+        for factor in [layerCount, attention.keyValueSize, contextLength, cacheFormat.byteCount] {
+            let (next, overflow) = product.multipliedReportingOverflow(by: factor)
+            guard !overflow else { return nil }
+            product = next
+        }
+        return product
+    }
+
+    /// In order of their bytes, largest first.
+    private static func shares(of checkpoint: Checkpoint) -> [FormatShare] {
+        var shares: [StoredType: FormatShare] = [:]
+        for tensor in checkpoint.tensors.values {
+            var share = shares[tensor.type] ?? FormatShare(name: tensor.type.rawValue)
+            share.tensorCount += 1
+            share.parameterCount += tensor.shape.elementCount
+            share.byteCount += tensor.bytes.byteCount
+            shares[tensor.type] = share
+        }
+        return shares.values.sorted { ($0.byteCount, $1.name) > ($1.byteCount, $0.name) }
+    }
+}
+
+/// Text for people.
+extension ModelInspection {
+    func text(listsTensors: Bool) -> String {
+        var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
+        func add(_ title: String, _ value: Int?) {
+            if let value { rows.append((title, Self.grouped(value))) }
+        }
+        add("layers", layerCount)
+        add("hidden size", attention?.hiddenSize)
+        if let attention {
+            rows.append(
+                (
+                    "heads",
+                    "\(attention.headCount) query, \(attention.keyValueHeadCount) key/value, \(attention.headSize) wide"
+                ))
+        }
+        add("vocabulary", vocabularySize)
+        add("context", maximumContextLength)
+        add("parameters", checkpoint.elementCount)
+        for share in formats {
+            rows.append(
+                (
+                    "weights",
+                    "\(share.name): \(Self.grouped(share.tensorCount)) tensors, \(Self.bytes(share.byteCount))"
+                ))
+        }
+        rows.append(
+            ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
+        if let contextLength, let cacheByteCount {
+            rows.append(
+                (
+                    "memory",
+                    "\(Self.bytes(checkpoint.byteCount)) weights + \(Self.bytes(cacheByteCount)) cache "
+                        + "(\(Self.grouped(contextLength)) tokens, \(cacheFormat.rawValue)), without scratch"
+                ))
+        }
+        var lines = rows.map { $0.0.padded(to: 14) + $0.1 }
+        if listsTensors { lines += tensorLines }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var architecture: String {
+        let classes = configuration.architectures.joined(separator: ", ")
+        return configuration.modelType + (classes.isEmpty ? "" : " (\(classes))")
+    }
+
+    var sortedTensors: [StoredTensor] { checkpoint.tensors.values.sorted { $0.name < $1.name } }
+
+    private var tensorLines: [String] {
+        let width = (checkpoint.tensors.keys.map(\.count).max() ?? 0) + 2
+        return ["", "TENSORS"]
+            + sortedTensors.map { $0.name.padded(to: width) + $0.type.rawValue.padded(to: 9) + $0.shape.description }
+    }
+
+    private static func bytes(_ count: Int) -> String {
+        guard count >= 1000 else { return "\(count) B" }
+        var value = Double(count)
+        var unit = "B"
+        for next in ["kB", "MB", "GB", "TB", "PB", "EB"] where value >= 999.5 {
+            value /= 1000
+            unit = next
+        }
+        let tenths = (value * 10).rounded() / 10
+        return "\(value < 100 ? tenths.description : Int(value.rounded()).description) \(unit)"
+    }
+
+    /// Thousands separated by commas.
+    private static func grouped(_ value: Int) -> String {
+        var text = ""
+        for (position, digit) in String(value).reversed().enumerated() {
+            if position > 0, position % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return String(text.reversed())
+    }
+}
+
+extension TokenizationModel {
+    /// As `tokenizer.json` calls it.
+    var name: String {
+        switch self {
+        case .bpe: "BPE"
+        case .wordPiece: "WordPiece"
+        case .unigram: "Unigram"
+        case .wordLevel: "WordLevel"
+        }
+    }
+}
+
+extension String {
+    /// With spaces up to `width` characters, and at least one.
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Inference
+import ModelIO
+import Tokenization
+
+/// The tokenizer of what `--model` names. Needs no weights: a folder that holds nothing but a `tokenizer.json` will do.
+enum TokenizerSource {
+    /// - Parameter model: a folder, a file beside the tokenizer, or `nil` for the bundled model.
+    /// - Throws: `TokenizationError`, or `LoadError` where the path is wrong.
+    static func load(model: String?) throws -> Tokenizer {
+        guard let model else { return try bundled() }
+        guard !model.isEmpty else { throw ValidationError("--model is empty; name a folder or leave it out") }
+        return try Tokenizer(folder: isFile(model) ? ModelLocation(model).folder : model)
+    }
+
+    private static func bundled() throws -> Tokenizer {
+        guard let tokenizer = try ModelPackage.bundled().tokenizer else {
+            throw InferenceError.tokenizerMissing(path: ModelPackage.bundledName)
+        }
+        return tokenizer
+    }
+
+    private static func isFile(_ path: String) -> Bool {
+        [".safetensors", ".json", ".gguf"].contains { path.hasSuffix($0) }
+    }
+}

@@ -1,0 +1,78 @@
+internal import Models
+public import TensorCore
+
+/// Times the two kinds of work that generation consists of, on random tokens and without choosing any: the measure that
+/// llama.cpp's `llama-bench` takes.
+public final class PassMeasurement {
+    private let runner: DecoderRunner
+    private let vocabularySize: UInt64
+    private var state: UInt64 = 0x2545_F491_4F6C_DD1D
+
+    /// Loads a model onto a backend. Blocks.
+    /// - Parameter contextLength: the most tokens, depth included, that a measurement will reach.
+    /// - Throws: `LoadError`, `BackendError`, `InferenceError`.
+    public init(_ package: ModelPackage, on backend: any Backend, contextLength: Int, options: EngineOptions) throws {
+        var options = options
+        options.contextLength = contextLength
+        options.cacheTokenCount = contextLength
+        options.sequenceCount = 1
+        runner = try package.makeRunner(on: backend, options: options, logitRowCount: 1)
+        vocabularySize = UInt64(runner.model.description.vocabularySize)
+    }
+
+    /// Computes `depth` tokens, untimed, and leaves them in the cache.
+    public func fill(depth: Int) throws {
+        try prefill(tokenCount: depth, depth: 0)
+        try runner.backend.synchronize()
+    }
+
+    /// Seconds to compute a prompt of `tokenCount` tokens behind `depth` tokens in the cache, with the logits of its last
+    /// token. Blocks.
+    public func prompt(tokenCount: Int, depth: Int) throws -> Double {
+        try seconds { try prefill(tokenCount: tokenCount, depth: depth) }
+    }
+
+    /// Seconds to compute `tokenCount` tokens one after another behind `depth` tokens in the cache, each with its logits.
+    /// Blocks.
+    public func decode(tokenCount: Int, depth: Int) throws -> Double {
+        try seconds {
+            for position in depth..<depth + tokenCount {
+                try pass(tokenCount: 1, at: position, wantsLogits: true)
+                // The next token would be known only now.
+                try runner.backend.synchronize()
+            }
+        }
+    }
+
+    private func prefill(tokenCount: Int, depth: Int) throws {
+        var start = 0
+        while start < tokenCount {
+            let count = min(runner.limits.tokenCount, tokenCount - start)
+            try pass(tokenCount: count, at: depth + start, wantsLogits: start + count == tokenCount)
+            start += count
+        }
+    }
+
+    private func pass(tokenCount: Int, at position: Int, wantsLogits: Bool) throws {
+        let tokens = (0..<tokenCount).map { _ in nextToken() }
+        var batch = runner.singleBatch(
+            tokens, positions: (position..<position + tokenCount).map(Int32.init), from: position)
+        if wantsLogits { batch.logitRows = [Int32(tokenCount - 1)] }
+        _ = try runner.run(batch)
+    }
+
+    private func seconds(_ body: () throws -> Void) throws -> Double {
+        let start = ContinuousClock.now
+        try body()
+        try runner.backend.synchronize()
+        return (ContinuousClock.now - start).seconds
+    }
+
+    /// xorshift64*: tokens need only differ.
+    private func nextToken() -> Int32 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return Int32((state &* 0x2545_F491_4F6C_DD1D >> 33) % vocabularySize)
+    }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct InspectTests {
+    private static func json(_ arguments: String...) throws -> [String: Any] {
+        let result = try CommandLineTool.run(["inspect", "--json"] + arguments)
+        #expect(result.exitCode == 0, "\(result.errors)")
+        let object = try JSONSerialization.jsonObject(with: Data(result.outputBytes)) as? [String: Any]
+        return try #require(object)
+    }
+
+    private static func fixture(_ name: String) -> String {
+        ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)").path
+    }
+
+    @Test func sizesComeFromTheFiles() throws {
+        let model = try Self.json(Self.fixture("llama"), "--ctx", "100", "--tensors")
+        #expect(model["model_type"] as? String == "llama")
+        #expect(model["key_value_heads"] as? Int == 2 && model["head_size"] as? Int == 16)
+        #expect(model["weight_bytes"] as? Int == 492_800 && model["parameters"] as? Int == 123_200)
+        #expect((model["tensors"] as? [Any])?.count == 21)
+        let memory = try #require(model["memory"] as? [String: Int])
+        // Keys and values of 2 layers, 2 heads of 16, 100 tokens, 4 bytes each.
+        #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * 16 * 100 * 4)
+    }
+
+    @Test func shardsAreOneModel() throws {
+        let model = try Self.json(Self.fixture("qwen2"))
+        #expect(model["runnable"] as? Bool == true)
+        #expect(model["tensor_count"] as? Int ?? 0 > 20)
+    }
+
+    @Test func theBundledModelIsTheDefault() throws {
+        let model = try Self.json()
+        #expect(model["parameters"] as? Int == 2_964_480)
+        let text = try CommandLineTool.run(["inspect"])
+        #expect(text.output.contains("gpt2") && text.output.contains("BF16"))
+    }
+}

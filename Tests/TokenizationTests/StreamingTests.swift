@@ -1,0 +1,55 @@
+import TestSupport
+import Testing
+import Tokenization
+
+@Suite struct StreamingTests {
+    /// Random ids, so that characters are cut short and bytes are no text.
+    @Test(arguments: tinyTokenizers) func piecesJoinToTheWhole(_ name: String) throws {
+        let tokenizer = try tinyTokenizer(name)
+        var generator = SeededGenerator(seed: 7)
+        for _ in 0..<500 {
+            let count = Int.random(in: 0..<12, using: &generator)
+            let ids = (0..<count).map { _ in Int.random(in: 0..<tokenizer.vocabularySize, using: &generator) }
+            for skips in [true, false] {
+                let whole = try tokenizer.decode(ids, skipSpecialTokens: skips)
+                #expect(Array(try stream(ids, tokenizer, skipSpecialTokens: skips).joined().utf8) == Array(whole.utf8))
+            }
+        }
+    }
+
+    @Test(arguments: ["bytebpe", "llama3bpe", "spbpe"]) func charactersComeWhole(_ name: String) throws {
+        let tokenizer = try tinyTokenizer(name)
+        let text = "🦙é日本👩‍👩‍👧"
+        let ids = try tokenizer.encode(text, addSpecialTokens: false)
+        #expect(ids.count > text.unicodeScalars.count)
+        let pieces = try stream(ids, tokenizer)
+        #expect(pieces.joined() == text)
+        #expect(pieces.allSatisfy { !$0.unicodeScalars.contains("\u{FFFD}") })
+    }
+
+    @Test func byteLevelTextComesAtOnce() throws {
+        let tokenizer = try tinyTokenizer("bytebpe")
+        let ids = try tokenizer.encode("Hi é!", addSpecialTokens: false)
+        let pieces = try stream(ids, tokenizer)
+        #expect(pieces.first == "H")
+        #expect(pieces.last == "")
+    }
+
+    @Test func unfinishedCharactersFlush() throws {
+        let tokenizer = try tinyTokenizer("bytebpe")
+        let ids = try tokenizer.encode("🦙", addSpecialTokens: false)
+        #expect(ids.count == 4)
+        #expect(try stream(Array(ids.dropLast()), tokenizer) == ["", "", "", "\u{FFFD}"])
+        // Two cut characters in a row are two replacements, the moment the second begins.
+        #expect(try stream([ids[0], ids[1], ids[0], ids[1]], tokenizer) == ["", "", "\u{FFFD}", "", "\u{FFFD}"])
+    }
+
+    @Test func unknownIDsAreErrors() throws {
+        let tokenizer = try tinyTokenizer("bytebpe")
+        for id in [-1, tokenizer.vocabularySize, .max, .min] {
+            #expect {
+                try tokenizer.decode([id])
+            } throws: { "\($0)" == "token id \(id) does not exist; the vocabulary has 384 tokens" }
+        }
+    }
+}
