@@ -60,9 +60,9 @@ inline float16 capped16(const float16 score, const float scale, const float soft
 #if defined(DECODE_HEADS)
 // attention_decode_<type>: few queries a sequence; the context is split over work-items.
 //
-// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk of
-// query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a split
-// do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
+// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk
+// of query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a
+// split do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
 // partial_sums [T, H, splits, D] and the maximum and the sum of weights to partial_weights [T, H, splits, 2], and
 // attention_merge puts them together.
 // Geometry: global [KH * ceil(H / KH / DECODE_HEADS), T, splits], local [1, 1, 1]. Local memory: none.
@@ -166,7 +166,7 @@ void ATTENTION_NAME(attention_decode)(
 // are transposed into local memory, so that scores, like a matrix product, are 8 rows x 32 positions in registers.
 // Geometry: global [KH * ceil(H / KH / tile_heads), ceil(longest / tile_queries), S], local [1, 1, 1].
 // Local memory: 4 * (PREFILL_ROWS * (D' + 17) + PREFILL_POSITIONS * (D + D' + 8)) bytes, D' = D rounded up to 32.
-// Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (a multiple of 32).
+// Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (of 32).
 
 // transposed[d * 32 + j] = rows[j][d] for 16 rows.
 inline void transpose_keys16(__global const cache_t *const *rows, __local float *transposed)
