@@ -60,7 +60,7 @@ inline float16 capped16(const float16 score, const float scale, const float soft
 #if defined(DECODE_HEADS)
 // attention_decode_<type>: few queries a sequence; the context is split over work-items.
 //
-// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk of
+// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and chunk c of
 // query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a split
 // do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
 // partial_sums [T, H, splits, D] and the maximum and the sum of weights to partial_weights [T, H, splits, 2], and

@@ -26,7 +26,7 @@ typedef struct {
 } rope_job;
 
 #define FOR_EACH_TOKEN(job, task, token) \
-    for (int64_t token = (task) * (job)->rows / (job)->tasks; token < ((task) + 1) * (job)->rows / (job)->tasks; token++)
+    for (int64_t token = (task) * (job)->rows / (job)->tasks; token < (task + 1) * (job)->rows / (job)->tasks; token++)
 
 static void rope_task(void *argument, int64_t task, int worker) {
     (void)worker;

@@ -58,7 +58,7 @@ typedef struct {
     void (*dot_rows)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
         int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy);
-    /// `panel[k * panel_rows + r] = row r, column k`, for `count` rows of one part starting at row `first` of the panel.
+    /// `panel[k * panel_rows + r] = row r, column k`, for `count` rows of one part, from row `first` of the panel.
     void (*pack_rows)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, int64_t columns,
         float *panel, int64_t first);
@@ -91,12 +91,12 @@ typedef struct {
     void (*attention_prefill)(
         const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
         prefill_scratch *scratch);
-    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised outputs in
+    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums, unnormalised outputs in
     /// the scratch.
     void (*attention_decode)(
         const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
         int64_t end, decode_scratch *scratch);
-    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one output row.
+    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into an output row.
     void (*attention_merge)(
         const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
 
