@@ -242,7 +242,8 @@ import Tokenization
         #expect(try failure(#"{"type":"BPE","vocab":{"a":0},"merges":[]}"#) == "[0]")
     }
 
-    @Test(arguments: [#"(a+)+$"#, #"(a|aa)+\d"#, #"(?:(?:a*)*)*[bd]"#]) func costlyPatternsEnd(_ pattern: String) throws {
+    @Test(arguments: [#"(a+)+$"#, #"(a|aa)+\d"#, #"(?:(?:a*)*)*[bd]"#]) func costlyPatternsEnd(_ pattern: String) throws
+    {
         let json = #"""
             {\#(Self.bpe),"pre_tokenizer":{"type":"Split","pattern":{"Regex":"\#(
                 pattern.replacingOccurrences(of: "\\", with: "\\\\"))"},"behavior":"Isolated"}}
