@@ -25,9 +25,10 @@ typedef struct {
     int64_t heads, head_size, rows, tasks;
 } rope_job;
 
-#define FOR_EACH_TOKEN(job, task, token)                                \
-    for (int64_t token = (task) * (job)->rows / (job)->tasks;           \
-         token < ((task) + 1) * (job)->rows / (job)->tasks; token++)
+#define FOR_EACH_TOKEN(job, task, token) \
+    for (int64_t token = (task) * (job)->rows / (job)->tasks, \
+                 token_end = ((task) + 1) * (job)->rows / (job)->tasks; \
+         token < token_end; token++)
 
 static void rope_task(void *argument, int64_t task, int worker) {
     (void)worker;

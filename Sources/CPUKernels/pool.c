@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-// How a job is handed over: the caller fills in the job, then stores the number of its tasks in `remaining`
-// (release). Whoever lowers `remaining` by one owns that task and, having acquired it, may read the job: it cannot
-// change until every task that was taken has been counted in `completed`. A worker that comes late finds nothing
-// and touches nothing, so the caller never waits for a thread that has no task.
+// How a job is handed over: the caller fills in the job, then stores the number of its tasks in `remaining` (release).
+// Whoever lowers `remaining` by one owns that task and, having acquired it, may read the job: it cannot change until
+// every task that was taken has been counted in `completed`. A worker that comes late finds and touches nothing,
+// so the caller never waits for a thread that has no task.
 
 enum { CACHE_LINE = 128 };
 // A worker looks for the next job this long before it sleeps: longer than the gap between two ops of a model, short
@@ -79,8 +79,8 @@ static void wait_for_epoch(pool *pool, uint32_t seen) {
             relax();
         }
     } while (now_nanoseconds() < deadline);
-    // The caller raises the epoch before it reads `sleepers`, and the kernel compares the epoch before it sleeps:
-    // one of the two sees the other.
+    // The caller raises the epoch before it reads `sleepers`, and the kernel compares it before it sleeps: one of
+    // the two sees the other.
     atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->epoch) == seen)
         syscall(SYS_futex, &pool->epoch, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
@@ -149,8 +149,8 @@ void pool_run(pool *pool, pool_task task, void *job, int64_t count) {
     atomic_store_explicit(&pool->remaining, count, memory_order_release);
     raise_epoch(pool);
     take_tasks(pool, 0);
-    // What is left is under way on other threads, and short. Where more threads run than there are processors, give
-    // ours to the one we wait for.
+    // What is left is under way on other threads, and short. With more threads than there are processors, give ours
+    // to the one we wait for.
     for (int look = 0; atomic_load_explicit(&pool->completed, memory_order_acquire) < count; look++) {
         if (look < 2000) relax();
         else sched_yield();
