@@ -156,11 +156,14 @@ import Testing
         let part = WeightPart(rows: rows, bytes: HostBytes(owner: memory, pointer: bytes))
         let output = try backend.makeTensor(.float32, [1, columns])
         let ids = try backend.makeTensor([Int32(rows - 1)], [1])
-        let warmUp = WeightSource(name: "small", format: .float32, columns: columns, parts: [
-            WeightPart(
-                rows: 1, bytes: HostBytes(owner: memory, pointer: .init(rebasing: bytes[..<(columns * 4)]))),
-        ])
-        try backend.embed(try backend.makeTensor([Int32(0)], [1]), backend.prepare(warmUp), accumulate: false, into: output)
+        let warmUp = WeightSource(
+            name: "small", format: .float32, columns: columns,
+            parts: [
+                WeightPart(
+                    rows: 1, bytes: HostBytes(owner: memory, pointer: .init(rebasing: bytes[..<(columns * 4)])))
+            ])
+        try backend.embed(
+            try backend.makeTensor([Int32(0)], [1]), backend.prepare(warmUp), accumulate: false, into: output)
         try backend.synchronize()
         let before = residentByteCount()
         let weight = try backend.prepare(
