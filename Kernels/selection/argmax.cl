@@ -1,4 +1,4 @@
-// indices[r] = the column of the largest element of row r, the lowest column on a tie. NaNs lose against every number; a
+// indices[r] = the column of the largest element of row r, the lowest column on a tie. NaNs lose to every number; a
 // row of NaNs gives column 0.
 //
 //   x        [rows, columns] f32, rows x_stride apart

@@ -1,4 +1,4 @@
-// The `count` largest elements of each row, largest first, the lower column first on a tie; NaNs come after every number.
+// The `count` largest elements of each row, largest first, the lower column first on a tie; NaNs come last.
 //
 //   x        [rows, columns] f32, rows x_stride apart
 //   values   [rows, count] f32, rows values_stride apart
