@@ -9,7 +9,7 @@ public enum SizeLimit {
     public static let layers = 4096
     public static let heads = 1 << 16
     /// Tokens of a context.
-    public static let positions = 1 << 28
+    public static let positions = 1 << 24
 }
 
 /// A model's `config.json`, read key by key: every reader takes the spellings a key has had (the first one present
