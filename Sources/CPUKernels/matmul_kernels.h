@@ -1,6 +1,6 @@
 // Matrix products of one instruction set.
 //
-// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time, so
+// Weights are read as they are: each sum is the product of a row and a token, R x T of them in registers at a time, so
 // that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is packed,
 // and narrow formats are widened in registers.
 #pragma once
@@ -32,7 +32,7 @@ INLINE void dot_step(
     }
 }
 
-// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of these,
+// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads here,
 // in order of address, which is what the hardware then runs ahead of. One row at a time is such a stream by itself, and
 // hints only slow it down.
 INLINE void prefetch_next(const int format, const int R, const char *rows, int64_t row_bytes, int64_t k) {
