@@ -87,7 +87,7 @@ typedef struct {
     void (*attention_decode)(
         const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
         int64_t end, decode_scratch *scratch);
-    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one output row.
+    /// Merges `count` chunks (`stride` floats apart: maximum, sum, values after CHUNK_HEADER floats) into a row.
     void (*attention_merge)(
         const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
 
