@@ -82,7 +82,7 @@ typedef struct {
     void (*attention_prefill)(
         const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
         prefill_scratch *scratch);
-    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised outputs in
+    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums, unnormalised outputs in
     /// the scratch.
     void (*attention_decode)(
         const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
