@@ -30,7 +30,7 @@ enum AttentionKernels {
         var kernels: [Key: KernelDescriptor] = [:]
         for (dtype, suffix) in suffixes {
             for headSize in 1...maxHeadSize {
-                let program = ProgramDescriptor(name, sources: sources) { tuning, _ in
+                let program = ProgramDescriptor(name, sources: sources) { tuning in
                     [("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize)]
                         + macros(tuning.attention, headSize)
                 }

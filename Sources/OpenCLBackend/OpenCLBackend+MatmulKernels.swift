@@ -46,7 +46,7 @@ enum MatmulKernels {
     }
 
     private static let vectorKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_vector", sources: cpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_vector", sources: cpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
@@ -56,7 +56,7 @@ enum MatmulKernels {
     }
 
     private static let rowsKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_rows", sources: gpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_rows", sources: gpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("ROWS_TOKENS", tokens), ("ROWS_COLUMNS", tuning.matmul.rowsColumns),
                 ("ROWS_LANES", tuning.matmul.rowsLanes),
@@ -66,7 +66,7 @@ enum MatmulKernels {
     }
 
     private static let panelKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_panel", sources: cpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_panel", sources: cpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("PANEL_COLUMNS", tuning.matmul.panelColumns),
                 ("PANEL_INPUTS", tuning.matmul.panelInputs),
@@ -77,7 +77,7 @@ enum MatmulKernels {
     }
 
     private static let tileKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_tile", sources: gpuSources) { _, _ in
+        let program = ProgramDescriptor("matmul_tile", sources: gpuSources) { _ in
             [(format.kernelMacro, 1), ("TILE_INPUTS", 16)]
         }
         return KernelDescriptor(program, "matmul_tile_\(format.kernelSuffix)", arguments)
