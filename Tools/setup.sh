@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
     ca-certificates git pkg-config       # what SwiftPM uses to fetch and to find libraries
-    ocl-icd-libopencl1 opencl-headers    # the OpenCL loader, opened at run time, and its headers
+    ocl-icd-libopencl1                   # the OpenCL loader, opened at run time
     pocl-opencl-icd                      # an OpenCL device on any CPU
     libopenblas0                         # opened at run time by the CPU backend
     libpcre2-dev libutf8proc-dev         # regular expressions and normalisation for the tokenizers

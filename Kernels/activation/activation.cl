@@ -3,6 +3,7 @@
 //   x       [rows, columns] f32, rows x_stride apart
 //   output  [rows, columns] f32; may be x
 
+#if ROW_IS_WORK_ITEM
 // CPU devices. Work-item (i, r) takes columns i * item_columns ..< (i + 1) * item_columns of row r; groups of any size,
 // no local memory.
 __kernel void activation_chunk_f32(
@@ -19,6 +20,7 @@ __kernel void activation_chunk_f32(
     for (; c < end; c++) output[c] = activate(x[c], activation);
 }
 
+#else
 // GPUs. One work-item an element: (column, row). No local memory.
 __kernel void activation_element_f32(
     __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
@@ -29,3 +31,4 @@ __kernel void activation_element_f32(
     output[output_offset + (ulong)row * output_stride + c] =
         activate(x[x_offset + (ulong)row * x_stride + c], activation);
 }
+#endif

@@ -1,6 +1,6 @@
 // Shared by the attention kernels. Attention over the paged cache:
 //
-//   s[t, h, j] = scale * sum_d query[t, h, d] * key[j, h', d],  capped: soft_cap * tanh(s / soft_cap) where soft_cap > 0
+//   s[t, h, j] = scale * sum_d query[t, h, d] * key[j, h', d]; where soft_cap > 0: soft_cap * tanh(s / soft_cap)
 //   out[t, h, :] = sum_j softmax_j(s[t, h, j]) * value[j, h', :]  over the positions j that query t sees
 //
 // Legend: T query tokens, S sequences, H query heads, KH key heads, D elements a head, L tokens a block, B blocks;

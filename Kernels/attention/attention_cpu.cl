@@ -60,9 +60,9 @@ inline float16 capped16(const float16 score, const float scale, const float soft
 #if defined(DECODE_HEADS)
 // attention_decode_<type>: few queries a sequence; the context is split over work-items.
 //
-// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk of
-// query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a split
-// do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
+// Work-item (c, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and the c-th chunk
+// of query heads (DECODE_HEADS at most, all of one key head, so that keys and values are read once). The bounds of a
+// split do not depend on the batch. With one split the result goes to `out`; with more the unnormalised sums go to
 // partial_sums [T, H, splits, D] and the maximum and the sum of weights to partial_weights [T, H, splits, 2], and
 // attention_merge puts them together.
 // Geometry: global [KH * ceil(H / KH / DECODE_HEADS), T, splits], local [1, 1, 1]. Local memory: none.
@@ -159,14 +159,14 @@ void ATTENTION_NAME(attention_decode)(
 #endif
 
 #if defined(PREFILL_ROWS)
-// attention_prefill_<type>: many queries a sequence, in tiles of PREFILL_ROWS rows by 32 positions.
+// attention_prefill_<type>: many queries a sequence, in tiles of PREFILL_ROWS rows by PREFILL_POSITIONS positions.
 //
 // Work-item (c, i, s) takes tile_queries queries of sequence s (i counts from the last tile, the longest) and the c-th
 // chunk of tile_heads query heads of one key head; row r is query r / tile_heads, head r % tile_heads of the tile. Keys
 // are transposed into local memory, so that scores, like a matrix product, are 8 rows x 32 positions in registers.
 // Geometry: global [KH * ceil(H / KH / tile_heads), ceil(longest / tile_queries), S], local [1, 1, 1].
-// Local memory: 4 * (PREFILL_ROWS * (D' + 34) + 32 * (D + D')) bytes, D' = D rounded up to 32.
-// Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads).
+// Local memory: 4 * (PREFILL_ROWS * (D' + 17) + PREFILL_POSITIONS * (D + D' + 8)) bytes, D' = D rounded up to 32.
+// Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (of 32).
 
 // transposed[d * 32 + j] = rows[j][d] for 16 rows.
 inline void transpose_keys16(__global const cache_t *const *rows, __local float *transposed)
@@ -188,10 +188,10 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_
 void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_queries, const uint tile_heads)
 {
     __local float sums[PREFILL_ROWS * PADDED_HEAD_SIZE];
-    __local float scores[PREFILL_ROWS * 32];
-    __local float maxima[PREFILL_ROWS], weights[PREFILL_ROWS];
-    __local float transposed[HEAD_SIZE * 32];
-    __local float v[32 * PADDED_HEAD_SIZE];
+    __local float maxima[PREFILL_ROWS], weights[PREFILL_ROWS * 16];
+    __local float scores[8 * PREFILL_POSITIONS];
+    __local float transposed[PREFILL_POSITIONS * HEAD_SIZE];
+    __local float v[PREFILL_POSITIONS * PADDED_HEAD_SIZE];
 
     const uint sequence = get_global_id(2);
     const uint query_begin = query_offsets[query_offsets_offset + sequence];
@@ -209,7 +209,6 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
     const uint head0 = key_head * group + chunk_head;
     const uint head_count = min(tile_heads, group - chunk_head);
     const uint rows = queries * head_count;
-    const uint row_blocks = (rows + 7) / 8;
 
     // Query `i` of the tile sees positions below first_end + i.
     const uint first_end = (uint)context_lengths[context_lengths_offset + sequence] - query_count + first_query + 1;
@@ -219,87 +218,112 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
     query += query_offset + (ulong)(query_begin + first_query) * query_stride + head0 * HEAD_SIZE;
     out += out_offset + (ulong)(query_begin + first_query) * out_stride + head0 * HEAD_SIZE;
 
-    for (uint r = 0; r < row_blocks * 8; ++r) {
+    for (uint r = 0; r < (rows + 7) / 8 * 8; ++r) {
         maxima[r] = -INFINITY;
-        weights[r] = 0.0f;
+        vstore16((float16)(0.0f), r, weights);
         for (uint d = 0; d < HEAD_VECTORS; ++d)
             vstore16((float16)(0.0f), d, sums + r * PADDED_HEAD_SIZE);
     }
 
-    for (uint tile = tile_begin; tile < tile_end; tile += 32) {
-        for (uint part = 0; part < 32; part += 16) {
+    for (uint tile = tile_begin; tile < tile_end; tile += PREFILL_POSITIONS) {
+        // Positions past the end repeat the last one; they are hidden from every row.
+        const uint count = min((uint)PREFILL_POSITIONS, (tile_end - tile + 31) / 32 * 32);
+        for (uint part = 0; part < count; part += 16) {
             __global const cache_t *key_rows[16];
             for (uint j = 0; j < 16; ++j) {
                 const uint position = min(tile + part + j, tile_end - 1);
                 const ulong index = cache_index(table, position, key_head, key_heads, block_size);
                 key_rows[j] = keys + keys_offset + index;
+                #pragma unroll
                 for (uint d = 0; d < HEAD_VECTORS; ++d)
                     vstore16(load_row16(values + values_offset + index, d), d, v + (part + j) * PADDED_HEAD_SIZE);
             }
-            transpose_keys16(key_rows, transposed + part);
+            transpose_keys16(key_rows, transposed + part / 32 * (32 * HEAD_SIZE) + part % 32);
         }
-        for (uint block = 0; block < row_blocks; ++block) {
+        for (uint row0 = 0; row0 < rows; row0 += 8) {
+            const uint first_row_end = first_end + row0 / head_count;
+            const uint last_row_end = first_end + min(row0 + 7, rows - 1) / head_count;
+            const uint last_row_begin = max((int)last_row_end - window, 0);
+            if (tile >= last_row_end || (int)(tile + count) <= (int)first_row_end - window)
+                continue;
+            const bool is_masked = tile + count > first_row_end || tile < last_row_begin;
+
             __global const float *a[8];
+            uint row_end[8];
             #pragma unroll
             for (uint i = 0; i < 8; ++i) {
-                const uint r = min(block * 8 + i, rows - 1);
+                const uint r = min(row0 + i, rows - 1);
                 a[i] = query + (ulong)(r / head_count) * query_stride + r % head_count * HEAD_SIZE;
+                row_end[i] = first_end + r / head_count;
             }
-            float16 c0[8], c1[8];
+            float16 c0[8], c1[8], row_maxima[8];
             #pragma unroll
             for (uint i = 0; i < 8; ++i)
-                c0[i] = c1[i] = 0.0f;
-            for (uint d = 0; d < HEAD_SIZE; ++d) {
-                const float16 b0 = vload16(0, transposed + d * 32), b1 = vload16(1, transposed + d * 32);
+                row_maxima[i] = -INFINITY;
+            for (uint part = 0; part < count; part += 32) {
+                __local const float *b = transposed + part * HEAD_SIZE;
+                #pragma unroll
+                for (uint i = 0; i < 8; ++i)
+                    c0[i] = c1[i] = 0.0f;
+                for (uint d = 0; d < HEAD_SIZE; ++d) {
+                    const float16 b0 = vload16(0, b + d * 32), b1 = vload16(1, b + d * 32);
+                    #pragma unroll
+                    for (uint i = 0; i < 8; ++i) {
+                        const float16 value = (float16)(a[i][d]);
+                        c0[i] = fma(value, b0, c0[i]);
+                        c1[i] = fma(value, b1, c1[i]);
+                    }
+                }
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
-                    const float16 value = (float16)(a[i][d]);
-                    c0[i] = fma(value, b0, c0[i]);
-                    c1[i] = fma(value, b1, c1[i]);
+                    float16 s0 = capped16(c0[i], scale, soft_cap), s1 = capped16(c1[i], scale, soft_cap);
+                    if (is_masked) {
+                        const int16 behind0 = as_int16(LANES) + (int)(tile + part - row_end[i]), behind1 = behind0 + 16;
+                        s0 = select(s0, (float16)(-INFINITY), behind0 >= 0 || behind0 < -window);
+                        s1 = select(s1, (float16)(-INFINITY), behind1 >= 0 || behind1 < -window);
+                    }
+                    row_maxima[i] = fmax(row_maxima[i], fmax(s0, s1));
+                    vstore16(s0, 0, scores + i * PREFILL_POSITIONS + part);
+                    vstore16(s1, 1, scores + i * PREFILL_POSITIONS + part);
                 }
             }
             float corrections[8];
             #pragma unroll
             for (uint i = 0; i < 8; ++i) {
-                const uint r = min(block * 8 + i, rows - 1);
-                const uint end = first_end + r / head_count;
-                const uint begin = max((int)end - window, 0);
-                const uint16 position = LANES + tile;
-                const int16 hidden0 = position >= (uint16)(end) || position < (uint16)(begin);
-                const int16 hidden1 = position + 16 >= (uint16)(end) || position + 16 < (uint16)(begin);
-                const float16 s0 = select(capped16(c0[i], scale, soft_cap), (float16)(-INFINITY), hidden0);
-                const float16 s1 = select(capped16(c1[i], scale, soft_cap), (float16)(-INFINITY), hidden1);
-                const float old = maxima[block * 8 + i];
-                const float maximum = fmax(old, max16(fmax(s0, s1)));
+                const float maximum = fmax(maxima[row0 + i], max16(row_maxima[i]));
                 // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
                 const float shift = maximum == -INFINITY ? 0.0f : maximum;
-                const float16 p0 = exp(s0 - shift), p1 = exp(s1 - shift);
-                corrections[i] = exp(old - shift);
-                maxima[block * 8 + i] = maximum;
-                weights[block * 8 + i] = weights[block * 8 + i] * corrections[i] + sum16(p0 + p1);
-                vstore16(p0, 0, scores + (block * 8 + i) * 32);
-                vstore16(p1, 1, scores + (block * 8 + i) * 32);
+                corrections[i] = exp(maxima[row0 + i] - shift);
+                maxima[row0 + i] = maximum;
+                float16 weight = vload16(row0 + i, weights) * corrections[i];
+                for (uint part = 0; part < count; part += 16) {
+                    const float16 p = exp(vload16(0, scores + i * PREFILL_POSITIONS + part) - shift);
+                    weight += p;
+                    vstore16(p, 0, scores + i * PREFILL_POSITIONS + part);
+                }
+                vstore16(weight, row0 + i, weights);
             }
             for (uint d = 0; d < PADDED_HEAD_SIZE; d += 32) {
+                __local float *target = sums + row0 * PADDED_HEAD_SIZE + d;
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
-                    c0[i] = vload16(0, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d) * corrections[i];
-                    c1[i] = vload16(1, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d) * corrections[i];
+                    c0[i] = vload16(0, target + i * PADDED_HEAD_SIZE) * corrections[i];
+                    c1[i] = vload16(1, target + i * PADDED_HEAD_SIZE) * corrections[i];
                 }
-                for (uint j = 0; j < 32; ++j) {
+                for (uint j = 0; j < count; ++j) {
                     const float16 b0 = vload16(0, v + j * PADDED_HEAD_SIZE + d);
                     const float16 b1 = vload16(1, v + j * PADDED_HEAD_SIZE + d);
                     #pragma unroll
                     for (uint i = 0; i < 8; ++i) {
-                        const float16 p = (float16)(scores[(block * 8 + i) * 32 + j]);
+                        const float16 p = (float16)(scores[i * PREFILL_POSITIONS + j]);
                         c0[i] = fma(p, b0, c0[i]);
                         c1[i] = fma(p, b1, c1[i]);
                     }
                 }
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
-                    vstore16(c0[i], 0, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d);
-                    vstore16(c1[i], 1, sums + (block * 8 + i) * PADDED_HEAD_SIZE + d);
+                    vstore16(c0[i], 0, target + i * PADDED_HEAD_SIZE);
+                    vstore16(c1[i], 1, target + i * PADDED_HEAD_SIZE);
                 }
             }
         }
@@ -307,7 +331,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
 
     for (uint r = 0; r < rows; ++r) {
         __global float *target = out + (ulong)(r / head_count) * out_stride + r % head_count * HEAD_SIZE;
-        const float factor = 1.0f / weights[r];
+        const float factor = 1.0f / sum16(vload16(r, weights));
         for (uint d = 0; d * 16 < HEAD_SIZE; ++d)
             store_row16(vload16(d, sums + r * PADDED_HEAD_SIZE) * factor, target, d);
     }

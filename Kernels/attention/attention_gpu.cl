@@ -1,5 +1,5 @@
-// Attention for GPUs: work-groups that share local memory. OpenCL C 1.2 without extensions or vector literals, so that a
-// prelude can compile the same text as CUDA C. Arguments up to `soft_cap` as in attention_common.cl.
+// Attention for GPUs: work-groups that share local memory. OpenCL C 1.2 without extensions or vector literals, so that
+// a prelude can compile the same text as CUDA C. Arguments up to `soft_cap` as in attention_common.cl.
 
 inline float capped(const float score, const float scale, const float soft_cap)
 {

@@ -1,4 +1,4 @@
-// Stores each token's keys and values in the paged cache (Kwon et al., 2023); where a table is given, keys are rotated on
+// Stores each token's keys and values in the paged cache (Kwon et al., 2023); with a table, keys are rotated on
 // their way (formula in common/rope.cl) and the query in place.
 //
 //   query       [tokens, heads * head_size] f32 or null, rows query_stride apart

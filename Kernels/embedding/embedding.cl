@@ -1,7 +1,7 @@
 // output[t, :] = table[ids[t], :] (+ output[t, :] where accumulate is set).
 //
 //   ids     [tokens] int32
-//   table   [part_rows, columns]: rows part_start ..< part_start + part_rows of the whole table, in the kernel's format;
+//   table   [part_rows, columns]: rows part_start ..< part_start + part_rows of the table, in the kernel's format;
 //           tokens whose id lies in another part are left to that part's launch
 //   scales  [all rows] f32, only for int8: table[v, c] = scales[v] * q[v, c]
 //   output  [tokens, columns] f32, rows output_stride apart

@@ -68,7 +68,7 @@ inline void finish16(
 }
 
 #define FINISH16(y, value, t, column)                                                                                  \
-    finish16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset,      \
+    finish16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset, \
              residual_stride, out + out_offset, out_stride, flags)
 
 #if defined(VECTOR_TOKENS)
@@ -76,9 +76,9 @@ inline void finish16(
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens,
 // VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], local [1]. Local memory: none.
-// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a divisor of 16: rows at a time;
-// one row at a time is one stream, which the prefetchers follow best), VECTOR_STEPS (16-feature steps with sums of their
-// own, so that the adds do not wait for each other).
+// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a divisor of 16: rows at a
+// time; one is a single stream, which prefetchers follow best), VECTOR_STEPS (16-feature steps with sums of their own,
+// so that the adds do not wait for each other).
 
 // Adds features k ..< k + 16 of all rows and tokens.
 #define VECTOR_STEP(sums, k)                                                                                           \

@@ -86,8 +86,8 @@ void MATMUL_NAME(matmul_rows)(MATMUL_PARAMETERS)
 #endif
 
 #if defined(TILE_INPUTS)
-// matmul_tile_<format>: many tokens. A work-group of 16 x 16 computes 64 tokens x 64 weight rows (gated: 32 gate rows and
-// their 32 value rows); a work-item 4 x 4 of them, from tiles of TILE_INPUTS features in local memory.
+// matmul_tile_<format>: many tokens. A work-group of 16 x 16 computes 64 tokens x 64 weight rows (gated: 32 gate rows
+// and their 32 value rows); a work-item 4 x 4 of them, from tiles of TILE_INPUTS features in local memory.
 //
 // Geometry: global [ceil(columns / tile columns) * 256, ceil(T / 64)], local [256, 1]; tile columns: 64, gated 32.
 // Local memory: 2 * TILE_INPUTS * 68 * 4 bytes.

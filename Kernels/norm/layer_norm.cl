@@ -9,6 +9,7 @@
 //   bias      [columns] f32 or null
 //   output    [rows, columns] f32; may be x where sum is not
 
+#if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
 __kernel void layer_norm_row_f32(
     __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
@@ -69,6 +70,7 @@ __kernel void layer_norm_row_f32(
     }
 }
 
+#else
 // GPUs. One work-group a row, a power of two of work-items, 4 bytes of local memory each.
 __kernel void layer_norm_group_f32(
     __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
@@ -103,3 +105,4 @@ __kernel void layer_norm_group_f32(
         output[c] = bias ? y + bias[c] : y;
     }
 }
+#endif

@@ -7,6 +7,7 @@
 //   weight    [columns] f32
 //   output    [rows, columns] f32; may be x where sum is not
 
+#if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
 __kernel void rms_norm_row_f32(
     __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
@@ -47,6 +48,7 @@ __kernel void rms_norm_row_f32(
     }
 }
 
+#else
 // GPUs. One work-group a row, a power of two of work-items, 4 bytes of local memory each.
 __kernel void rms_norm_group_f32(
     __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
@@ -72,3 +74,4 @@ __kernel void rms_norm_group_f32(
         output[c] = s * scale * weight[c];
     }
 }
+#endif

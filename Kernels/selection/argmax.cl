@@ -1,9 +1,10 @@
-// indices[r] = the column of the largest element of row r, the lowest column on a tie. NaNs lose against every number; a
+// indices[r] = the column of the largest element of row r, the lowest column on a tie. NaNs lose to every number; a
 // row of NaNs gives column 0.
 //
 //   x        [rows, columns] f32, rows x_stride apart
 //   indices  [rows] int32
 
+#if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
 __kernel void argmax_row_f32(
     __global const float *x, ulong x_offset, __global int *indices, ulong indices_offset, uint rows, uint columns,
@@ -47,6 +48,7 @@ __kernel void argmax_row_f32(
     indices[indices_offset + row] = max(column, 0);
 }
 
+#else
 // GPUs. One work-group a row, a power of two of work-items, 8 bytes of local memory each.
 __kernel void argmax_group_f32(
     __global const float *x, ulong x_offset, __global int *indices, ulong indices_offset, uint rows, uint columns,
@@ -79,3 +81,4 @@ __kernel void argmax_group_f32(
     }
     if (item == 0) indices[indices_offset + row] = max(column_of[0], 0);
 }
+#endif

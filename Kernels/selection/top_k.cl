@@ -1,4 +1,4 @@
-// The `count` largest elements of each row, largest first, the lower column first on a tie; NaNs come after every number.
+// The `count` largest elements of each row, largest first, the lower column first on a tie; NaNs come last.
 //
 //   x        [rows, columns] f32, rows x_stride apart
 //   values   [rows, count] f32, rows values_stride apart
@@ -15,6 +15,7 @@ inline uint order_key(float value) {
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
+#if ROW_IS_WORK_ITEM
 // Puts column c into the sorted list of at most `count`; a later column never passes an equal key.
 inline void insert_sorted(uint *keys, int *columns, uint *filled, uint count, uint key, int column) {
     uint place = *filled < count ? (*filled)++ : count - 1;
@@ -59,6 +60,7 @@ __kernel void top_k_row_f32(
     }
 }
 
+#else
 // GPUs. One work-group a row. Finds the key of the count-th largest by radix selection, a byte a pass, then, among the
 // elements equal to it, the column of the last one wanted in the same way; collects exactly `count` elements and ranks
 // them. Local memory: 4 * (256 + 4 + 2 * TOP_K_MAX) bytes.
@@ -134,3 +136,4 @@ __kernel void top_k_group_f32(
         indices[rank] = best[i];
     }
 }
+#endif

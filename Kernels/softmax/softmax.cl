@@ -10,6 +10,7 @@
 // Elements whose maximum is found together before the sum is rescaled; they stay in the first-level cache.
 #define SOFTMAX_BLOCK 256
 
+#if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
 __kernel void softmax_row_f32(
     __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
@@ -48,6 +49,7 @@ __kernel void softmax_row_f32(
     for (; c < columns; c++) output[c] = exp(scale * x[c] - maximum) * inverse;
 }
 
+#else
 // GPUs. One work-group a row, a power of two of work-items, 4 bytes of local memory each.
 __kernel void softmax_group_f32(
     __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
@@ -75,3 +77,4 @@ __kernel void softmax_group_f32(
         output[c] = exp(scale * x[c] - row_maximum) * inverse;
     }
 }
+#endif

@@ -42,9 +42,7 @@
     F(clFinish, int32_t, (cl_command_queue))                                                                           \
     F(clGetEventInfo, int32_t, (cl_event, uint32_t, size_t, void *, size_t *))                                         \
     F(clGetEventProfilingInfo, int32_t, (cl_event, uint32_t, size_t, void *, size_t *))                                \
-    F(clReleaseEvent, int32_t, (cl_event))                                                                             \
-    F(clCreateUserEvent, cl_event, (cl_context, int32_t *))                                                            \
-    F(clSetUserEventStatus, int32_t, (cl_event, int32_t))
+    F(clReleaseEvent, int32_t, (cl_event))
 
 #define OCL_FIELD(name, result, parameters) result(*name) parameters;
 static struct { OCL_FUNCTIONS(OCL_FIELD) } cl;
@@ -185,8 +183,8 @@ int32_t ocl_enqueue_write_buffer(
     return cl.clEnqueueWriteBuffer(queue, memory, blocking, offset, size, pointer, 0, NULL, NULL);
 }
 
-int32_t ocl_enqueue_marker(cl_command_queue queue, cl_event wait, cl_event *event) {
-    return cl.clEnqueueMarkerWithWaitList(queue, wait ? 1 : 0, wait ? &wait : NULL, event);
+int32_t ocl_enqueue_marker(cl_command_queue queue, cl_event *event) {
+    return cl.clEnqueueMarkerWithWaitList(queue, 0, NULL, event);
 }
 
 int32_t ocl_flush(cl_command_queue queue) { return cl.clFlush(queue); }
@@ -202,7 +200,3 @@ int32_t ocl_get_event_profiling_info(cl_event event, uint32_t name, size_t size,
 }
 
 int32_t ocl_release_event(cl_event event) { return cl.clReleaseEvent(event); }
-
-cl_event ocl_create_user_event(cl_context context, int32_t *error) { return cl.clCreateUserEvent(context, error); }
-
-int32_t ocl_set_user_event_status(cl_event event, int32_t status) { return cl.clSetUserEventStatus(event, status); }

@@ -40,8 +40,21 @@ public final class CPUBackend: Backend {
         }
     }
 
+    /// What multiplies FP32 weights with many tokens.
+    public enum MatrixLibrary: String, Sendable, Hashable, CaseIterable {
+        /// The kernels here on AVX-512, where they are the faster ones (docs/numerics.md); elsewhere OpenBLAS where it is
+        /// installed and multiplies correctly.
+        case automatic
+        /// The kernels here.
+        case kernels
+        /// OpenBLAS, opened at run time.
+        case openBLAS
+    }
+
     public let threadCount: Int
     public let instructionSet: InstructionSet
+    /// The OpenBLAS in use, such as "OpenBLAS 0.3.21 (Cooperlake)"; `nil` where it is not used.
+    public let openBLASName: String?
     // SAFETY (this and what follows): only one thread at a time uses a backend.
     nonisolated(unsafe) let context: OpaquePointer
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
@@ -51,9 +64,13 @@ public final class CPUBackend: Backend {
     /// - Parameters:
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
     ///   - instructionSet: `nil`: the widest one.
+    ///   - matrixLibrary: what multiplies FP32 weights with many tokens.
     /// - Throws: `BackendError.invalidArgument` for a thread count that is not in 1...1024, `.unsupported` for instructions
-    ///   that this machine lacks, `.outOfMemory` where the threads cannot be started.
-    public init(threadCount: Int? = nil, instructionSet: InstructionSet? = nil) throws {
+    ///   that this machine lacks, `.libraryMissing` where OpenBLAS was asked for and cannot be used, `.outOfMemory` where
+    ///   the threads cannot be started.
+    public init(
+        threadCount: Int? = nil, instructionSet: InstructionSet? = nil, matrixLibrary: MatrixLibrary = .automatic
+    ) throws {
         let threads = threadCount ?? min(Int(cpuk_available_processors()), CPUBackend.maxThreadCount)
         guard (1...CPUBackend.maxThreadCount).contains(threads) else {
             throw BackendError.invalidArgument(
@@ -63,12 +80,27 @@ public final class CPUBackend: Backend {
         guard chosen.isSupported else {
             throw BackendError.unsupported(op: "instruction set \(chosen)", reason: "this processor lacks it")
         }
+        let library = try CPUBackend.openLibrary(matrixLibrary, for: chosen)
         guard let context = cpuk_create(Int32(threads), chosen.kernelValue) else {
             throw BackendError.outOfMemory(requestedByteCount: 0, device: "CPU (starting \(threads) threads)")
         }
         self.threadCount = threads
         self.instructionSet = chosen
         self.context = context
+        openBLASName = library?.summary
+        if let library { cpuk_set_sgemm(context, library.sgemm) }
+    }
+
+    private static func openLibrary(
+        _ choice: MatrixLibrary, for instructionSet: InstructionSet
+    ) throws -> openblas_library? {
+        guard choice == .openBLAS || (choice == .automatic && instructionSet != .avx512) else { return nil }
+        // A library that is older than the processor falls back to slower kernels unless told.
+        let coreType = InstructionSet.avx512.isSupported ? "Cooperlake" : nil
+        var library = openblas_library()
+        if openblas_open(&library, coreType) { return library }
+        guard choice == .openBLAS else { return nil }
+        throw BackendError.libraryMissing(name: "OpenBLAS", reason: library.problem)
     }
 
     deinit { cpuk_destroy(context) }
@@ -77,6 +109,7 @@ public final class CPUBackend: Backend {
 
     public var summary: String {
         "cpu: \(threadCount) thread\(threadCount == 1 ? "" : "s"), \(instructionSet)"
+            + (openBLASName.map { ", \($0)" } ?? "")
     }
 
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
@@ -162,6 +195,22 @@ public final class CPUBackend: Backend {
             collected.add(kernel(), elapsed: elapsed, byteCount: byteCount(), flopCount: flopCount())
         }
         return result
+    }
+}
+
+extension openblas_library {
+    /// Why it cannot be used.
+    fileprivate var problem: String { text(reason) }
+
+    /// Name, version and kernels.
+    fileprivate var summary: String {
+        let version = text(configuration).split(separator: " ").prefix(2).joined(separator: " ")
+        return "\(version) (\(text(core_name)))"
+    }
+
+    /// A C array of characters that ends with a zero.
+    private func text<Characters>(_ characters: Characters) -> String {
+        withUnsafeBytes(of: characters) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 }
 

@@ -26,7 +26,9 @@ typedef struct {
 } rope_job;
 
 #define FOR_EACH_TOKEN(job, task, token) \
-    for (int64_t token = (task) * (job)->rows / (job)->tasks; token < ((task) + 1) * (job)->rows / (job)->tasks; token++)
+    for (int64_t token = (task) * (job)->rows / (job)->tasks, \
+                 token_end = ((task) + 1) * (job)->rows / (job)->tasks; \
+         token < token_end; token++)
 
 static void rope_task(void *argument, int64_t task, int worker) {
     (void)worker;

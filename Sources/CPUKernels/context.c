@@ -93,16 +93,15 @@ static void *allocate(int64_t bytes) {
 
 bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
     scratch_memory next = {.limits = *limits};
-    int64_t packed = bounded_product(at_most(limits->tokens, TOKEN_BLOCK), limits->matmul_inputs);
     int64_t chunks = divide_up(at_least(limits->context_length, 1), ATTENTION_CHUNK);
     int64_t partial = bounded_product(
         bounded_product(bounded_product(limits->sequences, limits->heads), chunks),
         CHUNK_HEADER + at_least(limits->head_size, 0));
-    int64_t panels = bounded_product(2 * context->kernels->panel_rows * (int64_t)sizeof(float), limits->matmul_inputs);
-    int64_t attention = at_least(sizeof(prefill_scratch), sizeof(decode_scratch));
-    if (packed < 0 || partial < 0 || panels < 0 || limits->sequences < 0) return false;
-    next.shared_count = at_least(packed, partial);
-    next.thread_bytes = divide_up(at_least(panels, attention), 4096) * 4096;
+    int64_t per_thread = at_least(sizeof(prefill_scratch), sizeof(decode_scratch));
+    if (context->sgemm) per_thread = at_least(per_thread, 2 * SGEMM_OUTPUTS * SGEMM_TOKENS * (int64_t)sizeof(float));
+    if (partial < 0 || limits->sequences < 0) return false;
+    next.shared_count = partial;
+    next.thread_bytes = divide_up(per_thread, 4096) * 4096;
     next.shared = allocate(next.shared_count * (int64_t)sizeof(float));
     next.sequence_starts = allocate((limits->sequences + 1) * 2 * (int64_t)sizeof(int64_t));
     next.thread_memory = allocate(bounded_product(next.thread_bytes, pool_threads(context->pool)));

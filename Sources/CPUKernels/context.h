@@ -4,17 +4,17 @@
 #include "kernels.h"
 #include "pool.h"
 
-/// Tokens whose activations are packed at once for a product of many rows.
-enum { TOKEN_BLOCK = 512 };
+/// Outputs and tokens of one product that is left to a BLAS library.
+enum { SGEMM_OUTPUTS = 128, SGEMM_TOKENS = 512 };
 
 typedef struct {
     cpuk_limits limits;
-    /// Packed activations, or the partial results of attention.
+    /// The partial results of attention.
     float *shared;
     int64_t shared_count;
     /// First task and first partial result of each sequence.
     int64_t *sequence_starts;
-    /// One piece a thread: panels of weights, or the scratch of attention.
+    /// One piece a thread, for a tile of attention or the products of a BLAS library.
     char *thread_memory;
     int64_t thread_bytes;
 } scratch_memory;
@@ -34,7 +34,7 @@ static inline int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
 static inline int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Work below this many nanoseconds (roughly: bytes at 16 a nanosecond) is not worth another thread.
+/// Work that touches fewer bytes (some microseconds) is not worth another thread.
 enum { MIN_PARALLEL_BYTES = 48 * 1024 };
 
 /// Runs tasks on all threads, or on the caller alone where so few `bytes` are touched that waking costs more.

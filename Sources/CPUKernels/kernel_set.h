@@ -12,8 +12,7 @@
 
 #define KERNEL_TABLE(isa_value)                                                                                       \
     {                                                                                                                 \
-        .isa = isa_value, .panel_rows = PANEL_ROWS, .panel_tokens = PANEL_TOKENS, .dot_rows = dot_rows,               \
-        .pack_rows = pack_rows, .pack_tokens = pack_tokens, .multiply_panels = multiply_panels,                       \
+        .isa = isa_value, .group_tokens = GROUP_TOKENS, .dot_rows = dot_rows,                                          \
         .finish_row = finish_row, .norm_row = norm_row, .activate_row = activate_row,                                 \
         .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed_row = embed_row,                     \
         .rope_head = rope_head, .store_row = store_row, .attention_prefill = attention_prefill,                       \

@@ -2,7 +2,7 @@
 #pragma once
 #include "CPUKernels.h"
 
-/// Tokens that the row kernels take at once.
+/// Most tokens that the row kernels take at once.
 enum { MAX_ROW_TOKENS = 8 };
 /// Keys of one step of prefill attention.
 enum { ATTENTION_KEY_TILE = 64 };
@@ -51,22 +51,13 @@ typedef struct {
 
 typedef struct {
     cpuk_isa isa;
-    /// Rows of a packed panel of weights, and tokens of a packed panel of activations at most.
-    int panel_rows, panel_tokens;
+    /// Tokens that `dot_rows` takes at once with the least loads a product.
+    int group_tokens;
 
     /// `y[t * ldy + r] = x[t] . row r` for packed rows of one part; up to MAX_ROW_TOKENS tokens.
     void (*dot_rows)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
         int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy);
-    /// `panel[k * panel_rows + r] = row r, column k`, for `count` rows of one part starting at row `first` of the panel.
-    void (*pack_rows)(
-        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, int64_t columns,
-        float *panel, int64_t first);
-    /// `panel[k * tokens + t] = x[t, k]`.
-    void (*pack_tokens)(const float *x, int64_t ldx, int64_t tokens, int64_t columns, float *panel);
-    /// `y[t * ldy + r] = sum_k x[k * tokens + t] panel[k * panel_rows + r]` for a whole panel of rows.
-    void (*multiply_panels)(
-        const float *x, int64_t tokens, const float *panel, int64_t columns, float *y, int64_t ldy);
     /// Finishes `count` outputs of one row. `up` is read only where gated; `residual` may be NULL or `output`.
     void (*finish_row)(
         const epilogue *epilogue, int64_t n0, int64_t count, const float *y, const float *up, const float *residual,

@@ -2,12 +2,12 @@
 #include "context.h"
 
 enum {
-    /// Up to this many tokens, rows of weights are taken as they are; above, they are packed first.
-    MAX_UNPACKED_TOKENS = 24,
-    /// Outputs of one step of the unpacked product.
-    ROW_STEP = 32,
-    MAX_PANEL_TOKENS = 16,
-    MAX_PANEL_ROWS = 32,
+    /// Outputs of one step, whose weights stay in the second-level cache while tokens pass.
+    ROW_STEP = 64,
+    /// Bytes of activations that stay there too while rows pass.
+    TOKEN_BLOCK_BYTES = 192 * 1024,
+    /// Fewer tokens than this are faster without a library's packing.
+    MIN_SGEMM_TOKENS = 32,
 };
 
 typedef struct {
@@ -16,8 +16,10 @@ typedef struct {
     epilogue epilogue;
     /// Output columns, and how many a task takes.
     int64_t outputs, outputs_per_task;
-    /// Tokens `first..<first + tokens` are under way, in `panels` packed panels, split over `token_splits` tasks.
-    int64_t first, tokens, panels, token_splits;
+    /// Pieces the tokens are cut into, where outputs alone make too few tasks.
+    int64_t token_splits;
+    /// Tokens whose activations are kept in cache.
+    int64_t block_tokens;
 } matmul_job;
 
 // Calls `body` for each piece of rows `n0..<n0 + count` that lies in one part.
@@ -48,14 +50,6 @@ static void dot(const matmul_job *job, int64_t n0, int64_t count, int64_t t0, in
     })
 }
 
-static void pack(const matmul_job *job, int64_t n0, int64_t count, float *panel) {
-    const cpuk_weight *weight = job->args->weight;
-    FOR_EACH_PIECE(weight, n0, count, {
-        job->context->kernels->pack_rows(
-            weight->format, rows, weight->row_bytes, scales, piece, weight->columns, panel, offset);
-    })
-}
-
 static void finish(
     const matmul_job *job, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy) {
@@ -69,69 +63,60 @@ static void finish(
     }
 }
 
-static void unpacked_task(void *argument, int64_t task, int worker) {
-    (void)worker;
-    const matmul_job *job = argument;
-    const int64_t tokens = job->args->tokens, groups = divide_up(tokens, MAX_ROW_TOKENS);
+static void multiply_step(const matmul_job *job, int64_t n, int64_t count, int64_t first, int64_t tokens) {
+    const int64_t per_group = tokens <= MAX_ROW_TOKENS ? MAX_ROW_TOKENS : job->context->kernels->group_tokens;
+    const int64_t groups = divide_up(tokens, per_group);
     float y[MAX_ROW_TOKENS * ROW_STEP], up[MAX_ROW_TOKENS * ROW_STEP];
-    int64_t end = at_most((task + 1) * job->outputs_per_task, job->outputs);
-    for (int64_t n = task * job->outputs_per_task; n < end; n += ROW_STEP) {
-        int64_t count = at_most(end - n, ROW_STEP);
-        for (int64_t group = 0; group < groups; group++) {
-            int64_t t0 = group * tokens / groups, t1 = (group + 1) * tokens / groups;
-            dot(job, n, count, t0, t1 - t0, y, ROW_STEP);
-            if (job->epilogue.gated) dot(job, job->outputs + n, count, t0, t1 - t0, up, ROW_STEP);
-            finish(job, n, count, t0, t1 - t0, y, up, ROW_STEP);
-        }
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t t0 = group * tokens / groups, t1 = (group + 1) * tokens / groups;
+        dot(job, n, count, first + t0, t1 - t0, y, ROW_STEP);
+        if (job->epilogue.gated) dot(job, job->outputs + n, count, first + t0, t1 - t0, up, ROW_STEP);
+        finish(job, n, count, first + t0, t1 - t0, y, up, ROW_STEP);
     }
 }
 
-static int64_t panel_begin(const matmul_job *job, int64_t panel) { return panel * job->tokens / job->panels; }
-
-static void pack_tokens_task(void *argument, int64_t task, int worker) {
+static void matmul_task(void *argument, int64_t task, int worker) {
     (void)worker;
     const matmul_job *job = argument;
-    const cpuk_rows x = job->args->x;
-    int64_t begin = panel_begin(job, task), end = panel_begin(job, task + 1), columns = job->args->weight->columns;
-    job->context->kernels->pack_tokens(
-        x.data + (job->first + begin) * x.stride, x.stride, end - begin, columns,
-        job->context->scratch.shared + begin * columns);
+    const int64_t split = task % job->token_splits, slice = task / job->token_splits;
+    const int64_t end = at_most((slice + 1) * job->outputs_per_task, job->outputs);
+    const int64_t last = (split + 1) * job->args->tokens / job->token_splits;
+    for (int64_t t = split * job->args->tokens / job->token_splits; t < last; t += job->block_tokens)
+        for (int64_t n = slice * job->outputs_per_task; n < end; n += ROW_STEP)
+            multiply_step(job, n, at_most(end - n, ROW_STEP), t, at_most(last - t, job->block_tokens));
 }
 
-static void packed_task(void *argument, int64_t task, int worker) {
+// The same by a BLAS library on this thread alone, from a whole slice of outputs into scratch.
+static void sgemm_task(void *argument, int64_t task, int worker) {
+    enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
     const matmul_job *job = argument;
-    const kernel_table *kernels = job->context->kernels;
-    const int64_t columns = job->args->weight->columns, rows = kernels->panel_rows;
-    const int64_t n = task / job->token_splits * rows, split = task % job->token_splits;
-    const int64_t count = at_most(rows, job->outputs - n);
-    float *panel = thread_scratch(job->context, worker), *up_panel = panel + columns * rows;
-    float y[MAX_PANEL_TOKENS * MAX_PANEL_ROWS], up[MAX_PANEL_TOKENS * MAX_PANEL_ROWS];
-    pack(job, n, count, panel);
-    if (job->epilogue.gated) pack(job, job->outputs + n, count, up_panel);
-    int64_t end = (split + 1) * job->panels / job->token_splits;
-    for (int64_t p = split * job->panels / job->token_splits; p < end; p++) {
-        int64_t t0 = panel_begin(job, p), tokens = panel_begin(job, p + 1) - t0;
-        const float *x = job->context->scratch.shared + t0 * columns;
-        kernels->multiply_panels(x, tokens, panel, columns, y, rows);
-        if (job->epilogue.gated) kernels->multiply_panels(x, tokens, up_panel, columns, up, rows);
-        finish(job, n, count, job->first + t0, tokens, y, up, rows);
+    const cpuk_matmul_args *args = job->args;
+    const cpuk_weight *weight = args->weight;
+    const int64_t n = task * SGEMM_OUTPUTS, count = at_most(SGEMM_OUTPUTS, job->outputs - n);
+    float *products = thread_scratch(job->context, worker);
+    for (int64_t t = 0; t < args->tokens; t += SGEMM_TOKENS) {
+        const int tokens = (int)at_most(SGEMM_TOKENS, args->tokens - t), columns = (int)weight->columns;
+        const float *x = args->x.data + t * args->x.stride;
+        for (int half = 0; half < (args->gated ? 2 : 1); half++) {
+            float *y = products + half * SGEMM_TOKENS * SGEMM_OUTPUTS;
+            FOR_EACH_PIECE(weight, half * job->outputs + n, count, {
+                (void)scales;
+                job->context->sgemm(
+                    ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, tokens, (int)piece, columns, 1, x, (int)args->x.stride,
+                    (const float *)rows, columns, 0, y + offset, SGEMM_OUTPUTS);
+            })
+        }
+        finish(job, n, count, t, tokens, products, products + SGEMM_TOKENS * SGEMM_OUTPUTS, SGEMM_OUTPUTS);
     }
 }
 
-static void multiply_packed(matmul_job *job) {
-    cpuk_context *context = job->context;
-    const int64_t tokens = job->args->tokens, columns = job->args->weight->columns;
-    const int64_t row_panels = divide_up(job->outputs, context->kernels->panel_rows);
-    // As many pieces as keep every thread busy, each packing its own copy of the weights.
-    const int64_t wanted = 4 * (int64_t)pool_threads(context->pool);
-    for (job->first = 0; job->first < tokens; job->first += TOKEN_BLOCK) {
-        job->tokens = at_most(tokens - job->first, TOKEN_BLOCK);
-        job->panels = divide_up(job->tokens, context->kernels->panel_tokens);
-        job->token_splits = at_least(1, at_most(job->panels, wanted / row_panels));
-        run_tasks(context, pack_tokens_task, job, job->panels, job->tokens * columns * 4);
-        run_tasks(
-            context, packed_task, job, row_panels * job->token_splits, job->outputs * columns * job->tokens / 4);
-    }
+static bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *args) {
+    const cpuk_weight *weight = args->weight;
+    if (!context->sgemm || weight->format != CPUK_F32 || args->tokens < MIN_SGEMM_TOKENS) return false;
+    if (weight->columns < 1 || weight->columns > INT32_MAX || args->x.stride > INT32_MAX) return false;
+    for (int64_t part = 0; part < weight->part_count; part++)
+        if ((uintptr_t)weight->parts[part].data % sizeof(float) != 0) return false;
+    return true;
 }
 
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
@@ -142,14 +127,18 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         .bias = args->bias, .gate_bias = args->bias && args->gated ? args->bias + job.outputs : NULL,
         .activation = args->activation, .gated = args->gated};
     if (args->tokens == 0 || job.outputs == 0) return;
-    if (args->tokens > MAX_UNPACKED_TOKENS) {
-        multiply_packed(&job);
+    if (takes_sgemm(context, args)) {
+        pool_run(context->pool, sgemm_task, &job, divide_up(job.outputs, SGEMM_OUTPUTS));
         return;
     }
-    int64_t bytes = weight->row_bytes * (args->gated ? 2 : 1);
-    int64_t tasks = task_count(context, job.outputs, bytes);
+    const int64_t row_bytes = weight->row_bytes * (args->gated ? 2 : 1), group = context->kernels->group_tokens;
+    // Time goes by bytes for few tokens and by products for many.
+    const int64_t cost = row_bytes * at_least(1, args->tokens / 4);
+    int64_t tasks = task_count(context, job.outputs, cost);
     job.outputs_per_task = divide_up(divide_up(job.outputs, tasks), 8) * 8;
-    run_tasks(
-        context, unpacked_task, &job, divide_up(job.outputs, job.outputs_per_task),
-        job.outputs * bytes * at_least(1, args->tokens / 4));
+    tasks = divide_up(job.outputs, job.outputs_per_task);
+    const int64_t wanted = 2 * (int64_t)pool_threads(context->pool);
+    job.token_splits = tasks >= wanted ? 1 : at_least(1, at_most(wanted / tasks, args->tokens / (4 * group)));
+    job.block_tokens = at_least(group, TOKEN_BLOCK_BYTES / at_least(4, weight->columns * 4) / group * group);
+    run_tasks(context, matmul_task, &job, tasks * job.token_splits, job.outputs * cost);
 }

@@ -1,69 +1,81 @@
-// Matrix products of one instruction set: rows of weights against few tokens, and packed panels against many.
+// Matrix products of one instruction set.
+//
+// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time, so
+// that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is packed,
+// and narrow formats are widened in registers.
 #pragma once
 
-// ---- Few tokens: T dot products with each of R rows at a time, everything in registers, weights read once.
+enum { MAX_BLOCK_ROWS = 4, MAX_BLOCK_SUMS = 32, LINE_BYTES = 64 };
+// Rows at a time for T tokens: their sums, a vector of weights each and one of activations fit the registers. One token
+// takes one row: a single stream of addresses is what the hardware prefetches best.
+#if VECTOR_REGISTERS >= 32
+#define ROWS_FOR(T) ((T) == 1 ? 1 : (T) <= 6 ? 4 : 3)
+enum { GROUP_TOKENS = 6 };
+#else
+#define ROWS_FOR(T) ((T) == 1 ? 1 : (T) <= 2 ? 4 : (T) == 3 ? 3 : (T) <= 5 ? 2 : 1)
+enum { GROUP_TOKENS = 5 };
+#endif
 
-// R * T sums; the order of additions in one sum does not depend on R.
+// Lane sums of `count` vectors. `sums` holds whole groups of VL; the rest of the last group is zero.
+INLINE void sum_groups(const int count, vf *sums, float *totals) {
+    UNROLL for (int i = 0; i < count; i += VL) store(totals + i, sum_each(sums + i));
+}
+
+INLINE void dot_step(
+    const int format, const int R, const int T, const char *rows, int64_t row_bytes, const float *x, int64_t ldx,
+    int64_t k, vf *sums) {
+    vf w[MAX_BLOCK_ROWS];
+    UNROLL for (int r = 0; r < R; r++) w[r] = load_as_float(format, rows + r * row_bytes, k);
+    UNROLL for (int t = 0; t < T; t++) {
+        vf tokens = load(x + t * ldx + k);
+        UNROLL for (int r = 0; r < R; r++) sums[t * R + r] = fma_v(w[r], tokens, sums[t * R + r]);
+    }
+}
+
+// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of these,
+// in order of address, which is what the hardware then runs ahead of. One row at a time is such a stream by itself, and
+// hints only slow it down.
+INLINE void prefetch_next(const int format, const int R, const char *rows, int64_t row_bytes, int64_t k) {
+    const int bytes = R * VL * (int)format_bytes(format);
+    if (R == 1) return;
+    UNROLL for (int i = 0; i < bytes; i += LINE_BYTES)
+        __builtin_prefetch(rows + R * row_bytes + k * R * format_bytes(format) + i, 0, 1);
+}
+
+// R * T sums in registers. The order of additions within one sum depends on neither R nor T, so a token's result is the
+// same alone and among others.
 INLINE void dot_block(
     const int format, const int R, const int T, const char *rows, int64_t row_bytes, const float *scales,
     const float *x, int64_t ldx, int64_t columns, float *y, int64_t ldy) {
-    vf sums[4][MAX_ROW_TOKENS];
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int t = 0; t < T; t++) sums[r][t] = splat(0);
+    enum { STEPS = 4 };
+    vf sums[MAX_BLOCK_SUMS];
+    UNROLL for (int i = 0; i < MAX_BLOCK_SUMS; i++) sums[i] = splat(0);
     int64_t k = 0;
+    if (R == 1) {
+        for (; k + STEPS * VL <= columns; k += STEPS * VL)
+            UNROLL for (int step = 0; step < STEPS; step++)
+                dot_step(format, R, T, rows, row_bytes, x, ldx, k + step * VL, sums);
+    }
     for (; k + VL <= columns; k += VL) {
-        vf w[4];
-        UNROLL for (int r = 0; r < R; r++) w[r] = load_as_float(format, rows + r * row_bytes, k);
-        UNROLL for (int t = 0; t < T; t++) {
-            vf tokens = load(x + t * ldx + k);
-            UNROLL for (int r = 0; r < R; r++) sums[r][t] = fma_v(w[r], tokens, sums[r][t]);
-        }
+        dot_step(format, R, T, rows, row_bytes, x, ldx, k, sums);
+        prefetch_next(format, R, rows, row_bytes, k);
     }
     if (k < columns) {
-        vf w[4];
+        vf w[MAX_BLOCK_ROWS];
         UNROLL for (int r = 0; r < R; r++)
             w[r] = load_part_as_float(format, rows + r * row_bytes, k, columns - k);
         UNROLL for (int t = 0; t < T; t++) {
             vf tokens = load_part(x + t * ldx + k, columns - k);
-            UNROLL for (int r = 0; r < R; r++) sums[r][t] = fma_v(w[r], tokens, sums[r][t]);
+            UNROLL for (int r = 0; r < R; r++) sums[t * R + r] = fma_v(w[r], tokens, sums[t * R + r]);
         }
     }
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int t = 0; t < T; t++) {
-            float sum = sum_lanes(sums[r][t]);
-            y[t * ldy + r] = format == CPUK_I8 ? sum * scales[r] : sum;
-        }
-}
-
-// One token: two sums a row hide the latency of the additions.
-INLINE void dot_block_single(
-    const int format, const int R, const char *rows, int64_t row_bytes, const float *scales, const float *x,
-    int64_t columns, float *y) {
-    vf sums[4][2];
-    UNROLL for (int r = 0; r < R; r++) sums[r][0] = sums[r][1] = splat(0);
-    int64_t k = 0;
-    for (; k + 2 * VL <= columns; k += 2 * VL) {
-        UNROLL for (int u = 0; u < 2; u++) {
-            vf token = load(x + k + u * VL);
-            UNROLL for (int r = 0; r < R; r++)
-                sums[r][u] = fma_v(load_as_float(format, rows + r * row_bytes, k + u * VL), token, sums[r][u]);
-        }
-    }
-    for (; k < columns; k += VL) {
-        int64_t count = columns - k < VL ? columns - k : VL;
-        vf token = load_part(x + k, count);
+    float totals[MAX_BLOCK_SUMS];
+    if (R * T == 1) totals[0] = sum_lanes(sums[0]);
+    else sum_groups(R * T, sums, totals);
+    UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int r = 0; r < R; r++)
-            sums[r][0] = fma_v(load_part_as_float(format, rows + r * row_bytes, k, count), token, sums[r][0]);
-    }
-    UNROLL for (int r = 0; r < R; r++) {
-        float sum = sum_lanes(sums[r][0] + sums[r][1]);
-        y[r] = format == CPUK_I8 ? sum * scales[r] : sum;
-    }
+            y[t * ldy + r] = format == CPUK_I8 ? totals[t * R + r] * scales[r] : totals[t * R + r];
 }
-
-// Rows at a time for T tokens: as many as leave room in the registers for a vector of weights each.
-#define ROWS_FOR(T) \
-    ((VECTOR_REGISTERS - 6) / (T) >= 4 ? 4 : (VECTOR_REGISTERS - 6) / (T) < 1 ? 1 : (VECTOR_REGISTERS - 6) / (T))
 
 #define SCALES_AT(r) (format == CPUK_I8 ? scales + (r) : NULL)
 
@@ -72,13 +84,6 @@ INLINE void dot_rows_of(
     const float *x, int64_t ldx, int64_t columns, float *y, int64_t ldy) {
     const int R = ROWS_FOR(T);
     int64_t r = 0;
-    if (T == 1) {
-        for (; r + 4 <= count; r += 4)
-            dot_block_single(format, 4, rows + r * row_bytes, row_bytes, SCALES_AT(r), x, columns, y + r);
-        for (; r < count; r++)
-            dot_block_single(format, 1, rows + r * row_bytes, row_bytes, SCALES_AT(r), x, columns, y + r);
-        return;
-    }
     for (; r + R <= count; r += R)
         dot_block(format, R, T, rows + r * row_bytes, row_bytes, SCALES_AT(r), x, ldx, columns, y + r, ldy);
     for (; r < count; r++)
@@ -114,65 +119,19 @@ static void dot_rows(
     }
 }
 
-// ---- Many tokens: panels of PANEL_TOKENS x PANEL_ROWS outputs held in registers.
+// ---- Tiles of attention
 
-enum { PANEL_VECTORS = 2, PANEL_ROWS = PANEL_VECTORS * VL };
-#if VECTOR_REGISTERS >= 32 && VL == 16
-enum { PANEL_TOKENS = 14 };
-#elif VECTOR_REGISTERS >= 32
-enum { PANEL_TOKENS = 12 };
-#else
-enum { PANEL_TOKENS = 6 };
-#endif
-
-INLINE void pack_rows_of(
-    const int format, const char *rows, int64_t row_bytes, const float *scales, int64_t count, int64_t columns,
-    float *panel, int64_t first) {
-    for (int64_t r = 0; r < count; r += VL) {
-        int lanes = count - r < VL ? (int)(count - r) : VL;
-        for (int64_t k = 0; k < columns; k += VL) {
-            int64_t width = columns - k < VL ? columns - k : VL;
-            vf square[VL];
-            for (int i = 0; i < VL; i++) {
-                const char *row = rows + (r + (i < lanes ? i : lanes - 1)) * row_bytes;
-                square[i] = width == VL ? load_as_float(format, row, k) : load_part_as_float(format, row, k, width);
-                if (format == CPUK_I8) square[i] *= scales[r + (i < lanes ? i : lanes - 1)];
-            }
-            transpose(square);
-            float *out = panel + k * PANEL_ROWS + first + r;
-            if (lanes == VL)
-                for (int64_t i = 0; i < width; i++) store(out + i * PANEL_ROWS, square[i]);
-            else
-                for (int64_t i = 0; i < width; i++) store_part(out + i * PANEL_ROWS, square[i], lanes);
-        }
-    }
-}
-
-static void pack_rows(
-    cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, int64_t columns,
-    float *panel, int64_t first) {
-    switch (format) {
-    case CPUK_F32: pack_rows_of(CPUK_F32, rows, row_bytes, scales, count, columns, panel, first); return;
-    case CPUK_BF16: pack_rows_of(CPUK_BF16, rows, row_bytes, scales, count, columns, panel, first); return;
-    case CPUK_F16: pack_rows_of(CPUK_F16, rows, row_bytes, scales, count, columns, panel, first); return;
-    case CPUK_I8: pack_rows_of(CPUK_I8, rows, row_bytes, scales, count, columns, panel, first); return;
-    }
-}
-
-static void pack_tokens(const float *x, int64_t ldx, int64_t tokens, int64_t columns, float *panel) {
-    for (int64_t t = 0; t < tokens; t++)
-        for (int64_t k = 0; k < columns; k++) panel[k * tokens + t] = x[t * ldx + k];
-}
+enum { MAX_TILE_VECTORS = 2 };
 
 // c[i * ldc + j] (+)= sum_k x[i * row_step + k * k_step] * w[k * ldw + j], i < M, j < NV * VL
 INLINE void multiply_block(
     const int M, const int NV, const int64_t row_step, const int64_t k_step, const bool accumulate, const float *x,
     const float *w, int64_t ldw, int64_t depth, float *c, int64_t ldc) {
-    vf sums[16][PANEL_VECTORS];
+    vf sums[16][MAX_TILE_VECTORS];
     UNROLL for (int i = 0; i < M; i++)
         UNROLL for (int v = 0; v < NV; v++) sums[i][v] = accumulate ? load(c + i * ldc + v * VL) : splat(0);
     for (int64_t k = 0; k < depth; k++) {
-        vf weights[PANEL_VECTORS];
+        vf weights[MAX_TILE_VECTORS];
         UNROLL for (int v = 0; v < NV; v++) weights[v] = load(w + k * ldw + v * VL);
         UNROLL for (int i = 0; i < M; i++) {
             vf token = splat(x[i * row_step + k * k_step]);
@@ -181,22 +140,6 @@ INLINE void multiply_block(
     }
     UNROLL for (int i = 0; i < M; i++)
         UNROLL for (int v = 0; v < NV; v++) store(c + i * ldc + v * VL, sums[i][v]);
-}
-
-#define MULTIPLY_CASE(M) \
-    case M: multiply_block(M, PANEL_VECTORS, 1, M, false, x, panel, PANEL_ROWS, columns, y, ldy); return;
-static void multiply_panels(
-    const float *x, int64_t tokens, const float *panel, int64_t columns, float *y, int64_t ldy) {
-    switch (tokens) {
-        MULTIPLY_CASE(1) MULTIPLY_CASE(2) MULTIPLY_CASE(3) MULTIPLY_CASE(4) MULTIPLY_CASE(5) MULTIPLY_CASE(6)
-#if VECTOR_REGISTERS >= 32
-        MULTIPLY_CASE(7) MULTIPLY_CASE(8) MULTIPLY_CASE(9) MULTIPLY_CASE(10) MULTIPLY_CASE(11) MULTIPLY_CASE(12)
-#if VL == 16
-        MULTIPLY_CASE(13) MULTIPLY_CASE(14)
-#endif
-#endif
-    default: return;
-    }
 }
 
 // ---- Epilogue

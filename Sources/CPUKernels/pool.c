@@ -13,7 +13,7 @@
 
 // How a job is handed over: the caller fills in the job, then stores the number of its tasks in `remaining` (release).
 // Whoever lowers `remaining` by one owns that task and, having acquired it, may read the job: it cannot change until
-// every task that was taken has been counted in `completed`. A worker that comes late finds nothing and touches nothing,
+// every task that was taken has been counted in `completed`. A worker that comes late finds and touches nothing,
 // so the caller never waits for a thread that has no task.
 
 enum { CACHE_LINE = 128 };
@@ -79,7 +79,7 @@ static void wait_for_epoch(pool *pool, uint32_t seen) {
             relax();
         }
     } while (now_nanoseconds() < deadline);
-    // The caller raises the epoch before it reads `sleepers`, and the kernel compares the epoch before it sleeps: one of
+    // The caller raises the epoch before it reads `sleepers`, and the kernel compares it before it sleeps: one of
     // the two sees the other.
     atomic_fetch_add(&pool->sleepers, 1);
     while (atomic_load(&pool->epoch) == seen)
@@ -149,7 +149,7 @@ void pool_run(pool *pool, pool_task task, void *job, int64_t count) {
     atomic_store_explicit(&pool->remaining, count, memory_order_release);
     raise_epoch(pool);
     take_tasks(pool, 0);
-    // What is left is under way on other threads, and short. Where more threads run than there are processors, give ours
+    // What is left is under way on other threads, and short. With more threads than there are processors, give ours
     // to the one we wait for.
     for (int look = 0; atomic_load_explicit(&pool->completed, memory_order_acquire) < count; look++) {
         if (look < 2000) relax();

@@ -1,4 +1,4 @@
-// Vectors of VL floats for one instruction set, on clang's vector extensions, and the elementary functions. Included once
+// Vectors of VL floats for one instruction set, on clang's vector extensions, and elementary functions. Included once
 // by each kernels_<isa>.c, which defines VL, VECTOR_REGISTERS, HAS_FMA and HAS_F16 before.
 #pragma once
 #include <math.h>

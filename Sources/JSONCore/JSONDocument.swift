@@ -18,7 +18,7 @@ public enum JSONKind: UInt8, Sendable {
 
 /// How strictly JSON is read.
 public struct JSONReadingOptions: Sendable {
-    /// Accept the bare words `NaN`, `Infinity` and `-Infinity`, which Python's `json` module writes into configurations.
+    /// Accept the bare words `NaN`, `Infinity` and `-Infinity`, which Python's `json` module writes.
     public var allowsNonFiniteNumbers: Bool
     /// How deep arrays and objects may nest before the text is refused.
     public var maximumDepth: Int

@@ -28,7 +28,8 @@ extension JSONError: CustomStringConvertible {
     private var text: String {
         switch self {
         case .syntax(let source, let offset, let line, let column, let expected, let found):
-            "\(source): invalid JSON at line \(line), column \(column) (byte \(offset)): expected \(expected), found \(found)"
+            "\(source): invalid JSON at line \(line), column \(column) (byte \(offset)): "
+                + "expected \(expected), found \(found)"
         case .tooLarge(let source, let byteCount):
             "\(source): \(byteCount) bytes of JSON are more than the 4 GiB that can be read"
         case .missingKey(let source, let path):

@@ -36,12 +36,12 @@ final class Kernel {
 }
 
 /// The work-items of a launch: `global` of them (rounded up to whole groups), `local` in a group.
-struct LaunchRange {
+package struct LaunchRange {
     let dimensions: UInt32
     let global: (Int, Int, Int)
     let local: (Int, Int, Int)
 
-    init(_ global: Int, local: Int) {
+    package init(_ global: Int, local: Int) {
         dimensions = 1
         self.global = (LaunchRange.round(global, to: local), 1, 1)
         self.local = (local, 1, 1)
@@ -72,11 +72,11 @@ struct LaunchRange {
 }
 
 /// What a launch must move and compute, for the profile.
-struct LaunchCost {
+package struct LaunchCost {
     var byteCount: Int
     var flopCount: Int
 
-    init(bytes: Int, flops: Int) {
+    package init(bytes: Int, flops: Int) {
         byteCount = bytes
         flopCount = flops
     }

@@ -1,34 +1,34 @@
 internal import COpenCL
-internal import TensorCore
+package import TensorCore
 
 /// A value that a kernel takes.
-protocol KernelArgument {
+package protocol KernelArgument {
     static var kind: ArgumentKind { get }
     func bind(to binder: inout ArgumentBinder)
 }
 
 /// A kernel argument that is a place in a buffer, and may be absent.
-protocol BufferArgument: KernelArgument {
+package protocol BufferArgument: KernelArgument {
     var place: (buffer: OpenCLBuffer, elementOffset: Int) { get }
 }
 
 extension BufferArgument {
-    static var kind: ArgumentKind { .tensor }
-    func bind(to binder: inout ArgumentBinder) {
+    package static var kind: ArgumentKind { .tensor }
+    package func bind(to binder: inout ArgumentBinder) {
         let place = place
         binder.bind(place.buffer, elementOffset: place.elementOffset)
     }
 }
 
 extension Optional: KernelArgument where Wrapped: BufferArgument {
-    static var kind: ArgumentKind { .optionalTensor }
-    func bind(to binder: inout ArgumentBinder) {
+    package static var kind: ArgumentKind { .optionalTensor }
+    package func bind(to binder: inout ArgumentBinder) {
         if let self { self.bind(to: &binder) } else { binder.bind(nil, elementOffset: 0) }
     }
 }
 
 /// Sets a kernel's arguments in order; the first failure is kept.
-struct ArgumentBinder {
+package struct ArgumentBinder {
     let kernel: OpaquePointer
     private var slot: UInt32 = 0
     private(set) var code: Int32 = 0
@@ -60,46 +60,46 @@ extension Tensor {
 }
 
 extension Tensor: BufferArgument {
-    var place: (buffer: OpenCLBuffer, elementOffset: Int) { (openCLBuffer, byteOffset / dtype.byteCount) }
+    package var place: (buffer: OpenCLBuffer, elementOffset: Int) { (openCLBuffer, byteOffset / dtype.byteCount) }
 }
 
 /// A place in a buffer that is no tensor, such as a part of a weight.
-struct BufferRegion: BufferArgument {
+package struct BufferRegion: BufferArgument {
     let buffer: OpenCLBuffer
     /// In the elements that the kernel's pointer counts.
     let elementOffset: Int
 
-    var place: (buffer: OpenCLBuffer, elementOffset: Int) { (buffer, elementOffset) }
+    package var place: (buffer: OpenCLBuffer, elementOffset: Int) { (buffer, elementOffset) }
 }
 
 extension Int32: KernelArgument {
-    static var kind: ArgumentKind { .int32 }
-    func bind(to binder: inout ArgumentBinder) {
+    package static var kind: ArgumentKind { .int32 }
+    package func bind(to binder: inout ArgumentBinder) {
         var value = self
         binder.bind(MemoryLayout<Int32>.size, &value)
     }
 }
 
 extension UInt32: KernelArgument {
-    static var kind: ArgumentKind { .uint32 }
-    func bind(to binder: inout ArgumentBinder) {
+    package static var kind: ArgumentKind { .uint32 }
+    package func bind(to binder: inout ArgumentBinder) {
         var value = self
         binder.bind(MemoryLayout<UInt32>.size, &value)
     }
 }
 
 extension Float: KernelArgument {
-    static var kind: ArgumentKind { .float }
-    func bind(to binder: inout ArgumentBinder) {
+    package static var kind: ArgumentKind { .float }
+    package func bind(to binder: inout ArgumentBinder) {
         var value = self
         binder.bind(MemoryLayout<Float>.size, &value)
     }
 }
 
 /// Local memory of a work-group.
-struct LocalMemory: KernelArgument {
+package struct LocalMemory: KernelArgument {
     let byteCount: Int
 
-    static var kind: ArgumentKind { .local }
-    func bind(to binder: inout ArgumentBinder) { binder.bind(byteCount, nil) }
+    package static var kind: ArgumentKind { .local }
+    package func bind(to binder: inout ArgumentBinder) { binder.bind(byteCount, nil) }
 }

@@ -1,5 +1,5 @@
 /// A program: the kernels of one family, compiled together.
-final class ProgramDescriptor: Sendable {
+package final class ProgramDescriptor: Sendable {
     /// The family's name, such as `norm`.
     let name: String
     /// Files below Kernels/, in the order they are compiled, behind the files of `common/`.
@@ -7,7 +7,7 @@ final class ProgramDescriptor: Sendable {
     /// Macros, such as tile sizes from the tuning table: `("TILE", 8)` becomes `-DTILE=8`.
     let defines: @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)]
 
-    init(
+    package init(
         _ name: String, sources: [String],
         defines: @escaping @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)] = { _, _ in [] }
     ) {
@@ -18,7 +18,7 @@ final class ProgramDescriptor: Sendable {
 }
 
 /// What kind of value a kernel's argument takes.
-enum ArgumentKind: String, Sendable {
+package enum ArgumentKind: String, Sendable {
     /// A pointer, and behind it the `ulong` index of the first element: two parameters in the kernel's list.
     case tensor
     /// As `tensor`; a null pointer where there is none.
@@ -39,12 +39,12 @@ enum ArgumentKind: String, Sendable {
 }
 
 /// A kernel, described once: its name in its program and the kinds of its arguments in order.
-final class KernelDescriptor: Sendable {
+package final class KernelDescriptor: Sendable {
     let program: ProgramDescriptor
     let name: String
-    let arguments: [ArgumentKind]
+    package let arguments: [ArgumentKind]
 
-    init(_ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind]) {
+    package init(_ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind]) {
         self.program = program
         self.name = name
         self.arguments = arguments

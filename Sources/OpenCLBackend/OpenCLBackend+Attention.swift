@@ -17,16 +17,21 @@ extension OpenCLBackend {
 
     private func launchPrefill(_ call: AttentionCall) throws {
         let isRegisters = tuning.attention.variant == .registers
-        let rows = isRegisters ? tuning.attention.prefillRows(headSize: call.headSize) : 16
+        let rows = isRegisters ? tuning.attention.registerRows(headSize: call.headSize) : 16
         let tileHeads = min(call.group, rows)
-        let tileQueries = rows / tileHeads
         let groupSize = isRegisters ? 1 : 128
         let groups = call.cache.headCount * ceilDivide(call.group, tileHeads)
+        func tiles(_ tileQueries: Int) -> Int { ceilDivide(call.batch.maxQueryCount, tileQueries) }
+        // Smaller tiles where there are too few to keep every compute unit busy.
+        var tileQueries = rows / tileHeads
+        let wanted = device.computeUnitCount * 4
+        while tileQueries * tileHeads > 16, groups * call.batch.sequenceCount * tiles(tileQueries) < wanted {
+            tileQueries = ceilDivide(tileQueries, 2)
+        }
         try launch(
             call.kernel(isRegisters ? AttentionKernels.prefill : AttentionKernels.prefillGroup),
             LaunchRange(
-                (groups * groupSize, ceilDivide(call.batch.maxQueryCount, tileQueries), call.batch.sequenceCount),
-                local: (groupSize, 1, 1)),
+                (groups * groupSize, tiles(tileQueries), call.batch.sequenceCount), local: (groupSize, 1, 1)),
             call, UInt32(tileQueries), UInt32(tileHeads))
     }
 

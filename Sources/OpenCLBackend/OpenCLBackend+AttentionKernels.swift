@@ -24,17 +24,15 @@ enum AttentionKernels {
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
 
     private static func table(
-        _ name: String, _ sources: [String], _ arguments: [ArgumentKind], _ macro: String,
-        _ value: @escaping @Sendable (AttentionTuning, _ headSize: Int) -> Int
+        _ name: String, _ sources: [String], _ arguments: [ArgumentKind],
+        _ macros: @escaping @Sendable (AttentionTuning, _ headSize: Int) -> [(name: String, value: Int)]
     ) -> [Key: KernelDescriptor] {
         var kernels: [Key: KernelDescriptor] = [:]
         for (dtype, suffix) in suffixes {
             for headSize in 1...maxHeadSize {
                 let program = ProgramDescriptor(name, sources: sources) { tuning, _ in
-                    [
-                        ("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize),
-                        (macro, value(tuning.attention, headSize)),
-                    ]
+                    [("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize)]
+                        + macros(tuning.attention, headSize)
                 }
                 let key = Key(dtype: dtype, headSize: headSize)
                 kernels[key] = KernelDescriptor(program, "\(name)_\(suffix)", arguments)
@@ -43,17 +41,20 @@ enum AttentionKernels {
         return kernels
     }
 
-    static let decode = table("attention_decode", cpuSources, decodeArguments, "DECODE_HEADS") { tuning, _ in
-        tuning.decodeHeads
+    static let decode = table("attention_decode", cpuSources, decodeArguments) { tuning, _ in
+        [("DECODE_HEADS", tuning.decodeHeads)]
     }
-    static let prefill = table("attention_prefill", cpuSources, prefillArguments, "PREFILL_ROWS") {
-        $0.prefillRows(headSize: $1)
+    static let prefill = table("attention_prefill", cpuSources, prefillArguments) { tuning, headSize in
+        [
+            ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),
+            ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)),
+        ]
     }
-    static let decodeGroup = table("attention_decode_group", gpuSources, decodeArguments, "DECODE_GROUP") { tuning, _ in
-        tuning.decodeGroupSize
+    static let decodeGroup = table("attention_decode_group", gpuSources, decodeArguments) { tuning, _ in
+        [("DECODE_GROUP", tuning.decodeGroupSize)]
     }
-    static let prefillGroup = table("attention_prefill_group", gpuSources, prefillArguments, "PREFILL_POSITIONS") {
-        $0.prefillPositions(headSize: $1)
+    static let prefillGroup = table("attention_prefill_group", gpuSources, prefillArguments) { tuning, headSize in
+        [("PREFILL_POSITIONS", tuning.groupPositions(headSize: headSize))]
     }
 
     static let merge = KernelDescriptor(

@@ -17,8 +17,8 @@ public struct AttentionTuning: Sendable, Hashable {
     public var maxScratchByteCount = 64 << 20
     /// `registers`: query heads that share one pass over keys and values when decoding.
     public var decodeHeads = 8
-    /// `registers`: rows (queries times heads, a multiple of 8) of a prefill tile.
-    public var prefillRows = 64
+    /// `registers`: the most rows (queries times heads, a multiple of 8) of a prefill tile.
+    public var prefillRows = 128
     /// `groups`: work-items of a decoding group, a power of two.
     public var decodeGroupSize = 64
     /// Local memory that a work-group may use.
@@ -27,17 +27,21 @@ public struct AttentionTuning: Sendable, Hashable {
     public init(variant: Variant) { self.variant = variant }
 
     /// Rows of a prefill tile of the `registers` variant, so that its local memory (attention_cpu.cl) fits.
-    func prefillRows(headSize: Int) -> Int {
+    func registerRows(headSize: Int) -> Int {
         let padded = ceilDivide(headSize, 32) * 32
+        let positions = registerPositions(headSize: headSize)
         var rows = prefillRows
         while rows > 8 {
-            let floats = rows * (padded + 34) + 32 * (headSize + padded)
+            let floats = rows * (padded + 17) + positions * (headSize + padded + 8)
             if floats * MemoryLayout<Float>.size <= localMemoryByteCount / 8 * 7 { break }
             rows -= 8
         }
         return rows
     }
 
+    /// Positions of a prefill tile of the `registers` variant.
+    func registerPositions(headSize: Int) -> Int { headSize <= 128 ? 64 : 32 }
+
     /// Positions of a prefill tile of the `groups` variant; 32 KiB of local memory hold it at any head size.
-    func prefillPositions(headSize: Int) -> Int { headSize <= 128 ? 32 : 8 }
+    func groupPositions(headSize: Int) -> Int { headSize <= 128 ? 32 : 8 }
 }

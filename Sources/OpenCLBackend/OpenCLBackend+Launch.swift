@@ -6,7 +6,7 @@ extension OpenCLBackend {
     /// range enqueues nothing.
     /// - Throws: `BackendError.invalidArgument` for a wrong argument count or kind, or a group the device does not take;
     ///   what the driver reports; and at the kernel's first use what building its program reports.
-    func launch<each Argument: KernelArgument>(
+    package func launch<each Argument: KernelArgument>(
         _ descriptor: KernelDescriptor, _ range: LaunchRange, _ arguments: repeat each Argument, cost: LaunchCost
     ) throws {
         let kernel = try kernel(descriptor)

@@ -2,9 +2,9 @@ internal import COpenCL
 internal import TensorCore
 
 /// Device memory, or host memory that the device reads where it lies.
-final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
+package final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
     // SAFETY: immutable after `init`; the OpenCL handle may be used by any thread.
-    let byteCount: Int
+    package let byteCount: Int
     let handle: OpaquePointer
     private let queue: CommandQueue
     private let budget: MemoryBudget

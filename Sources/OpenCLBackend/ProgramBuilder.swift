@@ -41,7 +41,7 @@ final class ProgramBuilder {
     }
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {
-        var flags = ["-cl-std=CL1.2"]
+        var flags = ["-cl-std=CL1.2", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
         flags += descriptor.defines(tuning, capabilities).map { "-D\($0.name)=\($0.value)" }
         if !options.buildOptions.isEmpty { flags.append(options.buildOptions) }
         return flags.joined(separator: " ")

@@ -43,6 +43,35 @@ public struct BPEModel: Sendable {
         self.init(vocabulary: vocabulary, merges: builder.table, options: options)
     }
 
+    /// A SentencePiece BPE model: two neighbours merge where together they are a token, the one with the highest score
+    /// first.
+    ///
+    /// - Parameter scores: by id. Equal scores merge from left to right.
+    /// - Throws: ``TokenizationError/invalidVocabulary(reason:)`` where scores and tokens differ in number or a score is
+    ///   NaN.
+    public init(vocabulary: Vocabulary, scores: [Double], options: Options) throws {
+        guard scores.count == vocabulary.endID, !scores.contains(where: { $0.isNaN }) else {
+            throw TokenizationError.invalidVocabulary(
+                reason: "\(scores.count) scores for \(vocabulary.endID) tokens, or one of them is not a number")
+        }
+        var table = MergeTable(capacity: scores.count * 4)
+        let ranks = Dictionary(
+            uniqueKeysWithValues: Set(scores).sorted(by: >).enumerated().map { ($0.element, UInt32($0.offset)) })
+        for id in scores.indices {
+            vocabulary.withBytes(of: id) { token in
+                for split in token.indices.dropFirst() where token[split] & 0xC0 != 0x80 {
+                    guard let left = vocabulary.id(of: ByteBuffer(rebasing: token[..<split])),
+                        let right = vocabulary.id(of: ByteBuffer(rebasing: token[split...]))
+                    else { continue }
+                    table.insert(
+                        left: UInt32(left), right: UInt32(right),
+                        .init(rank: ranks[scores[id]] ?? 0, newID: UInt32(id)))
+                }
+            }
+        }
+        self.init(vocabulary: vocabulary, merges: table, options: options)
+    }
+
     init(vocabulary: Vocabulary, merges: MergeTable, options: Options) {
         self.vocabulary = vocabulary
         self.options = options

@@ -1,4 +1,5 @@
-/// The spelling of bytes as printable characters that GPT-2 began: printable Latin-1 stays, the rest moves to U+0100 on.
+/// The spelling of bytes as printable characters that GPT-2 began: printable Latin-1 stays, the rest moves to U+0100
+/// and on.
 enum ByteLevel {
     /// The character of each byte.
     static let characters: [UInt32] = {

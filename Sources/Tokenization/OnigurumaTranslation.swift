@@ -10,6 +10,8 @@ struct OnigurumaTranslation {
         + #"\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}"#
     /// Outside of classes Oniguruma's `\w` also has the Latin-1 numbers that are no digits.
     private static let wordOutsideClass = word + #"\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}"#
+    private static let wordBoundary =
+        "(?:(?<=[\(wordOutsideClass)])(?![\(wordOutsideClass)])|(?<![\(wordOutsideClass)])(?=[\(wordOutsideClass)]))"
     private static let hexadecimal = "0-9a-fA-F"
     private static let maximumNesting = 64
 
@@ -63,10 +65,11 @@ struct OnigurumaTranslation {
         position = end
     }
 
-    /// Translates the escape at `position`, a backslash. In a class, a negated set cannot stand among its items and goes
-    /// to the operand's alternatives.
+    /// Translates the escape at `position`, a backslash. In a class, a negated set cannot stand among its items and
+    /// goes to the operand's alternatives.
     private mutating func escape(in operand: inout ClassOperand) {
         switch peek(1) {
+        case UInt8(ascii: "b"): operand.items += "\\b"
         case UInt8(ascii: "s"): operand.items += Self.whitespace
         case UInt8(ascii: "S"): operand.alternatives.append("[^\(Self.whitespace)]")
         case UInt8(ascii: "w"): operand.items += Self.word
@@ -91,6 +94,8 @@ struct OnigurumaTranslation {
         case UInt8(ascii: "S"): return "[^\(Self.whitespace)]"
         case UInt8(ascii: "w"): return "[\(Self.wordOutsideClass)]"
         case UInt8(ascii: "W"): return "[^\(Self.wordOutsideClass)]"
+        case UInt8(ascii: "b"): return Self.wordBoundary
+        case UInt8(ascii: "B"): return "(?!\(Self.wordBoundary))"
         case UInt8(ascii: "h"): return "[\(Self.hexadecimal)]"
         case UInt8(ascii: "H"): return "[^\(Self.hexadecimal)]"
         case UInt8(ascii: "u"):

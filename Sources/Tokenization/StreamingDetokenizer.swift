@@ -13,7 +13,8 @@ public struct StreamingDetokenizer: Sendable {
 
     /// Takes the next id and returns the text that is now certain, often the token's own, sometimes none.
     ///
-    /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``; the detokenizer goes on as if the id had not come.
+    /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``; the detokenizer goes on as if the id had not
+    ///   come.
     public mutating func push(_ id: Int) throws -> String {
         try push(CollectionOfOne(id))
     }

@@ -26,7 +26,9 @@ struct WordPieceStage: DecoderStage {
     ].map { (LiteralSearch(Array($0.0.utf8)), Array($0.1.utf8)) }
 
     static func cleanUp(_ token: [UInt8]) -> [UInt8] {
-        guard token.contains(0x20) else { return token }
+        // Every correction starts with a space and one of these.
+        let isCandidate = zip(token, token.dropFirst()).contains { $0 == 0x20 && ".?!,'nd".utf8.contains($1) }
+        guard isCandidate else { return token }
         return corrections.reduce(token) { $1.0.replace(in: $0, with: $1.1) }
     }
 }

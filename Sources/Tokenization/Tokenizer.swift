@@ -29,6 +29,8 @@ public struct Tokenizer: Sendable {
     public var configuration: TokenizerConfiguration
 
     private let addedIDs: [[UInt8]: Int]
+    /// By id, so that most ids need no look-up in ``addedTokens``.
+    private let isAdded: [Bool]
     private let rawMatcher: AddedTokenMatcher
     private let normalizedMatcher: AddedTokenMatcher
     private static let maximumTextByteCount = Int(Int32.max)
@@ -62,6 +64,9 @@ public struct Tokenizer: Sendable {
         self.addedTokens = byID
         addedIDs = ids
         vocabularySize = max(model.vocabulary.endID, (byID.keys.max() ?? -1) + 1)
+        var isAdded = [Bool](repeating: false, count: vocabularySize)
+        for id in byID.keys { isAdded[id] = true }
+        self.isAdded = isAdded
         let ordered = byID.values.sorted { $0.id < $1.id }
         let raw = ordered.filter { !$0.isNormalized }
         rawMatcher = AddedTokenMatcher(raw, spellings: raw.map { Array($0.content.utf8) })
@@ -105,11 +110,13 @@ public struct Tokenizer: Sendable {
 
     /// Whether this is the id of a control token.
     public func isSpecial(_ id: Int) -> Bool {
-        addedTokens[id]?.isSpecial ?? false
+        id >= 0 && id < vocabularySize && isAdded[id] && addedTokens[id]?.isSpecial == true
     }
 
     func tokenBytes(for id: Int) -> [UInt8]? {
-        addedTokens[id].map { Array($0.content.utf8) } ?? model.vocabulary.bytes(of: id)
+        guard id >= 0, id < vocabularySize else { return nil }
+        guard isAdded[id] else { return model.vocabulary.bytes(of: id) }
+        return addedTokens[id].map { Array($0.content.utf8) }
     }
 
     /// The id of the token that the configuration names for a role, or nil.

@@ -75,6 +75,7 @@ struct UnicodeClasses: OptionSet {
         }
         let age = scalar.properties.age?.major ?? .max
         if age > 8 { classes.subtract([.punctuation, .nonspacingMark, .other]) }
+        if age > 16 { classes.subtract([.letter, .number, .word]) }
         if age > 9 {
             classes.remove(.mark)
             classes.insert(.newerThanUnicode9)

@@ -44,14 +44,14 @@ enum ConformanceDevices {
         return devices.flatMap { device in
             let name = "opencl \(device.name) (\(device.platformName))"
             let own = ConformanceDevice(name) { try OpenCLBackend(device: device) }
-            guard device.kind == .cpu else { return [own] }
-            let tuning = Tuning.table(.other)
-            return [
-                own,
-                ConformanceDevice("\(name) GPU variants") {
-                    try OpenCLBackend(device: device, options: OpenCLOptions(tuning: tuning))
-                },
-            ]
+            // Registers instead of groups on a GPU is slow, so only a checker's small run takes them there.
+            guard device.kind == .cpu || ConformanceSizes.isSmall else { return [own] }
+            let (kind, tuning) =
+                device.kind == .cpu ? ("GPU", Tuning.table(.other)) : ("CPU", Tuning.table(.cpu))
+            let other = ConformanceDevice("\(name) \(kind) variants") {
+                try OpenCLBackend(device: device, options: OpenCLOptions(tuning: tuning))
+            }
+            return [own, other]
         }
     }
 }

@@ -15,7 +15,8 @@ import Testing
 
     @Test func mutatedTextNeverTraps() {
         let seed = Array(
-            #"{"a":[1,-2.5e3,"x\n\u00e9\ud83d\ude00é",null,true,false,{"b":{"c":[[],{}]}}],"é":"日本","n":9223372036854775807}"#
+            (#"{"a":[1,-2.5e3,"x\n\u00e9\ud83d\ude00é",null,true,false,{"b":{"c":[[],{}]}}],"#
+                + #""é":"日本","n":9223372036854775807}"#)
                 .utf8
         )
         var generator = SeededGenerator(seed: 20_261_124)

@@ -4,7 +4,8 @@ import Testing
 @Suite struct JSONParsingTests {
     @Test func readsEveryKind() throws {
         let text = #"""
-             {"null": null, "yes": true, "no": false, "int": -42, "real": 1.5e-3, "text": "a\"b\\\/\b\f\n\r\té\u00e9\ud83d\ude00",
+             {"null": null, "yes": true, "no": false, "int": -42, "real": 1.5e-3,
+              "text": "a\"b\\\/\b\f\n\r\té\u00e9\ud83d\ude00",
               "list": [1, [], {}, "x"], "nested": {"a": {"b": [10, 20, 30]}}}
             """#
         let root = try JSONDocument(parsing: text).root

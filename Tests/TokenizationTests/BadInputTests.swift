@@ -119,7 +119,8 @@ import Tokenization
             #"unknown prepend scheme "maybe""#
         ),
         (
-            #"{\#(bpe),"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"first","add_prefix_space":false}}"#,
+            #"{\#(bpe),"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"first","#
+                + #""add_prefix_space":false}}"#,
             #"add_prefix_space is false, but prepend_scheme is "first""#
         ),
         (#"{\#(bpe),"pre_tokenizer":{"type":"FixedLength","length":0}}"#, "length must be at least 1"),
@@ -133,7 +134,8 @@ import Tokenization
             "post_processor.sep[1] must be a token id"
         ),
         (
-            #"{\#(bpe),"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}}],"pair":[]}}"#,
+            #"{\#(bpe),"post_processor":{"type":"TemplateProcessing","pair":[],"#
+                + #""single":[{"SpecialToken":{"id":"<s>"}}]}}"#,
             #""<s>" is not among the special_tokens of the template"#
         ),
         (

@@ -119,3 +119,22 @@ import Tokenization
         #expect(results.allSatisfy { $0 == expected })
     }
 }
+
+extension TokenizerTests {
+    /// SentencePiece BPE as GGUF files have it: scores in place of merges.
+    @Test func scoresOrderMerges() throws {
+        let vocabulary = try Vocabulary(tokens: ["<unk>", "a", "b", "c", "ab", "bc", "abc", "<0x7A>"])
+        var options = BPEModel.Options()
+        options.unknownToken = "<unk>"
+        options.usesByteFallback = true
+        func encode(_ scores: [Double], _ text: String) throws -> [Int] {
+            let model = try BPEModel(vocabulary: vocabulary, scores: scores, options: options)
+            return try Tokenizer(model: .bpe(model)).encode(text)
+        }
+        #expect(try encode([0, -9, -9, -9, -1, -2, -3, 0], "abc") == [6])
+        #expect(try encode([0, -9, -9, -9, -2, -1, -3, 0], "abcabz") == [6, 4, 7])
+        #expect(try encode([0, -9, -9, -9, -2, -1, -3, 0], "aabcc") == [1, 6, 3])
+        #expect(throws: TokenizationError.self) { try encode([0], "a") }
+        #expect(throws: TokenizationError.self) { try encode([0, .nan, 0, 0, 0, 0, 0, 0], "a") }
+    }
+}

@@ -18,7 +18,7 @@ typedef struct {
 } openblas_library;
 
 /// Opens `libopenblas.so.0` and limits it to the calling thread. `core_type` names the kernels to take, unless the
-/// environment's OPENBLAS_CORETYPE or an earlier load has decided; NULL leaves the choice to OpenBLAS. The library stays
+/// environment's OPENBLAS_CORETYPE or an earlier load has decided; NULL leaves it to OpenBLAS. The library stays
 /// loaded for the life of the process: it starts threads that cannot be unloaded. False where it is missing, lacks a
 /// function, or fails a numerical check.
 bool openblas_open(openblas_library *library, const char *core_type);

@@ -109,12 +109,10 @@ int32_t ocl_enqueue_read_buffer(
     cl_command_queue, cl_mem, bool blocking, size_t offset, size_t size, void *pointer);
 int32_t ocl_enqueue_write_buffer(
     cl_command_queue, cl_mem, bool blocking, size_t offset, size_t size, const void *pointer);
-/// A marker that completes after everything enqueued before it, behind `wait` where that is not null.
-int32_t ocl_enqueue_marker(cl_command_queue, cl_event wait, cl_event *event);
+/// A marker that completes after everything enqueued before it.
+int32_t ocl_enqueue_marker(cl_command_queue, cl_event *event);
 int32_t ocl_flush(cl_command_queue);
 int32_t ocl_finish(cl_command_queue);
 int32_t ocl_get_event_info(cl_event, uint32_t name, size_t size, void *value, size_t *size_out);
 int32_t ocl_get_event_profiling_info(cl_event, uint32_t name, size_t size, void *value, size_t *size_out);
 int32_t ocl_release_event(cl_event);
-cl_event ocl_create_user_event(cl_context, int32_t *error);
-int32_t ocl_set_user_event_status(cl_event, int32_t status);

@@ -46,6 +46,7 @@ cpuk_context *cpuk_create(int threads, cpuk_isa isa);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
 /// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several threads.
+/// Takes effect with the next `cpuk_reserve`, which makes room for it: call this before.
 void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm);
 
 /// Upper bounds of what the ops will be asked for.

@@ -58,6 +58,7 @@ struct BenchCommand: AsyncParsableCommand {
             options.passTokenCount = passTokenCount
             let measurement = try PassMeasurement(package, on: backend, contextLength: context, options: options)
             report.begin(backend: backend, threadCount: threadCount, passTokenCount: passTokenCount)
+            backend.setProfiling(model.profile)
             for test in tests {
                 let samples = try run(test, measurement)
                 try writer.write(report.row(test, samples))

@@ -47,9 +47,10 @@ struct GenerateCommand: AsyncParsableCommand {
         let request = try makeRequest(package)
         var options = model.engineOptions()
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
-        let context = try options.contextLength ?? package.describe().maxContextLength
-        options.cacheTokenCount = min(
-            request.promptTokens.count + min(request.maxTokens ?? context, context), context)
+        if let maxTokens = request.maxTokens {
+            let context = try options.contextLength ?? package.describe().maxContextLength
+            options.cacheTokenCount = min(request.promptTokens.count + min(maxTokens, context), context)
+        }
         let backend = try model.makeBackend()
         let engine = try await Engine(package, on: backend, options: options)
         let loadSeconds = (ContinuousClock.now - started).seconds

@@ -23,23 +23,22 @@ final class DecoderRunner: Sendable {
         makeModel: (PassLimits) throws -> any DecoderModel
     ) throws {
         try options.validate(maxContextLength: description.maxContextLength)
-        let contextLength = options.contextLength ?? description.maxContextLength
+        let blockSize = options.blockSizeInTokens
+        var shape = KVCacheShape(
+            layerCount: description.layerCount, blockCount: 1, headCount: description.keyValueHeadCount,
+            headSize: description.headSize, blockSizeInTokens: blockSize, dtype: options.cacheType)
+        let cacheTokens = options.cacheTokenCount ?? DecoderRunner.defaultCacheTokens(description, options, shape)
+        shape.blockCount = (cacheTokens + blockSize - 1) / blockSize
+        let contextLength = min(options.contextLength ?? description.maxContextLength, shape.blockCount * blockSize)
         let passTokenCount = min(options.passTokenCount, max(contextLength * options.sequenceCount, 1))
         self.backend = backend
         limits = PassLimits(
             tokenCount: max(passTokenCount, rowCount), logitRowCount: rowCount, contextLength: contextLength)
-        let blockSize = options.blockSizeInTokens
-        let cacheTokens = options.cacheTokenCount ?? contextLength
-        let blockCount = (cacheTokens + blockSize - 1) / blockSize
         try backend.reserve(
             description.limits(
                 tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength))
         model = try makeModel(limits)
-        cache = try KVCacheStorage(
-            KVCacheShape(
-                layerCount: description.layerCount, blockCount: blockCount, headCount: description.keyValueHeadCount,
-                headSize: description.headSize, blockSizeInTokens: blockSize, dtype: options.cacheType),
-            on: backend)
+        cache = try KVCacheStorage(shape, on: backend)
         uploader = try BatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,
             blockCount: (contextLength + blockSize - 1) / blockSize, logitRowCount: rowCount)
@@ -52,6 +51,15 @@ final class DecoderRunner: Sendable {
         logits = tensors[0]
         topValues = tensors[1]
         topIndices = tensors[2]
+    }
+
+    /// The cache's size where none is asked for: one context that was asked for, else as much of the model's as fits a
+    /// gibibyte, since models for very long contexts would take all memory otherwise.
+    private static func defaultCacheTokens(
+        _ description: DecoderDescription, _ options: EngineOptions, _ shape: KVCacheShape
+    ) -> Int {
+        if let contextLength = options.contextLength { return contextLength }
+        return min(description.maxContextLength, max(shape.blocks(fitting: 1 << 30), 1) * shape.blockSizeInTokens)
     }
 
     /// Runs one pass and leaves the logits of the batch's rows on the device. Does not block.

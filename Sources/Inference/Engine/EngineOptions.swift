@@ -2,9 +2,10 @@ public import TensorCore
 
 /// How large an engine's memory and passes are.
 public struct EngineOptions: Sendable, Hashable {
-    /// Tokens of the longest context; `nil`: what the model was made for.
+    /// Tokens of the longest context; `nil`: what the model was made for, as far as the cache holds it.
     public var contextLength: Int?
-    /// Tokens that the paged cache has room for over all sequences; `nil`: one context.
+    /// Tokens that the paged cache has room for over all sequences; `nil`: one context, of at
+    /// most a gibibyte where `contextLength` is `nil` too.
     public var cacheTokenCount: Int?
     /// Most tokens of one pass: a longer prompt is computed in chunks of this many.
     public var passTokenCount: Int
