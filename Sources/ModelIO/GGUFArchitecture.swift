@@ -180,7 +180,8 @@ extension GGUFModel {
 
     private func writeSizes(to writer: inout JSONWriter) throws {
         let sizes = [
-            ("hidden_size", "embedding_length", SizeLimit.width), ("num_hidden_layers", "block_count", SizeLimit.layers),
+            ("hidden_size", "embedding_length", SizeLimit.width),
+            ("num_hidden_layers", "block_count", SizeLimit.layers),
             ("max_position_embeddings", "context_length", SizeLimit.positions),
         ]
         for (ours, theirs, maximum) in sizes {

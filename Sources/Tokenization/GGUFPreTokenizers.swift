@@ -27,8 +27,10 @@ struct GGUFPreTokenizer: Sendable {
 
     private static let families: [(names: [String], preTokenizer: GGUFPreTokenizer)] = [
         (
-            ["gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "jina-v2-code",
-                "roberta-bpe", "gigachat", "jais", "a.x-4.0", "mellum", "modern-bert"],
+            [
+                "gpt-2", "gpt2", "phi-2", "mpt", "olmo", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de",
+                "jina-v2-code", "roberta-bpe", "gigachat", "jais", "a.x-4.0", "mellum", "modern-bert",
+            ],
             GGUFPreTokenizer(patterns: [gpt2])
         ),
         (
@@ -37,9 +39,10 @@ struct GGUFPreTokenizer: Sendable {
         ),
         (["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"], GGUFPreTokenizer(patterns: [llama3])),
         (
-            ["qwen2", "deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan"],
+            ["qwen2", "deepseek-r1-qwen", "megrez"],
             GGUFPreTokenizer(patterns: [qwen2], composes: true)
         ),
+        (["stablelm2", "hunyuan"], GGUFPreTokenizer(patterns: [qwen2])),
         (
             ["starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"],
             GGUFPreTokenizer(patterns: [#"\p{N}"#, gpt2])

@@ -47,4 +47,7 @@ public struct GGUFVocabulary: Sendable {
     func kind(of id: Int) -> TokenKind {
         kinds.isEmpty ? .normal : TokenKind(rawValue: kinds[id]) ?? .undefined
     }
+
+    /// Whether the token is never found in text but as a whole, and only where those are looked for.
+    func isHidden(_ id: Int) -> Bool { [.control, .unknown, .byte].contains(kind(of: id)) }
 }

@@ -63,7 +63,9 @@ extension Tokenizer {
         let escape = Normalizer.replace(.literal(" "), with: "\u{2581}")
         let text: TokenDecoder = .sequence([.replace(.literal("\u{2581}"), with: " "), .byteFallback, .fuse])
         try self.init(
-            model: .bpe(BPEModel(vocabulary: vocabulary, merges: file.mergesByScore(vocabulary), options: options)),
+            model: .bpe(
+                try BPEModel(
+                    vocabulary: vocabulary, scores: file.scores, options: options, isHidden: file.isHidden)),
             normalizer: addsPrefix ? .sequence([.prepend("\u{2581}"), escape]) : escape,
             postProcessor: file.frame(addsBeginning: file.addsBeginning ?? true, addsEnd: file.addsEnd ?? false),
             decoder: addsPrefix ? .sequence([text, .strip(content: " ", start: 1, stop: 0)]) : text,
@@ -102,9 +104,10 @@ extension Tokenizer {
     private init(unigram file: GGUFVocabulary) throws {
         let (vocabulary, added) = try file.readTokens()
         guard file.scores.count == file.tokenCount else { throw file.missing("scores") }
-        let isHidden: (Int) -> Bool = { [.control, .unknown, .byte].contains(file.kind(of: $0)) }
         var normalizers: [Normalizer] = []
-        if !file.characterMap.isEmpty { normalizers.append(.precompiled(try PrecompiledCharacterMap(file.characterMap))) }
+        if !file.characterMap.isEmpty {
+            normalizers.append(.precompiled(try PrecompiledCharacterMap(file.characterMap)))
+        }
         if file.removesExtraWhitespace == true {
             normalizers += [.strip(left: true, right: true), .replace(.regex(try RegexPattern(" {2,}")), with: " ")]
         }
@@ -112,7 +115,8 @@ extension Tokenizer {
         try self.init(
             model: .unigram(
                 try UnigramModel(
-                    vocabulary: vocabulary, scores: file.scores, unknownID: file.unknownID ?? 2, isHidden: isHidden)),
+                    vocabulary: vocabulary, scores: file.scores, unknownID: file.unknownID ?? 2,
+                    isHidden: file.isHidden)),
             normalizer: normalizers.isEmpty ? nil : .sequence(normalizers),
             preTokenizer: .metaspace(replacement: "\u{2581}", scheme, splits: false),
             postProcessor: file.frame(addsBeginning: file.addsBeginning ?? false, addsEnd: file.addsEnd ?? true),
@@ -122,10 +126,6 @@ extension Tokenizer {
 }
 
 extension GGUFVocabulary {
-    /// The longest token that SentencePiece's merges are derived for, in bytes; a bound on the work that a hostile
-    /// vocabulary makes. Real ones end at a few dozen.
-    private static let maximumMergedByteCount = 256
-
     func missing(_ key: String) -> TokenizationError {
         .invalidComponent(
             path: "tokenizer.ggml.\(key)", reason: "is missing or has not one element for each of \(tokenCount) tokens")
@@ -168,31 +168,6 @@ extension GGUFVocabulary {
             id += 1
         }
         return (vocabulary, added)
-    }
-
-    /// SentencePiece merges the neighbours whose union has the best score: every way to cut a token in two tokens is a
-    /// merge, ranked by the token's score. Control tokens are never made by merging, so text cannot forge them.
-    func mergesByScore(_ vocabulary: Vocabulary) -> MergeTable {
-        let distinct = Set(scores).sorted(by: >)
-        let ranks = Dictionary(uniqueKeysWithValues: zip(distinct, 0...))
-        var found: [(left: Int, right: Int, merge: MergeTable.Merge)] = []
-        for id in 0..<vocabulary.endID {
-            let kind = kind(of: id)
-            guard kind != .control, kind != .unknown, kind != .byte, let rank = ranks[scores[id]] else { continue }
-            vocabulary.withBytes(of: id) { token in
-                guard token.count <= GGUFVocabulary.maximumMergedByteCount else { return }
-                for cut in 1..<max(token.count, 1) where token[cut] & 0xC0 != 0x80 {
-                    guard let left = vocabulary.id(of: ByteBuffer(rebasing: token[..<cut])),
-                        let right = vocabulary.id(of: ByteBuffer(rebasing: token[cut...])),
-                        let whole = vocabulary.id(of: token)
-                    else { continue }
-                    found.append((left, right, .init(rank: UInt32(rank), newID: UInt32(whole))))
-                }
-            }
-        }
-        var merges = MergeTable(capacity: found.count)
-        for (left, right, merge) in found { merges.insert(left: UInt32(left), right: UInt32(right), merge) }
-        return merges
     }
 
     /// The special tokens around a text; pairs repeat the frame.

@@ -128,7 +128,8 @@ struct GGUFConversion {
         ]
         if let rope = try rope() {
             pairs += [
-                (key("rope.freq_base"), .float64(rope.base)), (key("attention.key_length"), .uint32(UInt32(geometry.headSize))),
+                (key("rope.freq_base"), .float64(rope.base)),
+                (key("attention.key_length"), .uint32(UInt32(geometry.headSize))),
                 (key("rope.dimension_count"), .uint32(UInt32(rope.rotarySize))),
             ]
         }

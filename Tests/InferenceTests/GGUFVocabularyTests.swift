@@ -8,7 +8,9 @@ import Tokenization
 
 @Suite("GGUF vocabularies")
 struct GGUFVocabularyTests {
-    @Test("real vocabularies give llama.cpp's ids", arguments: ["gpt-2", "llama-bpe", "llama-spm", "bert-bge", "qwen2"])
+    @Test(
+        "real vocabularies give llama.cpp's ids",
+        arguments: ["gpt-2", "llama-bpe", "llama-spm", "bert-bge", "qwen2"])
     func real(name: String) throws {
         guard let folder = ReferenceMaterial.locate("reference/vocab", for: "GGUF vocabulary \(name)") else { return }
         func text(_ suffix: String) throws -> String {
@@ -29,7 +31,9 @@ struct GGUFVocabularyTests {
     /// The small tokenizers of the tests, with the values of their `tokenizer.json` moved into metadata.
     @Test(
         "small vocabularies match their cases",
-        arguments: [("bytebpe", "gpt2"), ("llama3bpe", "gpt2"), ("spbpe", "llama"), ("wordpiece", "bert"), ("unigram", "t5")])
+        arguments: [
+            ("bytebpe", "gpt2"), ("llama3bpe", "gpt2"), ("spbpe", "llama"), ("wordpiece", "bert"), ("unigram", "t5"),
+        ])
     func small(name: String, model: String) throws {
         let folder = ReferenceMaterial.fixtures.appendingPathComponent("tokenizers/\(name)")
         func root(_ file: String) throws -> JSONValue {
@@ -97,20 +101,17 @@ struct GGUFVocabularyTests {
             }
         }
         #expect(text { _ in } == "")
+        func setMerge(_ merge: String, of vocabulary: inout GGUFVocabulary) {
+            (vocabulary.model, vocabulary.preTokenizer, vocabulary.mergeCount) = ("gpt2", "gpt-2", 1)
+            vocabulary.merges = { body in try Array(merge.utf8).withUnsafeBufferPointer { try body($0) } }
+        }
         let cases: [(String, (inout GGUFVocabulary) -> Void)] = [
             ("\"rwkv\"", { $0.model = "rwkv" }), ("tokenizer.ggml.tokens", { $0.tokenCount = 0 }),
             ("tokenizer.ggml.token_type", { $0.kinds = [1] }), ("tokenizer.ggml.scores", { $0.scores = [1] }),
             ("score of token 3", { $0.scores[3] = .nan }), ("score of token 0", { $0.scores[0] = .infinity }),
             ("tokenizer.ggml.bos_token_id", { $0.beginningID = 6 }),
             ("\"klingon\"", { ($0.model, $0.preTokenizer) = ("gpt2", "klingon") }),
-            ("merge 0", { vocabulary in
-                (vocabulary.model, vocabulary.preTokenizer, vocabulary.mergeCount) = ("gpt2", "gpt-2", 1)
-                vocabulary.merges = { body in try Array("a x".utf8).withUnsafeBufferPointer { try body($0) } }
-            }),
-            ("two tokens", { vocabulary in
-                (vocabulary.model, vocabulary.preTokenizer, vocabulary.mergeCount) = ("gpt2", "gpt-2", 1)
-                vocabulary.merges = { body in try Array(" ab".utf8).withUnsafeBufferPointer { try body($0) } }
-            }),
+            ("merge 0", { setMerge("a x", of: &$0) }), ("two tokens", { setMerge(" ab", of: &$0) }),
         ]
         for (mention, change) in cases {
             let found = text(change)

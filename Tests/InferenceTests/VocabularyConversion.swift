@@ -28,8 +28,9 @@ struct VocabularyConversion {
         }
         for (id, token) in tokens.enumerated() where token.hasPrefix("<0x") && token.count == 6 { kinds[id] = 6 }
         if model == "bert" {
-            tokens = tokens.map {
-                $0.hasPrefix("##") ? String($0.dropFirst(2)) : $0.hasPrefix("[") && $0.hasSuffix("]") ? $0 : "\u{2581}" + $0
+            tokens = tokens.map { token in
+                if token.hasPrefix("##") { return String(token.dropFirst(2)) }
+                return token.hasPrefix("[") && token.hasSuffix("]") ? token : "\u{2581}" + token
             }
         }
         var pairs: [(String, GGUFBuilder.Value)] = [
@@ -44,8 +45,9 @@ struct VocabularyConversion {
             ]
         }
         let roles = [
-            ("bos", ["<s>", "<|begin_of_text|>", "[CLS]"]), ("eos", ["</s>", "[SEP]"]), ("unknown", ["<unk>", "[UNK]"]),
-            ("seperator", ["[SEP]"]), ("cls", ["[CLS]"]), ("padding", ["<pad>", "[PAD]"]),
+            ("bos", ["<s>", "<|begin_of_text|>", "[CLS]"]), ("eos", ["</s>", "[SEP]"]),
+            ("unknown", ["<unk>", "[UNK]"]), ("seperator", ["[SEP]"]), ("cls", ["[CLS]"]),
+            ("padding", ["<pad>", "[PAD]"]),
         ]
         for (role, spellings) in roles {
             guard let id = spellings.compactMap({ ids[$0] }).first else { continue }

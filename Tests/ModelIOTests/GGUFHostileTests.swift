@@ -1,3 +1,4 @@
+import JSONCore
 import ModelIO
 import TensorCore
 import TestSupport
@@ -32,6 +33,12 @@ struct HostileGGUF: CustomTestStringConvertible, Sendable {
     private static let good = GGUFBuilder(
         metadata: [("general.architecture", .string("llama"))], tensors: [.init("w", [4], [1, 2, 3, 4])]
     ).file
+
+    private static func replacing(_ place: Int) -> [UInt8] {
+        var bytes = good
+        bytes[place] = 0xFF
+        return bytes
+    }
 
     private static func value(_ name: String, _ mentions: [String], _ value: GGUFBuilder.Value) -> HostileGGUF {
         HostileGGUF(name, mentions) { $0.metadata.append((key: "bad.key", value: value)) }
@@ -98,16 +105,8 @@ struct HostileGGUF: CustomTestStringConvertible, Sendable {
         HostileGGUF("key longer than a key", ["metadata key 2", "70000"]) {
             $0.metadata.append((key: String(repeating: "k", count: 70_000), value: .uint8(1)))
         },
-        HostileGGUF("key that is no UTF-8", ["metadata key 0 is not UTF-8"], bytes: {
-            var bytes = good
-            bytes[32] = 0xFF
-            return bytes
-        }()),
-        HostileGGUF("key length past the file", ["metadata key 0", "length of"], bytes: {
-            var bytes = good
-            bytes[29] = 0xFF
-            return bytes
-        }()),
+        HostileGGUF("key that is no UTF-8", ["metadata key 0 is not UTF-8"], bytes: replacing(32)),
+        HostileGGUF("key length past the file", ["metadata key 0", "length of"], bytes: replacing(29)),
         HostileGGUF("alignment 0", ["'general.alignment'", "found 0"]) {
             $0.metadata.append((key: "general.alignment", value: .uint32(0)))
         },

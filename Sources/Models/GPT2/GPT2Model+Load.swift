@@ -15,7 +15,8 @@ extension GPT2Model {
                 bias: try loader.vector(name + ".bias", count: width))
         }
         func linear(_ name: String, rows: Int, columns: Int) throws -> Linear {
-            try loader.linear([(name, rows)], columns: columns, hasBias: true,
+            try loader.linear(
+                [(name, rows)], columns: columns, hasBias: true,
                 transposed: configuration.storesTransposed)
         }
         let layers = try (0..<sizes.layerCount).map { index in
