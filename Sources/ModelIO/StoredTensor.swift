@@ -115,6 +115,7 @@ public enum StoredType: String, Sendable, Hashable, CaseIterable {
         case .float32: .float32
         case .float16: .float16
         case .bfloat16: .bfloat16
+        case .q8_0: .q8_0
         default: nil
         }
     }
@@ -140,10 +141,10 @@ public struct StoredTensor: Sendable {
 }
 
 extension StoredType {
-    /// Whether elements are floats of 16 bits or more, which the loader converts between.
-    public var isFloat: Bool {
+    /// Whether the loader turns elements into float32: floats of 16 bits or more, and `q8_0`.
+    public var isDecodable: Bool {
         switch self {
-        case .float64, .float32, .float16, .bfloat16: true
+        case .float64, .float32, .float16, .bfloat16, .q8_0: true
         default: false
         }
     }

@@ -109,7 +109,10 @@ extension Tokenizer {
             normalizers.append(.precompiled(try PrecompiledCharacterMap(file.characterMap)))
         }
         if file.removesExtraWhitespace == true {
-            normalizers += [.strip(left: true, right: true), .replace(.regex(try RegexPattern(" {2,}")), with: " ")]
+            // Runs become single spaces first, so that those at the ends are one character long.
+            for (pattern, content) in [(" {2,}", " "), (#"\A | \z"#, "")] {
+                normalizers.append(.replace(.regex(try RegexPattern(pattern)), with: content))
+            }
         }
         let scheme: PrependScheme = file.addsSpacePrefix ?? true ? .always : .never
         try self.init(

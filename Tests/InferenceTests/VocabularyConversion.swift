@@ -54,7 +54,10 @@ struct VocabularyConversion {
             pairs.append(("tokenizer.ggml.\(role)_token_id", .uint32(UInt32(id))))
         }
         if model == "t5" {
-            pairs += [("tokenizer.ggml.add_bos_token", .bool(1)), ("tokenizer.ggml.precompiled_charsmap", try map())]
+            pairs += [
+                ("tokenizer.ggml.add_bos_token", .bool(1)), ("tokenizer.ggml.remove_extra_whitespaces", .bool(1)),
+                ("tokenizer.ggml.precompiled_charsmap", try map()),
+            ]
         }
         return pairs
     }
