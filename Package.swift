@@ -78,7 +78,7 @@ let package = Package(
         tests("KVCacheTests", ["KVCache", "TensorCore"]),
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
         tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
-        tests("OpenCLBackendTests", ["OpenCLBackend", "TensorCore"]),
+        tests("OpenCLBackendTests", ["OpenCLBackend", "Devices", "TensorCore"]),
         tests(
             "InferenceTests",
             [

@@ -3,8 +3,8 @@
 // Conventions of all kernels: a tensor argument is a pointer followed by the ulong index of its first element
 // (`x`, `x_offset`); strides count elements from row to row; an optional tensor is a null pointer.
 //
-// Macro of every program, from the tuning table: ROW_IS_WORK_ITEM, 1 where a row is one work-item's (CPU devices), 0 where
-// it is one work-group's (GPUs). Only the variants of the device at hand are compiled.
+// Macro of every program, from the tuning table: ROW_IS_WORK_ITEM, 1 where a row is one work-item's (CPU devices), 0
+// where it is one work-group's (GPUs). Only the variants of the device at hand are compiled.
 
 // Activations, as `Activation.kernelCode` in Swift numbers them.
 #define ACTIVATION_NONE 0u

@@ -11,8 +11,8 @@ enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 
 static void copy_text(char *to, size_t size, const char *from) { snprintf(to, size, "%s", from ? from : "unknown"); }
 
-// Kernels of a library older than the processor have been wrong before: multiply once at sizes that leave remainders in
-// every dimension and compare.
+// Kernels of a library older than the processor have been wrong before: multiply once at sizes that leave
+// remainders in every dimension and compare.
 static bool multiplies_right(openblas_sgemm sgemm) {
     enum { M = 37, N = 45, K = 67 };
     static const float epsilon = 1e-4f;

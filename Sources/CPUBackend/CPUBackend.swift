@@ -5,8 +5,9 @@ public import TensorCore
 
 /// The backend that computes on the processor, with all threads it may use and the widest vectors it has.
 ///
-/// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor reads
-/// it. Results do not depend on the number of threads.
+/// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor
+/// reads it. Results do not depend on the number of threads,
+/// and with the kernels here a token's products not on the tokens beside it.
 public final class CPUBackend: Backend {
     /// Vector instructions that kernels are built for.
     public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
@@ -42,7 +43,7 @@ public final class CPUBackend: Backend {
 
     /// What multiplies FP32 weights with many tokens.
     public enum MatrixLibrary: String, Sendable, Hashable, CaseIterable {
-        /// The kernels here on AVX-512, where they are the faster ones (docs/numerics.md); elsewhere OpenBLAS where it is
+        /// The kernels here on AVX-512, where they are the faster ones; elsewhere OpenBLAS where it is
         /// installed and multiplies correctly.
         case automatic
         /// The kernels here.
@@ -65,9 +66,9 @@ public final class CPUBackend: Backend {
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
     ///   - instructionSet: `nil`: the widest one.
     ///   - matrixLibrary: what multiplies FP32 weights with many tokens.
-    /// - Throws: `BackendError.invalidArgument` for a thread count that is not in 1...1024, `.unsupported` for instructions
-    ///   that this machine lacks, `.libraryMissing` where OpenBLAS was asked for and cannot be used, `.outOfMemory` where
-    ///   the threads cannot be started.
+    /// - Throws: `BackendError.invalidArgument` for a thread count that is not in 1...1024, `.unsupported` for
+    ///   instructions that this machine lacks, `.libraryMissing` where OpenBLAS was asked for and cannot be used,
+    ///   `.outOfMemory` where the threads cannot be started.
     public init(
         threadCount: Int? = nil, instructionSet: InstructionSet? = nil, matrixLibrary: MatrixLibrary = .automatic
     ) throws {

@@ -19,19 +19,36 @@ INLINE const char *token_row(
     return (const char *)base + row * cache->head_size * format_bytes((int)cache->format);
 }
 
-INLINE void convert_row_of(const int format, const char *row, int64_t count, float *output) {
-    int64_t i = 0;
-    for (; i + VL <= count; i += VL) store(output + i, load_as_float(format, row, i));
-    if (i < count) store(output + i, load_part_as_float(format, row, i, count - i));
+INLINE void convert_rows_of(
+    const int format, const char *rows, int64_t count, int64_t size, float *output, int64_t stride) {
+    for (int64_t j = 0; j < count; j++) {
+        const char *row = rows + j * size * format_bytes(format);
+        int64_t i = 0;
+        for (; i + VL <= size; i += VL) store(output + j * stride + i, load_as_float(format, row, i));
+        if (i < size) store(output + j * stride + i, load_part_as_float(format, row, i, size - i));
+    }
 }
 
-static void convert_row(cpuk_format format, const char *row, int64_t count, float *output) {
-    if (format == CPUK_F32) convert_row_of(CPUK_F32, row, count, output);
-    else if (format == CPUK_BF16) convert_row_of(CPUK_BF16, row, count, output);
-    else convert_row_of(CPUK_F16, row, count, output);
+// Copies rows `begin..<begin + count` as floats `stride` apart, a block at a time, where rows lie together.
+static void convert_tokens(
+    const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count,
+    float *output, int64_t stride) {
+    const int64_t size = cache->head_size;
+    while (count > 0) {
+        int64_t in_block = cache->block_tokens - begin % cache->block_tokens;
+        int64_t run = count < in_block ? count : in_block;
+        const char *rows = token_row(cache, base, table, kv_head, begin);
+        if (cache->format == CPUK_F32) convert_rows_of(CPUK_F32, rows, run, size, output, stride);
+        else if (cache->format == CPUK_BF16) convert_rows_of(CPUK_BF16, rows, run, size, output, stride);
+        else convert_rows_of(CPUK_F16, rows, run, size, output, stride);
+        begin += run;
+        count -= run;
+        output += run * stride;
+    }
 }
 
-// Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to `buffer`.
+// Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to
+// `buffer`.
 static const float *token_rows(
     const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count,
     float *buffer, int64_t *stride) {
@@ -41,8 +58,7 @@ static const float *token_rows(
         return (const float *)token_row(cache, base, table, kv_head, begin);
     }
     *stride = padded_head(size);
-    for (int64_t j = 0; j < count; j++)
-        convert_row(cache->format, token_row(cache, base, table, kv_head, begin + j), size, buffer + j * *stride);
+    convert_tokens(cache, base, table, kv_head, begin, count, buffer, *stride);
     return buffer;
 }
 
@@ -162,10 +178,7 @@ static void attention_prefill(
                 scratch->scores + m * ATTENTION_KEY_TILE, vectors, (int32_t)(low < keys ? low : keys), (int32_t)high,
                 args->soft_cap, &scratch->maxima[m], &scratch->sums[m], scratch->output + m * padded, padded);
         }
-        for (int64_t i = 0; i < keys; i++)
-            convert_row(
-                cache->format, token_row(cache, cache->values, table, kv_head, j + i), size,
-                scratch->values + i * padded);
+        convert_tokens(cache, cache->values, table, kv_head, j, keys, scratch->values, padded);
         multiply_tiles(
             ATTENTION_KEY_TILE, true, panel_rows, scratch->scores, scratch->values, padded, keys, scratch->output,
             padded, padded);

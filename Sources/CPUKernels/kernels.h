@@ -82,12 +82,13 @@ typedef struct {
     void (*attention_prefill)(
         const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
         prefill_scratch *scratch);
-    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised outputs in
-    /// the scratch.
+    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised
+    /// outputs in the scratch.
     void (*attention_decode)(
         const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
         int64_t end, decode_scratch *scratch);
-    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one output row.
+    /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one
+    /// output row.
     void (*attention_merge)(
         const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
 

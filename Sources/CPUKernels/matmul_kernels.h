@@ -1,13 +1,13 @@
 // Matrix products of one instruction set.
 //
-// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time, so
-// that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is packed,
-// and narrow formats are widened in registers.
+// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a
+// time, so that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so
+// nothing is packed, and narrow formats are widened in registers.
 #pragma once
 
 enum { MAX_BLOCK_ROWS = 4, MAX_BLOCK_SUMS = 32, LINE_BYTES = 64 };
-// Rows at a time for T tokens: their sums, a vector of weights each and one of activations fit the registers. One token
-// takes one row: a single stream of addresses is what the hardware prefetches best.
+// Rows at a time for T tokens: their sums, a vector of weights each and one of activations fit the registers. One
+// token takes one row: a single stream of addresses is what the hardware prefetches best.
 #if VECTOR_REGISTERS >= 32
 #define ROWS_FOR(T) ((T) == 1 ? 1 : (T) <= 6 ? 4 : 3)
 enum { GROUP_TOKENS = 6 };
@@ -32,9 +32,9 @@ INLINE void dot_step(
     }
 }
 
-// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of these,
-// in order of address, which is what the hardware then runs ahead of. One row at a time is such a stream by itself, and
-// hints only slow it down.
+// The next R rows lie behind these R: bring as many of their bytes into the second-level cache as a step reads of
+// these, in order of address, which is what the hardware then runs ahead of. One row at a time is such a stream by
+// itself, and hints only slow it down.
 INLINE void prefetch_next(const int format, const int R, const char *rows, int64_t row_bytes, int64_t k) {
     const int bytes = R * VL * (int)format_bytes(format);
     if (R == 1) return;
@@ -42,8 +42,8 @@ INLINE void prefetch_next(const int format, const int R, const char *rows, int64
         __builtin_prefetch(rows + R * row_bytes + k * R * format_bytes(format) + i, 0, 1);
 }
 
-// R * T sums in registers. The order of additions within one sum depends on neither R nor T, so a token's result is the
-// same alone and among others.
+// R * T sums in registers. The order of additions within one sum depends on neither R nor T, so a token's result is
+// the same alone and among others.
 INLINE void dot_block(
     const int format, const int R, const int T, const char *rows, int64_t row_bytes, const float *scales,
     const float *x, int64_t ldx, int64_t columns, float *y, int64_t ldy) {

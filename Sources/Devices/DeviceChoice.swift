@@ -3,7 +3,8 @@ public enum DeviceChoice: Sendable, Hashable, CustomStringConvertible {
     /// The first GPU or accelerator that OpenCL shows, else the CPU backend.
     case auto
     case cpu
-    /// An OpenCL device of any kind: the first that can run kernels, or the one with this number.
+    /// An OpenCL device of any kind: the one with this number, or the first that can run
+    /// kernels, a GPU or accelerator before a CPU.
     case opencl(index: Int?)
 
     /// Reads `auto`, `cpu`, `opencl` or `opencl:N`; `nil` for anything else.
@@ -13,7 +14,9 @@ public enum DeviceChoice: Sendable, Hashable, CustomStringConvertible {
         case "cpu": self = .cpu
         case "opencl": self = .opencl(index: nil)
         default:
-            guard text.hasPrefix("opencl:"), let index = Int(text.dropFirst(7)), index >= 0 else { return nil }
+            let digits = text.dropFirst("opencl:".count)
+            guard text.hasPrefix("opencl:"), digits.allSatisfy({ ("0"..."9").contains($0) }), let index = Int(digits)
+            else { return nil }
             self = .opencl(index: index)
         }
     }

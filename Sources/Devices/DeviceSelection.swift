@@ -21,23 +21,41 @@ public enum DeviceSelection {
     ) throws -> SelectedDevice {
         switch choice {
         case .cpu: return try cpu(threadCount)
-        case .auto:
-            let devices = (try? OpenCLDevice.all()) ?? []
-            if let device = devices.first(where: { $0.isUsable && ($0.kind == .gpu || $0.kind == .accelerator) }) {
-                return try opencl(device, options)
-            }
-            return try cpu(threadCount, because: devices.isEmpty ? "no OpenCL device" : "no OpenCL GPU or accelerator")
+        case .auto: return try automatic(threadCount, options)
         case .opencl(let index):
             let devices = try OpenCLDevice.all()
-            let device =
-                index.map { devices.indices.contains($0) ? devices[$0] : nil } ?? devices.first(where: \.isUsable)
-            guard let device else {
+            let named = index.map { devices.indices.contains($0) ? devices[$0] : nil }
+            guard let device = named ?? preferred(devices) else {
                 throw BackendError.deviceNotFound(
                     request: choice.description,
                     available: ["cpu"] + devices.enumerated().map { "opencl:\($0.offset) (\($0.element.name))" })
             }
             return try opencl(device, options)
         }
+    }
+
+    /// The first GPU or accelerator, else the CPU backend; the summary says why the latter.
+    private static func automatic(_ threadCount: Int?, _ options: OpenCLOptions) throws -> SelectedDevice {
+        let devices: [OpenCLDevice]
+        do {
+            devices = try OpenCLDevice.all()
+        } catch {
+            return try cpu(threadCount, because: "OpenCL is not installed")
+        }
+        guard let device = devices.first(where: { $0.isUsable && $0.isGPUOrAccelerator }) else {
+            return try cpu(threadCount, because: devices.isEmpty ? "no OpenCL device" : "no OpenCL GPU or accelerator")
+        }
+        do {
+            return try opencl(device, options)
+        } catch {
+            return try cpu(threadCount, because: "\(device.name) cannot be used: \(error)")
+        }
+    }
+
+    /// A GPU or accelerator before a CPU.
+    private static func preferred(_ devices: [OpenCLDevice]) -> OpenCLDevice? {
+        let usable = devices.filter(\.isUsable)
+        return usable.first(where: \.isGPUOrAccelerator) ?? usable.first
     }
 
     private static func cpu(_ threadCount: Int?, because reason: String? = nil) throws -> SelectedDevice {
@@ -50,4 +68,8 @@ public enum DeviceSelection {
         let backend = try OpenCLBackend(device: device, options: options)
         return SelectedDevice(backend: backend, summary: "device: \(backend.summary)")
     }
+}
+
+extension OpenCLDevice {
+    fileprivate var isGPUOrAccelerator: Bool { kind == .gpu || kind == .accelerator }
 }

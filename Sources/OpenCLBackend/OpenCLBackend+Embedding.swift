@@ -43,7 +43,8 @@ extension OpenCLBackend {
             try launch(
                 .embedding(weight.format), vectorItems(columns: weight.columns, rows: tokens), ids,
                 part.region(weight.format), weight.scalesRegion, output, UInt32(tokens), UInt32(weight.columns),
-                UInt32(start), UInt32(part.rows), output.stride32, UInt32(accumulate ? 1 : 0), cost: cost)
+                UInt32(clamping: start), UInt32(clamping: part.rows), output.stride32, UInt32(accumulate ? 1 : 0),
+                cost: cost)
             start += part.rows
         }
     }

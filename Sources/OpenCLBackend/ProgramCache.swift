@@ -75,9 +75,7 @@ package final class ProgramCache {
         } catch {
             guard !hasWarned else { return }
             hasWarned = true
-            let reason = (error as NSError).localizedDescription.split(whereSeparator: \.isNewline).joined(
-                separator: " ")
-            warn("compiled kernels cannot be kept in \(directory): \(reason)")
+            warn("compiled kernels cannot be kept in \(directory); check that it is writable and its disk not full")
         }
     }
 

@@ -43,15 +43,20 @@ enum ConformanceDevices {
         if devices.isEmpty { print("the OpenCL cases do not run: no OpenCL device is present") }
         return devices.flatMap { device in
             let name = "opencl \(device.name) (\(device.platformName))"
-            let own = ConformanceDevice(name) { try OpenCLBackend(device: device) }
+            let own = ConformanceDevice(name) { try OpenCLBackend(device: device, options: options(for: nil)) }
             // Registers instead of groups on a GPU is slow, so only a checker's small run takes them there.
             guard device.kind == .cpu || ConformanceSizes.isSmall else { return [own] }
             let (kind, tuning) =
                 device.kind == .cpu ? ("GPU", Tuning.table(.other)) : ("CPU", Tuning.table(.cpu))
             let other = ConformanceDevice("\(name) \(kind) variants") {
-                try OpenCLBackend(device: device, options: OpenCLOptions(tuning: tuning))
+                try OpenCLBackend(device: device, options: options(for: tuning))
             }
             return [own, other]
         }
+    }
+
+    /// Kernels from `INFER_KERNELS` where it is set, so that a changed kernel is tried without a build.
+    private static func options(for tuning: Tuning?) -> OpenCLOptions {
+        OpenCLOptions(kernelDirectory: ProcessInfo.processInfo.environment["INFER_KERNELS"], tuning: tuning)
     }
 }

@@ -1,9 +1,10 @@
-// The CPU backend's kernels: plain C with vector extensions, chosen at run time for the instruction set of the machine.
+// The CPU backend's kernels: plain C with vector extensions, chosen at run time for the instruction set of the
+// machine.
 //
-// Every call runs to its end before it returns, split over the context's threads where that pays. Calls on one context
-// must not overlap; contexts are independent of each other. Pointers need only the alignment of their element type, and
-// weights need none. Sizes are checked by the caller; what is data on the device (ids, slots, block numbers) is checked
-// here, before anything is written, and a bad entry's index is returned.
+// Every call runs to its end before it returns, split over the context's threads where that pays. Calls on one
+// context must not overlap; contexts are independent of each other. Pointers need only the alignment of their
+// element type, and weights need none. Sizes are checked by the caller; what is data on the device (ids, slots,
+// block numbers) is checked here, before anything is written, and a bad entry's index is returned.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,8 +47,8 @@ int cpuk_available_processors(void);
 cpuk_context *cpuk_create(int threads, cpuk_isa isa);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
-/// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several threads.
-/// Takes effect with the next `cpuk_reserve`, which makes room for it: call this before.
+/// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several
+/// threads. Takes effect with the next `cpuk_reserve`, which makes room for it: call this before.
 void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm);
 
 /// Upper bounds of what the ops will be asked for.
