@@ -17,7 +17,8 @@
         if (token >= tokens) return;                                                                                   \
         const uint id = ids[ids_offset + token];                                                                       \
         if (id < part_start || id - part_start >= part_rows) return;                                                   \
-        const ulong row = table_offset + (ulong)(id - part_start) * columns;                                           \
+        const ulong row = (ulong)(id - part_start) * columns;                                                          \
+        table += table_offset;                                                                                         \
         const float scale = SCALE;                                                                                     \
         output += output_offset + (ulong)token * output_stride;                                                        \
         for (uint c = 16 * get_global_id(0); c < columns; c += 16 * get_global_size(0)) {                              \
@@ -38,3 +39,4 @@ EMBEDDING_KERNEL(embedding_f32, float, load_f32, load16_f32, 1.0f)
 EMBEDDING_KERNEL(embedding_f16, half, load_f16, load16_f16, 1.0f)
 EMBEDDING_KERNEL(embedding_bf16, ushort, load_bf16, load16_bf16, 1.0f)
 EMBEDDING_KERNEL(embedding_i8, char, load_i8, load16_i8, scales[scales_offset + id])
+EMBEDDING_KERNEL(embedding_q8_0, char, load_q8_0, load16_q8_0, 1.0f)

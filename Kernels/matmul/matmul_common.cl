@@ -12,7 +12,8 @@
 //   residual [T, P]  float32, read only with EPILOGUE_RESIDUAL; may be `out` itself
 //   out      [T, P]  float32
 //
-// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8.
+// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8, WEIGHT_Q8_0 (blocks, see types.cl; the
+// weight's offsets then count bytes).
 
 #define EPILOGUE_BIAS 1u
 #define EPILOGUE_RESIDUAL 2u
@@ -32,6 +33,16 @@ typedef ushort weight_t;
 #elif defined(WEIGHT_INT8)
 typedef char weight_t;
 #define MATMUL_NAME(op) op##_int8
+#elif defined(WEIGHT_Q8_0)
+typedef char weight_t;
+#define MATMUL_NAME(op) op##_q8_0
+#endif
+
+// Elements of `weight_t` from row to row.
+#if defined(WEIGHT_Q8_0)
+#define WEIGHT_ROW_LENGTH ((ulong)(inputs / 32) * 34)
+#else
+#define WEIGHT_ROW_LENGTH ((ulong)inputs)
 #endif
 
 // The arguments that every matrix-product kernel starts with. Offsets and strides are in elements.
@@ -48,19 +59,22 @@ typedef char weight_t;
 
 // Where row `row` of the weight starts.
 #define WEIGHT_ROW(row)                                                                                                \
-    ((row) < part_end0 ? weight0 + weight0_offset + (ulong)(row) * inputs                                              \
-     : (row) < part_end1 ? weight1 + weight1_offset + (ulong)((row) - part_end0) * inputs                              \
-                         : weight2 + weight2_offset + (ulong)((row) - part_end1) * inputs)
+    ((row) < part_end0 ? weight0 + weight0_offset + (row) * WEIGHT_ROW_LENGTH                                          \
+     : (row) < part_end1 ? weight1 + weight1_offset + ((row) - part_end0) * WEIGHT_ROW_LENGTH                          \
+                         : weight2 + weight2_offset + ((row) - part_end1) * WEIGHT_ROW_LENGTH)
 
-inline float load_weight(__global const weight_t *p)
+// Feature `k` of the row that starts at `row`.
+inline float load_weight(__global const weight_t *row, const uint k)
 {
 #if defined(WEIGHT_F32)
-    return *p;
+    return row[k];
 #elif defined(WEIGHT_BF16)
-    return as_float((uint)*p << 16);
+    return as_float((uint)row[k] << 16);
 #elif defined(WEIGHT_F16)
-    return vload_half(0, (__global const half *)p);
+    return vload_half(0, (__global const half *)(row + k));
+#elif defined(WEIGHT_Q8_0)
+    return load_q8_0(row, k);
 #else
-    return (float)*p;
+    return (float)row[k];
 #endif
 }

@@ -47,6 +47,7 @@ extension WeightFormat {
         case .bfloat16: CPUK_BF16
         case .float16: CPUK_F16
         case .int8: CPUK_I8
+        case .q8_0: CPUK_Q8_0
         }
     }
 }

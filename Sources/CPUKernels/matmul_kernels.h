@@ -107,6 +107,7 @@ DOT_ROWS_FORMAT(dot_rows_f32, CPUK_F32)
 DOT_ROWS_FORMAT(dot_rows_bf16, CPUK_BF16)
 DOT_ROWS_FORMAT(dot_rows_f16, CPUK_F16)
 DOT_ROWS_FORMAT(dot_rows_i8, CPUK_I8)
+DOT_ROWS_FORMAT(dot_rows_q8_0, CPUK_Q8_0)
 
 static void dot_rows(
     cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
@@ -116,6 +117,7 @@ static void dot_rows(
     case CPUK_BF16: dot_rows_bf16(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_F16: dot_rows_f16(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_I8: dot_rows_i8(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q8_0: dot_rows_q8_0(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
     }
 }
 

@@ -143,6 +143,7 @@ static void embed_row(
     case CPUK_BF16: embed_row_of(CPUK_BF16, row, scale, columns, accumulate, output); return;
     case CPUK_F16: embed_row_of(CPUK_F16, row, scale, columns, accumulate, output); return;
     case CPUK_I8: embed_row_of(CPUK_I8, row, scale, columns, accumulate, output); return;
+    case CPUK_Q8_0: embed_row_of(CPUK_Q8_0, row, scale, columns, accumulate, output); return;
     }
 }
 

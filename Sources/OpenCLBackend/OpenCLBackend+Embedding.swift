@@ -13,6 +13,7 @@ extension KernelDescriptor {
     static let embeddingF16 = KernelDescriptor(.embedding, "embedding_f16", embeddingArguments)
     static let embeddingBF16 = KernelDescriptor(.embedding, "embedding_bf16", embeddingArguments)
     static let embeddingI8 = KernelDescriptor(.embedding, "embedding_i8", embeddingArguments)
+    static let embeddingQ8 = KernelDescriptor(.embedding, "embedding_q8_0", embeddingArguments)
     static let gatherRows = KernelDescriptor(
         .embedding, "gather_rows_f32", [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32])
 
@@ -22,6 +23,7 @@ extension KernelDescriptor {
         case .float16: embeddingF16
         case .bfloat16: embeddingBF16
         case .int8: embeddingI8
+        case .q8_0: embeddingQ8
         }
     }
 }

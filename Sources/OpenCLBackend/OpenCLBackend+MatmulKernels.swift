@@ -8,6 +8,7 @@ extension WeightFormat {
         case .bfloat16: "bf16"
         case .float16: "f16"
         case .int8: "int8"
+        case .q8_0: "q8_0"
         }
     }
 

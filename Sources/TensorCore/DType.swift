@@ -27,9 +27,11 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
     case float16
     /// Symmetric 8-bit integers in -127...127 with one FP32 scale an output channel (a row): `w = scale[n] * q[n, k]`.
     case int8
+    /// GGUF's blocks of 32 values of a row: a binary16 scale, then 32 integers of 8 bits: `w = scale * q`.
+    case q8_0
 
     /// Values that one block of the format holds.
-    public var blockSize: Int { 1 }
+    public var blockSize: Int { self == .q8_0 ? 32 : 1 }
 
     /// Bytes that one block of the format takes.
     public var blockByteCount: Int {
@@ -37,8 +39,12 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
         case .float32: 4
         case .bfloat16, .float16: 2
         case .int8: 1
+        case .q8_0: 34
         }
     }
+
+    /// The alignment in bytes that kernels may want of a row: that of the widest number in a block.
+    public var alignment: Int { self == .q8_0 ? 2 : blockByteCount }
 
     /// Bytes of one row of `columns` values, or `nil` where the row is no whole number of blocks or overflows.
     public func rowByteCount(columns: Int) -> Int? {

@@ -20,8 +20,8 @@ struct EmbeddingCase: ConformanceCase {
             tableRows, columns in
             [1, 3, 17, 65].map { tokens in
                 EmbeddingCase(
-                    format: format, tokens: tokens, tableRows: tableRows, columns: columns, accumulates: tokens % 4 == 1
-                )
+                    format: format, tokens: tokens, tableRows: tableRows, columns: format.fitting(columns),
+                    accumulates: tokens % 4 == 1)
             }
         }
     }

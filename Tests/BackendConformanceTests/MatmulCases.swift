@@ -35,7 +35,13 @@ struct MatmulCase: ConformanceCase {
     }
 
     static func perFormat(_ body: (WeightFormat) -> [MatmulCase]) -> [MatmulCase] {
-        WeightFormat.allCases.flatMap(body)
+        WeightFormat.allCases.flatMap { format in
+            body(format).map { one in
+                var fitting = one
+                fitting.columns = format.fitting(one.columns)
+                return fitting
+            }
+        }
     }
 
     /// Every count of tokens about the tile sizes that kernels choose.

@@ -18,7 +18,8 @@ typedef enum {
     CPUK_AVX512 = 3,
 } cpuk_isa;
 
-typedef enum { CPUK_F32 = 0, CPUK_BF16 = 1, CPUK_F16 = 2, CPUK_I8 = 3 } cpuk_format;
+/// CPUK_Q8_0, only of weights: blocks of 32 values of a row, a binary16 scale and 32 8-bit integers in 34 bytes.
+typedef enum { CPUK_F32 = 0, CPUK_BF16 = 1, CPUK_F16 = 2, CPUK_I8 = 3, CPUK_Q8_0 = 4 } cpuk_format;
 
 typedef enum {
     CPUK_IDENTITY = 0,

@@ -57,7 +57,8 @@ public final class LlamaModel: DecoderModel {
         let key = projections.columns(queryWidth..<queryWidth + keyWidth)
         let value = projections.columns(queryWidth + keyWidth..<queryWidth + 2 * keyWidth)
         let rope = RopeArguments(
-            table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize, layout: .halfSplit)
+            table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize,
+            layout: configuration.ropeLayout)
 
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
