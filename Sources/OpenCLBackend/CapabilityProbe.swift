@@ -71,7 +71,9 @@ extension OpenCLBackend {
 
     /// `passed` where the numbers are equal, else the first that is not.
     package static func compare<Number: Equatable>(_ found: [Number], _ expected: [Number]) -> CapabilityResult {
-        guard found.count == expected.count else { return .failed(reason: "\(found.count) of \(expected.count) numbers") }
+        guard found.count == expected.count else {
+            return .failed(reason: "\(found.count) of \(expected.count) numbers")
+        }
         guard let index = found.indices.first(where: { found[$0] != expected[$0] }) else { return .passed }
         return .failed(reason: "number \(index) is \(found[index]), expected \(expected[index])")
     }
