@@ -6,6 +6,9 @@
 
 #define SOURCE(identifier, name) {name, identifier, sizeof identifier - 1}
 
+static const char common_blocks[] = {
+#embed "common/blocks.cl"
+    , 0};
 static const char common_math[] = {
 #embed "common/math.cl"
     , 0};
@@ -94,6 +97,7 @@ static const kernel_source sources[] = {
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
     SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
     SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
+    SOURCE(common_blocks, "common/blocks.cl"),
     SOURCE(common_math, "common/math.cl"),
     SOURCE(common_rope, "common/rope.cl"),
     SOURCE(common_types, "common/types.cl"),

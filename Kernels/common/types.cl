@@ -40,17 +40,6 @@ inline float16 load16_f16(__global const half *p, ulong index) { return vload_ha
 inline float16 load16_bf16(__global const ushort *p, ulong index) { return bf16_to_float16(vload16(0, p + index)); }
 inline float16 load16_i8(__global const char *p, ulong index) { return convert_float16(vload16(0, p + index)); }
 
-// A row of q8_0 is blocks of 32 elements in 34 bytes: a binary16 scale, then 32 8-bit integers. Rows are whole blocks,
-// so elements may be counted through all of them; 16 from a multiple of 16 on lie in one block.
-inline float load_q8_0(__global const char *p, ulong index) {
-    __global const char *block = p + index / 32 * 34;
-    return vload_half(0, (__global const half *)block) * (float)block[2 + index % 32];
-}
-inline float16 load16_q8_0(__global const char *p, ulong index) {
-    __global const char *block = p + index / 32 * 34;
-    return convert_float16(vload16(0, block + 2 + index % 32)) * vload_half(0, (__global const half *)block);
-}
-
 inline void store_f32(__global float *p, ulong index, float value) { p[index] = value; }
 inline void store_f16(__global half *p, ulong index, float value) { vstore_half_rte(value, index, p); }
 inline void store_bf16(__global ushort *p, ulong index, float value) { p[index] = float_to_bf16(value); }

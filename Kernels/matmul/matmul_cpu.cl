@@ -10,8 +10,8 @@ inline float16 load_weight16(__global const weight_t *row, const uint k)
     return as_float16(convert_uint16(vload16(0, row + k)) << 16);
 #elif defined(WEIGHT_F16)
     return vload_half16(0, (__global const half *)(row + k));
-#elif defined(WEIGHT_Q8_0)
-    return load16_q8_0(row, k);
+#elif defined(WEIGHT_BLOCK_SIZE)
+    return BLOCK_NAME(load16)(row, k);
 #else
     return convert_float16(vload16(0, row + k));
 #endif

@@ -178,24 +178,16 @@ INLINE vh to_f16(vf x) {
 }
 #endif
 
-// Of one element; of CPUK_Q8_0 without its scale.
+// Of one element; of blocks about.
 INLINE int64_t format_bytes(const int format) {
-    return format == CPUK_F32 ? 4 : format == CPUK_I8 || format == CPUK_Q8_0 ? 1 : 2;
+    return format == CPUK_F32 ? 4 : format == CPUK_BF16 || format == CPUK_F16 ? 2 : 1;
 }
-
-enum { Q8_0_SIZE = 32, Q8_0_BYTES = 34 };
 
 INLINE vf widen(const char *levels) {
     return __builtin_convertvector(__builtin_convertvector(*(const vb_any *)levels, vi), vf);
 }
 
-// VL elements of a row of blocks from element `i` on, a multiple of VL, which divides a block.
-INLINE vf load_q8_0(const char *row, int64_t i) {
-    const char *block = row + i / Q8_0_SIZE * Q8_0_BYTES;
-    uint16_t scale;
-    memcpy(&scale, block, sizeof scale);
-    return widen(block + sizeof scale + i % Q8_0_SIZE) * from_f16((vh){0} + scale);
-}
+#include "block_formats.h"
 
 // VL elements from element `i` on.
 INLINE vf load_as_float(const int format, const void *p, int64_t i) {
@@ -204,13 +196,14 @@ INLINE vf load_as_float(const int format, const void *p, int64_t i) {
     case CPUK_F32: return *(const vf_any *)at;
     case CPUK_BF16: return from_bf16(*(const vh_any *)at);
     case CPUK_F16: return from_f16(*(const vh_any *)at);
-    case CPUK_Q8_0: return load_q8_0(p, i);
-    default: return widen(at);
+    case CPUK_I8: return widen(at);
+    default: return load_block_format(format, p, i);
     }
 }
 
 // Rows of blocks have no part of a vector at their end.
 INLINE vf load_part_as_float(const int format, const void *p, int64_t i, int64_t count) {
+    if (format >= CPUK_Q8_0) return splat(0);
     _Alignas(64) char buffer[VL * 4] = {0};
     memcpy(buffer, (const char *)p + i * format_bytes(format), (size_t)(count * format_bytes(format)));
     return load_as_float(format, buffer, 0);

@@ -33,7 +33,7 @@ package enum ElementConversion {
                     output[first &+ index] = scale * Float(level)
                 }
             }
-        default: return false
+        default: return BlockDecoding.decode(source, type, count: count, into: output)
         }
         return true
     }

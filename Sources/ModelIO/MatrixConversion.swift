@@ -44,7 +44,7 @@ package struct MatrixConversion: Sendable {
         guard !isTransposed || tensor.type.blockSize == 1 else { throw Failure.unsupportedElement }
         guard let rowByteCount = format.rowByteCount(columns: columns) else { throw Failure.unsupportedElement }
         // Checked shapes of mapped bytes: none of these products overflows, since no format is wider than the stored
-        // one but float32 made of 8 or 16 bits, and files are far below a quarter of the address space.
+        // one but float32 made of 2 bits or more, and files are far below a hundredth of the address space.
         let output = HostAllocation(byteCount: rows * rowByteCount)
         let scales = format == .int8 ? HostAllocation(byteCount: rows * 4) : nil
         try withExtendedLifetime((tensor, output, scales)) {
@@ -181,7 +181,7 @@ package struct MatrixConversion: Sendable {
                 guard let scale else { return row }
                 scales[row] = scale
             }
-        case .q8_0: preconditionFailure("\(tensor.name): block formats are only copied")
+        default: preconditionFailure("\(tensor.name): block formats are only copied")
         }
         return nil
     }

@@ -116,6 +116,17 @@ public enum StoredType: String, Sendable, Hashable, CaseIterable {
         case .float16: .float16
         case .bfloat16: .bfloat16
         case .q8_0: .q8_0
+        case .q4_0: .q4_0
+        case .q4_1: .q4_1
+        case .q5_0: .q5_0
+        case .q5_1: .q5_1
+        case .q2_K: .q2_K
+        case .q3_K: .q3_K
+        case .q4_K: .q4_K
+        case .q5_K: .q5_K
+        case .q6_K: .q6_K
+        case .iq4_NL: .iq4_NL
+        case .iq4_XS: .iq4_XS
         default: nil
         }
     }
@@ -141,13 +152,8 @@ public struct StoredTensor: Sendable {
 }
 
 extension StoredType {
-    /// Whether the loader turns elements into float32: floats of 16 bits or more, and `q8_0`.
-    public var isDecodable: Bool {
-        switch self {
-        case .float64, .float32, .float16, .bfloat16, .q8_0: true
-        default: false
-        }
-    }
+    /// Whether the loader turns elements into float32: floats of 16 bits or more, and the formats of weights.
+    public var isDecodable: Bool { self == .float64 || weightFormat != nil }
 }
 
 extension StoredTensor {

@@ -128,8 +128,10 @@ public struct WeightLoader: Sendable {
         return formats.count == 1 ? formats.first ?? .float32 : .float32
     }
 
+    private static let decodable = "F64, F32, F16, BF16 or a block format that this version computes"
+
     private func unsupported(_ tensor: StoredTensor) -> LoadError {
-        .unsupportedElement(name: tensor.name, found: tensor.type.rawValue, expected: "F64, F32, F16, BF16 or Q8_0")
+        .unsupportedElement(name: tensor.name, found: tensor.type.rawValue, expected: WeightLoader.decodable)
     }
 
     private func error(

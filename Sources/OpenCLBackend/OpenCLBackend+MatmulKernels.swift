@@ -8,7 +8,7 @@ extension WeightFormat {
         case .bfloat16: "bf16"
         case .float16: "f16"
         case .int8: "int8"
-        case .q8_0: "q8_0"
+        default: rawValue
         }
     }
 
@@ -26,8 +26,10 @@ enum MatmulKernels {
         .tensor, .uint32, .tensor, .tensor, .tensor, .optionalTensor, .uint32, .uint32,
         .optionalTensor, .optionalTensor, .uint32, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
     ]
-    private static let cpuSources = ["matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/matmul_cpu.cl"]
-    private static let gpuSources = ["matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
+    private static let cpuSources = [
+        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/matmul_cpu.cl",
+    ]
+    private static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
     private struct Key: Hashable {
         let format: WeightFormat

@@ -173,7 +173,7 @@ import Testing
             let level = Int8(value * 127)
             memory.storeBytes(of: level, toByteOffset: place, as: Int8.self)
             return Float(level) * scale
-        case .q8_0: preconditionFailure("blocks are not stored one value at a time")
+        default: preconditionFailure("blocks are not stored one value at a time")
         }
     }
 }

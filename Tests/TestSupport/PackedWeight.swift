@@ -32,6 +32,7 @@ public struct PackedWeight: Sendable {
         case .float16: packElements(raw, .float16, rows: rows)
         case .int8: packInt8(raw, rows: rows, columns: columns)
         case .q8_0: packQ8(raw, rows: rows)
+        default: packBlocks(raw, format: format, rows: rows)
         }
     }
 
@@ -80,6 +81,23 @@ public struct PackedWeight: Sendable {
             }
         }
         return (WeightPart(rows: rows, bytes: hostBytes(bytes)), values)
+    }
+
+    /// Any bytes are levels and small scales; only the binary16 scales must be sane.
+    private static func packBlocks(
+        _ raw: [Float], format: WeightFormat, rows: Int
+    ) -> (part: WeightPart, values: [Double]) {
+        let blockCount = raw.count / format.blockSize
+        var random = SplitMix64(seed: UInt64(raw.first?.bitPattern ?? 0))
+        var bytes = (0..<blockCount * format.blockByteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        for block in 0..<blockCount {
+            for place in BlockReference.halves(format) {
+                let scale = Float16(random.floats(1, scale: 0.004)[0])
+                let start = block * format.blockByteCount + place
+                (bytes[start], bytes[start + 1]) = (UInt8(scale.bitPattern & 255), UInt8(scale.bitPattern >> 8))
+            }
+        }
+        return (WeightPart(rows: rows, bytes: hostBytes(bytes)), BlockReference.decode(bytes, format))
     }
 
     /// A copy of `bytes` that lives as long as whoever holds it.

@@ -33,11 +33,7 @@ final class ReferenceWeight: Weight {
                 return bytes.enumerated().map { index, byte in
                     Double(scales[index / source.columns]) * Double(Int8(bitPattern: byte))
                 }
-            case .q8_0:
-                return stride(from: 0, to: bytes.count, by: 34).flatMap { start in
-                    let scale = Float16(bitPattern: UInt16(bytes[start]) | UInt16(bytes[start + 1]) << 8)
-                    return bytes[start + 2..<start + 34].map { Double(scale) * Double(Int8(bitPattern: $0)) }
-                }
+            default: return BlockReference.decode(bytes, source.format)
             }
         }
         self.values = Matrix(rows: source.rows, columns: source.columns, values: values)
