@@ -60,10 +60,9 @@ public final class GPT2Model: DecoderModel {
         for (layer, cacheLayer) in zip(layers, cache.layers) {
             try norm(hidden, layer.attentionNorm, into: normed)
             try layer.projections(normed, on: backend, into: projections)
-            try backend.storeKeyValue(
-                query: nil, key: key, value: value, slots: batch.slots, into: cacheLayer, rope: nil)
-            try backend.attention(
-                query: query, cache: cacheLayer, batch: batch.attention, parameters: layer.attention, into: attended)
+            try backend.storeAndAttend(
+                query: query, key: key, value: value, slots: batch.slots, rope: nil, cache: cacheLayer,
+                batch: batch.attention, parameters: layer.attention, into: attended)
             try layer.output(attended, on: backend, residual: hidden, into: hidden)
 
             try norm(hidden, layer.feedForwardNorm, into: normed)

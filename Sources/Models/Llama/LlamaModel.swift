@@ -62,10 +62,9 @@ public final class LlamaModel: DecoderModel {
         for (layer, cacheLayer) in zip(layers, cache.layers) {
             try norm(hidden, layer.attentionNorm, into: normed)
             try layer.projections(normed, on: backend, into: projections)
-            try backend.storeKeyValue(
-                query: query, key: key, value: value, slots: batch.slots, into: cacheLayer, rope: rope)
-            try backend.attention(
-                query: query, cache: cacheLayer, batch: batch.attention, parameters: layer.attention, into: attended)
+            try backend.storeAndAttend(
+                query: query, key: key, value: value, slots: batch.slots, rope: rope, cache: cacheLayer,
+                batch: batch.attention, parameters: layer.attention, into: attended)
             try layer.output(attended, on: backend, residual: hidden, into: hidden)
 
             try norm(hidden, layer.feedForwardNorm, into: normed)
