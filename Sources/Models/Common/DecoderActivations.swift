@@ -46,8 +46,32 @@ struct DecoderActivations: Sendable {
             self, attention: batch.attention)
     }
 
+    /// Stores the keys and values of a batch's tokens in the cache and attends: for all rows, but in the last layer only
+    /// for those whose logits are wanted.
+    /// - Returns: the rows that go on, attended; `nil` where none is wanted.
+    func attend(
+        _ rows: DecoderRows, keyValue: (key: Tensor, value: Tensor), rope: RopeArguments?,
+        parameters: AttentionParameters, cache: KVCacheLayer, batch: DeviceBatch, isLastLayer: Bool,
+        on backend: any Backend
+    ) throws -> DecoderRows? {
+        guard isLastLayer, let selection = batch.selection else {
+            try backend.storeAndAttend(
+                query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, rope: rope, cache: cache,
+                batch: rows.attention, parameters: parameters, into: rows.attended)
+            return rows
+        }
+        try backend.storeKeyValue(
+            query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, into: cache, rope: rope)
+        guard selection.rows.rows > 0 else { return nil }
+        let selected = try self.rows(selection, of: rows, on: backend)
+        try backend.attention(
+            query: selected.query, cache: cache, batch: selected.attention, parameters: parameters,
+            into: selected.attended)
+        return selected
+    }
+
     /// The rows of a selection: what the residual stream and the query hold of them is gathered.
-    func rows(_ selection: RowSelection, of all: DecoderRows, on backend: any Backend) throws -> DecoderRows {
+    private func rows(_ selection: RowSelection, of all: DecoderRows, on backend: any Backend) throws -> DecoderRows {
         let range = 0..<selection.rows.rows
         try backend.gatherRows(all.hidden, rows: selection.rows, into: selected.rows(range))
         try backend.gatherRows(all.query, rows: selection.rows, into: selectedQuery.rows(range))

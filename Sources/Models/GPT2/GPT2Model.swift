@@ -60,15 +60,11 @@ public final class GPT2Model: DecoderModel {
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
             try layer.projections(rows.normed, on: backend, into: projections)
-            try backend.storeKeyValue(
-                query: nil, key: key, value: value, slots: batch.slots, into: cacheLayer, rope: nil)
-            if index == layers.count - 1, let selection = batch.selection {
-                guard selection.rows.rows > 0 else { return }
-                rows = try activations.rows(selection, of: rows, on: backend)
-            }
-            try backend.attention(
-                query: rows.query, cache: cacheLayer, batch: rows.attention, parameters: layer.attention,
-                into: rows.attended)
+            let attended = try activations.attend(
+                rows, keyValue: (key, value), rope: nil, parameters: layer.attention, cache: cacheLayer, batch: batch,
+                isLastLayer: index == layers.count - 1, on: backend)
+            guard let attended else { return }
+            rows = attended
             try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
 
             try norm(rows.hidden, layer.feedForwardNorm, into: rows.normed)
