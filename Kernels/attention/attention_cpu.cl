@@ -244,7 +244,7 @@ void DECODE_NAME(
 #if defined(PREFILL_ROWS)
 // attention_prefill_<type>: many queries a sequence, in tiles of PREFILL_ROWS rows by PREFILL_POSITIONS positions.
 //
-// Work-item (c, i, s) takes tile_queries queries of sequence s (i counts from the last tile, the longest) and the c-th
+// Work-item (c, i, s) takes tile_queries queries of sequence s (i alternates between its ends) and the c-th
 // chunk of tile_heads query heads of one key head; row r is query r / tile_heads, head r % tile_heads of the tile. Keys
 // are transposed into local memory, so that scores, like a matrix product, are 8 rows x 32 positions in registers.
 // Geometry: global [KH * ceil(H / KH / tile_heads), ceil(longest / tile_queries), S], local [1, 1, 1].
@@ -280,9 +280,11 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
     const uint query_begin = query_offsets[query_offsets_offset + sequence];
     const uint query_count = (uint)query_offsets[query_offsets_offset + sequence + 1] - query_begin;
     const uint tiles = (query_count + tile_queries - 1) / tile_queries;
-    if (get_global_id(1) >= tiles)
+    const uint order = get_global_id(1);
+    if (order >= tiles)
         return;
-    const uint first_query = (tiles - 1 - (uint)get_global_id(1)) * tile_queries;
+    // The longest, the shortest, the second longest, ...: drivers that hand out runs of items hand out equal work.
+    const uint first_query = ((order & 1) ? order / 2 : tiles - 1 - order / 2) * tile_queries;
     const uint queries = min(tile_queries, query_count - first_query);
 
     const uint group = heads / key_heads;
@@ -330,6 +332,9 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
             if (tile >= last_row_end || (int)(tile + count) <= (int)first_row_end - window)
                 continue;
             const bool is_masked = tile + count > first_row_end || tile < last_row_begin;
+            // What some row sees, and up to the end of a pair of vectors.
+            const uint seen = min(count, last_row_end - tile);
+            const uint scored = (seen + 31) / 32 * 32;
 
             __global const float *a[8];
             uint row_end[8];
@@ -343,7 +348,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
             #pragma unroll
             for (uint i = 0; i < 8; ++i)
                 row_maxima[i] = -INFINITY;
-            for (uint part = 0; part < count; part += 32) {
+            for (uint part = 0; part < scored; part += 32) {
                 __local const float *b = transposed + part * HEAD_SIZE;
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i)
@@ -370,17 +375,24 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
                     vstore16(s1, 1, scores + i * PREFILL_POSITIONS + part);
                 }
             }
-            float corrections[8];
+            // One exponential for the corrections of all rows.
+            float lanes[8];
+            #pragma unroll
+            for (uint i = 0; i < 8; ++i)
+                lanes[i] = max16(row_maxima[i]);
+            const float8 before = vload8(0, maxima + row0);
+            const float8 maximum = fmax(before, vload8(0, lanes));
+            // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
+            const float8 shift = select(maximum, (float8)(0.0f), maximum == (float8)(-INFINITY));
+            vstore8(maximum, 0, maxima + row0);
+            float shifts[8], corrections[8];
+            vstore8(shift, 0, shifts);
+            vstore8(exp(before - shift), 0, corrections);
             #pragma unroll
             for (uint i = 0; i < 8; ++i) {
-                const float maximum = fmax(maxima[row0 + i], max16(row_maxima[i]));
-                // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
-                const float shift = maximum == -INFINITY ? 0.0f : maximum;
-                corrections[i] = exp(maxima[row0 + i] - shift);
-                maxima[row0 + i] = maximum;
                 float16 weight = vload16(row0 + i, weights) * corrections[i];
-                for (uint part = 0; part < count; part += 16) {
-                    const float16 p = exp(vload16(0, scores + i * PREFILL_POSITIONS + part) - shift);
+                for (uint part = 0; part < scored; part += 16) {
+                    const float16 p = exp(vload16(0, scores + i * PREFILL_POSITIONS + part) - shifts[i]);
                     weight += p;
                     vstore16(p, 0, scores + i * PREFILL_POSITIONS + part);
                 }
@@ -393,7 +405,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
                     c0[i] = vload16(0, target + i * PADDED_HEAD_SIZE) * corrections[i];
                     c1[i] = vload16(1, target + i * PADDED_HEAD_SIZE) * corrections[i];
                 }
-                for (uint j = 0; j < count; ++j) {
+                for (uint j = 0; j < seen; ++j) {
                     const float16 b0 = vload16(0, v + j * PADDED_HEAD_SIZE + d);
                     const float16 b1 = vload16(1, v + j * PADDED_HEAD_SIZE + d);
                     #pragma unroll

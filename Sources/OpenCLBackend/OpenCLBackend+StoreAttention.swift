@@ -7,15 +7,15 @@ extension OpenCLBackend {
     ) throws {
         let call = AttentionCall(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
         let store = StoreCall(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
+        try call.check()
+        try store.check("storeAndAttend")
+        try ShapeChecks(op: "storeAndAttend").require(
+            store.tokens == batch.tokenCount, "\(store.tokens) slots for \(batch.tokenCount) query tokens")
         guard storesWhileDecoding(call) else {
             try storeKeyValue(query: query, key: key, value: value, slots: slots, into: cache, rope: rope)
             try attention(query: query, cache: cache, batch: batch, parameters: parameters, into: output)
             return
         }
-        try call.check()
-        try store.check("storeAndAttend")
-        try ShapeChecks(op: "storeAndAttend").require(
-            store.tokens == batch.tokenCount, "\(store.tokens) slots for \(batch.tokenCount) query tokens")
         if batch.tokenCount == 0 || batch.sequenceCount == 0 { return }
         try launchDecode(call, storing: store)
     }

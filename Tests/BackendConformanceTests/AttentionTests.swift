@@ -53,8 +53,8 @@ struct AttentionHost {
     let parameters: AttentionParameters
     let sequences: [Reference.Sequence]
     let query: [Float]
-    let keys: ReferenceCache
-    let values: ReferenceCache
+    var keys: ReferenceCache
+    var values: ReferenceCache
     /// A block that belongs to no sequence; block tables name it past a context's end.
     let poisonBlock: Int32
 
@@ -103,6 +103,8 @@ struct AttentionHost {
 /// The tensors of one attention batch.
 struct AttentionDevice {
     let query: GuardedTensor
+    let keys: GuardedTensor
+    let values: GuardedTensor
     let layer: KVCacheLayer
     let batch: AttentionBatch
     let inputs: [(String, GuardedTensor)]
@@ -124,6 +126,8 @@ struct AttentionDevice {
         let lengths = try GuardedTensor(on: backend, host.sequences.map { Int32($0.contextLength) }, [count])
         let tables = try GuardedTensor(on: backend, table, [count, width], gap: one.gap)
         self.query = query
+        self.keys = keys
+        self.values = values
         layer = KVCacheLayer(keys: keys.tensor, values: values.tensor)
         batch = AttentionBatch(
             queryOffsets: offsetTensor.tensor, contextLengths: lengths.tensor, blockTables: tables.tensor,

@@ -95,4 +95,33 @@ struct CacheRefusalTests {
             try refuse("a cache of int32", dtype: .int32)
         }
     }
+
+    @Test("storeAndAttend", arguments: [1, 2])
+    func storeAndAttend(maxQueryCount: Int) {
+        onEveryDevice("refused store and attention") { backend, expectations in
+            func refuse(_ what: String, key: Shape = [2, 16], slots: Shape = [2], positions: Int = 2) throws {
+                let (keys, cache) = try layer(backend)
+                let (query, out) = (try float(backend, [2, 32]), try float(backend, [2, 32]))
+                let (keyTensor, value) = (try float(backend, key), try float(backend, [2, 16]))
+                let slotTensor = try int(backend, slots)
+                let rope = RopeArguments(
+                    table: try float(backend, [10, 2, 4]).tensor, positions: try int(backend, [positions]).tensor,
+                    rotarySize: 8, layout: .halfSplit)
+                let batch = AttentionBatch(
+                    queryOffsets: try int(backend, [3]).tensor, contextLengths: try int(backend, [2]).tensor,
+                    blockTables: try int(backend, [2, 3]).tensor, tokenCount: 2, maxQueryCount: maxQueryCount,
+                    maxContextLength: 12)
+                let name = "storeAndAttend with \(what)"
+                try expectations.refuses(backend, name, writing: [keys, query, out]) {
+                    try backend.storeAndAttend(
+                        query: query.tensor, key: keyTensor.tensor, value: value.tensor, slots: slotTensor.tensor,
+                        rope: rope, cache: cache, batch: batch,
+                        parameters: AttentionParameters(headCount: 4, scale: 1), into: out.tensor)
+                }
+            }
+            try refuse("narrow keys", key: [2, 15])
+            try refuse("too few slots", slots: [1])
+            try refuse("too few positions", positions: 1)
+        }
+    }
 }

@@ -74,6 +74,8 @@ public protocol AttentionOps: AnyObject, Sendable {
     ///     most one query, no other sequence of the batch may see a slot that is stored to.
     ///   - rope: `nil`: neither keys nor query are rotated.
     ///   - output: as in `attention`.
+    /// - Throws: what `storeKeyValue` and `attention` throw; where attention's arguments are refused, a backend without one
+    ///   launch for both may have stored.
     func storeAndAttend(
         query: Tensor, key: Tensor, value: Tensor, slots: Tensor, rope: RopeArguments?, cache: KVCacheLayer,
         batch: AttentionBatch, parameters: AttentionParameters, into output: Tensor) throws
