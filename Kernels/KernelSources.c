@@ -6,6 +6,9 @@
 
 #define SOURCE(identifier, name) {name, identifier, sizeof identifier - 1}
 
+static const char common_blocks[] = {
+#embed "common/blocks.cl"
+    , 0};
 static const char common_math[] = {
 #embed "common/math.cl"
     , 0};
@@ -72,6 +75,18 @@ static const char matmul_matmul_cpu[] = {
 static const char matmul_matmul_gpu[] = {
 #embed "matmul/matmul_gpu.cl"
     , 0};
+static const char probe_half_arithmetic[] = {
+#embed "probe/half_arithmetic.cl"
+    , 0};
+static const char probe_inline_ptx[] = {
+#embed "probe/inline_ptx.cl"
+    , 0};
+static const char probe_integer_dot[] = {
+#embed "probe/integer_dot.cl"
+    , 0};
+static const char probe_subgroup_sum[] = {
+#embed "probe/subgroup_sum.cl"
+    , 0};
 
 static const kernel_source sources[] = {
     SOURCE(attention_attention_common, "attention/attention_common.cl"),
@@ -82,6 +97,7 @@ static const kernel_source sources[] = {
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
     SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
     SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
+    SOURCE(common_blocks, "common/blocks.cl"),
     SOURCE(common_math, "common/math.cl"),
     SOURCE(common_rope, "common/rope.cl"),
     SOURCE(common_types, "common/types.cl"),
@@ -94,6 +110,10 @@ static const kernel_source sources[] = {
     SOURCE(embedding_gather_rows, "embedding/gather_rows.cl"),
     SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
     SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
+    SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),
+    SOURCE(probe_inline_ptx, "probe/inline_ptx.cl"),
+    SOURCE(probe_integer_dot, "probe/integer_dot.cl"),
+    SOURCE(probe_subgroup_sum, "probe/subgroup_sum.cl"),
     SOURCE(selection_argmax, "selection/argmax.cl"),
     SOURCE(selection_top_k, "selection/top_k.cl"),
 };

@@ -12,7 +12,7 @@
 //   context_lengths   [S] int32
 //   block_tables      [S, M] int32, rows `table_stride` apart
 //
-// Build macros: HEAD_SIZE (D); one of CACHE_F32, CACHE_BF16, CACHE_F16.
+// Build macros: HEAD_SIZE (D); one of CACHE_F32, CACHE_BF16, CACHE_F16; DECODE_STORES where the kernel also stores.
 
 #if defined(CACHE_F32)
 typedef float cache_t;
@@ -25,11 +25,17 @@ typedef ushort cache_t;
 #define ATTENTION_NAME(op) op##_f16
 #endif
 
+#if defined(DECODE_STORES)
+#define CACHE_ACCESS
+#else
+#define CACHE_ACCESS const
+#endif
+
 // The arguments that the attention kernels start with. Offsets and strides are in elements.
 #define ATTENTION_PARAMETERS                                                                                           \
     __global const float *query, const ulong query_offset, const uint query_stride,                                    \
-    __global const cache_t *keys, const ulong keys_offset,                                                             \
-    __global const cache_t *values, const ulong values_offset,                                                         \
+    __global CACHE_ACCESS cache_t *keys, const ulong keys_offset,                                                      \
+    __global CACHE_ACCESS cache_t *values, const ulong values_offset,                                                  \
     __global const int *query_offsets, const ulong query_offsets_offset,                                               \
     __global const int *context_lengths, const ulong context_lengths_offset,                                           \
     __global const int *block_tables, const ulong block_tables_offset, const uint table_stride,                        \

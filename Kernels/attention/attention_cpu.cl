@@ -66,11 +66,67 @@ inline float16 capped16(const float16 score, const float scale, const float soft
 // partial_sums [T, H, splits, D] and the maximum and the sum of weights to partial_weights [T, H, splits, 2], and
 // attention_merge puts them together.
 // Geometry: global [KH * ceil(H / KH / DECODE_HEADS), T, splits], local [1, 1, 1]. Local memory: none.
+//
+// attention_store_decode_<type> (with DECODE_STORES): the same, and first the query token's key and value go to the end
+// of its context; with a table, query and key are rotated on their way (formula in common/rope.cl). The work-item whose
+// split holds the end stores them and alone reads them, so no order between work-items is needed. Only where every
+// sequence has one query at most and H / KH <= DECODE_HEADS, so that a key head is one work-item's.
+//   new_keys, new_values  [T, KH * D] float32, rows `new_keys_stride` and `new_values_stride` apart
+//   rope_table            [positions, 2, rotary / 2] float32 or null: cosines, then sines
+//   positions             [T] int32 or null
+
+#if defined(DECODE_STORES)
+#define DECODE_NAME ATTENTION_NAME(attention_store_decode)
+#define STORE_PARAMETERS                                                                                               \
+    , __global const float *new_keys, const ulong new_keys_offset, const uint new_keys_stride,                         \
+    __global const float *new_values, const ulong new_values_offset, const uint new_values_stride,                     \
+    __global const float *rope_table, const ulong rope_table_offset,                                                   \
+    __global const int *positions, const ulong positions_offset, const uint rotary, const uint rope_layout
+
+inline void store_cache(__global cache_t *p, const float value)
+{
+#if defined(CACHE_F32)
+    *p = value;
+#elif defined(CACHE_BF16)
+    *p = float_to_bf16(value);
+#else
+    vstore_half_rte(value, 0, (__global half *)p);
+#endif
+}
+
+// Copies a head and rotates it; without `angles` it is only copied.
+inline void rotate_head(
+    __global const float *head, __global const float *angles, const uint rotary, const uint rope_layout,
+    float *rotated)
+{
+    for (uint e = 0; e < HEAD_SIZE; ++e)
+        rotated[e] = head[e];
+    if (!angles)
+        return;
+    if (rope_layout == ROPE_HALF_SPLIT) {
+        for (uint i = 0; i < rotary / 2; ++i) {
+            const float2 pair = rope_rotate(head[i], head[i + rotary / 2], angles[i], angles[rotary / 2 + i]);
+            rotated[i] = pair.x;
+            rotated[i + rotary / 2] = pair.y;
+        }
+    } else {
+        for (uint i = 0; i < rotary / 2; ++i) {
+            const float2 pair = rope_rotate(head[2 * i], head[2 * i + 1], angles[i], angles[rotary / 2 + i]);
+            rotated[2 * i] = pair.x;
+            rotated[2 * i + 1] = pair.y;
+        }
+    }
+}
+#else
+#define DECODE_NAME ATTENTION_NAME(attention_decode)
+#define STORE_PARAMETERS
+#endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void ATTENTION_NAME(attention_decode)(
+void DECODE_NAME(
     ATTENTION_PARAMETERS, __global float *partial_sums, const ulong partial_sums_offset,
-    __global float *partial_weights, const ulong partial_weights_offset, const uint split_tokens, const uint splits)
+    __global float *partial_weights, const ulong partial_weights_offset, const uint split_tokens, const uint splits
+    STORE_PARAMETERS)
 {
     const uint group = heads / key_heads;
     const uint chunks = (group + DECODE_HEADS - 1) / DECODE_HEADS;
@@ -90,12 +146,39 @@ void ATTENTION_NAME(attention_decode)(
     const uint end = min(end_seen, (split + 1) * split_tokens);
     __global const int *table = block_tables + block_tables_offset + (ulong)sequence * table_stride;
 
+#if defined(DECODE_STORES)
+    float rotated[PADDED_HEAD_SIZE];
+    for (uint e = HEAD_SIZE; e < PADDED_HEAD_SIZE; ++e)
+        rotated[e] = 0.0f;
+    __global const float *angles = rope_table;
+    if (angles)
+        angles += rope_table_offset + (ulong)positions[positions_offset + t] * rotary;
+    if (split * split_tokens < end_seen && end == end_seen) {
+        __global const float *key = new_keys + new_keys_offset + (ulong)t * new_keys_stride + key_head * HEAD_SIZE;
+        __global const float *value =
+            new_values + new_values_offset + (ulong)t * new_values_stride + key_head * HEAD_SIZE;
+        const ulong index = cache_index(table, end_seen - 1, key_head, key_heads, block_size);
+        rotate_head(key, angles, rotary, rope_layout, rotated);
+        for (uint e = 0; e < HEAD_SIZE; ++e) {
+            store_cache(keys + keys_offset + index + e, rotated[e]);
+            store_cache(values + values_offset + index + e, value[e]);
+        }
+    }
+#endif
+
     float16 q[DECODE_HEADS][HEAD_VECTORS], sums[DECODE_HEADS][HEAD_VECTORS];
     float maxima[DECODE_HEADS], weights[DECODE_HEADS];
     for (uint h = 0; h < head_count; ++h) {
         __global const float *row = query + query_offset + (ulong)t * query_stride + (head0 + h) * HEAD_SIZE;
+#if defined(DECODE_STORES)
+        rotate_head(row, angles, rotary, rope_layout, rotated);
+#endif
         for (uint d = 0; d < HEAD_VECTORS; ++d) {
+#if defined(DECODE_STORES)
+            q[h][d] = vload16(d, rotated);
+#else
             q[h][d] = load_query16(row, d);
+#endif
             sums[h][d] = 0.0f;
         }
         maxima[h] = -INFINITY;

@@ -17,7 +17,8 @@
         if (token >= tokens) return;                                                                                   \
         const uint id = ids[ids_offset + token];                                                                       \
         if (id < part_start || id - part_start >= part_rows) return;                                                   \
-        const ulong row = table_offset + (ulong)(id - part_start) * columns;                                           \
+        const ulong row = (ulong)(id - part_start) * columns;                                                          \
+        table += table_offset;                                                                                         \
         const float scale = SCALE;                                                                                     \
         output += output_offset + (ulong)token * output_stride;                                                        \
         for (uint c = 16 * get_global_id(0); c < columns; c += 16 * get_global_size(0)) {                              \
@@ -34,7 +35,22 @@
         }                                                                                                              \
     }
 
+#if defined(HAS_BLOCK_FORMATS)
+EMBEDDING_KERNEL(embedding_q8_0, char, load_q8_0, load16_q8_0, 1.0f)
+EMBEDDING_KERNEL(embedding_q4_0, char, load_q4_0, load16_q4_0, 1.0f)
+EMBEDDING_KERNEL(embedding_q4_1, char, load_q4_1, load16_q4_1, 1.0f)
+EMBEDDING_KERNEL(embedding_q5_0, char, load_q5_0, load16_q5_0, 1.0f)
+EMBEDDING_KERNEL(embedding_q5_1, char, load_q5_1, load16_q5_1, 1.0f)
+EMBEDDING_KERNEL(embedding_q2_K, char, load_q2_K, load16_q2_K, 1.0f)
+EMBEDDING_KERNEL(embedding_q3_K, char, load_q3_K, load16_q3_K, 1.0f)
+EMBEDDING_KERNEL(embedding_q4_K, char, load_q4_K, load16_q4_K, 1.0f)
+EMBEDDING_KERNEL(embedding_q5_K, char, load_q5_K, load16_q5_K, 1.0f)
+EMBEDDING_KERNEL(embedding_q6_K, char, load_q6_K, load16_q6_K, 1.0f)
+EMBEDDING_KERNEL(embedding_iq4_NL, char, load_iq4_NL, load16_iq4_NL, 1.0f)
+EMBEDDING_KERNEL(embedding_iq4_XS, char, load_iq4_XS, load16_iq4_XS, 1.0f)
+#else
 EMBEDDING_KERNEL(embedding_f32, float, load_f32, load16_f32, 1.0f)
 EMBEDDING_KERNEL(embedding_f16, half, load_f16, load16_f16, 1.0f)
 EMBEDDING_KERNEL(embedding_bf16, ushort, load_bf16, load16_bf16, 1.0f)
 EMBEDDING_KERNEL(embedding_i8, char, load_i8, load16_i8, scales[scales_offset + id])
+#endif

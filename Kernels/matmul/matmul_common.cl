@@ -12,7 +12,8 @@
 //   residual [T, P]  float32, read only with EPILOGUE_RESIDUAL; may be `out` itself
 //   out      [T, P]  float32
 //
-// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8.
+// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8, or of the blocks of blocks.cl (the
+// weight's offsets then count bytes).
 
 #define EPILOGUE_BIAS 1u
 #define EPILOGUE_RESIDUAL 2u
@@ -32,6 +33,65 @@ typedef ushort weight_t;
 #elif defined(WEIGHT_INT8)
 typedef char weight_t;
 #define MATMUL_NAME(op) op##_int8
+#elif defined(WEIGHT_Q8_0)
+#define BLOCK_NAME(op) op##_q8_0
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 34
+#elif defined(WEIGHT_Q4_0)
+#define BLOCK_NAME(op) op##_q4_0
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 18
+#elif defined(WEIGHT_Q4_1)
+#define BLOCK_NAME(op) op##_q4_1
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 20
+#elif defined(WEIGHT_Q5_0)
+#define BLOCK_NAME(op) op##_q5_0
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 22
+#elif defined(WEIGHT_Q5_1)
+#define BLOCK_NAME(op) op##_q5_1
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 24
+#elif defined(WEIGHT_Q2_K)
+#define BLOCK_NAME(op) op##_q2_K
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 84
+#elif defined(WEIGHT_Q3_K)
+#define BLOCK_NAME(op) op##_q3_K
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 110
+#elif defined(WEIGHT_Q4_K)
+#define BLOCK_NAME(op) op##_q4_K
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 144
+#elif defined(WEIGHT_Q5_K)
+#define BLOCK_NAME(op) op##_q5_K
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 176
+#elif defined(WEIGHT_Q6_K)
+#define BLOCK_NAME(op) op##_q6_K
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 210
+#elif defined(WEIGHT_IQ4_NL)
+#define BLOCK_NAME(op) op##_iq4_NL
+#define WEIGHT_BLOCK_SIZE 32
+#define WEIGHT_BLOCK_BYTES 18
+#elif defined(WEIGHT_IQ4_XS)
+#define BLOCK_NAME(op) op##_iq4_XS
+#define WEIGHT_BLOCK_SIZE 256
+#define WEIGHT_BLOCK_BYTES 136
+#endif
+#if defined(WEIGHT_BLOCK_SIZE)
+typedef char weight_t;
+#define MATMUL_NAME(op) BLOCK_NAME(op)
+#endif
+
+// Elements of `weight_t` from row to row.
+#if defined(WEIGHT_BLOCK_SIZE)
+#define WEIGHT_ROW_LENGTH ((ulong)(inputs / WEIGHT_BLOCK_SIZE) * WEIGHT_BLOCK_BYTES)
+#else
+#define WEIGHT_ROW_LENGTH ((ulong)inputs)
 #endif
 
 // The arguments that every matrix-product kernel starts with. Offsets and strides are in elements.
@@ -48,19 +108,22 @@ typedef char weight_t;
 
 // Where row `row` of the weight starts.
 #define WEIGHT_ROW(row)                                                                                                \
-    ((row) < part_end0 ? weight0 + weight0_offset + (ulong)(row) * inputs                                              \
-     : (row) < part_end1 ? weight1 + weight1_offset + (ulong)((row) - part_end0) * inputs                              \
-                         : weight2 + weight2_offset + (ulong)((row) - part_end1) * inputs)
+    ((row) < part_end0 ? weight0 + weight0_offset + (row) * WEIGHT_ROW_LENGTH                                          \
+     : (row) < part_end1 ? weight1 + weight1_offset + ((row) - part_end0) * WEIGHT_ROW_LENGTH                          \
+                         : weight2 + weight2_offset + ((row) - part_end1) * WEIGHT_ROW_LENGTH)
 
-inline float load_weight(__global const weight_t *p)
+// Feature `k` of the row that starts at `row`.
+inline float load_weight(__global const weight_t *row, const uint k)
 {
 #if defined(WEIGHT_F32)
-    return *p;
+    return row[k];
 #elif defined(WEIGHT_BF16)
-    return as_float((uint)*p << 16);
+    return as_float((uint)row[k] << 16);
 #elif defined(WEIGHT_F16)
-    return vload_half(0, (__global const half *)p);
+    return vload_half(0, (__global const half *)(row + k));
+#elif defined(WEIGHT_BLOCK_SIZE)
+    return BLOCK_NAME(load)(row, k);
 #else
-    return (float)*p;
+    return (float)row[k];
 #endif
 }

@@ -1,16 +1,19 @@
 // Matrix products for CPU devices: one work-item a work-group, float16 registers, no barriers.
 // Arguments up to `flags` as in matmul_common.cl.
 
-inline float16 load_weight16(__global const weight_t *p)
+// Features k ..< k + 16 of the row that starts at `row`, k a multiple of 16.
+inline float16 load_weight16(__global const weight_t *row, const uint k)
 {
 #if defined(WEIGHT_F32)
-    return vload16(0, p);
+    return vload16(0, row + k);
 #elif defined(WEIGHT_BF16)
-    return as_float16(convert_uint16(vload16(0, p)) << 16);
+    return as_float16(convert_uint16(vload16(0, row + k)) << 16);
 #elif defined(WEIGHT_F16)
-    return vload_half16(0, (__global const half *)p);
+    return vload_half16(0, (__global const half *)(row + k));
+#elif defined(WEIGHT_BLOCK_SIZE)
+    return BLOCK_NAME(load16)(row, k);
 #else
-    return convert_float16(vload16(0, p));
+    return convert_float16(vload16(0, row + k));
 #endif
 }
 
@@ -25,11 +28,11 @@ inline float16 load_partial16(__global const float *p, const uint count)
     return vload16(0, lanes);
 }
 
-inline float16 load_partial_weight16(__global const weight_t *p, const uint count)
+inline float16 load_partial_weight16(__global const weight_t *row, const uint k, const uint count)
 {
     float lanes[16];
     for (uint i = 0; i < 16; ++i)
-        lanes[i] = i < count ? load_weight(p + i) : 0.0f;
+        lanes[i] = i < count ? load_weight(row, k + i) : 0.0f;
     return vload16(0, lanes);
 }
 
@@ -87,7 +90,7 @@ inline void finish16(
         _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t) xs[t] = vload16(0, rows[t] + (k));                  \
         _Pragma("unroll") for (uint r = 0; r < VECTOR_ROWS; ++r)                                                       \
         {                                                                                                              \
-            const float16 ws = load_weight16(w[r] + (k));                                                              \
+            const float16 ws = load_weight16(w[r], (k));                                                               \
             _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t) sums[r][t] = fma(ws, xs[t], sums[r][t]);        \
         }                                                                                                              \
     } while (0)
@@ -134,7 +137,7 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
             if (rest) {
                 #pragma unroll
                 for (uint r = 0; r < VECTOR_ROWS; ++r) {
-                    const float16 ws = load_partial_weight16(w[r] + whole, rest);
+                    const float16 ws = load_partial_weight16(w[r], whole, rest);
                     #pragma unroll
                     for (uint t = 0; t < VECTOR_TOKENS; ++t)
                         sums[0][r][t] = fma(ws, load_partial16(rows[t] + whole, rest), sums[0][r][t]);
@@ -177,7 +180,7 @@ inline void pack16(__global const weight_t *const *rows, const uint k0, const ui
         float16 m[16];
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
-            m[r] = load_weight16(rows[r] + k0 + k);
+            m[r] = load_weight16(rows[r], k0 + k);
         transpose16(m);
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
@@ -185,7 +188,7 @@ inline void pack16(__global const weight_t *const *rows, const uint k0, const ui
     }
     for (; k < count; ++k)
         for (uint r = 0; r < 16; ++r)
-            packed[k * 32 + r] = load_weight(rows[r] + k0 + k);
+            packed[k * 32 + r] = load_weight(rows[r], k0 + k);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))

@@ -61,7 +61,7 @@ void MATMUL_NAME(matmul_rows)(MATMUL_PARAMETERS)
             const uint count = inputs - k < 4 ? inputs - k : 4;
             float ws[4];
             for (uint i = 0; i < 4; ++i)
-                ws[i] = i < count ? load_weight(w + k + i) : 0.0f;
+                ws[i] = i < count ? load_weight(w, k + i) : 0.0f;
             for (uint t = 0; t < ROWS_TOKENS; ++t) {
                 __global const float *xs = x + x_offset + (ulong)(t < tokens ? t : tokens - 1) * x_stride + k;
                 for (uint i = 0; i < 4; ++i)
@@ -126,7 +126,7 @@ void MATMUL_NAME(matmul_tile)(MATMUL_PARAMETERS)
         for (uint i = 0; i < 4; ++i) {
             const uint k = k0 + load_input + i;
             xs[load_input + i][load_row] = k < inputs ? x_row[k] : 0.0f;
-            ws[load_input + i][load_row] = k < inputs ? load_weight(w_row + k) : 0.0f;
+            ws[load_input + i][load_row] = k < inputs ? load_weight(w_row, k) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         #pragma unroll

@@ -47,6 +47,18 @@ extension WeightFormat {
         case .bfloat16: CPUK_BF16
         case .float16: CPUK_F16
         case .int8: CPUK_I8
+        case .q8_0: CPUK_Q8_0
+        case .q4_0: CPUK_Q4_0
+        case .q4_1: CPUK_Q4_1
+        case .q5_0: CPUK_Q5_0
+        case .q5_1: CPUK_Q5_1
+        case .q2_K: CPUK_Q2_K
+        case .q3_K: CPUK_Q3_K
+        case .q4_K: CPUK_Q4_K
+        case .q5_K: CPUK_Q5_K
+        case .q6_K: CPUK_Q6_K
+        case .iq4_NL: CPUK_IQ4_NL
+        case .iq4_XS: CPUK_IQ4_XS
         }
     }
 }

@@ -107,6 +107,32 @@ DOT_ROWS_FORMAT(dot_rows_f32, CPUK_F32)
 DOT_ROWS_FORMAT(dot_rows_bf16, CPUK_BF16)
 DOT_ROWS_FORMAT(dot_rows_f16, CPUK_F16)
 DOT_ROWS_FORMAT(dot_rows_i8, CPUK_I8)
+DOT_ROWS_FORMAT(dot_rows_q8_0, CPUK_Q8_0)
+
+// Blocks take 4, 2 or 1 tokens at a time: each more would be another copy of the code for every format.
+#define DOT_BLOCKS_FORMAT(name, format)                                                                              \
+    static void name(                                                                                                \
+        const char *rows, int64_t row_bytes, int64_t count, const float *x, int64_t ldx, int64_t tokens,             \
+        int64_t columns, float *y, int64_t ldy) {                                                                    \
+        int64_t t = 0;                                                                                               \
+        for (; t + 4 <= tokens; t += 4)                                                                              \
+            dot_rows_of(format, 4, rows, row_bytes, NULL, count, x + t * ldx, ldx, columns, y + t * ldy, ldy);       \
+        for (; t + 2 <= tokens; t += 2)                                                                              \
+            dot_rows_of(format, 2, rows, row_bytes, NULL, count, x + t * ldx, ldx, columns, y + t * ldy, ldy);       \
+        if (t < tokens)                                                                                              \
+            dot_rows_of(format, 1, rows, row_bytes, NULL, count, x + t * ldx, ldx, columns, y + t * ldy, ldy);       \
+    }
+DOT_BLOCKS_FORMAT(dot_rows_q4_0, CPUK_Q4_0)
+DOT_BLOCKS_FORMAT(dot_rows_q4_1, CPUK_Q4_1)
+DOT_BLOCKS_FORMAT(dot_rows_q5_0, CPUK_Q5_0)
+DOT_BLOCKS_FORMAT(dot_rows_q5_1, CPUK_Q5_1)
+DOT_BLOCKS_FORMAT(dot_rows_q2_k, CPUK_Q2_K)
+DOT_BLOCKS_FORMAT(dot_rows_q3_k, CPUK_Q3_K)
+DOT_BLOCKS_FORMAT(dot_rows_q4_k, CPUK_Q4_K)
+DOT_BLOCKS_FORMAT(dot_rows_q5_k, CPUK_Q5_K)
+DOT_BLOCKS_FORMAT(dot_rows_q6_k, CPUK_Q6_K)
+DOT_BLOCKS_FORMAT(dot_rows_iq4_nl, CPUK_IQ4_NL)
+DOT_BLOCKS_FORMAT(dot_rows_iq4_xs, CPUK_IQ4_XS)
 
 static void dot_rows(
     cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
@@ -116,6 +142,18 @@ static void dot_rows(
     case CPUK_BF16: dot_rows_bf16(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_F16: dot_rows_f16(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_I8: dot_rows_i8(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q8_0: dot_rows_q8_0(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q4_0: dot_rows_q4_0(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q4_1: dot_rows_q4_1(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q5_0: dot_rows_q5_0(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q5_1: dot_rows_q5_1(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q2_K: dot_rows_q2_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q3_K: dot_rows_q3_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q4_K: dot_rows_q4_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q5_K: dot_rows_q5_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_Q6_K: dot_rows_q6_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_IQ4_NL: dot_rows_iq4_nl(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    case CPUK_IQ4_XS: dot_rows_iq4_xs(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
     }
 }
 

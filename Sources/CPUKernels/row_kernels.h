@@ -143,6 +143,18 @@ static void embed_row(
     case CPUK_BF16: embed_row_of(CPUK_BF16, row, scale, columns, accumulate, output); return;
     case CPUK_F16: embed_row_of(CPUK_F16, row, scale, columns, accumulate, output); return;
     case CPUK_I8: embed_row_of(CPUK_I8, row, scale, columns, accumulate, output); return;
+    case CPUK_Q8_0: embed_row_of(CPUK_Q8_0, row, scale, columns, accumulate, output); return;
+    case CPUK_Q4_0: embed_row_of(CPUK_Q4_0, row, scale, columns, accumulate, output); return;
+    case CPUK_Q4_1: embed_row_of(CPUK_Q4_1, row, scale, columns, accumulate, output); return;
+    case CPUK_Q5_0: embed_row_of(CPUK_Q5_0, row, scale, columns, accumulate, output); return;
+    case CPUK_Q5_1: embed_row_of(CPUK_Q5_1, row, scale, columns, accumulate, output); return;
+    case CPUK_Q2_K: embed_row_of(CPUK_Q2_K, row, scale, columns, accumulate, output); return;
+    case CPUK_Q3_K: embed_row_of(CPUK_Q3_K, row, scale, columns, accumulate, output); return;
+    case CPUK_Q4_K: embed_row_of(CPUK_Q4_K, row, scale, columns, accumulate, output); return;
+    case CPUK_Q5_K: embed_row_of(CPUK_Q5_K, row, scale, columns, accumulate, output); return;
+    case CPUK_Q6_K: embed_row_of(CPUK_Q6_K, row, scale, columns, accumulate, output); return;
+    case CPUK_IQ4_NL: embed_row_of(CPUK_IQ4_NL, row, scale, columns, accumulate, output); return;
+    case CPUK_IQ4_XS: embed_row_of(CPUK_IQ4_XS, row, scale, columns, accumulate, output); return;
     }
 }
 

@@ -201,7 +201,16 @@ INLINE vh to_f16(vf x) {
 }
 #endif
 
-INLINE int64_t format_bytes(const int format) { return format == CPUK_F32 ? 4 : format == CPUK_I8 ? 1 : 2; }
+// Of one element; of blocks about.
+INLINE int64_t format_bytes(const int format) {
+    return format == CPUK_F32 ? 4 : format == CPUK_BF16 || format == CPUK_F16 ? 2 : 1;
+}
+
+INLINE vf widen(const char *levels) {
+    return __builtin_convertvector(__builtin_convertvector(*(const vb_any *)levels, vi), vf);
+}
+
+#include "block_formats.h"
 
 // VL elements from element `i` on.
 INLINE vf load_as_float(const int format, const void *p, int64_t i) {
@@ -210,11 +219,14 @@ INLINE vf load_as_float(const int format, const void *p, int64_t i) {
     case CPUK_F32: return *(const vf_any *)at;
     case CPUK_BF16: return from_bf16(*(const vh_any *)at);
     case CPUK_F16: return from_f16(*(const vh_any *)at);
-    default: return __builtin_convertvector(__builtin_convertvector(*(const vb_any *)at, vi), vf);
+    case CPUK_I8: return widen(at);
+    default: return load_block_format(format, p, i);
     }
 }
 
+// Rows of blocks have no part of a vector at their end.
 INLINE vf load_part_as_float(const int format, const void *p, int64_t i, int64_t count) {
+    if (format >= CPUK_Q8_0) return splat(0);
     _Alignas(64) char buffer[VL * 4] = {0};
     memcpy(buffer, (const char *)p + i * format_bytes(format), (size_t)(count * format_bytes(format)));
     return load_as_float(format, buffer, 0);

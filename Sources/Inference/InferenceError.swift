@@ -21,7 +21,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .emptyPrompt: "prompt is empty and the model has no token to begin with; give a prompt"
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):
-            "\(path): tokenizer.json is missing; add it, or give the prompt as ids with --prompt-ids"
+            "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
         case .nonFiniteLogits(let step):

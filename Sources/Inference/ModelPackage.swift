@@ -11,13 +11,17 @@ public struct ModelPackage: Sendable {
     public let configuration: ModelConfiguration
     public let checkpoint: Checkpoint
     public let generation: GenerationConfiguration
-    /// `nil` where the model comes without `tokenizer.json`.
+    /// `nil` where the model comes without one.
     public let tokenizer: Tokenizer?
 
-    /// Opens a Hugging Face folder or a `.safetensors` file with its configuration beside it.
+    /// Opens a Hugging Face folder, a `.safetensors` file with its configuration beside it, or a GGUF file.
     /// - Throws: `LoadError`, `TokenizationError`.
     public init(path: String) throws {
         let location = try ModelLocation(path)
+        if case .gguf(let file) = location.weights {
+            try self.init(gguf: file)
+            return
+        }
         let configuration = try ModelConfiguration(location)
         self.init(
             name: path, configuration: configuration, checkpoint: try location.openCheckpoint(),

@@ -5,7 +5,7 @@ internal import TensorCore
 public struct Checkpoint: Sendable {
     /// The file or index that lists the tensors, for errors.
     public let path: String
-    /// By the names in the file.
+    /// By the names that models load them under: those in the file, except for GGUF.
     public let tensors: [String: StoredTensor]
     /// The strings of the files' `__metadata__`.
     public let metadata: [String: String]
@@ -14,6 +14,13 @@ public struct Checkpoint: Sendable {
         self.path = path
         self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.metadata = metadata
+    }
+
+    /// Tensors under other names than their own.
+    init(path: String, byName tensors: [String: StoredTensor]) {
+        self.path = path
+        self.tensors = tensors
+        self.metadata = [:]
     }
 
     /// Opens one safetensors file.

@@ -4,7 +4,8 @@ internal import TensorCore
 /// vector code. All rounding is to nearest, ties to even.
 package enum ElementConversion {
     /// Widens `count` elements to float32. FP64 is rounded; the other types are exact.
-    /// - Returns: `false` where the type is no float of 16 bits or more.
+    /// - Returns: `false` where the type is none that ``StoredType/isDecodable``.
+    /// - Precondition: `count` is a whole number of the type's blocks, and `source` the start of one.
     package static func decode(
         _ source: UnsafeRawPointer, _ type: StoredType, count: Int, into output: UnsafeMutablePointer<Float>
     ) -> Bool {
@@ -23,7 +24,16 @@ package enum ElementConversion {
             for index in 0..<count {
                 output[index] = Float(source.loadUnaligned(fromByteOffset: index &* 8, as: Double.self))
             }
-        default: return false
+        case .q8_0:
+            for block in 0..<count / 32 {
+                let (start, first) = (block &* 34, block &* 32)
+                let scale = float(half: source.loadUnaligned(fromByteOffset: start, as: UInt16.self))
+                for index in 0..<32 {
+                    let level = source.load(fromByteOffset: start &+ 2 &+ index, as: Int8.self)
+                    output[first &+ index] = scale * Float(level)
+                }
+            }
+        default: return BlockDecoding.decode(source, type, count: count, into: output)
         }
         return true
     }

@@ -26,6 +26,10 @@ public struct GenerationConfiguration: Sendable, Hashable {
     /// - Throws: `LoadError` naming the file and the key.
     public init(_ location: ModelLocation, configuration: ModelConfiguration) throws {
         self.init()
+        if case .gguf(let file) = location.weights {
+            self = try GGUFModel(path: file).generationConfiguration()
+            return
+        }
         if let path = location.existingFile("generation_config.json") {
             let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
             self = try GenerationConfiguration(parsing: bytes, path: path)

@@ -7,6 +7,8 @@ package import TensorCore
 package struct MatrixConversion: Sendable {
     package enum Failure: Error, Equatable {
         case unsupportedElement
+        /// A block format is asked for, and the tensor has another.
+        case needsBlocks
         case overflowsFloat16
         case notFinite(row: Int)
     }
@@ -31,14 +33,19 @@ package struct MatrixConversion: Sendable {
     package var isIdentity: Bool {
         guard !isTransposed, tensor.type.weightFormat == format else { return false }
         let address = tensor.bytes.pointer.baseAddress.map { Int(bitPattern: $0) } ?? 0
-        return address % tensor.type.byteCount == 0
+        return address % format.alignment == 0
     }
 
     /// The converted rows. Blocks; uses all cores.
     package func run() throws -> WeightPart {
+        guard tensor.type.weightFormat == format || tensor.type.isDecodable else { throw Failure.unsupportedElement }
+        guard format.blockSize == 1 || tensor.type.weightFormat == format else { throw Failure.needsBlocks }
+        // A block lies along a row and cannot be turned.
+        guard !isTransposed || tensor.type.blockSize == 1 else { throw Failure.unsupportedElement }
+        guard let rowByteCount = format.rowByteCount(columns: columns) else { throw Failure.unsupportedElement }
         // Checked shapes of mapped bytes: none of these products overflows, since no format is wider than the stored
-        // one but float32 made of 16 bits, and files are far below half the address space.
-        let output = HostAllocation(byteCount: rows * columns * format.blockByteCount)
+        // one but float32 made of 2 bits or more, and files are far below a hundredth of the address space.
+        let output = HostAllocation(byteCount: rows * rowByteCount)
         let scales = format == .int8 ? HostAllocation(byteCount: rows * 4) : nil
         try withExtendedLifetime((tensor, output, scales)) {
             guard rows > 0, columns > 0, let source = tensor.bytes.pointer.baseAddress,
@@ -74,7 +81,7 @@ package struct MatrixConversion: Sendable {
         nonisolated(unsafe) let (source, target) = (source, target)
         forEachBlock { range in
             if !isTransposed {
-                let rowByteCount = columns * format.blockByteCount
+                let rowByteCount = columns / format.blockSize * format.blockByteCount
                 (target + range.lowerBound * rowByteCount).copyMemory(
                     from: source + range.lowerBound * rowByteCount, byteCount: range.count * rowByteCount)
             } else if format == .float32 {
@@ -113,7 +120,7 @@ package struct MatrixConversion: Sendable {
     private func convert(
         _ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ scales: UnsafeMutableRawPointer?
     ) throws {
-        guard tensor.type.isFloat else { throw Failure.unsupportedElement }
+        guard tensor.type.isDecodable else { throw Failure.unsupportedElement }
         let blockCount = (rows + blockRows - 1) / blockRows
         let failures = UnsafeMutableBufferPointer<Int>.allocate(capacity: blockCount)
         failures.initialize(repeating: -1)
@@ -135,8 +142,8 @@ package struct MatrixConversion: Sendable {
     private func load(_ source: UnsafeRawPointer, _ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) {
         let size = tensor.type.byteCount
         if !isTransposed {
-            _ = ElementConversion.decode(
-                source + range.lowerBound * columns * size, tensor.type, count: range.count * columns, into: scratch)
+            let first = source + range.lowerBound * columns / tensor.type.blockSize * size
+            _ = ElementConversion.decode(first, tensor.type, count: range.count * columns, into: scratch)
             return
         }
         withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count) { line in
@@ -174,6 +181,7 @@ package struct MatrixConversion: Sendable {
                 guard let scale else { return row }
                 scales[row] = scale
             }
+        default: preconditionFailure("\(tensor.name): block formats are only copied")
         }
         return nil
     }

@@ -18,7 +18,7 @@ extension ModelConfiguration {
             try parameters?.optionalNumber("rope_theta", in: ropeBaseRange)
             ?? keys.optionalNumber("rope_theta", "rotary_emb_base", in: ropeBaseRange) ?? defaultBase
         let rotarySize = try rotarySize(headSize: headSize, parameters: parameters)
-        let scaling = try parameters.map { try ropeScaling($0) } ?? .none
+        let scaling = try parameters.map { try ropeScaling($0, rotarySize: rotarySize) } ?? .none
         return RopeConfiguration(base: base, rotarySize: rotarySize, scaling: scaling)
     }
 
@@ -70,7 +70,9 @@ extension ModelConfiguration {
         return (fraction, keys.value(name, "rotary_pct")?.key ?? name)
     }
 
-    private func ropeScaling(_ parameters: ConfigurationReader) throws -> RopeConfiguration.Scaling {
+    private func ropeScaling(
+        _ parameters: ConfigurationReader, rotarySize: Int
+    ) throws -> RopeConfiguration.Scaling {
         let name = try parameters.optionalString("rope_type", "type") ?? "default"
         if let other = try parameters.optionalString("type"), other != name {
             throw LoadError.contradiction(
@@ -84,11 +86,24 @@ extension ModelConfiguration {
         case "dynamic": return .dynamic(factor: try parameters.number("factor", in: factors))
         case "llama3": return try llama3Scaling(parameters, factors)
         case "yarn": return try yarnScaling(parameters, factors)
+        case "factors": return try pairFactors(parameters, count: rotarySize / 2)
         default:
             throw LoadError.unsupportedValue(
                 path: path, key: parameters.prefix + "rope_type", value: printable(name),
-                supported: ["default", "linear", "dynamic", "llama3", "yarn"])
+                supported: ["default", "linear", "dynamic", "llama3", "yarn", "factors"])
         }
+    }
+
+    /// One factor a pair, as GGUF files hold them.
+    private func pairFactors(
+        _ parameters: ConfigurationReader, count: Int
+    ) throws -> RopeConfiguration.Scaling {
+        guard let (key, value) = parameters.value("factors") else { throw parameters.missing(["factors"]) }
+        let factors = (value.array.map(Array.init) ?? []).compactMap(\.double)
+        guard factors.count == value.array?.count, factors.count == count,
+            factors.allSatisfy({ NumberRange.positive.contains($0) })
+        else { throw parameters.invalid(key, value, expected: "\(count) positive numbers") }
+        return .factors(factors)
     }
 
     private func llama3Scaling(

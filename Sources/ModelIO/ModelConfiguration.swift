@@ -33,9 +33,13 @@ public struct ModelConfiguration: Sendable {
         try self.init(parsing: bytes, path: path)
     }
 
-    /// Reads the `config.json` of a model.
+    /// Reads the `config.json` of a model, or the metadata of a GGUF file.
     /// - Throws: `LoadError` naming the file and the key.
     public init(_ location: ModelLocation) throws {
+        if case .gguf(let file) = location.weights {
+            self = try GGUFModel(path: file).configuration()
+            return
+        }
         try self.init(path: location.file("config.json"))
     }
 

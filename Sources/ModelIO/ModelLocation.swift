@@ -1,4 +1,5 @@
-/// What a `--model` argument names: a Hugging Face folder, or one safetensors file with its `config.json` beside it.
+/// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, or a
+/// GGUF file, which holds everything.
 public struct ModelLocation: Sendable, Hashable {
     /// How the weights are stored.
     public enum Weights: Sendable, Hashable {
@@ -6,6 +7,8 @@ public struct ModelLocation: Sendable, Hashable {
         case safetensors(String)
         /// The path of a `*.safetensors.index.json`.
         case index(String)
+        /// The path of a GGUF file, or of one of several.
+        case gguf(String)
     }
 
     /// The argument as given.
@@ -36,6 +39,7 @@ public struct ModelLocation: Sendable, Hashable {
         switch weights {
         case .safetensors(let file): try Checkpoint(safetensors: file)
         case .index(let file): try Checkpoint(index: file)
+        case .gguf(let file): try GGUFModel(path: file).checkpoint()
         }
     }
 
@@ -64,18 +68,19 @@ public struct ModelLocation: Sendable, Hashable {
     }
 
     private static func weights(file: String) throws -> Weights {
-        if try startsWithGGUFMagic(file) || file.hasSuffix(".gguf") {
-            throw LoadError.unsupportedFile(
-                path: file, reason: "GGUF is not supported by this build; use a safetensors file or folder")
-        }
+        if isGGUF(file) { return .gguf(file) }
         if file.hasSuffix(".safetensors") { return .safetensors(file) }
         if file.hasSuffix(".safetensors.index.json") { return .index(file) }
         throw LoadError.unsupportedFile(
-            path: file, reason: "is no model; expected a folder, a .safetensors file or a .safetensors.index.json")
+            path: file,
+            reason: "is no model; expected a folder, a .safetensors or .gguf file, or a .safetensors.index.json")
     }
 
-    private static func startsWithGGUFMagic(_ path: String) throws -> Bool {
-        let file = try OpenFile(reading: path)
-        return file.prefix(4) == Array("GGUF".utf8)
+    /// Whether the file at `path` is a GGUF file by its first bytes, or claims to be one by its name.
+    public static func isGGUF(_ path: String) -> Bool {
+        guard PathKind(path) == .file else { return false }
+        if path.hasSuffix(".gguf") { return true }
+        guard let file = try? OpenFile(reading: path) else { return false }
+        return file.prefix(4) == GGUFFile.magic
     }
 }

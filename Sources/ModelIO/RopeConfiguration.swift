@@ -19,6 +19,8 @@ public struct RopeConfiguration: Sendable, Hashable {
         case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
         /// (Peng et al., 2023)
         case yarn(YarnScaling)
+        /// The frequency of each pair divided by its own factor, `[R / 2]`.
+        case factors([Double])
     }
 
     /// The parameters of YaRN.
@@ -51,6 +53,9 @@ public struct RopeConfiguration: Sendable, Hashable {
     public init(base: Double, rotarySize: Int, scaling: Scaling = .none) {
         precondition(rotarySize > 0 && rotarySize % 2 == 0, "rotary size \(rotarySize)")
         precondition(base > 1, "rotary base \(base)")
+        if case .factors(let factors) = scaling {
+            precondition(factors.count == rotarySize / 2, "\(factors.count) factors for \(rotarySize) elements")
+        }
         self.base = base
         self.rotarySize = rotarySize
         self.scaling = scaling
@@ -71,6 +76,7 @@ public struct RopeConfiguration: Sendable, Hashable {
                 return (1 - smooth) * frequency / factor + smooth * frequency
             }
         case .yarn(let yarn): return yarnFrequencies(plain, yarn)
+        case .factors(let factors): return zip(plain, factors).map { $0 / $1 }
         }
     }
 

@@ -140,7 +140,7 @@ package struct SafetensorsHeader {
         }
         guard let dtype else { throw broken(name, "has no 'dtype'") }
         guard let typeName = dtype.string else { throw broken(name, "has a 'dtype' that is \(dtype.kind.name)") }
-        guard let type = StoredType(rawValue: typeName) else {
+        guard let type = StoredType(rawValue: typeName), type.blockSize == 1 else {
             throw broken(name, "has the unknown dtype '\(printable(typeName))'")
         }
         let parsedShape = try parseShape(name, shape)

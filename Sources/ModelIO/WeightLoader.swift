@@ -58,7 +58,7 @@ public struct WeightLoader: Sendable {
     /// - Throws: `LoadError.unsupportedElement`.
     public func floats(_ tensor: StoredTensor) throws -> [Float] {
         let count = tensor.shape.elementCount
-        guard tensor.type.isFloat else { throw unsupported(tensor) }
+        guard tensor.type.isDecodable else { throw unsupported(tensor) }
         return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             withExtendedLifetime(tensor) {
                 guard let source = tensor.bytes.pointer.baseAddress, let target = buffer.baseAddress else { return }
@@ -128,8 +128,10 @@ public struct WeightLoader: Sendable {
         return formats.count == 1 ? formats.first ?? .float32 : .float32
     }
 
+    private static let decodable = "F64, F32, F16, BF16 or a block format that this version computes"
+
     private func unsupported(_ tensor: StoredTensor) -> LoadError {
-        .unsupportedElement(name: tensor.name, found: tensor.type.rawValue, expected: "F64, F32, F16 or BF16")
+        .unsupportedElement(name: tensor.name, found: tensor.type.rawValue, expected: WeightLoader.decodable)
     }
 
     private func error(
@@ -137,6 +139,10 @@ public struct WeightLoader: Sendable {
     ) -> LoadError {
         switch failure {
         case .unsupportedElement: unsupported(tensor)
+        case .needsBlocks:
+            .unrepresentable(
+                name: tensor.name, format: format.rawValue,
+                reason: "block formats are not made while loading; keep the \(tensor.type.rawValue) of the file")
         case .overflowsFloat16:
             .unrepresentable(
                 name: tensor.name, format: format.rawValue,

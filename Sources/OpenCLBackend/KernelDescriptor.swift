@@ -5,13 +5,16 @@ package final class ProgramDescriptor: Sendable {
     /// Files below Kernels/, in the order they are compiled, behind the files of `common/`.
     let sources: [String]
     /// Macros, such as tile sizes from the tuning table: `("TILE", 8)` becomes `-DTILE=8`.
-    let defines: @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)]
+    let defines: @Sendable (Tuning) -> [(name: String, value: Int)]
+    /// The version of OpenCL C, as `-cl-std` names it.
+    let language: String
 
     package init(
-        _ name: String, sources: [String],
-        defines: @escaping @Sendable (Tuning, Capabilities) -> [(name: String, value: Int)] = { _, _ in [] }
+        _ name: String, sources: [String], language: String = "CL1.2",
+        defines: @escaping @Sendable (Tuning) -> [(name: String, value: Int)] = { _ in [] }
     ) {
         self.name = name
+        self.language = language
         self.sources = sources
         self.defines = defines
     }

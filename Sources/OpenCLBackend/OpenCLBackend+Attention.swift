@@ -35,17 +35,26 @@ extension OpenCLBackend {
             call, UInt32(tileQueries), UInt32(tileHeads))
     }
 
-    private func launchDecode(_ call: AttentionCall) throws {
+    /// - Parameter store: what the kernel of the `registers` variant stores first; `nil`: nothing.
+    func launchDecode(_ call: AttentionCall, storing store: StoreCall? = nil) throws {
         let plan = try splitPlan(call)
         let isRegisters = tuning.attention.variant == .registers
         let groupSize = isRegisters ? 1 : tuning.attention.decodeGroupSize
         let groups =
             isRegisters
             ? call.cache.headCount * ceilDivide(call.group, tuning.attention.decodeHeads) : call.parameters.headCount
-        try launch(
-            call.kernel(isRegisters ? AttentionKernels.decode : AttentionKernels.decodeGroup),
-            LaunchRange((groups * groupSize, call.batch.tokenCount, plan.splits), local: (groupSize, 1, 1)),
-            call, plan.sums, plan.weights, UInt32(plan.splitTokens), UInt32(plan.splits))
+        let range = LaunchRange((groups * groupSize, call.batch.tokenCount, plan.splits), local: (groupSize, 1, 1))
+        let (splitTokens, splits) = (UInt32(plan.splitTokens), UInt32(plan.splits))
+        if let store {
+            try launch(
+                call.kernel(AttentionKernels.storeDecode), range, call, plan.sums, plan.weights, splitTokens, splits,
+                store.key, store.key.stride32, store.value, store.value.stride32, store.rope?.table,
+                store.rope?.positions, UInt32(store.rope?.rotarySize ?? 0), store.rope?.layout.kernelCode ?? 0)
+        } else {
+            try launch(
+                call.kernel(isRegisters ? AttentionKernels.decode : AttentionKernels.decodeGroup), range, call,
+                plan.sums, plan.weights, splitTokens, splits)
+        }
         guard let sums = plan.sums, let weights = plan.weights else { return }
         let itemElements = isRegisters ? call.headSize : 1
         let items = ceilDivide(call.query.columns, itemElements)

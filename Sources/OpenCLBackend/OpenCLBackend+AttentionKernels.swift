@@ -17,6 +17,10 @@ enum AttentionKernels {
         .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
     ]
     private static let decodeArguments = arguments + [.optionalTensor, .optionalTensor, .uint32, .uint32]
+    private static let storeDecodeArguments =
+        decodeArguments + [
+            .tensor, .uint32, .tensor, .uint32, .optionalTensor, .optionalTensor, .uint32, .uint32,
+        ]
     private static let prefillArguments = arguments + [.uint32, .uint32]
     private static let cpuSources = [
         "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_cpu.cl",
@@ -30,7 +34,7 @@ enum AttentionKernels {
         var kernels: [Key: KernelDescriptor] = [:]
         for (dtype, suffix) in suffixes {
             for headSize in 1...maxHeadSize {
-                let program = ProgramDescriptor(name, sources: sources) { tuning, _ in
+                let program = ProgramDescriptor(name, sources: sources) { tuning in
                     [("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize)]
                         + macros(tuning.attention, headSize)
                 }
@@ -43,6 +47,9 @@ enum AttentionKernels {
 
     static let decode = table("attention_decode", cpuSources, decodeArguments) { tuning, _ in
         [("DECODE_HEADS", tuning.decodeHeads)]
+    }
+    static let storeDecode = table("attention_store_decode", cpuSources, storeDecodeArguments) { tuning, _ in
+        [("DECODE_HEADS", tuning.decodeHeads), ("DECODE_STORES", 1)]
     }
     static let prefill = table("attention_prefill", cpuSources, prefillArguments) { tuning, headSize in
         [

@@ -21,22 +21,11 @@ extension OpenCLBackend {
     public func storeKeyValue(
         query: Tensor?, key: Tensor, value: Tensor, slots: Tensor, into cache: KVCacheLayer, rope: RopeArguments?
     ) throws {
-        let tokens = slots.shape.elementCount
-        let (keyHeads, headSize) = (cache.headCount, cache.headSize)
         // Without a rotation there is nothing to do to the query.
         let query = rope == nil ? nil : query
-        let checks = ShapeChecks(op: "storeKeyValue")
-        try checks.vector(slots, "slots", count: tokens, dtype: .int32)
-        try checks.matrix(key, "key", rows: tokens, columns: keyHeads * headSize)
-        try checks.matrix(value, "value", rows: tokens, columns: keyHeads * headSize)
-        try checks.require(headSize > 0, "the cache's heads are empty")
-        if let query {
-            try checks.matrix(query, "query", rows: tokens, columns: query.columns)
-            try checks.require(
-                query.columns % headSize == 0,
-                "query has \(query.columns) columns, no whole number of heads of \(headSize)")
-        }
-        if let rope { try checkRope(checks, rope, tokens: tokens, headSize: headSize) }
+        let store = StoreCall(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
+        try store.check("storeKeyValue")
+        let (tokens, keyHeads, headSize) = (store.tokens, cache.headCount, cache.headSize)
         let heads = (query?.columns ?? 0) / headSize
         let kernel: KernelDescriptor =
             switch cache.dtype {
@@ -76,5 +65,33 @@ extension OpenCLBackend {
 
     private func unsupportedCache(_ op: String, _ cache: KVCacheLayer) -> BackendError {
         .unsupported(op: op, reason: "the cache's element type \(cache.dtype) is none of float32, float16, bfloat16")
+    }
+}
+
+/// One store into the cache.
+struct StoreCall {
+    let query: Tensor?
+    let key: Tensor
+    let value: Tensor
+    let slots: Tensor
+    let cache: KVCacheLayer
+    let rope: RopeArguments?
+
+    var tokens: Int { slots.shape.elementCount }
+
+    func check(_ op: String) throws {
+        let (keyHeads, headSize) = (cache.headCount, cache.headSize)
+        let checks = ShapeChecks(op: op)
+        try checks.vector(slots, "slots", count: tokens, dtype: .int32)
+        try checks.matrix(key, "key", rows: tokens, columns: keyHeads * headSize)
+        try checks.matrix(value, "value", rows: tokens, columns: keyHeads * headSize)
+        try checks.require(headSize > 0, "the cache's heads are empty")
+        if let query {
+            try checks.matrix(query, "query", rows: tokens, columns: query.columns)
+            try checks.require(
+                query.columns % headSize == 0,
+                "query has \(query.columns) columns, no whole number of heads of \(headSize)")
+        }
+        if let rope { try checks.rope(rope, tokens: tokens, headSize: headSize) }
     }
 }

@@ -3,6 +3,8 @@ public import TensorCore
 extension ProgramDescriptor {
     static let embedding = ProgramDescriptor(
         "embedding", sources: ["embedding/embedding.cl", "embedding/gather_rows.cl"])
+    static let blockEmbedding = ProgramDescriptor(
+        "block_embedding", sources: ["common/blocks.cl", "embedding/embedding.cl"])
 }
 
 extension KernelDescriptor {
@@ -13,8 +15,17 @@ extension KernelDescriptor {
     static let embeddingF16 = KernelDescriptor(.embedding, "embedding_f16", embeddingArguments)
     static let embeddingBF16 = KernelDescriptor(.embedding, "embedding_bf16", embeddingArguments)
     static let embeddingI8 = KernelDescriptor(.embedding, "embedding_i8", embeddingArguments)
+    private static let embeddingBlocks: [WeightFormat: KernelDescriptor] = Dictionary(
+        uniqueKeysWithValues: WeightFormat.allCases.filter { $0.blockSize > 1 }.map {
+            ($0, KernelDescriptor(.blockEmbedding, "embedding_\($0.rawValue)", embeddingArguments))
+        })
     static let gatherRows = KernelDescriptor(
         .embedding, "gather_rows_f32", [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32])
+
+    private static func found(_ kernel: KernelDescriptor?) -> KernelDescriptor {
+        guard let kernel else { preconditionFailure("a weight format has no embedding kernel") }
+        return kernel
+    }
 
     fileprivate static func embedding(_ format: WeightFormat) -> KernelDescriptor {
         switch format {
@@ -22,6 +33,7 @@ extension KernelDescriptor {
         case .float16: embeddingF16
         case .bfloat16: embeddingBF16
         case .int8: embeddingI8
+        default: found(embeddingBlocks[format])
         }
     }
 }

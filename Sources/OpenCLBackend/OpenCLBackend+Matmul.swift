@@ -17,7 +17,9 @@ extension OpenCLBackend {
     }
 
     private func launchVector(_ product: MatmulProduct) throws {
-        let items = device.computeUnitCount * tuning.matmul.itemsPerUnit
+        let items = max(
+            device.computeUnitCount * tuning.matmul.itemsPerUnit,
+            product.weight.byteCount / tuning.matmul.itemByteCount)
         let itemColumns = ceilDivide(product.columns, items * 16) * 16
         try launch(
             MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .registers),

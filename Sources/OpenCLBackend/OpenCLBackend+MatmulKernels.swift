@@ -8,6 +8,7 @@ extension WeightFormat {
         case .bfloat16: "bf16"
         case .float16: "f16"
         case .int8: "int8"
+        default: rawValue
         }
     }
 
@@ -25,8 +26,10 @@ enum MatmulKernels {
         .tensor, .uint32, .tensor, .tensor, .tensor, .optionalTensor, .uint32, .uint32,
         .optionalTensor, .optionalTensor, .uint32, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
     ]
-    private static let cpuSources = ["matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/matmul_cpu.cl"]
-    private static let gpuSources = ["matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
+    private static let cpuSources = [
+        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/matmul_cpu.cl",
+    ]
+    private static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
     private struct Key: Hashable {
         let format: WeightFormat
@@ -46,7 +49,7 @@ enum MatmulKernels {
     }
 
     private static let vectorKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_vector", sources: cpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_vector", sources: cpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
@@ -56,7 +59,7 @@ enum MatmulKernels {
     }
 
     private static let rowsKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_rows", sources: gpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_rows", sources: gpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("ROWS_TOKENS", tokens), ("ROWS_COLUMNS", tuning.matmul.rowsColumns),
                 ("ROWS_LANES", tuning.matmul.rowsLanes),
@@ -66,7 +69,7 @@ enum MatmulKernels {
     }
 
     private static let panelKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_panel", sources: cpuSources) { tuning, _ in
+        let program = ProgramDescriptor("matmul_panel", sources: cpuSources) { tuning in
             [
                 (format.kernelMacro, 1), ("PANEL_COLUMNS", tuning.matmul.panelColumns),
                 ("PANEL_INPUTS", tuning.matmul.panelInputs),
@@ -77,7 +80,7 @@ enum MatmulKernels {
     }
 
     private static let tileKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_tile", sources: gpuSources) { _, _ in
+        let program = ProgramDescriptor("matmul_tile", sources: gpuSources) { _ in
             [(format.kernelMacro, 1), ("TILE_INPUTS", 16)]
         }
         return KernelDescriptor(program, "matmul_tile_\(format.kernelSuffix)", arguments)

@@ -10,8 +10,10 @@ public struct MatmulTuning: Sendable, Hashable {
     public var variant: Variant
     /// The most tokens of the kernels that stream the weight once; more tokens take the tiled kernel.
     public var maxVectorTokens = 8
-    /// `registers`: work-items a compute unit gets, so that one that was held up does not hold up all.
+    /// `registers`: the least work-items a compute unit gets, so that one that was held up does not hold up all, and the
+    /// bytes of weight that are enough for one, so that the last to finish is soon done.
     public var itemsPerUnit = 4
+    public var itemByteCount = 64 << 10
     /// `registers`: 16-feature steps of one token's row product with sums of their own.
     public var vectorSteps = 1
     /// `registers`: weight rows (a multiple of 32), features (a multiple of 16) and tokens (a multiple of 8) that a

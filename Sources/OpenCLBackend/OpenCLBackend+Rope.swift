@@ -26,7 +26,7 @@ extension OpenCLBackend {
         try checks.require(
             headSize > 0 && x.columns % max(headSize, 1) == 0,
             "x has \(x.columns) columns, no whole number of heads of \(headSize)")
-        try checkRope(checks, arguments, tokens: x.rows, headSize: headSize)
+        try checks.rope(arguments, tokens: x.rows, headSize: headSize)
         let heads = x.columns / headSize
         let pairs = arguments.rotarySize / 2
         try launch(
@@ -35,13 +35,15 @@ extension OpenCLBackend {
             arguments.layout.kernelCode,
             cost: LaunchCost(bytes: 8 * x.rows * heads * arguments.rotarySize, flops: 6 * x.rows * heads * pairs))
     }
+}
 
-    func checkRope(_ checks: ShapeChecks, _ arguments: RopeArguments, tokens: Int, headSize: Int) throws {
+extension ShapeChecks {
+    func rope(_ arguments: RopeArguments, tokens: Int, headSize: Int) throws {
         let rotary = arguments.rotarySize
-        try checks.require(
+        try require(
             rotary >= 0 && rotary % 2 == 0 && rotary <= headSize,
             "rotary size \(rotary) must be even and at most the head size \(headSize)")
-        try checks.vector(arguments.positions, "positions", count: tokens, dtype: .int32)
-        try checks.vector(arguments.table, "rope table", count: arguments.table.rows * rotary)
+        try vector(arguments.positions, "positions", count: tokens, dtype: .int32)
+        try vector(arguments.table, "rope table", count: arguments.table.rows * rotary)
     }
 }

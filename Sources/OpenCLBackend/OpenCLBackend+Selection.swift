@@ -3,7 +3,7 @@ public import TensorCore
 extension ProgramDescriptor {
     static let selection = ProgramDescriptor(
         "selection", sources: ["selection/argmax.cl", "selection/top_k.cl"],
-        defines: { _, _ in [("TOP_K_MAX", OpenCLBackend.maxTopK)] })
+        defines: { _ in [("TOP_K_MAX", OpenCLBackend.maxTopK)] })
 }
 
 extension KernelDescriptor {

@@ -23,7 +23,7 @@ extension OpenCLBackend {
 
     private func isAligned(_ bytes: HostBytes, for format: WeightFormat) -> Bool {
         guard let pointer = bytes.pointer.baseAddress, bytes.byteCount > 0 else { return false }
-        return Int(bitPattern: pointer) % format.blockByteCount == 0
+        return Int(bitPattern: pointer) % format.alignment == 0
     }
 
     typealias Place = (buffer: OpenCLBuffer, byteOffset: Int)

@@ -34,7 +34,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         tuning = options.tuning ?? Tuning.forDevice(device)
         queue = try CommandQueue(device: device)
         budget = MemoryBudget(device: device)
-        builder = ProgramBuilder(queue: queue, tuning: tuning, capabilities: Capabilities(), options: options)
+        builder = ProgramBuilder(queue: queue, tuning: tuning, options: options)
         staging = StagingArea()
     }
 

@@ -9,9 +9,10 @@ final class OpenCLWeight: Weight {
         let buffer: OpenCLBuffer
         let byteOffset: Int
 
-        /// Where the part lies, counted in elements of the format.
+        /// Where the part lies, counted in elements of the format; in bytes where those come in blocks.
         func region(_ format: WeightFormat) -> BufferRegion {
-            BufferRegion(buffer: buffer, elementOffset: byteOffset / format.blockByteCount)
+            BufferRegion(
+                buffer: buffer, elementOffset: format.blockSize > 1 ? byteOffset : byteOffset / format.blockByteCount)
         }
     }
 

@@ -5,16 +5,14 @@ internal import TensorCore
 final class ProgramBuilder {
     private let queue: CommandQueue
     private let tuning: Tuning
-    private let capabilities: Capabilities
     private let options: OpenCLOptions
     private let cache: ProgramCache?
     /// Programs compiled from source.
     private(set) var buildCount = 0
 
-    init(queue: CommandQueue, tuning: Tuning, capabilities: Capabilities, options: OpenCLOptions) {
+    init(queue: CommandQueue, tuning: Tuning, options: OpenCLOptions) {
         self.queue = queue
         self.tuning = tuning
-        self.capabilities = capabilities
         self.options = options
         cache = options.cacheDirectory.map { ProgramCache(directory: $0, warn: options.warn) }
     }
@@ -41,8 +39,8 @@ final class ProgramBuilder {
     }
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {
-        var flags = ["-cl-std=CL1.2", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
-        flags += descriptor.defines(tuning, capabilities).map { "-D\($0.name)=\($0.value)" }
+        var flags = ["-cl-std=\(descriptor.language)", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
+        flags += descriptor.defines(tuning).map { "-D\($0.name)=\($0.value)" }
         if !options.buildOptions.isEmpty { flags.append(options.buildOptions) }
         return flags.joined(separator: " ")
     }

@@ -27,9 +27,22 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
     case float16
     /// Symmetric 8-bit integers in -127...127 with one FP32 scale an output channel (a row): `w = scale[n] * q[n, k]`.
     case int8
+    /// GGUF's blocks of 32 values of a row: a binary16 scale, then 32 integers of 8 bits: `w = scale * q`.
+    case q8_0
+    // GGUF's other block formats: levels of 2 to 6 bits, with scales (and in some offsets) of 16 or 32 values each. See
+    // `dequantize_row_*` of ggml for their layouts.
+    case q4_0, q4_1, q5_0, q5_1, q2_K, q3_K, q4_K, q5_K, q6_K
+    /// Levels of 4 bits that stand for the entries of a table of their own.
+    case iq4_NL, iq4_XS
 
     /// Values that one block of the format holds.
-    public var blockSize: Int { 1 }
+    public var blockSize: Int {
+        switch self {
+        case .float32, .bfloat16, .float16, .int8: 1
+        case .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .iq4_NL: 32
+        case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_XS: 256
+        }
+    }
 
     /// Bytes that one block of the format takes.
     public var blockByteCount: Int {
@@ -37,8 +50,22 @@ public enum WeightFormat: String, Sendable, Hashable, CaseIterable {
         case .float32: 4
         case .bfloat16, .float16: 2
         case .int8: 1
+        case .q4_0, .iq4_NL: 18
+        case .q4_1: 20
+        case .q5_0: 22
+        case .q5_1: 24
+        case .q8_0: 34
+        case .q2_K: 84
+        case .q3_K: 110
+        case .iq4_XS: 136
+        case .q4_K: 144
+        case .q5_K: 176
+        case .q6_K: 210
         }
     }
+
+    /// The alignment in bytes that kernels may want of a row: that of the widest number in a block.
+    public var alignment: Int { blockSize > 1 ? 2 : blockByteCount }
 
     /// Bytes of one row of `columns` values, or `nil` where the row is no whole number of blocks or overflows.
     public func rowByteCount(columns: Int) -> Int? {

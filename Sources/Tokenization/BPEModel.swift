@@ -46,31 +46,42 @@ public struct BPEModel: Sendable {
     /// A SentencePiece BPE model: two neighbours merge where together they are a token, the one with the highest score
     /// first.
     ///
-    /// - Parameter scores: by id. Equal scores merge from left to right.
+    /// - Parameters:
+    ///   - scores: by id. Equal scores merge from left to right.
+    ///   - isHidden: whether the token of an id is never made by merging, as control tokens, which text must not forge.
     /// - Throws: ``TokenizationError/invalidVocabulary(reason:)`` where scores and tokens differ in number or a score is
     ///   NaN.
-    public init(vocabulary: Vocabulary, scores: [Double], options: Options) throws {
+    public init(
+        vocabulary: Vocabulary, scores: [Double], options: Options, isHidden: (Int) -> Bool = { _ in false }
+    ) throws {
         guard scores.count == vocabulary.endID, !scores.contains(where: { $0.isNaN }) else {
             throw TokenizationError.invalidVocabulary(
                 reason: "\(scores.count) scores for \(vocabulary.endID) tokens, or one of them is not a number")
         }
-        var table = MergeTable(capacity: scores.count * 4)
         let ranks = Dictionary(
             uniqueKeysWithValues: Set(scores).sorted(by: >).enumerated().map { ($0.element, UInt32($0.offset)) })
-        for id in scores.indices {
+        var merges: [(left: Int, right: Int, merge: MergeTable.Merge)] = []
+        for id in scores.indices where !isHidden(id) {
             vocabulary.withBytes(of: id) { token in
+                guard token.count <= BPEModel.maximumMergedByteCount else { return }
+                // Of tokens spelled the same, the last one counts.
+                guard token.count > 1, let whole = vocabulary.id(of: token) else { return }
                 for split in token.indices.dropFirst() where token[split] & 0xC0 != 0x80 {
                     guard let left = vocabulary.id(of: ByteBuffer(rebasing: token[..<split])),
                         let right = vocabulary.id(of: ByteBuffer(rebasing: token[split...]))
                     else { continue }
-                    table.insert(
-                        left: UInt32(left), right: UInt32(right),
-                        .init(rank: ranks[scores[id]] ?? 0, newID: UInt32(id)))
+                    merges.append((left, right, .init(rank: ranks[scores[id]] ?? 0, newID: UInt32(whole))))
                 }
             }
         }
+        var table = MergeTable(capacity: merges.count)
+        for (left, right, merge) in merges { table.insert(left: UInt32(left), right: UInt32(right), merge) }
         self.init(vocabulary: vocabulary, merges: table, options: options)
     }
+
+    /// The longest token that merges are derived for from scores, in bytes: a bound on the work that a hostile vocabulary
+    /// makes. Real ones end at a few dozen.
+    private static let maximumMergedByteCount = 256
 
     init(vocabulary: Vocabulary, merges: MergeTable, options: Options) {
         self.vocabulary = vocabulary

@@ -17,9 +17,13 @@ public struct UnigramModel: Sendable {
     ///   - scores: the log probability of each token.
     ///   - unknownID: what characters in no token become; without it they are an error.
     ///   - usesByteFallback: spell unknown text as `<0x0A>` tokens instead, where all of those exist.
+    ///   - isHidden: whether the token of an id is never found in text, as control tokens.
     /// - Throws: ``TokenizationError/invalidVocabulary(reason:)`` where scores and tokens differ in number, a score is
     ///   NaN, or `unknownID` is out of range.
-    public init(vocabulary: Vocabulary, scores: [Double], unknownID: Int?, usesByteFallback: Bool = false) throws {
+    public init(
+        vocabulary: Vocabulary, scores: [Double], unknownID: Int?, usesByteFallback: Bool = false,
+        isHidden: (Int) -> Bool = { _ in false }
+    ) throws {
         guard scores.count == vocabulary.endID else {
             throw TokenizationError.invalidVocabulary(
                 reason: "\(scores.count) scores for \(vocabulary.endID) tokens")
@@ -35,10 +39,11 @@ public struct UnigramModel: Sendable {
         self.scores = scores
         self.unknownID = unknownID
         self.usesByteFallback = usesByteFallback
-        unknownScore = (scores.min() ?? 0) - UnigramModel.unknownPenalty
+        let found = scores.indices.filter { !isHidden($0) }
+        unknownScore = (found.map { scores[$0] }.min() ?? 0) - UnigramModel.unknownPenalty
         byteIDs = usesByteFallback ? vocabulary.byteTokenIDs() : []
         var trie = ByteTrie(capacity: scores.count * 4)
-        for id in 0..<scores.count {
+        for id in found {
             vocabulary.withBytes(of: id) { bytes in
                 // Of repeated tokens the last one counts, as in the vocabulary.
                 trie.insert(bytes, value: UInt32(id))

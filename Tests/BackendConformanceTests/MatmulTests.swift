@@ -65,12 +65,13 @@ struct MatmulTests {
     @Test("twice the same input gives the same bits", arguments: WeightFormat.allCases, [1, 5, 33])
     func repeats(_ format: WeightFormat, tokens: Int) {
         let name = "repeat \(format.rawValue) T=\(tokens)"
+        let columns = format.fitting(70)
         var random = SplitMix64(name: name)
-        let weight = PackedWeight(format: format, partRows: [130], columns: 70, random: &random)
-        let x = random.floats(tokens * 70)
+        let weight = PackedWeight(format: format, partRows: [130], columns: columns, random: &random)
+        let x = random.floats(tokens * columns)
         onEveryDevice(name) { backend, expectations in
             let prepared = try backend.prepare(weight.source)
-            let input = try GuardedTensor(on: backend, x, [tokens, 70])
+            let input = try GuardedTensor(on: backend, x, [tokens, columns])
             var found: [[UInt8]] = []
             for _ in 0..<2 {
                 let output = try GuardedTensor(on: backend, .float32, [tokens, 130])

@@ -15,17 +15,18 @@ struct RefusalTests {
 
     @Test("matmul", arguments: WeightFormat.allCases)
     func matmul(_ format: WeightFormat) {
+        let columns = format.fitting(8)
         var random = SplitMix64(name: "refused matmul")
-        let even = PackedWeight(format: format, partRows: [6], columns: 8, random: &random)
-        let odd = PackedWeight(format: format, partRows: [5], columns: 8, random: &random)
+        let even = PackedWeight(format: format, partRows: [6], columns: columns, random: &random)
+        let odd = PackedWeight(format: format, partRows: [5], columns: columns, random: &random)
         onEveryDevice("refused matmul \(format.rawValue)") { backend, expectations in
             let weight = try backend.prepare(even.source)
             let oddWeight = try backend.prepare(odd.source)
             func refuse(
-                _ what: String, x: Shape = [3, 8], _ weight: any Weight, output: Shape = [3, 6],
+                _ what: String, x: Shape? = nil, _ weight: any Weight, output: Shape = [3, 6],
                 bias: Shape? = nil, isGated: Bool = false, residual: Shape? = nil
             ) throws {
-                let input = try float(backend, x)
+                let input = try float(backend, x ?? [3, columns])
                 let out = try float(backend, output)
                 let epilogue = MatmulEpilogue(
                     bias: try bias.map { try float(backend, $0).tensor }, isGated: isGated,
@@ -34,8 +35,8 @@ struct RefusalTests {
                     try backend.matmul(input.tensor, weight, into: out.tensor, epilogue: epilogue)
                 }
             }
-            try refuse("x narrower than the weight", x: [3, 7], weight)
-            try refuse("x wider than the weight", x: [3, 9], weight)
+            try refuse("x narrower than the weight", x: [3, columns - 1], weight)
+            try refuse("x wider than the weight", x: [3, columns + 1], weight)
             try refuse("output of too few rows", weight, output: [2, 6])
             try refuse("output too narrow", weight, output: [3, 5])
             try refuse("output too wide", weight, output: [3, 7])
@@ -45,13 +46,13 @@ struct RefusalTests {
             try refuse("gated bias of half the rows", weight, output: [3, 3], bias: [3], isGated: true)
             try refuse("residual of other rows", weight, residual: [2, 6])
             try refuse("residual of other columns", weight, residual: [3, 5])
-            let ints = try int(backend, [3, 8])
+            let ints = try int(backend, [3, columns])
             let out = try float(backend, [3, 6])
             try expectations.refuses(backend, "int32 x", writing: [out]) {
                 try backend.matmul(ints.tensor, weight, into: out.tensor, epilogue: .none)
             }
             let intOut = try int(backend, [3, 6])
-            let input = try float(backend, [3, 8])
+            let input = try float(backend, [3, columns])
             try expectations.refuses(backend, "int32 output", writing: [intOut]) {
                 try backend.matmul(input.tensor, weight, into: intOut.tensor, epilogue: .none)
             }

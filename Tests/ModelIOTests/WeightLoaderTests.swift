@@ -45,6 +45,7 @@ import Testing
         case .float16: elements(part.bytes, Float16.self).map(Float.init)
         case .bfloat16: elements(part.bytes, UInt16.self).map { Float(bitPattern: UInt32($0) << 16) }
         case .int8: elements(part.bytes, Int8.self).map(Float.init)
+        default: []
         }
     }
 
@@ -53,7 +54,7 @@ import Testing
         case .float32: value
         case .float16: Float(Float16(value))
         case .bfloat16: Float(bitPattern: UInt32(ElementConversion.bfloat16(value)) << 16)
-        case .int8: value
+        default: value
         }
     }
 
@@ -62,7 +63,8 @@ import Testing
         for (rows, columns) in [(1, 1), (3, 5), (16, 16), (17, 33), (70, 200), (1, 300), (300, 1), (65, 129)] {
             for transposed in [false, true] {
                 for (format, misalignment) in zip(
-                    WeightFormat.allCases + WeightFormat.allCases, [0, 0, 0, 0, 1, 1, 3, 1])
+                    [WeightFormat.float32, .bfloat16, .float16, .int8] + [.float32, .bfloat16, .float16, .int8],
+                    [0, 0, 0, 0, 1, 1, 3, 1])
                 {
                     let matrix = Matrix(
                         type, transposed ? [columns, rows] : [rows, columns], misalignment: misalignment,
@@ -106,6 +108,41 @@ import Testing
         #expect(elements(copied.parts[0].bytes, Float16.self).map(Float.init) == odd.values)
     }
 
+    /// Two rows of 64: blocks with the scales 0.5, 1, 2 and 4.
+    private func blocks(misalignment: Int) -> StoredTensor {
+        let memory = HostAllocation(byteCount: 4 * 34 + misalignment)
+        let target = UnsafeMutableRawBufferPointer(rebasing: memory.pointer[misalignment...])
+        for block in 0..<4 {
+            let scale = Float16(0.5 * Float(1 << block))
+            target.storeBytes(of: scale.bitPattern, toByteOffset: block * 34, as: UInt16.self)
+            for index in 0..<32 { target[block * 34 + 2 + index] = UInt8(bitPattern: Int8(index - 16)) }
+        }
+        let bytes = HostBytes(owner: memory, pointer: UnsafeRawBufferPointer(target))
+        return StoredTensor(name: "w", type: .q8_0, shape: [2, 64], bytes: bytes, path: "memory")
+    }
+
+    @Test func blocksAreKeptOrDecoded() throws {
+        let expected = (0..<4).flatMap { block in (0..<32).map { 0.5 * Float(1 << block) * Float($0 - 16) } }
+        for misalignment in [0, 1, 2] {
+            let tensor = blocks(misalignment: misalignment)
+            let loader = WeightLoader(Checkpoint(path: "memory", tensors: [tensor]))
+            let kept = try loader.weight("w", rows: 2, columns: 64)
+            let bytes = kept.parts[0].bytes
+            #expect(kept.format == .q8_0 && elements(bytes, UInt8.self) == elements(tensor.bytes, UInt8.self))
+            let isInPlace = bytes.pointer.baseAddress == tensor.bytes.pointer.baseAddress
+            #expect(isInPlace == (misalignment != 1))
+            let decoded = try loader.weight("w", rows: 2, columns: 64, as: .float32)
+            #expect(elements(decoded.parts[0].bytes, Float.self) == expected)
+            #expect(try loader.floats(tensor) == expected)
+            let turned = errorText { _ = try loader.weight("w", rows: 64, columns: 2, as: .float32, transposed: true) }
+            #expect(turned?.contains("'w' holds Q8_0") == true)
+        }
+        let single = Matrix(.float32, [2, 64], seed: 1).tensor
+        let loader = WeightLoader(Checkpoint(path: "memory", tensors: [single]))
+        let refused = errorText { _ = try loader.weight("w", rows: 2, columns: 64, as: .q8_0) }
+        #expect(refused?.contains("'w' cannot be stored as q8_0") == true)
+    }
+
     @Test func partsOfMixedTypesBecomeFloat32() throws {
         let half = Matrix(.float16, [4, 8], seed: 1).tensor
         let single = Matrix(.float32, [2, 8], seed: 2).tensor
@@ -117,6 +154,7 @@ import Testing
     }
 
     @Test func whatCannotBeLoadedNamesTheTensor() throws {
+        let decodable = "F64, F32, F16, BF16 or a block format that this version computes"
         func tensor(_ values: [Float], _ shape: Shape, type: StoredType = .float32) -> StoredTensor {
             let memory = HostAllocation(byteCount: values.count * 4)
             memory.pointer.copyBytes(from: values.withUnsafeBytes { Array($0) })
@@ -143,10 +181,10 @@ import Testing
                 == "model.safetensors: tensor 'b' is missing (also tried 'm.b', 'n.b')")
         #expect(
             message(tensor([1, 2, 3, 4], [2, 2], type: .int32)) { _ = try $0.weight("w", rows: 2, columns: 2) }
-                == "tensor 'm.w' holds I32 elements, expected F64, F32, F16 or BF16")
+                == "tensor 'm.w' holds I32 elements, expected \(decodable)")
         #expect(
             message(tensor([1, 2], [2], type: .int32)) { _ = try $0.vector("w", count: 2) }
-                == "tensor 'm.w' holds I32 elements, expected F64, F32, F16 or BF16")
+                == "tensor 'm.w' holds I32 elements, expected \(decodable)")
         #expect(
             message(tensor([1, 2, 3, 1e6], [2, 2])) { _ = try $0.weight("w", rows: 2, columns: 2, as: .float16) }
                 == "tensor 'm.w' cannot be stored as float16: it holds values over 65504; use bfloat16 or float32")

@@ -32,6 +32,8 @@ struct ShapeTests {
         #expect(WeightFormat.bfloat16.rowByteCount(columns: 3) == 6)
         #expect(WeightFormat.float16.rowByteCount(columns: 0) == 0)
         #expect(WeightFormat.int8.rowByteCount(columns: 5) == 5)
+        #expect(WeightFormat.q8_0.rowByteCount(columns: 64) == 68)
+        #expect(WeightFormat.q8_0.rowByteCount(columns: 33) == nil)
         #expect(WeightFormat.float32.rowByteCount(columns: -1) == nil)
         #expect(WeightFormat.float32.rowByteCount(columns: .max) == nil)
     }

@@ -31,6 +31,8 @@ public struct PackedWeight: Sendable {
         case .bfloat16: packElements(raw, .bfloat16, rows: rows)
         case .float16: packElements(raw, .float16, rows: rows)
         case .int8: packInt8(raw, rows: rows, columns: columns)
+        case .q8_0: packQ8(raw, rows: rows)
+        default: packBlocks(raw, format: format, rows: rows)
         }
     }
 
@@ -64,10 +66,52 @@ public struct PackedWeight: Sendable {
         return (part, values)
     }
 
+    /// Blocks of 32 with the largest magnitude of a block at 127, as `WeightFormat.q8_0` says.
+    private static func packQ8(_ raw: [Float], rows: Int) -> (part: WeightPart, values: [Double]) {
+        var bytes: [UInt8] = []
+        var values: [Double] = []
+        for start in stride(from: 0, to: raw.count, by: 32) {
+            let block = raw[start..<start + 32]
+            let scale = Float16(block.reduce(0) { max($0, abs($1)) } / 127)
+            bytes += withUnsafeBytes(of: scale.bitPattern.littleEndian) { Array($0) }
+            for value in block {
+                let level = scale == 0 ? 0 : max(-127, min(127, (value / Float(scale)).rounded(.toNearestOrEven)))
+                bytes.append(UInt8(bitPattern: Int8(level)))
+                values.append(Double(scale) * Double(level))
+            }
+        }
+        return (WeightPart(rows: rows, bytes: hostBytes(bytes)), values)
+    }
+
+    /// Any bytes are levels and small scales; only the binary16 scales must be sane.
+    private static func packBlocks(
+        _ raw: [Float], format: WeightFormat, rows: Int
+    ) -> (part: WeightPart, values: [Double]) {
+        let blockCount = raw.count / format.blockSize
+        var random = SplitMix64(seed: UInt64(raw.first?.bitPattern ?? 0))
+        var bytes = (0..<blockCount * format.blockByteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        for block in 0..<blockCount {
+            for place in BlockReference.halves(format) {
+                let scale = Float16(random.floats(1, scale: 0.004)[0])
+                let start = block * format.blockByteCount + place
+                (bytes[start], bytes[start + 1]) = (UInt8(scale.bitPattern & 255), UInt8(scale.bitPattern >> 8))
+            }
+        }
+        return (WeightPart(rows: rows, bytes: hostBytes(bytes)), BlockReference.decode(bytes, format))
+    }
+
     /// A copy of `bytes` that lives as long as whoever holds it.
     public static func hostBytes(_ bytes: [UInt8]) -> HostBytes {
         let allocation = HostAllocation(byteCount: bytes.count)
         allocation.pointer.copyBytes(from: bytes)
         return allocation.bytes
     }
+}
+
+extension WeightFormat {
+    /// The least number of columns from `columns` on that is a whole number of blocks.
+    public func fitting(_ columns: Int) -> Int { (columns + blockSize - 1) / blockSize * blockSize }
+
+    /// The formats that take any number of columns.
+    public static var elementwise: [WeightFormat] { allCases.filter { $0.blockSize == 1 } }
 }

@@ -33,6 +33,7 @@ final class ReferenceWeight: Weight {
                 return bytes.enumerated().map { index, byte in
                     Double(scales[index / source.columns]) * Double(Int8(bitPattern: byte))
                 }
+            default: return BlockReference.decode(bytes, source.format)
             }
         }
         self.values = Matrix(rows: source.rows, columns: source.columns, values: values)

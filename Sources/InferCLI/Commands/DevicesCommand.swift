@@ -1,5 +1,6 @@
 import ArgumentParser
 import Devices
+import Foundation
 import JSONCore
 import OpenCLBackend
 import TensorCore
@@ -54,6 +55,14 @@ struct DevicesCommand: ParsableCommand {
             ("profiling", device.canProfile ? "yes" : "no"),
             ("extensions", device.notableExtensions.isEmpty ? "-" : device.notableExtensions.joined(separator: " ")),
         ]
+            + probes(of: device).map { ("probed", "\($0.name): \($0.result)") }
+    }
+
+    /// Optional abilities, each tried with a small kernel whose numbers are checked.
+    private static func probes(of device: OpenCLDevice) -> [(name: String, result: String)] {
+        let options = OpenCLOptions(environment: ProcessInfo.processInfo.environment)
+        guard device.isUsable, let backend = try? OpenCLBackend(device: device, options: options) else { return [] }
+        return Capability.allCases.map { ($0.rawValue, backend.probe($0).description) }
     }
 
     private static func json(_ listing: OpenCLListing, cpu: String) -> String {
@@ -80,6 +89,10 @@ struct DevicesCommand: ParsableCommand {
             writer.member("max_work_group_size", device.maxWorkGroupSize)
             writer.member("shares_host_memory", device.sharesHostMemory)
             writer.member("profiling", device.canProfile)
+            writer.key("probed")
+            writer.beginObject()
+            for probe in probes(of: device) { writer.member(probe.name, probe.result) }
+            writer.endObject()
             writer.key("extensions")
             writer.beginArray()
             for name in device.extensions { writer.value(name) }

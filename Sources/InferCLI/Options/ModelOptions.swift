@@ -60,7 +60,7 @@ struct ModelOptions: ParsableArguments {
 /// What `--model` means, for every command that takes it.
 enum ModelArgument {
     static let help = ArgumentHelp(
-        "A Hugging Face folder or a .safetensors file; left out, the bundled model.", valueName: "path")
+        "A Hugging Face folder, a .safetensors or a .gguf file; left out, the bundled model.", valueName: "path")
 }
 
 /// Checks numbers that the command line gives before anything is loaded.

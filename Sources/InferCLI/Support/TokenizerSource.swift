@@ -10,6 +10,7 @@ enum TokenizerSource {
     static func load(model: String?) throws -> Tokenizer {
         guard let model else { return try bundled() }
         guard !model.isEmpty else { throw ValidationError("--model is empty; name a folder or leave it out") }
+        if ModelLocation.isGGUF(model) { return try gguf(model) }
         return try Tokenizer(folder: isFile(model) ? ModelLocation(model).folder : model)
     }
 
@@ -20,7 +21,14 @@ enum TokenizerSource {
         return tokenizer
     }
 
+    private static func gguf(_ path: String) throws -> Tokenizer {
+        guard let tokenizer = try Tokenizer(gguf: GGUFModel(path: path).metadata) else {
+            throw InferenceError.tokenizerMissing(path: path)
+        }
+        return tokenizer
+    }
+
     private static func isFile(_ path: String) -> Bool {
-        [".safetensors", ".json", ".gguf"].contains { path.hasSuffix($0) }
+        [".safetensors", ".json"].contains { path.hasSuffix($0) }
     }
 }

@@ -64,10 +64,8 @@ final class DecoderRunner: Sendable {
 
     /// Runs one pass and leaves the logits of the batch's rows on the device. Does not block.
     func run(_ batch: HostBatch) throws -> Tensor {
-        let device = try uploader.upload(batch)
-        try model.forward(device, cache: cache)
         let rows = logits.rows(0..<batch.logitRows.count)
-        if !batch.logitRows.isEmpty { try model.logits(rows: device.logitRows, into: rows) }
+        try model.forward(uploader.upload(batch), cache: cache, logits: rows)
         return rows
     }
 

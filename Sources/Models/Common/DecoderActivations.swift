@@ -14,9 +14,9 @@ struct DecoderActivations: Sendable {
     let attended: Tensor
     /// `[T, F]`.
     let intermediate: Tensor
-    /// `[R, D]` each: the rows whose logits are wanted, before and after the last norm.
+    /// `[R, D]` and `[R, H * headSize]`: the rows whose logits are wanted, from the last layer's attention on.
     let selected: Tensor
-    let selectedNormed: Tensor
+    let selectedQuery: Tensor
 
     init(_ sizes: DecoderDescription, limits: PassLimits, on backend: any Backend) throws {
         let plan = WorkspacePlan()
@@ -26,7 +26,7 @@ struct DecoderActivations: Sendable {
         let shapes: [Shape] = [
             [tokens, sizes.hiddenSize], [tokens, sizes.hiddenSize], [tokens, queryCount + 2 * keyCount],
             [tokens, queryCount], [tokens, sizes.intermediateSize], [limits.logitRowCount, sizes.hiddenSize],
-            [limits.logitRowCount, sizes.hiddenSize],
+            [limits.logitRowCount, queryCount],
         ]
         for shape in shapes { _ = plan.add(.float32, shape) }
         let tensors = try plan.allocate(on: backend)
@@ -36,16 +36,68 @@ struct DecoderActivations: Sendable {
         attended = tensors[3]
         intermediate = tensors[4]
         selected = tensors[5]
-        selectedNormed = tensors[6]
+        selectedQuery = tensors[6]
     }
 
-    /// Views of the first `count` token rows.
-    func rows(_ count: Int) -> (
-        hidden: Tensor, normed: Tensor, projections: Tensor, attended: Tensor, intermediate: Tensor
-    ) {
-        (
-            hidden.rows(0..<count), normed.rows(0..<count), projections.rows(0..<count), attended.rows(0..<count),
-            intermediate.rows(0..<count)
-        )
+    /// All rows of a batch.
+    func rows(_ batch: DeviceBatch) -> DecoderRows {
+        DecoderRows(
+            hidden: hidden.rows(0..<batch.tokenCount), query: query(projections.rows(0..<batch.tokenCount)),
+            self, attention: batch.attention)
+    }
+
+    /// Stores the keys and values of a batch's tokens in the cache and attends: for all rows, but in the last layer only
+    /// for those whose logits are wanted.
+    /// - Returns: the rows that go on, attended; `nil` where none is wanted.
+    func attend(
+        _ rows: DecoderRows, keyValue: (key: Tensor, value: Tensor), rope: RopeArguments?,
+        parameters: AttentionParameters, cache: KVCacheLayer, batch: DeviceBatch, isLastLayer: Bool,
+        on backend: any Backend
+    ) throws -> DecoderRows? {
+        guard isLastLayer, let selection = batch.selection else {
+            try backend.storeAndAttend(
+                query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, rope: rope, cache: cache,
+                batch: rows.attention, parameters: parameters, into: rows.attended)
+            return rows
+        }
+        try backend.storeKeyValue(
+            query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, into: cache, rope: rope)
+        guard selection.rows.rows > 0 else { return nil }
+        let selected = try self.rows(selection, of: rows, on: backend)
+        try backend.attention(
+            query: selected.query, cache: cache, batch: selected.attention, parameters: parameters,
+            into: selected.attended)
+        return selected
+    }
+
+    /// The rows of a selection: what the residual stream and the query hold of them is gathered.
+    private func rows(_ selection: RowSelection, of all: DecoderRows, on backend: any Backend) throws -> DecoderRows {
+        let range = 0..<selection.rows.rows
+        try backend.gatherRows(all.hidden, rows: selection.rows, into: selected.rows(range))
+        try backend.gatherRows(all.query, rows: selection.rows, into: selectedQuery.rows(range))
+        return DecoderRows(
+            hidden: selected.rows(range), query: selectedQuery.rows(range), self, attention: selection.attention)
+    }
+
+    private func query(_ projections: Tensor) -> Tensor { projections.columns(0..<attended.columns) }
+}
+
+/// The rows that a layer works on: all tokens of a pass, or those whose logits are wanted.
+struct DecoderRows {
+    let hidden: Tensor
+    let normed: Tensor
+    let query: Tensor
+    let attended: Tensor
+    let intermediate: Tensor
+    let attention: AttentionBatch
+
+    fileprivate init(hidden: Tensor, query: Tensor, _ activations: DecoderActivations, attention: AttentionBatch) {
+        let range = 0..<hidden.rows
+        self.hidden = hidden
+        self.query = query
+        self.attention = attention
+        normed = activations.normed.rows(range)
+        attended = activations.attended.rows(range)
+        intermediate = activations.intermediate.rows(range)
     }
 }

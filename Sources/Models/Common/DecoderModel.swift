@@ -31,21 +31,15 @@ public struct DecoderDescription: Sendable, Hashable {
 
 /// A causal language model whose weights lie on a backend.
 ///
-/// A pass has two halves, because most passes want the logits of few rows: `forward` stores keys and values and leaves
-/// hidden states in the model's workspace, `logits` projects the rows asked for. Neither blocks.
-///
 /// Legend: `T` tokens of a pass, `R` rows whose logits are wanted, `V` vocabulary.
 public protocol DecoderModel: AnyObject, Sendable {
     var description: DecoderDescription { get }
 
-    /// Runs all layers over the batch's tokens.
-    func forward(_ batch: DeviceBatch, cache: KVCacheStorage) throws
-
-    /// `logits[r, :]` = the head applied to token row `rows[r]` of the last `forward`.
-    /// - Parameters:
-    ///   - rows: `[R]` int32.
-    ///   - logits: `[R, V]` float32.
-    func logits(rows: Tensor, into logits: Tensor) throws
+    /// Stores the keys and values of the batch's tokens and computes the logits of its `logitRows`. Does not block.
+    ///
+    /// What follows the last layer's keys and values is computed for those rows alone.
+    /// - Parameter logits: `[R, V]` float32; not written where `R` is 0.
+    func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws
 }
 
 /// How large a pass may become; the model plans its workspace for it.

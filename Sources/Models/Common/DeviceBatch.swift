@@ -16,7 +16,7 @@ public struct HostBatch: Sendable {
     public var contextLengths: [Int] = []
     /// `[S]` block numbers of each sequence.
     public var blockTables: [[Int32]] = []
-    /// `[R]` rows, in `0..<T`.
+    /// `[R]` rows, in `0..<T`, ascending.
     public var logitRows: [Int32] = []
 
     public init() {}
@@ -29,10 +29,17 @@ public struct DeviceBatch: Sendable {
     public let positions: Tensor
     public let slots: Tensor
     public let attention: AttentionBatch
-    /// `[R]` int32.
-    public let logitRows: Tensor
+    /// The rows whose logits are wanted; `nil` where all tokens' are.
+    public let selection: RowSelection?
 
     public var tokenCount: Int { attention.tokenCount }
+}
+
+/// Some of a batch's rows, as a batch of their own: each row is a sequence of one query whose context ends with it.
+public struct RowSelection: Sendable {
+    /// `[R]` int32, ascending.
+    public let rows: Tensor
+    public let attention: AttentionBatch
 }
 
 /// Uploads batches with one write each, into memory allocated once.
@@ -46,52 +53,112 @@ public final class BatchUploader: Sendable {
     ///   - blockCount: the longest block table.
     public init(backend: any Backend, tokenCount: Int, sequenceCount: Int, blockCount: Int, logitRowCount: Int) throws {
         self.backend = backend
-        capacity = 3 * tokenCount + (sequenceCount + 1) + sequenceCount * (1 + blockCount) + logitRowCount
+        // Token words, the table of the sequences, and the selected rows with theirs.
+        let sequenceWords = sequenceCount + 1 + sequenceCount * (1 + blockCount)
+        capacity = 3 * tokenCount + sequenceWords + 2 * logitRowCount + 1 + logitRowCount * (1 + blockCount)
         buffer = try backend.makeBuffer(byteCount: capacity * MemoryLayout<Int32>.size)
     }
 
     /// - Throws: `BackendError.limitExceeded` where the batch is larger than planned.
     public func upload(_ batch: HostBatch) throws -> DeviceBatch {
         let tokenCount = batch.tokenIDs.count
-        let sequenceCount = batch.queryCounts.count
-        let blockCount = batch.blockTables.reduce(1) { max($0, $1.count) }
-        var words: [Int32] = []
-        words.reserveCapacity(capacity)
-        words += batch.tokenIDs
-        words += batch.positions
-        words += batch.slots
-        let offsetsStart = words.count
-        var offset: Int32 = 0
-        words.append(0)
-        for count in batch.queryCounts {
-            offset += Int32(count)
-            words.append(offset)
+        precondition(batch.queryCounts.reduce(0, +) == tokenCount, "the queries of the sequences are not the tokens")
+        var words = BatchWords(capacity: capacity)
+        let tokens = words.append(batch.tokenIDs)
+        let positions = words.append(batch.positions)
+        let slots = words.append(batch.slots)
+        let sequences = words.append(
+            queryCounts: batch.queryCounts, contextLengths: batch.contextLengths, tables: batch.blockTables)
+        // Every row in order is what the layers compute anyway.
+        let selected = batch.logitRows.count < tokenCount ? batch.selectedSequences() : nil
+        let rows = words.append(selected == nil ? [] : batch.logitRows)
+        let selection = selected.map {
+            words.append(queryCounts: $0.queryCounts, contextLengths: $0.contextLengths, tables: $0.blockTables)
         }
-        let lengthsStart = words.count
-        words += batch.contextLengths.map(Int32.init)
-        let rowsStart = words.count
-        words += batch.logitRows
-        let tablesStart = words.count
-        for table in batch.blockTables {
-            words += table
-            words += repeatElement(0, count: blockCount - table.count)
+        guard words.values.count <= capacity else {
+            throw BackendError.limitExceeded(
+                op: "batch", limit: "input words", maximum: capacity, found: words.values.count)
         }
-        precondition(words.count >= 3 * tokenCount && Int(offset) == tokenCount, "batch rows do not add up")
-        guard words.count <= capacity else {
-            throw BackendError.limitExceeded(op: "batch", limit: "input words", maximum: capacity, found: words.count)
-        }
-        func view(_ start: Int, _ shape: Shape) -> Tensor {
-            Tensor(buffer: buffer, byteOffset: start * MemoryLayout<Int32>.size, dtype: .int32, shape: shape)
-        }
-        try words.withUnsafeBytes { try backend.write($0, to: view(0, [words.count])) }
+        try words.values.withUnsafeBytes { try backend.write($0, to: view(0..<words.values.count)) }
         return DeviceBatch(
-            tokenIDs: view(0, [tokenCount]), positions: view(tokenCount, [tokenCount]),
-            slots: view(2 * tokenCount, [tokenCount]),
-            attention: AttentionBatch(
-                queryOffsets: view(offsetsStart, [sequenceCount + 1]),
-                contextLengths: view(lengthsStart, [sequenceCount]),
-                blockTables: view(tablesStart, [sequenceCount, blockCount]), tokenCount: tokenCount,
-                maxQueryCount: batch.queryCounts.max() ?? 0, maxContextLength: batch.contextLengths.max() ?? 0),
-            logitRows: view(rowsStart, [batch.logitRows.count]))
+            tokenIDs: view(tokens), positions: view(positions), slots: view(slots), attention: attention(sequences),
+            selection: selection.map { RowSelection(rows: view(rows), attention: attention($0)) })
+    }
+
+    private func view(_ range: Range<Int>, _ shape: Shape? = nil) -> Tensor {
+        Tensor(
+            buffer: buffer, byteOffset: range.lowerBound * MemoryLayout<Int32>.size, dtype: .int32,
+            shape: shape ?? [range.count])
+    }
+
+    private func attention(_ sequences: BatchWords.Sequences) -> AttentionBatch {
+        AttentionBatch(
+            queryOffsets: view(sequences.offsets), contextLengths: view(sequences.lengths),
+            blockTables: view(sequences.tables, [sequences.lengths.count, sequences.blockCount]),
+            tokenCount: sequences.tokenCount, maxQueryCount: sequences.maxQueryCount,
+            maxContextLength: sequences.maxContextLength)
+    }
+}
+
+/// The words of a batch, one behind the other, and where each part lies.
+private struct BatchWords {
+    /// Where the description of some sequences lies, with what the host must know of it.
+    struct Sequences {
+        var offsets = 0..<0
+        var lengths = 0..<0
+        var tables = 0..<0
+        var blockCount = 0
+        var tokenCount = 0
+        var maxQueryCount = 0
+        var maxContextLength = 0
+    }
+
+    private(set) var values: [Int32] = []
+
+    init(capacity: Int) { values.reserveCapacity(capacity) }
+
+    mutating func append(_ words: [Int32]) -> Range<Int> {
+        values += words
+        return values.count - words.count..<values.count
+    }
+
+    mutating func append(queryCounts: [Int], contextLengths: [Int], tables: [[Int32]]) -> Sequences {
+        var result = Sequences()
+        var offsets: [Int32] = [0]
+        for count in queryCounts {
+            result.tokenCount += count
+            offsets.append(Int32(result.tokenCount))
+        }
+        result.offsets = append(offsets)
+        result.lengths = append(contextLengths.map(Int32.init))
+        result.blockCount = tables.reduce(1) { max($0, $1.count) }
+        let start = values.count
+        for table in tables {
+            values += table
+            values += repeatElement(0, count: result.blockCount - table.count)
+        }
+        result.tables = start..<values.count
+        result.maxQueryCount = queryCounts.max() ?? 0
+        result.maxContextLength = contextLengths.max() ?? 0
+        return result
+    }
+}
+
+extension HostBatch {
+    /// The selected rows as sequences of one query each.
+    fileprivate func selectedSequences() -> (queryCounts: [Int], contextLengths: [Int], blockTables: [[Int32]]) {
+        var sequence = 0
+        var firstRow = 0
+        var lengths: [Int] = []
+        var tables: [[Int32]] = []
+        for row in logitRows.map(Int.init) {
+            while row >= firstRow + queryCounts[sequence] {
+                firstRow += queryCounts[sequence]
+                sequence += 1
+            }
+            lengths.append(contextLengths[sequence] - queryCounts[sequence] + (row - firstRow) + 1)
+            tables.append(blockTables[sequence])
+        }
+        return (Array(repeating: 1, count: lengths.count), lengths, tables)
     }
 }

@@ -11,6 +11,8 @@ struct GPT2Configuration: Sendable {
     /// Divides the scores of layer `i` by `i + 1` as well.
     let scalesByLayer: Bool
     let tiesHead: Bool
+    /// Whether matrices are stored `[K, N]`, as the hub's checkpoints have them; GGUF files have not.
+    let storesTransposed: Bool
 
     init(_ file: ModelConfiguration) throws {
         let geometry = try file.attentionGeometry()
@@ -32,6 +34,7 @@ struct GPT2Configuration: Sendable {
         scalesAttention = try file.keys.flag("scale_attn_weights", default: true)
         scalesByLayer = try file.keys.flag("scale_attn_by_inverse_layer_idx", default: false)
         tiesHead = try file.tiesWordEmbeddings()
+        storesTransposed = try file.keys.flag("conv1d_transposed", default: true)
     }
 
     func attention(layer: Int) -> AttentionParameters {

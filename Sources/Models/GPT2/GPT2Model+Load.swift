@@ -2,7 +2,8 @@ import ModelIO
 import TensorCore
 
 extension GPT2Model {
-    /// Loads the weights under the names of the hub's checkpoints, whose Conv1D matrices are stored `[K, N]`.
+    /// Loads the weights under the names of the hub's checkpoints, whose Conv1D matrices are stored `[K, N]`, or of a
+    /// GGUF file, whose are not.
     convenience init(configuration: GPT2Configuration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
         let width = sizes.hiddenSize
@@ -14,7 +15,9 @@ extension GPT2Model {
                 bias: try loader.vector(name + ".bias", count: width))
         }
         func linear(_ name: String, rows: Int, columns: Int) throws -> Linear {
-            try loader.linear([(name, rows)], columns: columns, hasBias: true, transposed: true)
+            try loader.linear(
+                [(name, rows)], columns: columns, hasBias: true,
+                transposed: configuration.storesTransposed)
         }
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "h.\(index)."

@@ -7,6 +7,8 @@ struct LlamaConfiguration: Sendable {
     let rmsNormEpsilon: Float
     let activation: Activation
     let rope: RopeConfiguration
+    /// How the rows of query and key are ordered; `rope_layout` of models from GGUF files.
+    let ropeLayout: RopeLayout
     /// Tokens a query of each layer sees; `nil`: all.
     let slidingWindows: [Int?]
     /// Biases of query, key and value; of the attention's output; of the feed-forward projections.
@@ -28,6 +30,7 @@ struct LlamaConfiguration: Sendable {
         rmsNormEpsilon = Float(try file.keys.number("rms_norm_eps", in: NumberRange.positive))
         activation = try file.activation("hidden_act")
         rope = try file.rope(headSize: geometry.headSize)
+        ropeLayout = try LlamaConfiguration.ropeLayout(file)
         slidingWindows = try LlamaConfiguration.slidingWindows(file, layerCount: description.layerCount)
         // Qwen2 has biases on query, key and value without saying so in its configuration.
         let saysBias = try file.keys.flag("attention_bias", default: false)
@@ -41,6 +44,16 @@ struct LlamaConfiguration: Sendable {
         AttentionParameters(
             headCount: description.headCount, scale: 1 / Float(description.headSize).squareRoot(),
             slidingWindow: slidingWindows[layer])
+    }
+
+    private static func ropeLayout(_ file: ModelConfiguration) throws -> RopeLayout {
+        let key = "rope_layout"
+        guard let name = try file.keys.optionalString(key) else { return .halfSplit }
+        guard let layout = RopeLayout(rawValue: name) else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: key, value: name, supported: RopeLayout.allCases.map(\.rawValue))
+        }
+        return layout
     }
 
     /// Llama has no window; Mistral's holds for every layer; Qwen2's only where asked for, and then for the layers that

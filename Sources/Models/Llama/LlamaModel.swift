@@ -48,39 +48,36 @@ public final class LlamaModel: DecoderModel {
         activations = try DecoderActivations(description, limits: limits, on: backend)
     }
 
-    public func forward(_ batch: DeviceBatch, cache: KVCacheStorage) throws {
-        let (hidden, normed, projections, attended, intermediate) = activations.rows(batch.tokenCount)
+    public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
+        var rows = activations.rows(batch)
         let queryWidth = description.headCount * description.headSize
         let keyWidth = description.keyValueHeadCount * description.headSize
-        let query = projections.columns(0..<queryWidth)
+        let projections = activations.projections.rows(0..<batch.tokenCount)
         let key = projections.columns(queryWidth..<queryWidth + keyWidth)
         let value = projections.columns(queryWidth + keyWidth..<queryWidth + 2 * keyWidth)
         let rope = RopeArguments(
-            table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize, layout: .halfSplit)
+            table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize,
+            layout: configuration.ropeLayout)
 
-        try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: hidden)
-        for (layer, cacheLayer) in zip(layers, cache.layers) {
-            try norm(hidden, layer.attentionNorm, into: normed)
-            try layer.projections(normed, on: backend, into: projections)
-            try backend.storeKeyValue(
-                query: query, key: key, value: value, slots: batch.slots, into: cacheLayer, rope: rope)
-            try backend.attention(
-                query: query, cache: cacheLayer, batch: batch.attention, parameters: layer.attention, into: attended)
-            try layer.output(attended, on: backend, residual: hidden, into: hidden)
+        try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
+            try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
+            try layer.projections(rows.normed, on: backend, into: projections)
+            let attended = try activations.attend(
+                rows, keyValue: (key, value), rope: rope, parameters: layer.attention, cache: cacheLayer, batch: batch,
+                isLastLayer: index == layers.count - 1, on: backend)
+            guard let attended else { return }
+            rows = attended
+            try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
 
-            try norm(hidden, layer.feedForwardNorm, into: normed)
+            try norm(rows.hidden, layer.feedForwardNorm, into: rows.normed)
             try layer.gateUp(
-                normed, on: backend, activation: configuration.activation, isGated: true, into: intermediate)
-            try layer.down(intermediate, on: backend, residual: hidden, into: hidden)
+                rows.normed, on: backend, activation: configuration.activation, isGated: true,
+                into: rows.intermediate)
+            try layer.down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
         }
-    }
-
-    public func logits(rows: Tensor, into logits: Tensor) throws {
-        let selected = activations.selected.rows(0..<rows.rows)
-        let normed = activations.selectedNormed.rows(0..<rows.rows)
-        try backend.gatherRows(activations.hidden, rows: rows, into: selected)
-        try norm(selected, finalNorm, into: normed)
-        try backend.matmul(normed, head, into: logits, epilogue: .none)
+        try norm(rows.hidden, finalNorm, into: rows.normed)
+        try backend.matmul(rows.normed, head, into: logits, epilogue: .none)
     }
 
     private func norm(_ x: Tensor, _ weight: Tensor, into output: Tensor) throws {

@@ -63,4 +63,29 @@ public protocol AttentionOps: AnyObject, Sendable {
     func attention(
         query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
         into output: Tensor) throws
+
+    /// What a decoder layer needs between projections and attention: `storeKeyValue` of the batch's tokens, then
+    /// `attention` over the cache. Backends that can do both in one launch do.
+    ///
+    /// - Parameters:
+    ///   - query: `[T, H * D]` float32; rows may be strided. Scratch: afterwards it may or may not have been rotated.
+    ///   - key, value: `[T, KH * D]` float32; rows may be strided. Not changed.
+    ///   - slots: `[T]` int32, no two equal: the places that `batch` gives the query tokens. Where every sequence has at
+    ///     most one query, no other sequence of the batch may see a slot that is stored to.
+    ///   - rope: `nil`: neither keys nor query are rotated.
+    ///   - output: as in `attention`.
+    func storeAndAttend(
+        query: Tensor, key: Tensor, value: Tensor, slots: Tensor, rope: RopeArguments?, cache: KVCacheLayer,
+        batch: AttentionBatch, parameters: AttentionParameters, into output: Tensor) throws
+}
+
+extension AttentionOps where Self: CacheOps {
+    public func storeAndAttend(
+        query: Tensor, key: Tensor, value: Tensor, slots: Tensor, rope: RopeArguments?, cache: KVCacheLayer,
+        batch: AttentionBatch, parameters: AttentionParameters, into output: Tensor
+    ) throws {
+        try storeKeyValue(
+            query: rope == nil ? nil : query, key: key, value: value, slots: slots, into: cache, rope: rope)
+        try attention(query: query, cache: cache, batch: batch, parameters: parameters, into: output)
+    }
 }

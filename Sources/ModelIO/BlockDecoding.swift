@@ -1,0 +1,110 @@
+/// Values of GGUF's block formats, element by element, over raw memory of any alignment. (ggml-quants.c of ggml)
+enum BlockDecoding {
+    /// The values that the levels of `iq4_NL` and `iq4_XS` stand for.
+    private static let table: [Float] = [
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+    ]
+
+    /// Widens `count` elements, whole blocks, to float32.
+    /// - Returns: `false` where the type is none of these formats.
+    static func decode(
+        _ source: UnsafeRawPointer, _ type: StoredType, count: Int, into output: UnsafeMutablePointer<Float>
+    ) -> Bool {
+        guard let value = element(of: type) else { return false }
+        let (size, byteCount) = (type.blockSize, type.byteCount)
+        for block in 0..<count / size {
+            let start = Block(source + block * byteCount)
+            for index in 0..<size { output[block * size + index] = value(start, index) }
+        }
+        return true
+    }
+
+    private struct Block {
+        private let start: UnsafeRawPointer
+
+        init(_ start: UnsafeRawPointer) { self.start = start }
+
+        subscript(_ offset: Int) -> Int { Int(start.load(fromByteOffset: offset, as: UInt8.self)) }
+
+        func half(_ offset: Int) -> Float {
+            ElementConversion.float(half: start.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+        }
+
+        /// The level of element `index` of 32: low halves of 16 bytes, then their high halves.
+        func nibble(_ offset: Int, _ index: Int) -> Int { self[offset + index % 16] >> (index / 16 * 4) & 15 }
+
+        /// Bit `index` of the bytes from `offset` on.
+        func bit(_ offset: Int, _ index: Int) -> Int { self[offset + index / 8] >> (index % 8) & 1 }
+
+        /// Scale and offset of 32 elements, 6 bits each, of `q4_K` and `q5_K`.
+        func scaleAndOffset(_ group: Int) -> (scale: Float, offset: Float) {
+            let (scale, offset): (Int, Int) =
+                group < 4
+                ? (self[4 + group] & 63, self[8 + group] & 63)
+                : (
+                    self[8 + group] & 15 | (self[group] >> 6) << 4, self[8 + group] >> 4 | (self[4 + group] >> 6) << 4
+                )
+            return (half(0) * Float(scale), half(2) * Float(offset))
+        }
+    }
+
+    private static func element(of type: StoredType) -> ((Block, Int) -> Float)? {
+        switch type {
+        case .q4_0: { $0.half(0) * Float($0.nibble(2, $1) - 8) }
+        case .q4_1: { $0.half(0) * Float($0.nibble(4, $1)) + $0.half(2) }
+        case .q5_0: { $0.half(0) * Float($0.nibble(6, $1) + 16 * $0.bit(2, $1) - 16) }
+        case .q5_1: { $0.half(0) * Float($0.nibble(8, $1) + 16 * $0.bit(4, $1)) + $0.half(2) }
+        case .iq4_NL: { $0.half(0) * table[$0.nibble(2, $1)] }
+        case .iq4_XS: iq4XS
+        case .q2_K: q2K
+        case .q3_K: q3K
+        case .q4_K: q4K
+        case .q5_K: q5K
+        case .q6_K: q6K
+        default: nil
+        }
+    }
+
+    private static func iq4XS(_ block: Block, _ index: Int) -> Float {
+        let group = index / 32
+        let low = block[4 + group / 2] >> (group % 2 * 4) & 15
+        let high = (block[2] | block[3] << 8) >> (2 * group) & 3
+        return block.half(0) * Float((low | high << 4) - 32) * table[block.nibble(8 + 16 * group, index % 32)]
+    }
+
+    private static func q2K(_ block: Block, _ index: Int) -> Float {
+        let scales = block[index / 16]
+        let level = block[16 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        return block.half(80) * Float(scales & 15) * Float(level) - block.half(82) * Float(scales >> 4)
+    }
+
+    private static func q3K(_ block: Block, _ index: Int) -> Float {
+        let group = index / 16
+        let low = block[96 + group % 8] >> (group / 8 * 4) & 15
+        let high = block[104 + group % 4] >> (group / 4 * 2) & 3
+        let level = block[32 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        let bit = block[index % 32] >> (index / 32) & 1
+        return block.half(108) * Float((low | high << 4) - 32) * Float(level + 4 * bit - 4)
+    }
+
+    private static func q4K(_ block: Block, _ index: Int) -> Float {
+        let (scale, offset) = block.scaleAndOffset(index / 32)
+        let level = block[16 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
+        return scale * Float(level) - offset
+    }
+
+    private static func q5K(_ block: Block, _ index: Int) -> Float {
+        let (scale, offset) = block.scaleAndOffset(index / 32)
+        let level = block[48 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
+        let bit = block[16 + index % 32] >> (index / 32) & 1
+        return scale * Float(level + 16 * bit) - offset
+    }
+
+    private static func q6K(_ block: Block, _ index: Int) -> Float {
+        let (half, quarter, place) = (index / 128, index % 128 / 32, index % 32)
+        let low = block[half * 64 + quarter % 2 * 32 + place] >> (quarter / 2 * 4) & 15
+        let high = block[128 + half * 32 + place] >> (quarter * 2) & 3
+        let scale = Int(Int8(truncatingIfNeeded: block[192 + index / 16]))
+        return block.half(208) * Float(scale) * Float((low | high << 4) - 32)
+    }
+}

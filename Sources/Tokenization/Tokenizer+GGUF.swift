@@ -1,0 +1,210 @@
+extension Tokenizer {
+    private static let space: [UInt8] = Array("\u{2581}".utf8)
+
+    /// Builds the tokenizer that a GGUF file's metadata describes.
+    ///
+    /// - Parameter source: what to call the file in errors.
+    /// - Throws: ``TokenizationError`` naming the key that is unknown here, missing, or contradicts the rest.
+    public init(_ vocabulary: GGUFVocabulary, source: String) throws {
+        self = try Tokenizer.naming(source) {
+            try vocabulary.check()
+            switch vocabulary.model {
+            case "gpt2": return try Tokenizer(byteLevel: vocabulary)
+            case "llama": return try Tokenizer(sentencePieceBPE: vocabulary)
+            case "bert": return try Tokenizer(wordPiece: vocabulary)
+            case "t5": return try Tokenizer(unigram: vocabulary)
+            default:
+                throw TokenizationError.unknownComponent(
+                    path: "tokenizer.ggml.model", kind: "model", name: vocabulary.model,
+                    known: ["gpt2", "llama", "bert", "t5"])
+            }
+        }
+    }
+
+    // MARK: Byte-level BPE
+
+    private init(byteLevel file: GGUFVocabulary) throws {
+        let pre = try GGUFPreTokenizer.named(file.preTokenizer ?? "default")
+        let (vocabulary, added) = try file.readTokens()
+        var options = BPEModel.Options()
+        options.ignoresMerges = pre.ignoresMerges
+        var builder = MergeBuilder(vocabulary: vocabulary, options: options, capacity: file.mergeCount)
+        var index = 0
+        try file.merges { merge in
+            // No token is empty, so the space that parts them is not the first character.
+            guard let space = merge.dropFirst().firstIndex(of: 0x20) else {
+                throw TokenizationError.invalidMerge(
+                    index: index, reason: "\(quoted(merge)) is not two tokens with a space between")
+            }
+            try builder.append(
+                left: ByteBuffer(rebasing: merge[..<space]), right: ByteBuffer(rebasing: merge[(space + 1)...]))
+            index += 1
+        }
+        let prefix = file.addsSpacePrefix == true ? Normalizer.prepend(" ") : nil
+        let normalizers = [pre.composes ? Normalizer.nfc : nil, prefix].compactMap { $0 }
+        try self.init(
+            model: .bpe(BPEModel(vocabulary: vocabulary, merges: builder.table, options: options)),
+            normalizer: normalizers.isEmpty ? nil : .sequence(normalizers), preTokenizer: try pre.make(),
+            postProcessor: file.frame(
+                addsBeginning: file.addsBeginning ?? pre.addsBeginning, addsEnd: file.addsEnd ?? false),
+            decoder: .byteLevel, addedTokens: added, configuration: file.configuration())
+    }
+
+    // MARK: SentencePiece's BPE
+
+    private init(sentencePieceBPE file: GGUFVocabulary) throws {
+        let (vocabulary, added) = try file.readTokens()
+        guard file.scores.count == file.tokenCount else { throw file.missing("scores") }
+        var options = BPEModel.Options()
+        options.usesByteFallback = true
+        options.fusesUnknown = true
+        options.unknownToken = vocabulary.bytes(of: file.unknownID ?? 0).map { String(decoding: $0, as: UTF8.self) }
+        let addsPrefix = file.addsSpacePrefix ?? true
+        let escape = Normalizer.replace(.literal(" "), with: "\u{2581}")
+        let text: TokenDecoder = .sequence([.replace(.literal("\u{2581}"), with: " "), .byteFallback, .fuse])
+        try self.init(
+            model: .bpe(
+                try BPEModel(
+                    vocabulary: vocabulary, scores: file.scores, options: options, isHidden: file.isHidden)),
+            normalizer: addsPrefix ? .sequence([.prepend("\u{2581}"), escape]) : escape,
+            postProcessor: file.frame(addsBeginning: file.addsBeginning ?? true, addsEnd: file.addsEnd ?? false),
+            decoder: addsPrefix ? .sequence([text, .strip(content: " ", start: 1, stop: 0)]) : text,
+            addedTokens: added, configuration: file.configuration())
+    }
+
+    // MARK: WordPiece
+
+    /// GGUF files spell a token that starts a word with U+2581 before it, and one that goes on with nothing.
+    private init(wordPiece file: GGUFVocabulary) throws {
+        var marksStarts = false
+        try file.tokens { if $0.starts(with: Tokenizer.space) { marksStarts = true } }
+        let (vocabulary, added) = try file.readTokens { token in
+            guard marksStarts else { return Array(token) }
+            if token.starts(with: Tokenizer.space) { return Array(token.dropFirst(Tokenizer.space.count)) }
+            let isSpecial = token.first == UInt8(ascii: "[") && token.last == UInt8(ascii: "]")
+            return isSpecial ? Array(token) : Array("##".utf8) + token
+        }
+        let unknown = file.unknownID.flatMap { vocabulary.bytes(of: $0) } ?? Array("[UNK]".utf8)
+        var frame = PostProcessor.none
+        if let classifier = file.classifierID ?? file.beginningID, let separator = file.separatorID ?? file.endID,
+            file.addsBeginning ?? true
+        {
+            frame = .bert(separator: separator, classifier: classifier)
+        }
+        try self.init(
+            model: .wordPiece(
+                WordPieceModel(vocabulary: vocabulary, unknownToken: String(decoding: unknown, as: UTF8.self))),
+            normalizer: .bert(BertNormalizer()), preTokenizer: .bert, postProcessor: frame,
+            decoder: .wordPiece(prefix: "##", cleansUp: true), addedTokens: added,
+            configuration: file.configuration())
+    }
+
+    // MARK: Unigram
+
+    private init(unigram file: GGUFVocabulary) throws {
+        let (vocabulary, added) = try file.readTokens()
+        guard file.scores.count == file.tokenCount else { throw file.missing("scores") }
+        var normalizers: [Normalizer] = []
+        if !file.characterMap.isEmpty {
+            normalizers.append(.precompiled(try PrecompiledCharacterMap(file.characterMap)))
+        }
+        if file.removesExtraWhitespace == true {
+            // Runs become single spaces first, so that those at the ends are one character long.
+            for (pattern, content) in [(" {2,}", " "), (#"\A | \z"#, "")] {
+                normalizers.append(.replace(.regex(try RegexPattern(pattern)), with: content))
+            }
+        }
+        let scheme: PrependScheme = file.addsSpacePrefix ?? true ? .always : .never
+        try self.init(
+            model: .unigram(
+                try UnigramModel(
+                    vocabulary: vocabulary, scores: file.scores, unknownID: file.unknownID ?? 2,
+                    isHidden: file.isHidden)),
+            normalizer: normalizers.isEmpty ? nil : .sequence(normalizers),
+            preTokenizer: .metaspace(replacement: "\u{2581}", scheme, splits: false),
+            postProcessor: file.frame(addsBeginning: file.addsBeginning ?? false, addsEnd: file.addsEnd ?? true),
+            decoder: .metaspace(replacement: "\u{2581}", scheme), addedTokens: added,
+            configuration: file.configuration())
+    }
+}
+
+extension GGUFVocabulary {
+    func missing(_ key: String) -> TokenizationError {
+        .invalidComponent(
+            path: "tokenizer.ggml.\(key)", reason: "is missing or has not one element for each of \(tokenCount) tokens")
+    }
+
+    func check() throws {
+        guard tokenCount > 0 else { throw missing("tokens") }
+        guard kinds.isEmpty || kinds.count == tokenCount else { throw missing("token_type") }
+        if let bad = scores.firstIndex(where: { !$0.isFinite }) {
+            throw TokenizationError.invalidVocabulary(reason: "the score of token \(bad) is \(scores[bad])")
+        }
+        let roles = [
+            ("bos", beginningID), ("eos", endID), ("unknown", unknownID), ("padding", paddingID),
+            ("seperator", separatorID), ("cls", classifierID), ("mask", maskID),
+        ]
+        for (name, id) in roles {
+            guard let id, id >= tokenCount else { continue }
+            throw TokenizationError.invalidComponent(
+                path: "tokenizer.ggml.\(name)_token_id", reason: "\(id) is not among the \(tokenCount) tokens")
+        }
+    }
+
+    /// The vocabulary, and those of its tokens that are found in text before anything else.
+    /// - Parameter spell: how the model spells a token of the file.
+    func readTokens(
+        _ spell: (ByteBuffer) -> [UInt8] = { Array($0) }
+    ) throws -> (vocabulary: Vocabulary, added: [AddedToken]) {
+        var vocabulary = Vocabulary(capacity: tokenCount)
+        var added: [AddedToken] = []
+        var id = 0
+        try tokens { token in
+            let spelling = spell(token)
+            try spelling.withUnsafeBufferPointer { try vocabulary.insert($0, id: id, replacingOldID: false) }
+            let kind = kind(of: id)
+            if kind == .control || kind == .unknown || kind == .userDefined,
+                let content = String(validating: spelling, as: UTF8.self)
+            {
+                added.append(AddedToken(id: id, content: content, isSpecial: kind != .userDefined))
+            }
+            id += 1
+        }
+        return (vocabulary, added)
+    }
+
+    /// The special tokens around a text; pairs repeat the frame.
+    func frame(addsBeginning: Bool, addsEnd: Bool) -> PostProcessor {
+        func parts(_ text: PostProcessor.Part, typeID: Int) -> [PostProcessor.Part] {
+            let beginning = addsBeginning ? beginningID : nil
+            let end = addsEnd ? endID : nil
+            return (beginning.map { [.special(ids: [$0], typeID: typeID)] } ?? []) + [text]
+                + (end.map { [.special(ids: [$0], typeID: typeID)] } ?? [])
+        }
+        let first = parts(.first(typeID: 0), typeID: 0)
+        return .template(single: first, pair: first + parts(.second(typeID: 1), typeID: 1))
+    }
+
+    /// The roles of special tokens, and the chat template.
+    func configuration() throws -> TokenizerConfiguration {
+        var configuration = TokenizerConfiguration()
+        let roles: [(TokenizerConfiguration.Role, Int?)] = [
+            (.beginningOfSequence, beginningID), (.endOfSequence, endID), (.padding, paddingID), (.unknown, unknownID),
+            (.separator, separatorID), (.classifier, classifierID), (.mask, maskID),
+        ]
+        var wanted: [Int: [TokenizerConfiguration.Role]] = [:]
+        for (role, id) in roles {
+            if let id { wanted[id, default: []].append(role) }
+        }
+        var id = 0
+        try tokens { token in
+            for role in wanted[id] ?? [] { configuration.tokens[role] = String(decoding: token, as: UTF8.self) }
+            id += 1
+        }
+        configuration.addsBeginningOfSequence = addsBeginning
+        configuration.addsEndOfSequence = addsEnd
+        configuration.chatTemplate = chatTemplate
+        configuration.namedChatTemplates = namedChatTemplates
+        return configuration
+    }
+}
