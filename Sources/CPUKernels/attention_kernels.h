@@ -3,12 +3,6 @@
 // D elements a head, L tokens a block. Scratch rows of a head are padded with zeros to a whole number of vectors.
 #pragma once
 
-#if VECTOR_REGISTERS >= 32
-enum { QUERY_PANEL = 8 };
-#else
-enum { QUERY_PANEL = 4 };
-#endif
-
 INLINE int64_t padded_head(int64_t head_size) { return (head_size + VL - 1) / VL * VL; }
 
 // Where the row of token `j` lies in the keys or values.
@@ -76,122 +70,6 @@ INLINE vi lane_numbers(void) {
     vi lanes;
     UNROLL for (int lane = 0; lane < VL; lane++) lanes[lane] = lane;
     return lanes;
-}
-
-// ---- Prefill: a tile of queries of one group of heads against tiles of keys, with an online softmax.
-
-// keys[d * ATTENTION_KEY_TILE + j], rounded up to whole vectors of keys (the last key again).
-static void pack_keys(
-    const cpuk_cache *cache, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count, float *buffer,
-    float *keys) {
-    const int64_t size = cache->head_size;
-    for (int64_t j = 0; j < count; j += VL) {
-        int64_t rows = count - j < VL ? count - j : VL, stride;
-        const float *first = token_rows(cache, cache->keys, table, kv_head, begin + j, rows, buffer, &stride);
-        for (int64_t d = 0; d < size; d += VL) {
-            vf square[VL];
-            for (int i = 0; i < VL; i++) square[i] = load(first + (i < rows ? i : rows - 1) * stride + d);
-            transpose(square);
-            int64_t width = size - d < VL ? size - d : VL;
-            for (int64_t i = 0; i < width; i++) store(keys + (d + i) * ATTENTION_KEY_TILE + j, square[i]);
-        }
-    }
-}
-
-// Turns one row of scores into weights against the running maximum; corrects what was summed before.
-static void softmax_tile_row(
-    float *scores, int64_t vectors, int32_t visible_begin, int32_t visible_end, float soft_cap, float *maximum,
-    float *sum, float *output, int64_t padded) {
-    vf values[ATTENTION_KEY_TILE / VL], top = splat(-INFINITY);
-    vi at = lane_numbers();
-    for (int64_t v = 0; v < vectors; v++, at += VL) {
-        vi visible = (at >= visible_begin) & (at < visible_end);
-        values[v] = select_v(visible, cap_scores(load(scores + v * VL), soft_cap), splat(-INFINITY));
-        top = max_v(values[v], top);
-    }
-    float before = *maximum, after = fmaxf(before, max_lanes(top));
-    float base = exponent_base(after);
-    vf total = splat(0);
-    for (int64_t v = 0; v < vectors; v++) {
-        vf weight = exp_v(values[v] - base);
-        total += weight;
-        store(scores + v * VL, weight);
-    }
-    float correction = exp_v(splat(before - base))[0];
-    *maximum = after;
-    *sum = *sum * correction + sum_lanes(total);
-    if (correction == 1) return;
-    for (int64_t d = 0; d < padded; d += VL) store(output + d, load(output + d) * correction);
-}
-
-INLINE void multiply_tiles(
-    const int64_t row_step, const bool accumulate, int64_t rows, const float *x, const float *w, int64_t ldw,
-    int64_t depth, float *c, int64_t ldc, int64_t width) {
-    for (int64_t i = 0; i < rows; i += QUERY_PANEL) {
-        int64_t j = 0;
-        for (; j + 2 * VL <= width; j += 2 * VL)
-            multiply_block(
-                QUERY_PANEL, 2, row_step, 1, accumulate, x + i * row_step, w + j, ldw, depth, c + i * ldc + j, ldc);
-        for (; j < width; j += VL)
-            multiply_block(
-                QUERY_PANEL, 1, row_step, 1, accumulate, x + i * row_step, w + j, ldw, depth, c + i * ldc + j, ldc);
-    }
-}
-
-static void attention_prefill(
-    const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
-    prefill_scratch *scratch) {
-    const cpuk_cache *cache = &args->cache;
-    const int64_t size = cache->head_size, padded = padded_head(size);
-    const int64_t kv_head = head / (args->heads / cache->kv_heads);
-    const int32_t *table = args->block_tables + sequence * args->table_stride;
-    const int64_t token = args->query_offsets[sequence] + first;
-    const int64_t queries = args->query_offsets[sequence + 1] - args->query_offsets[sequence];
-    const int64_t position = args->context_lengths[sequence] - queries + first;
-    const int64_t rows = count * heads, panel_rows = (rows + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL;
-
-    for (int64_t m = 0; m < panel_rows; m++) {
-        // Rows that fill up the last panel repeat the last query; their results are not used.
-        int64_t row = m < rows ? m : rows - 1;
-        const float *query = args->query.data + (token + row / heads) * args->query.stride;
-        copy_query(query + (head + row % heads) * size, size, args->scale, scratch->query + m * QUERY_STRIDE);
-        scratch->maxima[m] = -INFINITY;
-        scratch->sums[m] = 0;
-    }
-    memset(scratch->output, 0, (size_t)(panel_rows * padded) * sizeof(float));
-
-    const int64_t end = position + count;
-    int64_t begin = args->window > 0 && position + 1 > args->window ? position + 1 - args->window : 0;
-    begin -= begin % ATTENTION_KEY_TILE;
-    for (int64_t j = begin; j < end; j += ATTENTION_KEY_TILE) {
-        int64_t keys = end - j < ATTENTION_KEY_TILE ? end - j : ATTENTION_KEY_TILE;
-        int64_t vectors = (keys + VL - 1) / VL;
-        pack_keys(cache, table, kv_head, j, keys, scratch->values, scratch->keys);
-        multiply_tiles(
-            QUERY_STRIDE, false, panel_rows, scratch->query, scratch->keys, ATTENTION_KEY_TILE, size, scratch->scores,
-            ATTENTION_KEY_TILE, vectors * VL);
-        for (int64_t m = 0; m < panel_rows; m++) {
-            int64_t at = position + (m < rows ? m : rows - 1) / heads;
-            int64_t low = args->window > 0 && at + 1 - args->window > j ? at + 1 - args->window - j : 0;
-            int64_t high = at + 1 - j < keys ? at + 1 - j : keys;
-            softmax_tile_row(
-                scratch->scores + m * ATTENTION_KEY_TILE, vectors, (int32_t)(low < keys ? low : keys), (int32_t)high,
-                args->soft_cap, &scratch->maxima[m], &scratch->sums[m], scratch->output + m * padded, padded);
-        }
-        convert_tokens(cache, cache->values, table, kv_head, j, keys, scratch->values, padded);
-        multiply_tiles(
-            ATTENTION_KEY_TILE, true, panel_rows, scratch->scores, scratch->values, padded, keys, scratch->output,
-            padded, padded);
-    }
-    for (int64_t m = 0; m < rows; m++) {
-        float *output = args->output.data + (token + m / heads) * args->output.stride + (head + m % heads) * size;
-        float factor = 1.0f / scratch->sums[m];
-        for (int64_t d = 0; d < size; d += VL) {
-            vf value = load(scratch->output + m * padded + d) * factor;
-            if (size - d >= VL) store(output + d, value);
-            else store_part(output + d, value, size - d);
-        }
-    }
 }
 
 // ---- Decode: one query against a chunk of the context.

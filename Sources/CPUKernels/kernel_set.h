@@ -10,6 +10,8 @@
 
 #include "attention_kernels.h"
 
+#include "prefill_kernels.h"
+
 #define KERNEL_TABLE(isa_value)                                                                                       \
     {                                                                                                                 \
         .isa = isa_value, .group_tokens = GROUP_TOKENS, .dot_rows = dot_rows,                                          \

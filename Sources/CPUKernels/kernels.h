@@ -9,7 +9,7 @@ enum { ATTENTION_KEY_TILE = 64 };
 /// Largest head, and the stride of packed query rows: off a power of two so that rows fall in different cache sets.
 enum { MAX_HEAD_SIZE = 256, QUERY_STRIDE = MAX_HEAD_SIZE + 16 };
 /// Most query rows (queries times heads of a group) of one prefill tile.
-enum { ATTENTION_QUERY_TILE = 48 };
+enum { ATTENTION_QUERY_TILE = 96 };
 /// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of threads.
 enum { ATTENTION_CHUNK = 256 };
 /// Floats before the values of one chunk's result: maximum, sum, unused.

@@ -4,6 +4,8 @@
 enum {
     /// Outputs of one step, whose weights stay in the second-level cache while tokens pass.
     ROW_STEP = 64,
+    /// Floats of a cache line.
+    LINE_FLOATS = 16,
     /// Bytes of activations that stay there too while rows pass.
     TOKEN_BLOCK_BYTES = 192 * 1024,
     /// Fewer tokens than this are faster without a library's packing.
@@ -78,12 +80,18 @@ static void multiply_step(const matmul_job *job, int64_t n, int64_t count, int64
 static void matmul_task(void *argument, int64_t task, int worker) {
     (void)worker;
     const matmul_job *job = argument;
-    const int64_t split = task % job->token_splits, slice = task / job->token_splits;
-    const int64_t end = at_most((slice + 1) * job->outputs_per_task, job->outputs);
-    const int64_t last = (split + 1) * job->args->tokens / job->token_splits;
-    for (int64_t t = split * job->args->tokens / job->token_splits; t < last; t += job->block_tokens)
-        for (int64_t n = slice * job->outputs_per_task; n < end; n += ROW_STEP)
-            multiply_step(job, n, at_most(end - n, ROW_STEP), t, at_most(last - t, job->block_tokens));
+    const int64_t split = task % job->token_splits, begin = task / job->token_splits * job->outputs_per_task;
+    const int64_t count = at_most(job->outputs_per_task, job->outputs - begin);
+    const int64_t first = split * job->args->tokens / job->token_splits;
+    const int64_t tokens = (split + 1) * job->args->tokens / job->token_splits - first;
+    // Blocks and steps of even size: a short last one would read as much for less.
+    const int64_t blocks = divide_up(tokens, job->block_tokens), steps = divide_up(count, ROW_STEP);
+    const int64_t step_rows = divide_up(divide_up(count, steps), LINE_FLOATS) * LINE_FLOATS;
+    for (int64_t block = 0; block < blocks; block++) {
+        const int64_t t0 = block * tokens / blocks, t1 = (block + 1) * tokens / blocks;
+        for (int64_t n = 0; n < count; n += step_rows)
+            multiply_step(job, begin + n, at_most(step_rows, count - n), first + t0, t1 - t0);
+    }
 }
 
 // The same by a BLAS library on this thread alone, from a whole slice of outputs into scratch.
@@ -119,6 +127,21 @@ static bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *arg
     return true;
 }
 
+// Outputs of a task, for about `tasks` of them: whole cache lines of each row, so that threads do not write to the
+// same ones, and so that threads that are equally fast end together.
+static int64_t outputs_per_task(const matmul_job *job, int64_t tasks) {
+    const int64_t threads = pool_threads(job->context->pool);
+    const int64_t most = divide_up(divide_up(job->outputs, tasks), LINE_FLOATS);
+    int64_t best = most, least = INT64_MAX;
+    for (int64_t lines = most; lines > 0 && 2 * lines >= most; lines--) {
+        const int64_t rounds = divide_up(divide_up(job->outputs, lines * LINE_FLOATS), threads);
+        if (rounds * lines >= least) continue;
+        best = lines;
+        least = rounds * lines;
+    }
+    return best * LINE_FLOATS;
+}
+
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
     const cpuk_weight *weight = args->weight;
     matmul_job job = {.context = context, .args = args};
@@ -135,7 +158,7 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
     // Time goes by bytes for few tokens and by products for many.
     const int64_t cost = row_bytes * at_least(1, args->tokens / 4);
     int64_t tasks = task_count(context, job.outputs, cost);
-    job.outputs_per_task = divide_up(divide_up(job.outputs, tasks), 8) * 8;
+    job.outputs_per_task = outputs_per_task(&job, tasks);
     tasks = divide_up(job.outputs, job.outputs_per_task);
     const int64_t wanted = 2 * (int64_t)pool_threads(context->pool);
     job.token_splits = tasks >= wanted ? 1 : at_least(1, at_most(wanted / tasks, args->tokens / (4 * group)));

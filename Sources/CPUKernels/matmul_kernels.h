@@ -157,29 +157,6 @@ static void dot_rows(
     }
 }
 
-// ---- Tiles of attention
-
-enum { MAX_TILE_VECTORS = 2 };
-
-// c[i * ldc + j] (+)= sum_k x[i * row_step + k * k_step] * w[k * ldw + j], i < M, j < NV * VL
-INLINE void multiply_block(
-    const int M, const int NV, const int64_t row_step, const int64_t k_step, const bool accumulate, const float *x,
-    const float *w, int64_t ldw, int64_t depth, float *c, int64_t ldc) {
-    vf sums[16][MAX_TILE_VECTORS];
-    UNROLL for (int i = 0; i < M; i++)
-        UNROLL for (int v = 0; v < NV; v++) sums[i][v] = accumulate ? load(c + i * ldc + v * VL) : splat(0);
-    for (int64_t k = 0; k < depth; k++) {
-        vf weights[MAX_TILE_VECTORS];
-        UNROLL for (int v = 0; v < NV; v++) weights[v] = load(w + k * ldw + v * VL);
-        UNROLL for (int i = 0; i < M; i++) {
-            vf token = splat(x[i * row_step + k * k_step]);
-            UNROLL for (int v = 0; v < NV; v++) sums[i][v] = fma_v(token, weights[v], sums[i][v]);
-        }
-    }
-    UNROLL for (int i = 0; i < M; i++)
-        UNROLL for (int v = 0; v < NV; v++) store(c + i * ldc + v * VL, sums[i][v]);
-}
-
 // ---- Epilogue
 
 INLINE vf finish_v(

@@ -17,7 +17,14 @@ typedef float vf_any __attribute__((vector_size(VL * 4), aligned(1), may_alias))
 typedef uint16_t vh_any __attribute__((vector_size(VL * 2), aligned(1), may_alias));
 typedef int8_t vb_any __attribute__((vector_size(VL), aligned(1), may_alias));
 
-INLINE vf splat(float x) { return (vf){0} + x; }
+// By lanes, not as a sum with zero: -0 stays, and a broadcast from memory costs no addition.
+#if VL == 16
+INLINE vf splat(float x) { return (vf){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+#elif VL == 8
+INLINE vf splat(float x) { return (vf){x, x, x, x, x, x, x, x}; }
+#else
+INLINE vf splat(float x) { return (vf){x, x, x, x}; }
+#endif
 INLINE vu splat_u(uint32_t x) { return (vu){0} + x; }
 INLINE vi splat_i(int32_t x) { return (vi){0} + x; }
 
@@ -123,6 +130,22 @@ INLINE vf sum_each(vf x[VL]) {
     return x[0];
 }
 
+INLINE void max_step(const int distance, vf x[VL]) {
+    UNROLL for (int i = 0; i < distance; i++) {
+        vf a = x[i], b = x[i + distance];
+        x[i] = max_v(butterfly_low(distance, a, b), butterfly_high(distance, a, b));
+    }
+}
+
+// Lane i of the result is the largest lane of x[i].
+INLINE vf max_each(vf x[VL]) {
+    if (VL > 8) max_step(8, x);
+    if (VL > 4) max_step(4, x);
+    max_step(2, x);
+    max_step(1, x);
+    return x[0];
+}
+
 INLINE float sum_lanes(vf x) {
     if (VL > 8) x = butterfly_low(8, x, x) + butterfly_high(8, x, x);
     if (VL > 4) x = butterfly_low(4, x, x) + butterfly_high(4, x, x);
@@ -220,6 +243,24 @@ INLINE void store_part_from_float(const int format, void *p, int64_t i, vf x, in
     _Alignas(64) char buffer[VL * 4];
     store_from_float(format, buffer, 0, x);
     memcpy((char *)p + i * format_bytes(format), buffer, (size_t)(count * format_bytes(format)));
+}
+
+// e^x for x <= 0 to about 1e-7 relative: zero below -87, whatever the polynomial made of it; NaN stays.
+INLINE vf exp_negative_v(vf x) {
+    const vf magic = splat(12582912.0f);
+    vf shifted = fma_v(x, splat(1.44269504f), magic);
+    vf n = shifted - magic;
+    vf r = fma_v(n, splat(-0.693359375f), x);
+    r = fma_v(n, splat(2.12194440e-4f), r);
+    vf p = splat(0.0013948624f);
+    p = fma_v(p, r, splat(0.0083751595f));
+    p = fma_v(p, r, splat(0.0416662171f));
+    p = fma_v(p, r, splat(0.1666641533f));
+    p = fma_v(p, r, splat(0.5f));
+    p = fma_v(p, r, splat(1.0f));
+    p = fma_v(p, r, splat(1.0f));
+    vf scale = (vf)(((vu)shifted << 23) + 0x3f800000u);
+    return select_v(x < -87.0f, splat(0), p * scale);
 }
 
 // e^x to about 1e-7 relative: 2^n e^r with |r| <= ln(2) / 2. Overflows to infinity, underflows to zero, NaN stays.
