@@ -27,15 +27,24 @@ extension OpenCLBackend {
                 op: "write", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
         }
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
-        let place = staging.place(byteCount: bytes.count)
+        var place = staging.place(byteCount: bytes.count)
+        if place == nil, bytes.count <= StagingArea.byteCount {
+            try finish()
+            place = staging.place(byteCount: bytes.count)
+        }
         place?.copyMemory(from: bytes)
         let code = ocl_enqueue_write_buffer(
             queue.handle, tensor.openCLBuffer.handle, place == nil, tensor.byteOffset, bytes.count,
             place.map { UnsafeRawPointer($0.baseAddress) } ?? source)
         try check(code, "clEnqueueWriteBuffer", device: device.name)
         counts.bytesWritten += bytes.count
-        // A blocking write in an in-order queue has waited for every write before it.
-        if place == nil { staging.reset() }
+    }
+
+    /// Waits for everything enqueued, after which the staging area is free. Only `clFinish` proves that: Intel's runtime
+    /// returns from a blocking transfer before earlier writes to other buffers have read their source.
+    func finish() throws {
+        try queue.finish()
+        staging.reset()
     }
 
     public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
@@ -44,6 +53,7 @@ extension OpenCLBackend {
                 op: "read", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
         }
         guard let destination = bytes.baseAddress, bytes.count > 0 else { return try synchronize() }
+        try finish()
         let rowCount = tensor.isContiguous ? 1 : tensor.rows
         let rowByteCount = bytes.count / rowCount
         for row in 0..<rowCount {
@@ -54,6 +64,5 @@ extension OpenCLBackend {
             try check(code, "clEnqueueReadBuffer", device: device.name)
         }
         counts.bytesRead += bytes.count
-        staging.reset()
     }
 }

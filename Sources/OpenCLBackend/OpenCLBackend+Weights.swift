@@ -6,7 +6,8 @@ extension OpenCLBackend {
     private static let pageByteCount = 4096
 
     /// Rows stay as they lie in the source: read in place where the device shares memory and they are aligned for their
-    /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales, which are small, are copied.
+    /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales,
+    /// which are small, are copied.
     public func prepare(_ source: WeightSource) throws -> any Weight {
         let isInPlace =
             device.sharesHostMemory && source.parts.count <= OpenCLWeight.maxRegionCount
@@ -62,7 +63,6 @@ extension OpenCLBackend {
             offset += part.byteCount
             part.discard()
         }
-        staging.reset()
         return places
     }
 

@@ -76,8 +76,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
 
     public func synchronize() throws {
         counts.synchronizations += 1
-        try queue.finish()
-        staging.reset()
+        try finish()
         try collectTimes()
     }
 

@@ -21,7 +21,8 @@ struct CountsTests {
     }
 
     /// The counts of a prompt of 8 tokens with its first token, and of each further token.
-    private func measure(_ model: ReferenceModel, on backend: any Backend) async throws -> (prompt: [Int], token: [Int]) {
+    private func measure(_ model: ReferenceModel, on backend: any Backend) async throws -> (prompt: [Int], token: [Int])
+    {
         let engine = try await Engine(try model.package(), on: backend)
         func run(_ prompt: [Int], _ count: Int) async throws -> [Int] {
             let before = Self.values(backend.counters)

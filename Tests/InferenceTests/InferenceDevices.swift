@@ -20,8 +20,11 @@ struct InferenceDevice: Sendable, CustomTestStringConvertible {
         ]
         let found = (try? OpenCLDevice.all()) ?? []
         if found.isEmpty { print("InferenceTests: no OpenCL device is present; only the CPU backend is tested") }
+        // Each test makes its own backend; compiled kernels are shared between them.
+        let cache = FileManager.default.temporaryDirectory.appendingPathComponent("infer-test-kernels").path
+        let options = OpenCLOptions(cacheDirectory: cache)
         devices += found.map { device in
-            InferenceDevice(name: "opencl: \(device.name)") { try OpenCLBackend(device: device) }
+            InferenceDevice(name: "opencl: \(device.name)") { try OpenCLBackend(device: device, options: options) }
         }
         return devices
     }()

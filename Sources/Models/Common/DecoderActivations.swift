@@ -56,7 +56,8 @@ struct DecoderActivations: Sendable {
     ) throws -> DecoderRows? {
         guard isLastLayer, let selection = batch.selection else {
             try backend.storeAndAttend(
-                query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, rope: rope, cache: cache,
+                query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, rope: rope,
+                cache: cache,
                 batch: rows.attention, parameters: parameters, into: rows.attended)
             return rows
         }
