@@ -9,7 +9,7 @@ struct DetokenizeCommand: ParsableCommand {
         abstract: "Turns token ids into text.",
         discussion: "Ids are separated by commas or spaces, or are one JSON array. No newline is added to the text.")
 
-    @Option(help: ModelArgument.help, completion: .directory)
+    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
     var model: String?
 
     @Argument(help: "The ids; left out, standard input.")

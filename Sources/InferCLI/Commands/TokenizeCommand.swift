@@ -9,7 +9,7 @@ struct TokenizeCommand: ParsableCommand {
         abstract: "Turns text into token ids.",
         discussion: "The text is taken as it is: no newline is added or dropped.")
 
-    @Option(help: ModelArgument.help, completion: .directory)
+    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
     var model: String?
 
     @Argument(help: "The text; left out, standard input.")
