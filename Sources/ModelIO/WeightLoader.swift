@@ -48,12 +48,6 @@ public struct WeightLoader: Sendable {
         try floats(tensor(name, shape: [count]))
     }
 
-    /// A vector as float32, or `nil` where there is none of that name.
-    /// - Throws: `LoadError.shapeMismatch`, `.unsupportedElement`.
-    public func optionalVector(_ name: String, count: Int) throws -> [Float]? {
-        contains(name) ? try vector(name, count: count) : nil
-    }
-
     /// The elements of a float tensor of any shape as float32.
     /// - Throws: `LoadError.unsupportedElement`.
     public func floats(_ tensor: StoredTensor) throws -> [Float] {
