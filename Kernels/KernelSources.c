@@ -45,6 +45,9 @@ static const char cache_copy_blocks[] = {
 static const char cache_store_key_value[] = {
 #embed "cache/store_key_value.cl"
     , 0};
+static const char cache_store_key_value_i8[] = {
+#embed "cache/store_key_value_i8.cl"
+    , 0};
 static const char selection_argmax[] = {
 #embed "selection/argmax.cl"
     , 0};
@@ -110,6 +113,7 @@ static const kernel_source sources[] = {
     SOURCE(embedding_gather_rows, "embedding/gather_rows.cl"),
     SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
     SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
+    SOURCE(cache_store_key_value_i8, "cache/store_key_value_i8.cl"),
     SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),
     SOURCE(probe_inline_ptx, "probe/inline_ptx.cl"),
     SOURCE(probe_integer_dot, "probe/integer_dot.cl"),

@@ -11,6 +11,8 @@ inline float16 load_cache16(__global const cache_t *p)
     return vload16(0, p);
 #elif defined(CACHE_BF16)
     return as_float16(convert_uint16(vload16(0, p)) << 16);
+#elif defined(CACHE_I8)
+    return convert_float16(vload16(0, p));
 #else
     return vload_half16(0, (__global const half *)p);
 #endif
@@ -83,14 +85,29 @@ inline float16 capped16(const float16 score, const float scale, const float soft
     __global const float *rope_table, const ulong rope_table_offset,                                                   \
     __global const int *positions, const ulong positions_offset, const uint rotary, const uint rope_layout
 
-inline void store_cache(__global cache_t *p, const float value)
+// Stores a head as row `row` of the cache.
+inline void store_head(const float *head, __global cache_t *rows, __global float *scales, const ulong row)
 {
-#if defined(CACHE_F32)
-    *p = value;
-#elif defined(CACHE_BF16)
-    *p = float_to_bf16(value);
+    __global cache_t *target = rows + row * HEAD_SIZE;
+#if defined(CACHE_I8)
+    float largest = 0.0f;
+    for (uint e = 0; e < HEAD_SIZE; ++e)
+        largest = larger_magnitude(largest, head[e]);
+    const float scale = level_scale(largest);
+    const float inverse = level_inverse(scale);
+    scales[row] = scale;
+    for (uint e = 0; e < HEAD_SIZE; ++e)
+        target[e] = to_level(head[e], inverse);
 #else
-    vstore_half_rte(value, 0, (__global half *)p);
+    for (uint e = 0; e < HEAD_SIZE; ++e) {
+#if defined(CACHE_F32)
+        target[e] = head[e];
+#elif defined(CACHE_BF16)
+        target[e] = float_to_bf16(head[e]);
+#else
+        vstore_half_rte(head[e], e, (__global half *)target);
+#endif
+    }
 #endif
 }
 
@@ -157,12 +174,11 @@ void DECODE_NAME(
         __global const float *key = new_keys + new_keys_offset + (ulong)t * new_keys_stride + key_head * HEAD_SIZE;
         __global const float *value =
             new_values + new_values_offset + (ulong)t * new_values_stride + key_head * HEAD_SIZE;
-        const ulong index = cache_index(table, end_seen - 1, key_head, key_heads, block_size);
+        const ulong row = cache_row(table, end_seen - 1, key_head, key_heads, block_size);
         rotate_head(key, angles, rotary, rope_layout, rotated);
-        for (uint e = 0; e < HEAD_SIZE; ++e) {
-            store_cache(keys + keys_offset + index + e, rotated[e]);
-            store_cache(values + values_offset + index + e, value[e]);
-        }
+        store_head(rotated, keys + keys_offset, key_scales + key_scales_offset, row);
+        rotate_head(value, 0, 0, rope_layout, rotated);
+        store_head(rotated, values + values_offset, value_scales + value_scales_offset, row);
     }
 #endif
 
@@ -188,8 +204,12 @@ void DECODE_NAME(
     for (uint tile = begin; tile < end; tile += 16) {
         const uint count = min(16u, end - tile);
         float16 k[16][HEAD_VECTORS], v[16][HEAD_VECTORS];
+        float row_key_scales[16], row_value_scales[16];
         for (uint j = 0; j < 16; ++j) {
-            const ulong index = cache_index(table, min(tile + j, end - 1), key_head, key_heads, block_size);
+            const ulong row = cache_row(table, min(tile + j, end - 1), key_head, key_heads, block_size);
+            const ulong index = row * HEAD_SIZE;
+            row_key_scales[j] = ROW_SCALE(key_scales, key_scales_offset + row);
+            row_value_scales[j] = ROW_SCALE(value_scales, value_scales_offset + row);
             #pragma unroll
             for (uint d = 0; d < HEAD_VECTORS; ++d) {
                 k[j][d] = load_row16(keys + keys_offset + index, d);
@@ -206,7 +226,8 @@ void DECODE_NAME(
                 #pragma unroll
                 for (uint j = 0; j < 16; ++j)
                     products[j] = fma(k[j][d], q[h][d], products[j]);
-            float16 score = capped16(sum_each16(products), scale, soft_cap);
+            const float16 product = SCALED(sum_each16(products), vload16(0, row_key_scales));
+            float16 score = capped16(product, scale, soft_cap);
             score = select(score, (float16)(-INFINITY), LANES >= (uint16)(count));
             const float maximum = fmax(maxima[h], max16(score));
             const float16 p = exp(score - maximum);
@@ -214,7 +235,7 @@ void DECODE_NAME(
             maxima[h] = maximum;
             weights[h] = weights[h] * correction + sum16(p);
             float lanes[16];
-            vstore16(p, 0, lanes);
+            vstore16(SCALED(p, vload16(0, row_value_scales)), 0, lanes);
             for (uint d = 0; d < HEAD_VECTORS; ++d) {
                 float16 even = sums[h][d] * correction, odd = 0.0f;
                 #pragma unroll
@@ -251,14 +272,14 @@ void DECODE_NAME(
 // Local memory: 4 * (PREFILL_ROWS * (D' + 17) + PREFILL_POSITIONS * (D + D' + 8)) bytes, D' = D rounded up to 32.
 // Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (of 32).
 
-// transposed[d * 32 + j] = rows[j][d] for 16 rows.
-inline void transpose_keys16(__global const cache_t *const *rows, __local float *transposed)
+// transposed[d * 32 + j] = rows[j][d] * scales[j] for 16 rows.
+inline void transpose_keys16(__global const cache_t *const *rows, const float *scales, __local float *transposed)
 {
     for (uint d = 0; d < HEAD_SIZE; d += 16) {
         float16 m[16];
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
-            m[r] = load_row16(rows[r], d / 16);
+            m[r] = SCALED(load_row16(rows[r], d / 16), scales[r]);
         transpose16(m);
         #pragma unroll
         for (uint r = 0; r < 16; ++r)
@@ -315,15 +336,19 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
         const uint count = min((uint)PREFILL_POSITIONS, (tile_end - tile + 31) / 32 * 32);
         for (uint part = 0; part < count; part += 16) {
             __global const cache_t *key_rows[16];
+            float row_scales[16];
             for (uint j = 0; j < 16; ++j) {
                 const uint position = min(tile + part + j, tile_end - 1);
-                const ulong index = cache_index(table, position, key_head, key_heads, block_size);
-                key_rows[j] = keys + keys_offset + index;
+                const ulong row = cache_row(table, position, key_head, key_heads, block_size);
+                const float value_scale = ROW_SCALE(value_scales, value_scales_offset + row);
+                __global const cache_t *value_row = values + values_offset + row * HEAD_SIZE;
+                key_rows[j] = keys + keys_offset + row * HEAD_SIZE;
+                row_scales[j] = ROW_SCALE(key_scales, key_scales_offset + row);
                 #pragma unroll
                 for (uint d = 0; d < HEAD_VECTORS; ++d)
-                    vstore16(load_row16(values + values_offset + index, d), d, v + (part + j) * PADDED_HEAD_SIZE);
+                    vstore16(SCALED(load_row16(value_row, d), value_scale), d, v + (part + j) * PADDED_HEAD_SIZE);
             }
-            transpose_keys16(key_rows, transposed + part / 32 * (32 * HEAD_SIZE) + part % 32);
+            transpose_keys16(key_rows, row_scales, transposed + part / 32 * (32 * HEAD_SIZE) + part % 32);
         }
         for (uint row0 = 0; row0 < rows; row0 += 8) {
             const uint first_row_end = first_end + row0 / head_count;

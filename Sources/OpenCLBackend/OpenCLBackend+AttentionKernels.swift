@@ -5,7 +5,9 @@ enum AttentionKernels {
     static let maxHeadSize = 256
 
     /// The element types a cache may have, with the ending of kernel names.
-    private static let suffixes: [DType: String] = [.float32: "f32", .bfloat16: "bf16", .float16: "f16"]
+    private static let suffixes: [DType: String] = [
+        .float32: "f32", .bfloat16: "bf16", .float16: "f16", .int8: "i8",
+    ]
 
     struct Key: Hashable {
         let dtype: DType
@@ -13,8 +15,8 @@ enum AttentionKernels {
     }
 
     private static let arguments: [ArgumentKind] = [
-        .tensor, .uint32, .tensor, .tensor, .tensor, .tensor, .tensor, .uint32, .tensor, .uint32,
-        .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
+        .tensor, .uint32, .tensor, .tensor, .optionalTensor, .optionalTensor, .tensor, .tensor, .tensor, .uint32,
+        .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
     ]
     private static let decodeArguments = arguments + [.optionalTensor, .optionalTensor, .uint32, .uint32]
     private static let storeDecodeArguments =

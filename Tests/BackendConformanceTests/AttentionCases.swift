@@ -32,7 +32,7 @@ struct AttentionCase: ConformanceCase {
         return words.joined(separator: " ")
     }
 
-    private static let cacheTypes = [DType.float32, .float16, .bfloat16]
+    private static let cacheTypes = KVCacheLayer.dtypes
 
     /// Every head size and group, decoding and in prefill.
     static let headShapes: [AttentionCase] = cacheTypes.flatMap { dtype in
@@ -77,8 +77,8 @@ struct AttentionCase: ConformanceCase {
     static let windows: [AttentionCase] = [1, 2, 15, 16, 17, 64, 100, 3000].flatMap { window in
         [[[1, 1]], [[1, 16]], [[1, 130]], [[1, 1500]], [[40, 40]], [[20, 150]], [[1, 90], [33, 33], [5, 77]]].map {
             AttentionCase(
-                sequences: $0, headSize: 64, keyHeads: 2, group: 2, dtype: window % 2 == 0 ? .float16 : .float32,
-                window: window)
+                sequences: $0, headSize: 64, keyHeads: 2, group: 2,
+                dtype: window >= 64 ? .int8 : window % 2 == 0 ? .float16 : .float32, window: window)
         }
     }
 
