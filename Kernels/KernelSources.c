@@ -57,8 +57,14 @@ static const char selection_top_k[] = {
 static const char attention_attention_common[] = {
 #embed "attention/attention_common.cl"
     , 0};
-static const char attention_attention_cpu[] = {
-#embed "attention/attention_cpu.cl"
+static const char attention_attention_rows_cpu[] = {
+#embed "attention/attention_rows_cpu.cl"
+    , 0};
+static const char attention_attention_decode_cpu[] = {
+#embed "attention/attention_decode_cpu.cl"
+    , 0};
+static const char attention_attention_prefill_cpu[] = {
+#embed "attention/attention_prefill_cpu.cl"
     , 0};
 static const char attention_attention_gpu[] = {
 #embed "attention/attention_gpu.cl"
@@ -93,7 +99,9 @@ static const char probe_subgroup_sum[] = {
 
 static const kernel_source sources[] = {
     SOURCE(attention_attention_common, "attention/attention_common.cl"),
-    SOURCE(attention_attention_cpu, "attention/attention_cpu.cl"),
+    SOURCE(attention_attention_rows_cpu, "attention/attention_rows_cpu.cl"),
+    SOURCE(attention_attention_decode_cpu, "attention/attention_decode_cpu.cl"),
+    SOURCE(attention_attention_prefill_cpu, "attention/attention_prefill_cpu.cl"),
     SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
     SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),

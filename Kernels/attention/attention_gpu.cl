@@ -12,7 +12,7 @@ inline float capped(const float score, const float scale, const float soft_cap)
 //
 // Group (h, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and head h: work-item j
 // scores position j of a tile of DECODE_GROUP, then owns the elements d = j, j + DECODE_GROUP, ... of the sum.
-// Results as in attention_decode (attention_cpu.cl).
+// Results as in attention_decode (attention_decode_cpu.cl).
 // Geometry: global [H * DECODE_GROUP, T, splits], local [DECODE_GROUP, 1, 1].
 // Local memory: 4 * (D + 2 * DECODE_GROUP) bytes.
 // Build macros: DECODE_GROUP (a power of two).
@@ -101,8 +101,8 @@ void ATTENTION_NAME(attention_decode_group)(
 #if defined(PREFILL_POSITIONS)
 // attention_prefill_group_<type>: many queries a sequence, in tiles of 16 rows by PREFILL_POSITIONS positions.
 //
-// Rows and tiles as in attention_prefill (attention_cpu.cl), with tile_queries * tile_heads at most 16. Of the 128
-// work-items, eight share a row: item i owns elements d = i % 8, i % 8 + 8, ... of row i / 8.
+// Rows and tiles as in attention_prefill (attention_prefill_cpu.cl), with tile_queries * tile_heads at most 16. Of
+// the 128 work-items, eight share a row: item i owns elements d = i % 8, i % 8 + 8, ... of row i / 8.
 // Geometry: global [KH * ceil(H / KH / tile_heads) * 128, ceil(longest / tile_queries), S], local [128, 1, 1].
 // Local memory: 4 * ((16 + PREFILL_POSITIONS) * (D + 1) + 16 * (PREFILL_POSITIONS + 3)) bytes.
 // Build macros: PREFILL_POSITIONS.
