@@ -30,7 +30,7 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func prepare(_: WeightSource) throws -> any Weight { throw unused() }
     func reserve(_: ExecutionLimits) throws { throw unused() }
     func write(_: UnsafeRawBufferPointer, to _: Tensor) throws { throw unused() }
-    func read(_: Tensor, into _: UnsafeMutableRawBufferPointer) throws { throw unused() }
+    func read(_: [HostTransfer]) throws { throw unused() }
     func synchronize() throws {}
     func setProfiling(_: Bool) {}
     func profile() throws -> [ProfileEntry] { [] }
