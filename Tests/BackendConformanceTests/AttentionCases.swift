@@ -51,6 +51,13 @@ struct AttentionCase: ConformanceCase {
         }
     }
 
+    /// Contexts that are split and merged, small enough for a small run.
+    static let splits: [AttentionCase] = cacheTypes.flatMap { dtype in
+        [[[1, 129]], [[1, 257]], [[1, 140], [1, 5]]].map {
+            AttentionCase(sequences: $0, headSize: 7, keyHeads: 1, group: 2, dtype: dtype, blockSize: 32)
+        }
+    }
+
     static let prefills: [AttentionCase] = cacheTypes.flatMap { dtype in
         [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129, 257].map {
             AttentionCase(sequences: [[$0, $0]], headSize: 32, keyHeads: 2, group: 2, dtype: dtype, gap: $0 % 2 * 3)

@@ -10,6 +10,9 @@ struct AttentionTests {
     @Test("decoding over contexts", arguments: AttentionCase.decodeContexts.selected)
     func decodeContexts(_ one: AttentionCase) { check(one) }
 
+    @Test("split contexts", arguments: AttentionCase.splits.selected)
+    func splits(_ one: AttentionCase) { check(one) }
+
     @Test("prefill", arguments: AttentionCase.prefills.selected)
     func prefills(_ one: AttentionCase) { check(one) }
 
