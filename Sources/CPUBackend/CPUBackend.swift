@@ -153,20 +153,26 @@ public final class CPUBackend: Backend {
         counters.bytesWritten += bytes.count
     }
 
-    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
-        guard bytes.count == tensor.byteCount else {
+    public func read(_ transfers: [HostTransfer]) throws {
+        for transfer in transfers where transfer.bytes.count != transfer.tensor.byteCount {
             throw BackendError.invalidArgument(
-                op: "read", reason: "\(bytes.count) bytes for \(tensor.shape) \(tensor.dtype)")
+                op: "read",
+                reason: "\(transfer.bytes.count) bytes for \(transfer.tensor.shape) \(transfer.tensor.dtype)")
         }
+        for transfer in transfers { copy(transfer) }
+        counters.synchronizations += 1
+    }
+
+    private func copy(_ transfer: HostTransfer) {
+        let tensor = transfer.tensor
+        counters.bytesRead += transfer.bytes.count
+        guard let target = transfer.bytes.baseAddress, !transfer.bytes.isEmpty else { return }
         let rowByteCount = tensor.columns * tensor.dtype.byteCount
-        if let target = bytes.baseAddress, !bytes.isEmpty {
-            for row in 0..<tensor.rows {
-                memcpy(
-                    target + row * rowByteCount,
-                    tensor.hostPointer + row * tensor.rowStride * tensor.dtype.byteCount, rowByteCount)
-            }
+        for row in 0..<tensor.rows {
+            memcpy(
+                target + row * rowByteCount, tensor.hostPointer + row * tensor.rowStride * tensor.dtype.byteCount,
+                rowByteCount)
         }
-        counters.bytesRead += bytes.count
     }
 
     public func synchronize() throws { counters.synchronizations += 1 }

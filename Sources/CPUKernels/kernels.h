@@ -126,6 +126,10 @@ typedef struct {
         bool interleaved, float *output);
     /// Stores floats as CPUK_F32, CPUK_BF16 or CPUK_F16, rounded to nearest even.
     void (*store_row)(cpuk_format format, const float *x, int64_t count, void *output);
+    /// Stores floats as levels of -127 to 127 and returns what a level stands for: the largest magnitude over 127; 0
+    /// for a row that small that a level could not be told from zero, NaN for one with a NaN or an infinity (both with
+    /// levels of 0).
+    float (*quantize_row)(const float *x, int64_t count, int8_t *levels);
 
     /// One tile of queries `first..<first + count` of a sequence for query heads `head..<head + heads` of one group.
     void (*attention_prefill)(

@@ -200,6 +200,35 @@ static void store_row(cpuk_format format, const float *x, int64_t count, void *o
     }
 }
 
+// Rounds to the nearest level, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits.
+INLINE vb to_levels(vf x) {
+    const vf magic = splat(12582912.0f);
+    return __builtin_convertvector((vi)(x + magic) - (vi)magic, vb);
+}
+
+static float quantize_row(const float *x, int64_t count, int8_t *levels) {
+    vf top = splat(0), nothing = splat(0);
+    int64_t i = 0;
+    for (; i < count; i += VL) {
+        vf value = count - i >= VL ? load(x + i) : load_part(x + i, count - i);
+        top = max_v(abs_v(value), top);
+        nothing += value * 0.0f;
+    }
+    // A NaN or an infinity times zero is NaN.
+    if (isnan(sum_lanes(nothing))) {
+        memset(levels, 0, (size_t)count);
+        return NAN;
+    }
+    const float largest = max_lanes(top);
+    const float scale = largest < 0x1p-118f ? 0 : largest / 127.0f, inverse = scale > 0 ? 1.0f / scale : 0;
+    for (i = 0; i + VL <= count; i += VL) *(vb_any *)(levels + i) = to_levels(load(x + i) * inverse);
+    if (i < count) {
+        vb part = to_levels(load_part(x + i, count - i) * inverse);
+        memcpy(levels + i, &part, (size_t)(count - i));
+    }
+    return scale;
+}
+
 // ---- Selection
 
 static int64_t argmax(const float *x, int64_t columns) {

@@ -164,10 +164,12 @@ int64_t cpuk_gather_rows(
     cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
     cpuk_rows output);
 
-/// `[blocks, kv_heads, block_tokens, head_size]`, packed.
+/// `[blocks, kv_heads, block_tokens, head_size]`, packed, as CPUK_F32, CPUK_BF16, CPUK_F16 or CPUK_I8.
 typedef struct {
     cpuk_format format;
     void *keys, *values;
+    /// `[blocks, kv_heads, block_tokens]`, what a level of a row stands for; only for CPUK_I8.
+    float *key_scales, *value_scales;
     int64_t blocks, kv_heads, block_tokens, head_size;
 } cpuk_cache;
 
