@@ -78,6 +78,37 @@ struct GGUFModelTests {
         #expect(normalizedMeanSquaredError(logits, try expected.doubles("logits")) <= 1e-9)
     }
 
+    /// llama.cpp's Q4_K_M gives half of the layers' values another format than their queries and keys.
+    @Test("projections of one layer may differ in format", arguments: ["llama", "qwen2"])
+    func mixedFormats(name: String) throws {
+        let folder = ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)").path
+        var mixed = try GGUFConversion(folder).builder()
+        var plain = mixed
+        let changed = ["blk.0.attn_v.weight", "blk.1.attn_k.weight", "blk.1.ffn_up.weight"]
+        for (index, tensor) in mixed.tensors.enumerated() where changed.contains(tensor.name) {
+            let halves = tensor.bytes.withUnsafeBytes { $0.bindMemory(to: Float.self).map(Float16.init) }
+            plain.tensors[index] = .init(tensor.name, tensor.extents, halves.map(Float.init))
+            mixed.tensors[index] = .init(
+                tensor.name, tensor.extents, type: 1, bytes: halves.withUnsafeBytes { [UInt8]($0) })
+        }
+        let packages = try [plain, mixed].map { builder in
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).gguf")
+            defer { try? FileManager.default.removeItem(at: file) }
+            try Data(builder.file).write(to: file)
+            return try ModelPackage(path: file.path)
+        }
+        for device in InferenceDevice.all {
+            // One token takes other kernels than many.
+            for tokens in [[9], Array(20..<60)] {
+                let logits = try packages.map { package in
+                    try ForwardPass(package, on: device.make(), contextLength: 64).logits(for: tokens).map(Double.init)
+                }
+                let error = normalizedMeanSquaredError(logits[1].map(Float.init), logits[0])
+                #expect(error <= 1e-10, "\(name), \(tokens.count) tokens on \(device.name): NMSE \(error)")
+            }
+        }
+    }
+
     @Test("a number format that cannot be computed names the tensor")
     func unsupported() throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).gguf")

@@ -13,19 +13,26 @@ struct DecoderLoader {
         try backend.makeTensor(weights.vector(name, count: count), [count])
     }
 
-    /// Matrices below one another as one weight, with the biases behind one another where `hasBias`.
+    /// Matrices below one another as one layer, with the biases behind one another where `hasBias`.
     ///
     /// - Parameters:
-    ///   - names: without `.weight` and `.bias`.
+    ///   - parts: names without `.weight` and `.bias`, and each one's rows.
+    ///   - isGated: whether the parts are gate and up projection, which are computed together: where the file stores
+    ///     them in two formats they become FP32.
     ///   - transposed: whether the file stores `[K, N]`.
     func linear(
-        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, transposed: Bool = false
+        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, isGated: Bool = false,
+        transposed: Bool = false
     ) throws -> Linear {
-        let source = try weights.weight(
-            parts.map { ($0.name + ".weight", $0.rows) }, columns: columns, as: target.format, transposed: transposed)
-        guard hasBias else { return Linear(weight: try backend.prepare(source)) }
+        let matrices = parts.map { (name: $0.name + ".weight", rows: $0.rows) }
+        let sources =
+            isGated
+            ? [try weights.weight(matrices, columns: columns, as: target.format, transposed: transposed)]
+            : try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
+        let prepared = try sources.map(backend.prepare)
+        guard hasBias else { return Linear(prepared) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
-        return Linear(weight: try backend.prepare(source), bias: try backend.makeTensor(bias, [bias.count]))
+        return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
     }
 
     /// An embedding or head, `[rows, columns]`.

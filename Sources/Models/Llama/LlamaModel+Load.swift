@@ -28,7 +28,7 @@ extension LlamaModel {
                     [
                         (feedForward + "gate_proj", sizes.intermediateSize),
                         (feedForward + "up_proj", sizes.intermediateSize),
-                    ], columns: width, hasBias: configuration.hasFeedForwardBias),
+                    ], columns: width, hasBias: configuration.hasFeedForwardBias, isGated: true),
                 down: try loader.linear(
                     [(feedForward + "down_proj", width)], columns: sizes.intermediateSize,
                     hasBias: configuration.hasFeedForwardBias),
