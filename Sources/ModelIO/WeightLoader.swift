@@ -112,6 +112,15 @@ public struct WeightLoader: Sendable {
         return sources
     }
 
+    /// A weight of tensors of two extents, below one another; the format as in `weight`.
+    /// - Throws: `LoadError` naming the tensor.
+    public func weight(
+        _ tensors: [StoredTensor], columns: Int, as format: WeightFormat? = nil
+    ) throws -> WeightSource {
+        try weight(
+            tensors[...], columns: columns, as: format ?? WeightLoader.commonFormat(of: tensors), transposed: false)
+    }
+
     private func tensors(
         _ parts: [(name: String, rows: Int)], columns: Int, transposed: Bool
     ) throws -> [StoredTensor] {

@@ -8,9 +8,20 @@ struct DecoderLoader {
 
     private var backend: any Backend { target.backend }
 
-    /// A vector as float32 on the device.
-    func vector(_ name: String, count: Int) throws -> Tensor {
-        try backend.makeTensor(weights.vector(name, count: count), [count])
+    /// A vector as float32 on the device, `offset` added to each element.
+    func vector(_ name: String, count: Int, offset: Float = 0) throws -> Tensor {
+        try backend.makeTensor(weights.vector(name, count: count).map { $0 + offset }, [count])
+    }
+
+    /// The weights of the norms of query and key heads, which all heads share, once for every head: `[(H + KH) * D]`,
+    /// as the heads lie side by side in the projections.
+    func headNorms(_ attention: String, of sizes: DecoderDescription, offset: Float = 0) throws -> Tensor {
+        func repeated(_ name: String, _ headCount: Int) throws -> [Float] {
+            let weight = try weights.vector(attention + name + ".weight", count: sizes.headSize).map { $0 + offset }
+            return (0..<headCount).flatMap { _ in weight }
+        }
+        let values = try repeated("q_norm", sizes.headCount) + repeated("k_norm", sizes.keyValueHeadCount)
+        return try backend.makeTensor(values, [values.count])
     }
 
     /// Matrices below one another as one layer, with the biases behind one another where `hasBias`.
@@ -41,7 +52,9 @@ struct DecoderLoader {
     }
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.
-    func head(isTied: Bool, embedding: any Weight, rows: Int, columns: Int) throws -> any Weight {
-        isTied ? embedding : try matrix("lm_head.weight", rows: rows, columns: columns)
+    func head(
+        isTied: Bool, embedding: any Weight, _ name: String = "lm_head.weight", rows: Int, columns: Int
+    ) throws -> any Weight {
+        isTied ? embedding : try matrix(name, rows: rows, columns: columns)
     }
 }
