@@ -21,8 +21,10 @@ final class CPUExperts: ExpertWeights {
 }
 
 extension CPUBackend {
-    public func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights {
-        CPUExperts(try experts.map(prepare))
+    public func prepareExperts(
+        _ experts: [WeightSource], precision: MatmulPrecision
+    ) throws -> any ExpertWeights {
+        CPUExperts(try experts.map { try prepare($0, precision: precision) })
     }
 
     /// Expert by expert: the rows that chose one are gathered, so that its weight is read once for all of them.

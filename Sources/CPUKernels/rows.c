@@ -191,7 +191,8 @@ static void embed_task(void *argument, int64_t task, int worker) {
         for (; id >= part->rows; part++) id -= part->rows;
         job->context->kernels->embed_row(
             table->format, (const char *)part->data + id * table->row_bytes,
-            part->scales ? job->scale * part->scales[id] : job->scale, table->columns, job->accumulate, job->output.data + t * job->output.stride);
+            part->scales ? job->scale * part->scales[id] : job->scale, table->columns, job->accumulate,
+            job->output.data + t * job->output.stride);
     }
 }
 

@@ -34,7 +34,9 @@ extension KernelDescriptor {
 }
 
 extension OpenCLBackend {
-    public func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights {
+    public func prepareExperts(
+        _ experts: [WeightSource], precision: MatmulPrecision
+    ) throws -> any ExpertWeights {
         let shapes = Set(experts.map { [$0.columns] + $0.parts.map(\.rows) })
         precondition(
             shapes.count == 1 && Set(experts.map(\.format)).count == 1, "experts of different shapes or formats")
@@ -46,7 +48,8 @@ extension OpenCLBackend {
             name: experts[0].name, format: experts[0].format, columns: experts[0].columns,
             parts: WeightPart.joined(parts))
         return OpenCLExperts(
-            own(try prepare(source)), expertCount: experts.count, partRows: partRows, partCount: partCount)
+            own(try prepare(source, precision: precision)), expertCount: experts.count, partRows: partRows,
+            partCount: partCount)
     }
 
     public func matmulExperts(

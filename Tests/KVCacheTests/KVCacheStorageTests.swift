@@ -27,7 +27,7 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         return Memory(byteCount: byteCount)
     }
 
-    func prepare(_: WeightSource) throws -> any Weight { throw unused() }
+    func prepare(_: WeightSource, precision: MatmulPrecision) throws -> any Weight { throw unused() }
     func reserve(_: ExecutionLimits) throws { throw unused() }
     func write(_: UnsafeRawBufferPointer, to _: Tensor) throws { throw unused() }
     func read(_: Tensor, into _: UnsafeMutableRawBufferPointer) throws { throw unused() }
@@ -49,7 +49,9 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }
     func embed(_: Tensor, _: any Weight, scale _: Float, accumulate _: Bool, into _: Tensor) throws { throw unused() }
     func gatherRows(_: Tensor, rows _: Tensor, into _: Tensor) throws { throw unused() }
-    func prepareExperts(_: [WeightSource]) throws -> any ExpertWeights { throw unused() }
+    func prepareExperts(_: [WeightSource], precision _: MatmulPrecision) throws -> any ExpertWeights {
+        throw unused()
+    }
     func matmulExperts(
         _: Tensor, _: any ExpertWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }

@@ -45,7 +45,9 @@ private final class ReferenceExperts: ExpertWeights {
 }
 
 extension ReferenceBackend {
-    public func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights {
+    public func prepareExperts(
+        _ experts: [WeightSource], precision: MatmulPrecision
+    ) throws -> any ExpertWeights {
         ReferenceExperts(experts.map(ReferenceWeight.init))
     }
 

@@ -40,7 +40,7 @@ struct DecoderLoader {
             isGated
             ? [try weights.weight(matrices, columns: columns, as: target.format, transposed: transposed)]
             : try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
-        let prepared = try sources.map(backend.prepare)
+        let prepared = try sources.map(prepare)
         guard hasBias else { return Linear(prepared) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
         return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
@@ -48,7 +48,12 @@ struct DecoderLoader {
 
     /// An embedding or head, `[rows, columns]`.
     func matrix(_ name: String, rows: Int, columns: Int) throws -> any Weight {
-        try backend.prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+        try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+    }
+
+    /// A weight for products of the precision asked for.
+    func prepare(_ source: WeightSource) throws -> any Weight {
+        try backend.prepare(source, precision: target.precision)
     }
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.

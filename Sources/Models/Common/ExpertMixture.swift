@@ -119,11 +119,12 @@ extension DecoderLoader {
         let router = try weights.weight(
             prefix + "gate.weight", rows: settings.expertCount, columns: width)
         return ExpertMixture(
-            router: try target.backend.prepare(router),
+            router: try prepare(router),
             gateUp: try target.backend.prepareExperts(
-                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: target.format) }),
+                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: target.format) },
+                precision: target.precision),
             down: try target.backend.prepareExperts(
-                downs.map { try weights.weight([$0], columns: inner, as: target.format) }),
+                downs.map { try weights.weight([$0], columns: inner, as: target.format) }, precision: target.precision),
             settings: settings, activation: activation)
     }
 }

@@ -46,7 +46,7 @@ extension DecoderLoader {
         }
         let source = try weights.weight(
             name + ".weight", rows: 3 * heads * size, columns: sizes.hiddenSize, as: target.format)
-        let weight = try target.backend.prepare(source.reordered(order))
+        let weight = try prepare(source.reordered(order))
         guard hasBias else { return Linear([weight]) }
         let bias = try weights.vector(name + ".bias", count: 3 * heads * size)
         let values = order.flatMap { bias[$0] }

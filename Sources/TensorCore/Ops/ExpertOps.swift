@@ -14,9 +14,10 @@ public protocol ExpertWeights: AnyObject, Sendable {
 ///
 /// Legend: `T` tokens, `E` experts, `J` experts that a token takes, `K` input features, `N` output channels of an expert.
 public protocol ExpertOps: AnyObject, Sendable {
-    /// Prepares one `[N, K]` matrix an expert, all of one shape, format and division into parts. Blocks.
+    /// Prepares one `[N, K]` matrix an expert, all of one shape, format and division into parts, for products of the given
+    /// precision. Blocks.
     /// - Precondition: at least one expert.
-    func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights
+    func prepareExperts(_ experts: [WeightSource], precision: MatmulPrecision) throws -> any ExpertWeights
 
     /// `output[t * J + j, n] = Σ_k x[row, k] · weight[choices[t, j]][n, k]`, accumulated in FP32, then the activation and
     /// the gate as in `MatmulEpilogue`.
@@ -39,4 +40,11 @@ public protocol ExpertOps: AnyObject, Sendable {
     ///   - residual: `[T, C]` float32 or none; may be `output`.
     ///   - output: `[T, C]` float32; rows may be strided.
     func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws
+}
+
+extension ExpertOps {
+    /// Prepares experts for products with FP32 activations. Blocks.
+    public func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights {
+        try prepareExperts(experts, precision: .highest)
+    }
 }
