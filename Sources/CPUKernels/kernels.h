@@ -112,14 +112,20 @@ typedef struct {
         const epilogue *epilogue, int64_t n0, int64_t count, const float *y, const float *up, const float *residual,
         float *output);
 
+    /// Run `row % groups` of row `row / groups`.
     void (*norm_row)(const cpuk_norm_args *args, int64_t row);
     void (*activate_row)(cpuk_activation activation, const float *x, float *output, int64_t columns);
+    void (*soft_cap_row)(const float *x, float *output, int64_t columns, float cap);
     softmax_part (*softmax_reduce)(const float *x, int64_t columns, float scale);
     void (*softmax_write)(const float *x, int64_t columns, float scale, softmax_part whole, float *output);
 
-    /// Copies or adds one row of a table, converted to float.
+    /// Copies or adds one row of a table times `scale`, converted to float.
     void (*embed_row)(
         cpuk_format format, const void *row, float scale, int64_t columns, bool accumulate, float *output);
+    /// `output = initial + sum_j weights[j] x_j` of `count` rows `stride` apart; `initial` may be NULL or `output`.
+    void (*weighted_sum_row)(
+        const float *x, int64_t stride, const float *weights, int64_t count, int64_t columns, const float *initial,
+        float *output);
     /// Rotates a head; `output` may be `x`.
     void (*rope_head)(
         const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,
