@@ -121,7 +121,7 @@ public final class CPUBackend: Backend {
         return buffer
     }
 
-    public func prepare(_ source: WeightSource) throws -> any Weight {
+    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
         guard let rowByteCount = source.format.rowByteCount(columns: source.columns) else {
             throw BackendError.invalidArgument(
                 op: "prepare", reason: "weight \(source.name) has rows of \(source.columns) columns, no whole blocks")

@@ -57,10 +57,14 @@ public struct LoadTarget: Sendable {
     public let limits: PassLimits
     /// The format of the matrices; `nil`: as they are stored.
     public let format: WeightFormat?
+    public let precision: MatmulPrecision
 
-    public init(backend: any Backend, limits: PassLimits, format: WeightFormat?) {
+    public init(
+        backend: any Backend, limits: PassLimits, format: WeightFormat?, precision: MatmulPrecision = .automatic
+    ) {
         self.backend = backend
         self.limits = limits
         self.format = format
+        self.precision = precision
     }
 }

@@ -16,8 +16,9 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
     /// - Throws: `BackendError.outOfMemory`.
     func makeBuffer(byteCount: Int) throws -> any DeviceBuffer
 
-    /// Prepares a weight; bytes that were copied are discarded from host memory. Blocks.
-    func prepare(_ source: WeightSource) throws -> any Weight
+    /// Prepares a weight for products of the given precision; bytes that were copied are discarded from host memory.
+    /// Blocks.
+    func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight
 
     /// Reserves the scratch memory that ops within `limits` need. Called once, before the first op; a later call with
     /// larger limits grows it.
@@ -101,6 +102,9 @@ public struct ProfileEntry: Sendable, Hashable {
 }
 
 extension Backend {
+    /// Prepares a weight for products with FP32 activations. Blocks.
+    public func prepare(_ source: WeightSource) throws -> any Weight { try prepare(source, precision: .highest) }
+
     /// A new contiguous tensor in memory of its own.
     public func makeTensor(_ dtype: DType, _ shape: Shape) throws -> Tensor {
         let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)

@@ -27,7 +27,7 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         return Memory(byteCount: byteCount)
     }
 
-    func prepare(_: WeightSource) throws -> any Weight { throw unused() }
+    func prepare(_: WeightSource, precision: MatmulPrecision) throws -> any Weight { throw unused() }
     func reserve(_: ExecutionLimits) throws { throw unused() }
     func write(_: UnsafeRawBufferPointer, to _: Tensor) throws { throw unused() }
     func read(_: Tensor, into _: UnsafeMutableRawBufferPointer) throws { throw unused() }

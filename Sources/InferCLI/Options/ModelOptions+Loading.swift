@@ -31,6 +31,8 @@ extension ModelOptions {
     }
 
     func engineOptions() -> EngineOptions {
-        EngineOptions(contextLength: contextLength, weightFormat: dtype?.format, cacheType: cacheFormat.dtype)
+        EngineOptions(
+            contextLength: contextLength, weightFormat: dtype?.format, precision: precision?.precision ?? .automatic,
+            cacheType: cacheFormat.dtype)
     }
 }

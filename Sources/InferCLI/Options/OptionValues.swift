@@ -34,9 +34,17 @@ enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-/// `--precision`: how exact activations are kept.
+/// `--precision`: how exact matrix products are.
 enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
-    case auto, highest
+    case highest, high, medium
+
+    var precision: MatmulPrecision {
+        switch self {
+        case .highest: .highest
+        case .high: .high
+        case .medium: .medium
+        }
+    }
 }
 
 /// `--kv-dtype`: the cache's number format.

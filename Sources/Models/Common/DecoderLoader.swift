@@ -23,14 +23,18 @@ struct DecoderLoader {
     ) throws -> Linear {
         let source = try weights.weight(
             parts.map { ($0.name + ".weight", $0.rows) }, columns: columns, as: target.format, transposed: transposed)
-        guard hasBias else { return Linear(weight: try backend.prepare(source)) }
+        guard hasBias else { return Linear(weight: try prepare(source)) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
-        return Linear(weight: try backend.prepare(source), bias: try backend.makeTensor(bias, [bias.count]))
+        return Linear(weight: try prepare(source), bias: try backend.makeTensor(bias, [bias.count]))
     }
 
     /// An embedding or head, `[rows, columns]`.
     func matrix(_ name: String, rows: Int, columns: Int) throws -> any Weight {
-        try backend.prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+        try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+    }
+
+    private func prepare(_ source: WeightSource) throws -> any Weight {
+        try backend.prepare(source, precision: target.precision)
     }
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.
