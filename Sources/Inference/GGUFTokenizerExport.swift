@@ -1,10 +1,10 @@
-import JSONCore
-import ModelIO
-import Tokenization
+package import JSONCore
+package import ModelIO
+package import Tokenization
 
 /// A `tokenizer.json` as the keys `tokenizer.*` of a GGUF file: byte-level BPE as `gpt2`, SentencePiece's BPE as `llama`.
 /// (convert_hf_to_gguf.py of llama.cpp)
-struct GGUFTokenizerExport {
+package struct GGUFTokenizerExport {
     /// The longest `tokenizer.json` that is read.
     static let maximumByteCount = 1 << 28
 
@@ -16,11 +16,21 @@ struct GGUFTokenizerExport {
     let rowCount: Int
     let generation: GenerationConfiguration
 
-    typealias Entry = (key: String, value: GGUFEncodedValue)
+    package init(
+        root: JSONValue, tokenizer: Tokenizer, path: String, rowCount: Int, generation: GenerationConfiguration
+    ) {
+        self.root = root
+        self.tokenizer = tokenizer
+        self.path = path
+        self.rowCount = rowCount
+        self.generation = generation
+    }
+
+    package typealias Entry = (key: String, value: GGUFEncodedValue)
 
     /// The keys; `nil` where GGUF has no form for the tokenizer.
     /// - Throws: `LoadError` where the vocabulary does not fit the embedding or the words' pattern has no name.
-    func entries() throws -> [Entry]? {
+    package func entries() throws -> [Entry]? {
         guard case .bpe = tokenizer.model else { return nil }
         do {
             let model = try root.require("model")
@@ -151,9 +161,10 @@ struct GGUFTokenizerExport {
         let ends = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
         var distinctEnds: [Int] = []
         for id in ends where !distinctEnds.contains(id) { distinctEnds.append(id) }
+        let leading = tokenizer.leadingToken(beginning: generation.bosTokenID, ends: distinctEnds)
         let ids: [(name: String, id: Int?)] =
             [
-                ("bos", tokenizer.id(for: .beginningOfSequence) ?? generation.bosTokenID),
+                ("bos", tokenizer.id(for: .beginningOfSequence) ?? generation.bosTokenID ?? leading),
                 ("unknown", tokenizer.id(for: .unknown)),
                 ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID),
             ] + zip(["eos", "eot", "eom"], distinctEnds).map { ($0, $1) }
@@ -162,11 +173,9 @@ struct GGUFTokenizerExport {
             return ("tokenizer.ggml.\(name)_token_id", .uint32(UInt32(id)))
         }
         let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
-        let bos = ids[0].id
-        let addsEnd = frame.count > (frame.first == bos ? 1 : 0) && frame.last.map { distinctEnds.contains($0) } == true
+        let addsEnd = frame.count > (leading == nil ? 0 : 1) && frame.last.map(distinctEnds.contains) == true
         return inside + [
-            ("tokenizer.ggml.add_bos_token", .bool(bos != nil && frame.first == bos)),
-            ("tokenizer.ggml.add_eos_token", .bool(addsEnd)),
+            ("tokenizer.ggml.add_bos_token", .bool(leading != nil)), ("tokenizer.ggml.add_eos_token", .bool(addsEnd)),
         ]
     }
 

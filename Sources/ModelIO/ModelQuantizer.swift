@@ -87,7 +87,7 @@ public struct ModelQuantizer: Sendable {
     /// - Throws: `QuantizationError.interrupted`, `.outputIsInput`; `LoadError.unwritable`, or `.unrepresentable` naming
     ///   the tensor.
     public func write(
-        to path: String, isCancelled: () -> Bool = { false }, progress: (Progress) throws -> Void = { _ in }
+        to path: String, progress: (Progress) throws -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws {
         guard !input.reads(path) else { throw QuantizationError.outputIsInput(path: path) }
         var done = 0

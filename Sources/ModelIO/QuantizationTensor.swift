@@ -20,6 +20,12 @@ package struct QuantizationTensor: Sendable {
     package let shape: Shape
     package let source: Source
 
+    package init(name: String, shape: Shape, source: Source) {
+        self.name = name
+        self.shape = shape
+        self.source = source
+    }
+
     /// The tensor that is read, if any.
     package var stored: StoredTensor? {
         switch source {

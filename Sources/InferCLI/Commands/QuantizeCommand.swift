@@ -51,11 +51,13 @@ struct QuantizeCommand: ParsableCommand {
         var bar = ProgressLine("quantizing")
         defer { bar.clear() }
         do {
-            try quantizer.write(to: output, isCancelled: { interrupt.isReceived }) { progress in
-                let fraction = Double(progress.elementCount) / Double(max(quantizer.elementCount, 1))
+            try quantizer.write(to: output) { progress in
+                let step = progress.step
                 bar.update(
-                    fraction,
-                    "\(progress.index + 1)/\(quantizer.steps.count) \(progress.step.name) \(progress.step.type.rawValue)")
+                    Double(progress.elementCount) / Double(max(quantizer.elementCount, 1)),
+                    "\(progress.index + 1)/\(quantizer.steps.count) \(step.name) \(step.type.rawValue)")
+            } isCancelled: {
+                interrupt.isReceived
             }
         } catch QuantizationError.interrupted(let path) {
             bar.clear()

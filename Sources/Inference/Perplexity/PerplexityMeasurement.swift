@@ -57,7 +57,10 @@ public final class PerplexityMeasurement {
         }
         let available = try plan.windowCount(tokenCount: tokens.count)
         let count = min(available, maximumWindowCount ?? available)
-        let beginning = plan.replacesFirstToken ? beginningToken(of: tokens) : nil
+        let generation = package.generation
+        let leading = package.tokenizer?.leadingToken(
+            beginning: generation.bosTokenID, ends: generation.eosTokenIDs)
+        let beginning = plan.replacesFirstToken ? leading : nil
         var estimate = PerplexityEstimate()
         for window in 0..<count {
             let start = window * plan.step
@@ -71,13 +74,6 @@ public final class PerplexityMeasurement {
             try progress(window + 1, count, estimate)
         }
         return estimate
-    }
-
-    /// The beginning-of-sequence token where the tokenizer puts it before a text.
-    private func beginningToken(of tokens: [Int]) -> Int? {
-        let id = package.tokenizer?.id(for: .beginningOfSequence) ?? package.generation.bosTokenID
-        guard let id, let frame = try? package.tokenizer?.encode("", addSpecialTokens: true) else { return nil }
-        return frame.first == id ? id : nil
     }
 
     /// Logarithms of the probabilities of the targets at `plan.scored`, each given all inputs before it.
