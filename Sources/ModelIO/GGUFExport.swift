@@ -103,7 +103,8 @@ extension GGUFExport {
             let plain = RopeConfiguration(base: rope.base, rotarySize: rope.rotarySize).inverseFrequencies()
             keys.ropeFactors = zip(plain, rope.inverseFrequencies()).map { Float($0 / $1) }
         case .yarn(let yarn):
-            guard yarn.truncates, yarn.attentionFactor == nil, yarn.mscale == nil, yarn.mscaleAllDimensions == nil else {
+            guard yarn.truncates, yarn.attentionFactor == nil, yarn.mscale == nil, yarn.mscaleAllDimensions == nil
+            else {
                 throw LoadError.unsupportedValue(
                     path: file.path, key: "rope_scaling", value: "yarn with an attention factor of its own",
                     supported: ["yarn with factor, beta_fast and beta_slow"])

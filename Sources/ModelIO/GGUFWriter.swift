@@ -47,7 +47,7 @@ public struct GGUFWriter: Sendable {
         func refuse(_ reason: String) -> LoadError {
             .unrepresentable(name: printable(name), format: "a GGUF tensor", reason: reason)
         }
-        guard names.insert(name).inserted else { throw refuse("the name is taken") }
+        guard !names.contains(name) else { throw refuse("the name is taken") }
         guard let number = GGUFTensorTypes.numbers[type] else { throw refuse("\(type.rawValue) has no number there") }
         guard shape.rank <= GGUFWriter.maximumDimensionCount else {
             throw refuse("\(shape.rank) dimensions are more than \(GGUFWriter.maximumDimensionCount)")
@@ -59,6 +59,7 @@ public struct GGUFWriter: Sendable {
         let (byteCount, overflow) = (shape.elementCount / type.blockSize)
             .multipliedReportingOverflow(by: type.byteCount)
         guard !overflow else { throw refuse("\(shape) takes more bytes than any file holds") }
+        names.insert(name)
         tensors.append(TensorEntry(name: name, type: type, shape: shape, byteCount: byteCount, typeNumber: number))
     }
 

@@ -76,7 +76,9 @@ package struct QuantizationEncoder: Sendable {
             let rows = first..<min(first + taskRows, range.upperBound)
             let start = (first - range.lowerBound) * rowByteCount
             withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.count * tensor.columns) { scratch in
-                guard let values = scratch.baseAddress, let bytes = target.baseAddress.map({ $0 + start }) else { return }
+                guard let values = scratch.baseAddress, let bytes = target.baseAddress.map({ $0 + start }) else {
+                    return
+                }
                 tensor.load(rows, into: values)
                 failed[task] = store(values, rows, bytes)
             }

@@ -84,7 +84,8 @@ private struct TensorMapping {
         if place.isWeight, export.transposed.contains(place.stem) {
             guard extents.count == 2 else {
                 throw LoadError.invalidTensor(
-                    path: tensor.path, tensor: printable(tensor.name), reason: "has shape \(extents), expected a matrix")
+                    path: tensor.path, tensor: printable(tensor.name), reason: "has shape \(extents), expected a matrix"
+                )
             }
             return QuantizationTensor(
                 name: place.name, shape: Shape(extents.reversed()), source: .transposed(tensor))

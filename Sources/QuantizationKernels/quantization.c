@@ -204,8 +204,26 @@ INLINE bool pack_iq4_XS(const float *x, uint8_t *output) {
     }                                                                                                                 \
     break
 
+// More than any format's scales reach, and little enough that no sum of squares overflows.
+#define LARGEST_VALUE 1e9f
+
+INLINE uint32_t largest_magnitude_bits(const float *values, int64_t count) {
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, 4);
+        bits &= 0x7FFFFFFF;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest;
+}
+
 MULTIVERSION bool quantization_pack(
     enum quantization_format format, const float *values, int64_t count, uint8_t *output) {
+    const uint32_t largest_bits = largest_magnitude_bits(values, count);
+    float largest;
+    memcpy(&largest, &largest_bits, 4);
+    if (!(largest <= LARGEST_VALUE)) return false;
     const Grid four = {-8, 7, false};
     const Grid five = {-16, 15, false};
     const Grid table = {-127, 113, true};
@@ -228,12 +246,5 @@ MULTIVERSION bool quantization_pack(
 }
 
 MULTIVERSION bool quantization_all_finite(const float *values, int64_t count) {
-    uint32_t largest = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, values + i, 4);
-        bits &= 0x7FFFFFFF;
-        largest = bits > largest ? bits : largest;
-    }
-    return largest < 0x7F800000;
+    return largest_magnitude_bits(values, count) < 0x7F800000;
 }

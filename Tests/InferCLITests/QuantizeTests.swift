@@ -134,7 +134,7 @@ import Testing
         #expect(try names(target).isEmpty)
     }
 
-    /// Ctrl-C while it works: the signal ends it, and no part of a file stays.
+    /// Stopped while it works: the signal ends it, and no part of a file stays. (Shells keep Ctrl-C from what runs aside.)
     @Test func interruptionLeavesNothing() throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -149,9 +149,9 @@ import Testing
         try file.close()
         let result = try CommandLineTool.shell(
             """
-            "$INFER" quantize '\(path)' '\(folder.path)/out.gguf' --type q4_k_m & sleep 0.3; kill -INT $!; wait $!
+            "$INFER" quantize '\(path)' '\(folder.path)/out.gguf' --type q4_k_m & sleep 0.3; kill -TERM $!; wait $!
             """)
-        #expect(result.exitCode == 130, "\(result.exitCode) \(result.errors)")
+        #expect(result.exitCode == 143, "\(result.exitCode) \(result.errors)")
         #expect(result.errorLines.count == 1 && result.errors.contains("interrupted"), "\(result.errors)")
         #expect(try names(folder) == ["m.gguf"])
     }

@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import JSONCore
 import ModelIO
+import Models
 import TensorCore
 import TestSupport
 import Testing

@@ -40,7 +40,8 @@ struct QuantizeCommand: ParsableCommand {
         for notice in source.notices { logger.notice("\(notice)") }
         for step in quantizer.steps {
             logger.debug(
-                "\(step.name) \(step.extents): \(step.storedType.rawValue) to \(step.type.rawValue), \(step.byteCount) bytes")
+                "\(step.name) \(step.extents): \(step.storedType.rawValue) to \(step.type.rawValue), \(step.byteCount) bytes"
+            )
         }
         try write(quantizer)
         try printSummary(quantizer)
@@ -62,7 +63,7 @@ struct QuantizeCommand: ParsableCommand {
         } catch QuantizationError.interrupted(let path) {
             bar.clear()
             StandardErrorLog.line("error: \(QuantizationError.interrupted(path: path))")
-            interrupt.endProcessIfReceived()
+            try interrupt.endProcess()
         }
     }
 

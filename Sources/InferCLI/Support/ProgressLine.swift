@@ -31,7 +31,8 @@ struct ProgressLine {
             return
         }
         let filled = percent * ProgressLine.barWidth / 100
-        let bar = String(repeating: "#", count: filled)
+        let bar =
+            String(repeating: "#", count: filled)
             + String(repeating: "-", count: ProgressLine.barWidth - filled)
         draw("\(title) [\(bar)] \(percent) % \(detail())")
     }

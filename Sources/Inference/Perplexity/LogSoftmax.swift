@@ -17,7 +17,8 @@ enum LogSoftmax {
                 // SAFETY: read only; and each iteration writes its own row's result.
                 nonisolated(unsafe) let (logits, output) = (logits, output)
                 DispatchQueue.concurrentPerform(iterations: tokens.count) { row in
-                    let values = UnsafeBufferPointer(rebasing: logits[row * vocabularySize..<(row + 1) * vocabularySize])
+                    let values = UnsafeBufferPointer(
+                        rebasing: logits[row * vocabularySize..<(row + 1) * vocabularySize])
                     output[row] = logProbability(values, of: tokens[tokens.startIndex + row])
                 }
             }
