@@ -126,7 +126,7 @@ public final class CPUBackend: Backend {
             throw BackendError.invalidArgument(
                 op: "prepare", reason: "weight \(source.name) has rows of \(source.columns) columns, no whole blocks")
         }
-        return CPUWeight(source, rowByteCount: rowByteCount)
+        return CPUWeight(source, rowByteCount: rowByteCount, precision: precision)
     }
 
     public func reserve(_ limits: ExecutionLimits) throws {

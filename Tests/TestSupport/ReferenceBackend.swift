@@ -59,7 +59,9 @@ public final class ReferenceBackend: Backend, @unchecked Sendable {
         return ReferenceBuffer(byteCount: byteCount)
     }
 
-    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight { ReferenceWeight(source) }
+    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
+        ReferenceWeight(source)
+    }
     public func reserve(_ limits: ExecutionLimits) throws {}
     public func synchronize() throws { counters.synchronizations += 1 }
     public func setProfiling(_ enabled: Bool) { entries = [:] }

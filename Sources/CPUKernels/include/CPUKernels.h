@@ -59,6 +59,15 @@ cpuk_isa cpuk_best_isa(void);
 bool cpuk_supports(cpuk_isa isa);
 /// Processors this process may run on.
 int cpuk_available_processors(void);
+/// Instructions beside an instruction set, for products of rounded activations.
+typedef struct {
+    /// Pairs of BF16 into FP32 sums.
+    bool bf16;
+    /// Quads of 8-bit integers into 32-bit sums.
+    bool int8;
+} cpuk_extensions;
+/// Those that a context of `isa` uses on this machine.
+cpuk_extensions cpuk_extensions_of(cpuk_isa isa);
 
 /// A context with `threads` threads in all, the caller being the first. NULL where memory or threads run out.
 cpuk_context *cpuk_create(int threads, cpuk_isa isa);
@@ -95,6 +104,9 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
+    /// Products may round activations to BF16 or to 8-bit integers (and FP32 weights to BF16) where the processor has
+    /// instructions for them.
+    bool reduced;
 } cpuk_weight;
 
 /// `output[t, n] = residual + gate(activation(bias + sum_k x[t, k] w[n, k]))`; see MatmulEpilogue.
