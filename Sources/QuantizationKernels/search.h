@@ -2,9 +2,9 @@
 //
 // Legend: x the values of a group, n of them; w their weights; q the levels, kept as floats while searching.
 //
-// For given levels the best scale (and offset) is a closed formula, and for a given scale the best levels are the nearest
-// ones. So a search tries some scales around the one that spans the group, solves for the best scale of each one's levels,
-// keeps the best by weighted squared error, and then alternates the two steps a few times from there.
+// For given levels the best scale (and offset) is a closed formula, and for a given scale the best levels are the
+// nearest ones. So a search tries some scales around the one that spans the group, solves for the best scale of each
+// one's levels, keeps the best by weighted squared error, and then alternates the two steps a few times from there.
 #pragma once
 
 #include <math.h>
@@ -57,7 +57,8 @@ INLINE float nearest_level(Grid grid, float value) {
     return level;
 }
 
-// Weights of a group: large values count more, since activations multiply them and their errors are as large as others'.
+// Weights of a group: a value counts by its magnitude, since large weights decide most in real models; the mean keeps
+// the small ones from counting nothing.
 INLINE void group_weights(const float *x, int n, float *w) {
     FAST_SUMS
     float squares = 0;
