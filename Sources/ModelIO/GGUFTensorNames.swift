@@ -1,11 +1,11 @@
 /// The names that GGUF files give to tensors, and the Hugging Face names that `Models` loads them under.
 struct GGUFTensorNames: Sendable {
     /// Names outside of layers, without `.weight`.
-    private let outer: [String: String]
+    let outer: [String: String]
     /// Names in a layer, without `.weight` or `.bias`.
-    private let inner: [String: String]
+    let inner: [String: String]
     /// What stands before the number of a layer.
-    private let layerPrefix: String
+    let layerPrefix: String
 
     /// The name for the model, or the name itself where the table has none.
     func translate(_ name: String) -> String {
