@@ -19,6 +19,7 @@ struct GGUFExport: Sendable {
             write: { try writeGPT2($0, &$1) }),
         "llama": llama, "mistral": llama,
         "qwen2": GGUFExport(architecture: "qwen2", write: { try writeLlama($0, &$1) }),
+        "qwen3": GGUFExport(architecture: "qwen3", write: { try writeLlama($0, &$1) }),
     ]
 
     private static let llama = GGUFExport(
@@ -102,6 +103,10 @@ extension GGUFExport {
         case .llama3, .factors:
             let plain = RopeConfiguration(base: rope.base, rotarySize: rope.rotarySize).inverseFrequencies()
             keys.ropeFactors = zip(plain, rope.inverseFrequencies()).map { Float($0 / $1) }
+        case .longRope:
+            // Only architectures that are not exported have it.
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "rope_scaling", value: "longrope", supported: ["linear", "llama3", "yarn"])
         case .yarn(let yarn):
             guard yarn.truncates, yarn.attentionFactor == nil, yarn.mscale == nil, yarn.mscaleAllDimensions == nil
             else {
