@@ -6,7 +6,7 @@ CONFIGURATION := -c release
 PROMPT ?= To be, or not
 DEVICE ?=
 ARGUMENTS ?=
-SWIFT_SOURCES := Package.swift Sources Tests
+SWIFT_SOURCES := Package.swift Sources Tests Benchmarks
 
 all: build
 

@@ -1,19 +1,18 @@
-import Devices
+package import Devices
 import Foundation
-import Inference
+package import Inference
 import Logging
-import OpenCLBackend
-import TensorCore
+package import TensorCore
 
 /// What every command that runs a model does with its options.
 extension ModelOptions {
     /// The model's files; the bundled model where none is named.
-    func openPackage() throws -> ModelPackage {
+    package func openPackage() throws -> ModelPackage {
         try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
     }
 
     /// Starts the device, with the one number of threads that was given, and tells which it is.
-    func makeBackend() throws -> any Backend {
+    package func makeBackend() throws -> any Backend {
         if let counts = threads?.counts, counts.count > 1 {
             throw CommandError.unsupported(
                 option: "--threads", value: counts.map(String.init).joined(separator: ","),
@@ -23,14 +22,19 @@ extension ModelOptions {
     }
 
     /// Starts the device and tells which it is.
-    func makeBackend(threadCount: Int?) throws -> any Backend {
-        let selected = try DeviceSelection.makeBackend(
-            device, threadCount: threadCount, options: OpenCLOptions(environment: ProcessInfo.processInfo.environment))
-        logger.notice("\(selected.summary)")
-        return selected.backend
+    package func makeBackend(threadCount: Int?) throws -> any Backend {
+        try makeDevice(threadCount: threadCount).backend
     }
 
-    func engineOptions() -> EngineOptions {
+    /// Starts the device and tells which it is.
+    package func makeDevice(threadCount: Int?) throws -> SelectedDevice {
+        let selected = try DeviceSelection.makeBackend(
+            device, threadCount: threadCount, environment: ProcessInfo.processInfo.environment)
+        logger.notice("\(selected.summary)")
+        return selected
+    }
+
+    package func engineOptions() -> EngineOptions {
         EngineOptions(contextLength: contextLength, weightFormat: dtype?.format, cacheType: cacheFormat.dtype)
     }
 }

@@ -1,9 +1,9 @@
 /// What a command refuses by itself; errors of files, tokenizers, models and devices pass through as they are.
-enum CommandError: Error, CustomStringConvertible {
+package enum CommandError: Error, CustomStringConvertible {
     case unsupported(option: String, value: String, reason: String)
     case invalidIDs(name: String, found: String)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .unsupported(let option, let value, let reason): "\(option) \(value): \(reason)"
         case .invalidIDs(let name, let found):

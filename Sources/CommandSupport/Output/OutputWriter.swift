@@ -1,12 +1,12 @@
 import Glibc
 
 /// Why output could not be written.
-enum OutputError: Error, CustomStringConvertible {
+package enum OutputError: Error, CustomStringConvertible {
     /// The reader of our standard output went away.
     case closed
     case failed(name: String, reason: String)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .closed: "standard output was closed"
         case .failed(let name, let reason): "cannot write to \(name): \(reason)"
@@ -15,8 +15,8 @@ enum OutputError: Error, CustomStringConvertible {
 }
 
 /// A file descriptor that the process owns for its whole life.
-struct FileDescriptor {
-    let rawValue: Int32
+package struct FileDescriptor {
+    package let rawValue: Int32
 
     private var name: String {
         switch rawValue {
@@ -28,7 +28,7 @@ struct FileDescriptor {
 
     /// Writes every byte. Blocks.
     /// - Throws: ``OutputError``.
-    func writeAll(_ bytes: [UInt8]) throws {
+    package func writeAll(_ bytes: [UInt8]) throws {
         var position = 0
         while position < bytes.count {
             let count = bytes[position...].withUnsafeBytes { write(rawValue, $0.baseAddress, $0.count) }
@@ -44,26 +44,26 @@ struct FileDescriptor {
 }
 
 /// Standard output, buffered. `flush()` at the end, and where a person waits for what was written so far.
-struct OutputWriter {
+package struct OutputWriter {
     private let descriptor = FileDescriptor(rawValue: STDOUT_FILENO)
     private var buffer: [UInt8] = []
     private let capacity = 1 << 16
 
-    init() {}
+    package init() {}
 
-    mutating func write(_ text: String) throws {
+    package mutating func write(_ text: String) throws {
         buffer.append(contentsOf: text.utf8)
         if buffer.count >= capacity { try flush() }
     }
 
-    mutating func writeLine(_ text: String) throws {
+    package mutating func writeLine(_ text: String) throws {
         try write(text)
         try write("\n")
     }
 
     /// Writes what is buffered. Blocks.
     /// - Throws: ``OutputError``.
-    mutating func flush() throws {
+    package mutating func flush() throws {
         try descriptor.writeAll(buffer)
         buffer.removeAll(keepingCapacity: true)
     }

@@ -1,6 +1,6 @@
 public import ArgumentParser
 public import Devices
-import TensorCore
+package import TensorCore
 
 /// `--device`: where a model runs.
 extension DeviceChoice: ExpressibleByArgument {
@@ -12,10 +12,10 @@ extension DeviceChoice: ExpressibleByArgument {
 }
 
 /// `--dtype`: the weights' number format, under the names that people type.
-enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
+package enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
     case float32, bfloat16, float16, int8
 
-    init?(argument: String) {
+    package init?(argument: String) {
         switch argument {
         case "f32", "fp32": self = .float32
         case "bf16": self = .bfloat16
@@ -24,7 +24,7 @@ enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
         }
     }
 
-    var format: WeightFormat {
+    package var format: WeightFormat {
         switch self {
         case .float32: .float32
         case .bfloat16: .bfloat16
@@ -35,15 +35,15 @@ enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
 }
 
 /// `--precision`: how exact activations are kept.
-enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
+package enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
     case auto, highest
 }
 
 /// `--kv-dtype`: the cache's number format.
-enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
+package enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
     case float32, float16, bfloat16
 
-    init?(argument: String) {
+    package init?(argument: String) {
         switch argument {
         case "f32", "fp32": self = .float32
         case "f16", "fp16": self = .float16
@@ -52,7 +52,7 @@ enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
         }
     }
 
-    var dtype: DType {
+    package var dtype: DType {
         switch self {
         case .float32: .float32
         case .float16: .float16
@@ -62,17 +62,17 @@ enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
 }
 
 /// Counts on the command line: `128,512`.
-struct CountList: ExpressibleByArgument {
-    let counts: [Int]
+package struct CountList: ExpressibleByArgument {
+    package let counts: [Int]
 
-    init(_ counts: [Int]) { self.counts = counts }
+    package init(_ counts: [Int]) { self.counts = counts }
 
-    init?(argument: String) {
+    package init?(argument: String) {
         let fields = argument.split(separator: ",", omittingEmptySubsequences: false)
         let counts = fields.compactMap { Int($0) }
         guard counts.count == fields.count, !counts.isEmpty else { return nil }
         self.counts = counts
     }
 
-    var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
+    package var defaultValueDescription: String { counts.map(String.init).joined(separator: ",") }
 }

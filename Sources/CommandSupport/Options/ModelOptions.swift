@@ -1,50 +1,52 @@
-import ArgumentParser
-import Devices
-import Logging
+package import ArgumentParser
+package import Devices
+package import Logging
 import TensorCore
 
 /// The options of every command that runs a model.
-struct ModelOptions: ParsableArguments {
+package struct ModelOptions: ParsableArguments {
     @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
-    var model: String?
+    package var model: String?
 
     @Option(
         help: ArgumentHelp(
             "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
             discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
         completion: .list(["auto", "cpu", "opencl"]))
-    var device: DeviceChoice = .auto
+    package var device: DeviceChoice = .auto
 
     @Option(help: "Number format of the weights; left out, as they are stored.")
-    var dtype: WeightFormatArgument?
+    package var dtype: WeightFormatArgument?
 
     @Option(help: "highest keeps activations in FP32, which this version always does.")
-    var precision: PrecisionArgument = .auto
+    package var precision: PrecisionArgument = .auto
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
-    var cacheFormat: CacheFormatArgument = .float32
+    package var cacheFormat: CacheFormatArgument = .float32
 
     @Option(
         help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
-    var lora: [String] = []
+    package var lora: [String] = []
 
     @Option(
         name: [.customShort("t"), .long], parsing: .unconditional,
         help: "Threads of the CPU backend; left out, one a core. `bench` takes several, as 1,2.")
-    var threads: CountList?
+    package var threads: CountList?
 
     @Option(
         name: .customLong("ctx"), parsing: .unconditional,
         help: "Tokens that the context holds; left out, what the model was made for.")
-    var contextLength: Int?
+    package var contextLength: Int?
 
     @Flag(help: "Print a table of every kernel's launches and times at the end.")
-    var profile = false
+    package var profile = false
 
     @Flag(help: "Log what happens while loading and running.")
-    var verbose = false
+    package var verbose = false
 
-    func validate() throws {
+    package init() {}
+
+    package func validate() throws {
         for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
         try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
         if let adapter = lora.first {
@@ -54,18 +56,20 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
+    package var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
 }
 
 /// What `--model` means, for every command that takes it.
-enum ModelArgument {
-    static let help = ArgumentHelp(
+package enum ModelArgument {
+    package static let help = ArgumentHelp(
         "A Hugging Face folder, a .safetensors or a .gguf file; left out, the bundled model.", valueName: "path")
 }
 
 /// Checks numbers that the command line gives before anything is loaded.
-enum OptionRange {
-    static func check<Number: Comparable>(_ name: String, _ value: Number?, in range: ClosedRange<Number>) throws {
+package enum OptionRange {
+    package static func check<Number: Comparable>(
+        _ name: String, _ value: Number?, in range: ClosedRange<Number>
+    ) throws {
         guard let value, !range.contains(value) else { return }
         throw ValidationError("\(name) is \(value), expected \(range.lowerBound) to \(range.upperBound)")
     }

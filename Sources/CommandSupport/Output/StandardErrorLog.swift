@@ -1,30 +1,30 @@
 import Glibc
-import Logging
+package import Logging
 
 /// Logs as lines `level: message` on standard error.
-struct StandardErrorLog: LogHandler {
-    var logLevel: Logger.Level = .notice
-    var metadata: Logger.Metadata = [:]
-    var metadataProvider: Logger.MetadataProvider?
+package struct StandardErrorLog: LogHandler {
+    package var logLevel: Logger.Level = .notice
+    package var metadata: Logger.Metadata = [:]
+    package var metadataProvider: Logger.MetadataProvider?
 
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    func log(event: LogEvent) {
+    package func log(event: LogEvent) {
         let level = event.level >= .warning ? "\(event.level): " : ""
         StandardErrorLog.line("infer: \(level)\(ErrorReport.flattened(event.message.description))")
     }
 
     /// Writes one line to standard error.
-    static func line(_ text: String) {
+    package static func line(_ text: String) {
         // A log that cannot be written has nowhere to complain.
         try? FileDescriptor(rawValue: STDERR_FILENO).writeAll(Array((text + "\n").utf8))
     }
 
     /// A logger for the command line: notices (such as the chosen device) and worse, or everything.
-    static func logger(verbose: Bool) -> Logger {
+    package static func logger(verbose: Bool) -> Logger {
         Logger(label: "infer") { _ in StandardErrorLog(logLevel: verbose ? .debug : .notice) }
     }
 }

@@ -1,5 +1,5 @@
 /// A number with exactly `digits` digits behind the point.
-func fixed(_ value: Double, digits: Int) -> String {
+package func fixed(_ value: Double, digits: Int) -> String {
     let scale = (0..<digits).reduce(1.0) { product, _ in product * 10 }
     guard value.isFinite, abs(value) * scale < 1e15 else { return "\(value)" }
     let scaled = Int((abs(value) * scale).rounded())
