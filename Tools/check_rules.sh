@@ -22,7 +22,8 @@ report "kernels that are embedded and not there" "$(comm -23 <(echo "$embedded")
 
 # What a user or a file can cause ends in a typed error, never in a trap.
 report "fatalError, try! or as! in Sources" "$(
-    grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources Benchmarks --include='*.swift' | grep -vE '^[^:]+:[0-9]+: *//' || true)"
+    grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources Benchmarks --include='*.swift' |
+        grep -vE '^[^:]+:[0-9]+: *//' || true)"
 
 # Unfinished work belongs in an issue.
 report "marks of unfinished work" "$(

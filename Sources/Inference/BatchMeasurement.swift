@@ -11,6 +11,11 @@ public final class BatchMeasurement {
     public struct Times: Sendable, Hashable {
         public var promptSeconds: Double
         public var decodeSeconds: Double
+
+        public init(promptSeconds: Double, decodeSeconds: Double) {
+            self.promptSeconds = promptSeconds
+            self.decodeSeconds = decodeSeconds
+        }
     }
 
     private let runner: DecoderRunner

@@ -21,6 +21,22 @@ package struct ModelShape: Sendable, Hashable {
     package let intermediateSize: Int
     package let maxContextLength: Int
 
+    package init(
+        name: String, family: Family, vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int,
+        keyValueHeadCount: Int, headSize: Int, intermediateSize: Int, maxContextLength: Int
+    ) {
+        self.name = name
+        self.family = family
+        self.vocabularySize = vocabularySize
+        self.hiddenSize = hiddenSize
+        self.layerCount = layerCount
+        self.headCount = headCount
+        self.keyValueHeadCount = keyValueHeadCount
+        self.headSize = headSize
+        self.intermediateSize = intermediateSize
+        self.maxContextLength = maxContextLength
+    }
+
     /// GPT-2 124M; SmolLM 135M, Qwen2.5 0.5B, Llama 3.2 1B and Llama 3.1 8B, all as Llamas with the head tied to the
     /// embedding.
     package static let all = [

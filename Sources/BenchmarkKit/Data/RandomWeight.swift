@@ -1,3 +1,4 @@
+import CommandSupport
 import Dispatch
 internal import ModelIO
 package import TensorCore

@@ -1,3 +1,4 @@
+import CommandSupport
 package import Inference
 internal import JSONCore
 internal import ModelIO
@@ -108,6 +109,7 @@ package enum SyntheticModel {
             writer.member("n_embd", shape.hiddenSize)
             writer.member("n_layer", shape.layerCount)
             writer.member("n_head", shape.headCount)
+            writer.member("n_inner", shape.intermediateSize)
             writer.member("n_positions", shape.maxContextLength)
             writer.member("activation_function", "gelu_new")
             try writer.member("layer_norm_epsilon", 1e-5)

@@ -1,3 +1,4 @@
+import CommandSupport
 internal import ModelIO
 internal import TensorCore
 

@@ -22,6 +22,16 @@ package struct Ceilings: Sendable {
     /// FP32 products of the BLAS at hand.
     package var blas: Rate?
 
+    package init(
+        device: String, copy: Rate, read: Rate, products: [WeightFormat: Rate], blas: Rate? = nil
+    ) {
+        self.device = device
+        self.copy = copy
+        self.read = read
+        self.products = products
+        self.blas = blas
+    }
+
     /// Of FP32, whoever reaches it.
     package var floatProducts: Rate {
         let own = products[.float32] ?? Rate(perSecond: 0, reachedBy: "")

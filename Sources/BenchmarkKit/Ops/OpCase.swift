@@ -42,6 +42,20 @@ package struct OpGroup {
     package let prepare: (OpContext) throws -> [PreparedOp]
 }
 
+extension OpGroup {
+    /// Every op of a model.
+    package static func all(
+        _ shape: ModelShape, formats: [WeightFormat], cacheTypes: [DType], tokenCounts: [Int], contextLengths: [Int]
+    ) -> [OpGroup] {
+        MatmulCases.groups(shape, formats: formats, tokenCounts: tokenCounts)
+            + AttentionCases.groups(
+                shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts, contextLengths: contextLengths)
+            + RowCases.groups(shape, tokenCounts: tokenCounts)
+            + CacheCases.embeddings(shape, formats: formats, tokenCounts: tokenCounts)
+            + CacheCases.groups(shape, tokenCounts: tokenCounts)
+    }
+}
+
 /// Where cases are made.
 package struct OpContext {
     package let backend: any Backend

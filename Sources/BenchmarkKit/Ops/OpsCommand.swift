@@ -76,12 +76,8 @@ package struct OpsCommand: ParsableCommand {
         let contexts = contexts?.counts ?? (full ? [128, 512, 2048, 8192, 32768] : [512, 4096])
         let caches = cacheTypes?.types ?? (full ? [.float32, .float16, .bfloat16] : [.float32, .float16])
         return shapes.flatMap { shape in
-            MatmulCases.groups(shape, formats: formats, tokenCounts: counts)
-                + AttentionCases.groups(
-                    shape, cacheTypes: caches, tokenCounts: counts, contextLengths: contexts)
-                + RowCases.groups(shape, tokenCounts: counts)
-                + CacheCases.embeddings(shape, formats: formats, tokenCounts: counts)
-                + CacheCases.groups(shape, tokenCounts: counts)
+            OpGroup.all(
+                shape, formats: formats, cacheTypes: caches, tokenCounts: counts, contextLengths: contexts)
         }.filter { wantedOps.contains($0.op) }
     }
 
