@@ -106,7 +106,8 @@ let package = Package(
         tests(
             "BenchmarkTests",
             [
-                "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "ModelIO", "JSONCore",
+                "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "Models", "ModelIO",
+                "JSONCore",
                 "TensorCore", argumentParser,
             ] + nio),
     ],
