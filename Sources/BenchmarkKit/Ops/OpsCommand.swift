@@ -49,7 +49,7 @@ package struct OpsCommand: ParsableCommand {
     @Flag(help: "Every model, format, number of tokens and context; takes hours on a small machine.")
     var full = false
 
-    @Flag(help: "Prints a table of the measured kernels, costliest first, for each device.")
+    @Flag(help: "Also prints the bytes that each op must move, the least time that takes, and the gap to it.")
     var profile = false
 
     @OptionGroup var results: ResultOptions
@@ -107,7 +107,6 @@ package struct OpsCommand: ParsableCommand {
         let context = OpContext(
             backend: selected.backend, ceilings: ceilings, rotationByteCount: CacheSize.rotationByteCount)
         let timing = OpTiming(budgetSeconds: full ? 0.3 : 0.1)
-        if profile { selected.backend.setProfiling(true) }
         try output.begin("ops")
         var failures: [(name: String, error: Double)] = []
         for group in groups {
@@ -118,14 +117,13 @@ package struct OpsCommand: ParsableCommand {
                     continue
                 }
                 let seconds = try timing.measure(on: selected.backend, op.call)
-                try output.write(OpsCommand.row(op, seconds, device: selected.backend.summary))
+                try output.write(row(op, seconds, device: selected.backend.summary))
             }
         }
-        if profile { ProfileTable(try selected.backend.profile(), ceilings: ceilings.rates).print() }
         return failures
     }
 
-    private static func row(_ op: PreparedOp, _ seconds: SampleStatistics, device: String) -> TableRow {
+    private func row(_ op: PreparedOp, _ seconds: SampleStatistics, device: String) -> TableRow {
         let opCase = op.opCase
         let median = seconds.median
         let floor = op.rates.floorSeconds(byteCount: Double(opCase.byteCount), flopCount: Double(opCase.flopCount))
@@ -157,6 +155,11 @@ package struct OpsCommand: ParsableCommand {
         row.show(number: "GB/s", fixed(Double(opCase.byteCount) / median * 1e-9, digits: 1))
         row.show(number: "GFLOP/s", fixed(Double(opCase.flopCount) / median * 1e-9, digits: 1))
         row.show(number: "share %", fixed(100 * floor / median, digits: 0))
+        if profile {
+            row.show(number: "MB", fixed(Double(opCase.byteCount) * 1e-6, digits: 2))
+            row.show(number: "floor µs", fixed(floor * 1e6, digits: 1))
+            row.show(number: "gap µs", fixed((median - floor) * 1e6, digits: 1))
+        }
         return row
     }
 }

@@ -94,25 +94,20 @@ package struct ThroughputCommand: AsyncParsableCommand {
             var options = model.engineOptions()
             options.passTokenCount = passTokenCount
             options.weightFormat = source.weightFormat
-            try runBatches(package, device.backend, options, description, &output)
+            try runBatches(package, device, options, description, &output)
             try await runSet(package, device.backend, options, description, &output)
-            if model.profile {
-                let ceilings = try CeilingProbe(device, threadCount: model.threads?.counts.first).measure()
-                ProfileTable(try device.backend.profile(), ceilings: ceilings.rates).print(title: package.name)
-            }
         }
         try output.end()
     }
 
     private func runBatches(
-        _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
+        _ package: ModelPackage, _ device: SelectedDevice, _ options: EngineOptions, _ description: RunDescription,
         _ output: inout ResultOutput
     ) throws {
         guard let largest = batches.counts.max() else { return }
         let measurement = try BatchMeasurement(
-            package, on: backend, sequenceCount: largest,
+            package, on: device.backend, sequenceCount: largest,
             contextLength: (promptCounts.counts.max() ?? 1) + (decodeCounts.counts.max() ?? 1), options: options)
-        if model.profile { backend.setProfiling(true) }
         try output.begin("batched")
         for promptCount in promptCounts.counts {
             for decodeCount in decodeCounts.counts {
@@ -132,6 +127,20 @@ package struct ThroughputCommand: AsyncParsableCommand {
                 }
             }
         }
+        if model.profile { try printProfile(measurement, device, sequenceCount: largest) }
+    }
+
+    /// Of one more run of the largest batch, divided by its steps.
+    private func printProfile(_ measurement: BatchMeasurement, _ device: SelectedDevice, sequenceCount: Int) throws {
+        let ceilings = try CeilingProbe(device, threadCount: model.threads?.counts.first).measure()
+        let steps = decodeCounts.counts.max() ?? 1
+        device.backend.setProfiling(true)
+        _ = try measurement.run(
+            sequenceCount: sequenceCount, promptCount: 1, decodeCount: steps, sharesPrompt: false)
+        let entries = try device.backend.profile()
+        device.backend.setProfiling(false)
+        ProfileTable(entries, unit: ("step of \(sequenceCount) tokens", steps), ceilings: ceilings.rates)
+            .print(title: "decoding \(sequenceCount) sequences")
     }
 
     private func runSet(
