@@ -126,7 +126,12 @@ class PythonWorker:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(timeout=30)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            # It has nothing left to do that matters.
+            self.process.kill()
+            self.process.wait()
         path = self.log.name
         self.log.close()
         os.remove(path)

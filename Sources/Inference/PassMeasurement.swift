@@ -6,6 +6,8 @@ public import TensorCore
 public final class PassMeasurement {
     private let runner: DecoderRunner
     private var random: RandomTokens
+    /// Tokens from the start of the context whose keys and values are in the cache.
+    private var filledCount = 0
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter contextLength: the most tokens, depth included, that a measurement will reach.
@@ -19,9 +21,11 @@ public final class PassMeasurement {
         random = RandomTokens(vocabularySize: runner.model.description.vocabularySize)
     }
 
-    /// Computes `depth` tokens, untimed, and leaves them in the cache.
+    /// Sees to it that `depth` tokens are in the cache, untimed. What earlier measurements have left there serves: random
+    /// tokens at their positions.
     public func fill(depth: Int) throws {
-        try prefill(tokenCount: depth, depth: 0)
+        guard depth > filledCount else { return }
+        try prefill(tokenCount: depth - filledCount, depth: filledCount)
         try runner.backend.synchronize()
     }
 
@@ -58,6 +62,7 @@ public final class PassMeasurement {
             tokens, positions: (position..<position + tokenCount).map(Int32.init), from: position)
         if wantsLogits { batch.logitRows = [Int32(tokenCount - 1)] }
         _ = try runner.run(batch)
+        filledCount = max(filledCount, position + tokenCount)
     }
 
     private func seconds(_ body: () throws -> Void) throws -> Double {
