@@ -1,12 +1,19 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests run test check check-kernels bench format docs setup clean
+.PHONY: all build build-tests build-bench run test check check-kernels bench bench-peers bench-report format docs setup \
+	clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
 CONFIGURATION := -c release
 PROMPT ?= To be, or not
 DEVICE ?=
 ARGUMENTS ?=
-SWIFT_SOURCES := Package.swift Sources Tests
+SUITES ?=
+PEERS ?= llama transformers
+BENCH_RESULTS ?= .build/bench
+PEERS_PYTHON = $(or $(INFER_PEERS),$(HOME)/.cache/infer-bench-peers)/venv/bin/python
+comma := ,
+space := $(subst ,, )
+SWIFT_SOURCES := Package.swift Sources Tests Benchmarks
 
 all: build
 
@@ -37,8 +44,28 @@ check: setup
 check-kernels: build-tests
 	bash Tools/check_kernels.sh $(SUITES)
 
-bench: build
-	"$$(swift build $(CONFIGURATION) --show-bin-path)/infer" bench $(if $(DEVICE),--device $(DEVICE)) $(ARGUMENTS)
+build-bench: setup
+	swift build $(CONFIGURATION) --product bench
+	swift build $(CONFIGURATION) --product infer
+
+# Every suite but the comparisons, in under ten minutes on two cores. SUITES="latency ops" runs only those again.
+bench: build-bench
+	bash Benchmarks/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/bench" $(BENCH_RESULTS) $(SUITES)
+
+# Installs llama.cpp and transformers in a folder outside the repository (INFER_PEERS) and compares with them turn by turn.
+# PEERS="llama transformers-compiled ctranslate2 onnxruntime" names others; ARGUMENTS="--rounds 1 --models llama-135m" …
+bench-peers: build-bench
+	bash Benchmarks/peers/install.sh models $(if $(filter llama,$(PEERS)),llama) \
+		$(patsubst transformers-compiled,transformers,$(filter-out llama,$(PEERS)))
+	mkdir -p $(BENCH_RESULTS) && rm -f $(BENCH_RESULTS)/peers.jsonl
+	"$(PEERS_PYTHON)" Benchmarks/peers/compare.py --infer "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" \
+		--peers $(subst $(space),$(comma),$(strip $(PEERS))) --save $(BENCH_RESULTS)/peers.jsonl $(ARGUMENTS)
+
+# Benchmarks/results/MACHINE-DATE.md from what the suites have kept; runs them first where nothing is there.
+bench-report:
+	@[ -d $(BENCH_RESULTS) ] || $(MAKE) bench
+	bash Benchmarks/peers/install.sh report
+	"$(PEERS_PYTHON)" Benchmarks/report.py $(BENCH_RESULTS) Benchmarks/results
 
 format:
 	swift format format --in-place --recursive $(SWIFT_SOURCES)

@@ -23,17 +23,22 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
+    Target.Dependency.product(name: $0, package: "swift-nio")
+}
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
     name: "infer",
     products: [
         .executable(name: "infer", targets: ["InferCLI"]),
+        .executable(name: "bench", targets: ["Benchmarks"]),
         .library(name: "Inference", targets: ["Inference", "CPUBackend", "OpenCLBackend"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // L0
@@ -61,16 +66,28 @@ let package = Package(
         // L3
         layer(
             "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
-        // L4
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
+        // L4
+        layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),
         // L5
+        layer(
+            "BenchmarkKit",
+            [
+                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "TensorCore",
+                argumentParser,
+            ]),
+        layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
+        // L6
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO", "Tokenization", "JSONCore", "TensorCore",
-                argumentParser, logging,
+                "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
             swiftSettings: strict),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["CommandSupport", "BenchmarkKit", "LoadGenerator", argumentParser],
+            path: "Benchmarks/Sources", swiftSettings: strict),
         // Tests
         .target(
             name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport",
@@ -89,6 +106,13 @@ let package = Package(
                 "TensorCore", "JSONCore",
             ]),
         tests("InferCLITests", ["JSONCore", "ModelIO"]),
+        tests(
+            "BenchmarkTests",
+            [
+                "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "Models", "ModelIO",
+                "JSONCore",
+                "TensorCore", argumentParser,
+            ] + nio),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu2x

@@ -33,9 +33,11 @@ declared=$(awk '
 ' Package.swift)
 
 failures=$(
-    find Sources Tests -name '*.swift' -print | LC_ALL=C sort | while read -r file; do
-        target=${file#*/}
-        target=${target%%/*}
+    find Sources Tests Benchmarks/Sources -name '*.swift' -print | LC_ALL=C sort | while read -r file; do
+        case $file in
+            Benchmarks/*) target=Benchmarks ;;
+            *) target=${file#*/} && target=${target%%/*} ;;
+        esac
         awk -v file="$file" -v target="$target" '
             /^[ \t]*((@[a-zA-Z_()]+|public|package|internal|fileprivate|private)[ \t]+)*import[ \t]/ {
                 module = ""

@@ -22,16 +22,17 @@ report "kernels that are embedded and not there" "$(comm -23 <(echo "$embedded")
 
 # What a user or a file can cause ends in a typed error, never in a trap.
 report "fatalError, try! or as! in Sources" "$(
-    grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources --include='*.swift' | grep -vE '^[^:]+:[0-9]+: *//' || true)"
+    grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources Benchmarks --include='*.swift' |
+        grep -vE '^[^:]+:[0-9]+: *//' || true)"
 
 # Unfinished work belongs in an issue.
 report "marks of unfinished work" "$(
-    grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Kernels Tests Tools \
+    grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Kernels Tests Tools Benchmarks \
         --include='*.swift' --include='*.[ch]' --include='*.cl' --include='*.py' || true)"
 
 # An unchecked promise says why it holds, a few lines above it or right below.
 report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line" "$(
-    find Sources Tests -name '*.swift' -exec awk '
+    find Sources Tests Benchmarks -name '*.swift' -exec awk '
         function settle() { if (promise != "") print promise; promise = "" }
         FNR == 1 { settle(); safety = -99 }
         /\/\/ SAFETY[^:]*:/ { safety = FNR; promise = "" }
@@ -44,7 +45,7 @@ report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line" "$
 
 # C, OpenCL and scripts; swift format checks the Swift. Characters are counted, not bytes.
 report "lines longer than 120 characters" "$(
-    find Kernels Sources Tools .ci -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' \) \
+    find Kernels Sources Tools Benchmarks .ci -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' \) \
         -exec env LC_ALL=C.UTF-8 grep -nHE '^.{121,}$' {} + | cut -c1-100 || true)"
 
 [ "$failed" -eq 0 ] && echo "rules: kept"

@@ -7,6 +7,8 @@ public struct SelectedDevice: Sendable {
     public let backend: any Backend
     /// For example `device: cpu (2 threads, avx512)`.
     public let summary: String
+    /// Whether it computes on the processor that this program runs on, so that both share memory and caches.
+    public let isHostProcessor: Bool
 }
 
 /// Makes the backend that a choice names.
@@ -32,6 +34,26 @@ public enum DeviceSelection {
             }
             return try opencl(device, options)
         }
+    }
+
+    /// The same, with the kernels where the variables of an environment say.
+    public static func makeBackend(
+        _ choice: DeviceChoice, threadCount: Int? = nil, environment: [String: String]
+    ) throws -> SelectedDevice {
+        try makeBackend(choice, threadCount: threadCount, options: OpenCLOptions(environment: environment))
+    }
+
+    /// The CPU backend with OpenBLAS for FP32 products of many tokens, whatever the processor: what others are measured by.
+    /// - Throws: `BackendError.libraryMissing` where OpenBLAS is not installed.
+    public static func makeBLASBackend(threadCount: Int? = nil) throws -> SelectedDevice {
+        let backend = try CPUBackend(threadCount: threadCount, matrixLibrary: .openBLAS)
+        return SelectedDevice(backend: backend, summary: "device: \(backend.summary)", isHostProcessor: true)
+    }
+
+    /// `--device` values of everything that is here: the CPU backend and each OpenCL device that can run kernels.
+    public static func availableChoices() -> [DeviceChoice] {
+        let devices = (try? OpenCLDevice.all()) ?? []
+        return [.cpu] + devices.indices.filter { devices[$0].isUsable }.map { .opencl(index: $0) }
     }
 
     /// The first GPU or accelerator, else the CPU backend; the summary says why the latter.
@@ -61,12 +83,14 @@ public enum DeviceSelection {
     private static func cpu(_ threadCount: Int?, because reason: String? = nil) throws -> SelectedDevice {
         let backend = try CPUBackend(threadCount: threadCount)
         return SelectedDevice(
-            backend: backend, summary: "device: \(backend.summary)" + (reason.map { " (\($0))" } ?? ""))
+            backend: backend, summary: "device: \(backend.summary)" + (reason.map { " (\($0))" } ?? ""),
+            isHostProcessor: true)
     }
 
     private static func opencl(_ device: OpenCLDevice, _ options: OpenCLOptions) throws -> SelectedDevice {
         let backend = try OpenCLBackend(device: device, options: options)
-        return SelectedDevice(backend: backend, summary: "device: \(backend.summary)")
+        return SelectedDevice(
+            backend: backend, summary: "device: \(backend.summary)", isHostProcessor: device.kind == .cpu)
     }
 }
 

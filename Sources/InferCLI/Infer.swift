@@ -1,5 +1,6 @@
 import ArgumentParser
-import Glibc
+import BenchmarkKit
+import CommandSupport
 
 /// The root command. Human output goes to standard output, logs and errors to standard error.
 struct Infer: AsyncParsableCommand {
@@ -15,25 +16,11 @@ struct Infer: AsyncParsableCommand {
 
     private static let commands: [any ParsableCommand.Type] = [
         GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
-        DevicesCommand.self, BenchCommand.self, PerplexityCommand.self, QuantizeCommand.self,
+        DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
     ]
 }
 
 @main
 enum EntryPoint {
-    static func main() async {
-        // A reader that closes our output early (`infer … | head`) must end us through a failed write, not a signal.
-        signal(SIGPIPE, SIG_IGN)
-        do {
-            try CommandArguments.checkEncoding()
-            var command = try Infer.parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
-            }
-        } catch {
-            exit(ErrorReport(error).deliver())
-        }
-    }
+    static func main() async { await CommandEntry.run(Infer.self) }
 }

@@ -29,7 +29,7 @@ public struct ModelPackage: Sendable {
             tokenizer: try location.existingFile("tokenizer.json").map { _ in try Tokenizer(folder: location.folder) })
     }
 
-    init(
+    package init(
         name: String, configuration: ModelConfiguration, checkpoint: Checkpoint, generation: GenerationConfiguration,
         tokenizer: Tokenizer?
     ) {

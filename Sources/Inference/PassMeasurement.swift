@@ -5,8 +5,9 @@ public import TensorCore
 /// llama.cpp's `llama-bench` takes.
 public final class PassMeasurement {
     private let runner: DecoderRunner
-    private let vocabularySize: UInt64
-    private var state: UInt64 = 0x2545_F491_4F6C_DD1D
+    private var random: RandomTokens
+    /// Tokens from the start of the context whose keys and values are in the cache.
+    private var filledCount = 0
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter contextLength: the most tokens, depth included, that a measurement will reach.
@@ -17,12 +18,14 @@ public final class PassMeasurement {
         options.cacheTokenCount = contextLength
         options.sequenceCount = 1
         runner = try package.makeRunner(on: backend, options: options, logitRowCount: 1)
-        vocabularySize = UInt64(runner.model.description.vocabularySize)
+        random = RandomTokens(vocabularySize: runner.model.description.vocabularySize)
     }
 
-    /// Computes `depth` tokens, untimed, and leaves them in the cache.
+    /// Sees to it that `depth` tokens are in the cache, untimed. What earlier measurements have left there serves: random
+    /// tokens at their positions.
     public func fill(depth: Int) throws {
-        try prefill(tokenCount: depth, depth: 0)
+        guard depth > filledCount else { return }
+        try prefill(tokenCount: depth - filledCount, depth: filledCount)
         try runner.backend.synchronize()
     }
 
@@ -54,11 +57,12 @@ public final class PassMeasurement {
     }
 
     private func pass(tokenCount: Int, at position: Int, wantsLogits: Bool) throws {
-        let tokens = (0..<tokenCount).map { _ in nextToken() }
+        let tokens = (0..<tokenCount).map { _ in random.next() }
         var batch = runner.singleBatch(
             tokens, positions: (position..<position + tokenCount).map(Int32.init), from: position)
         if wantsLogits { batch.logitRows = [Int32(tokenCount - 1)] }
         _ = try runner.run(batch)
+        filledCount = max(filledCount, position + tokenCount)
     }
 
     private func seconds(_ body: () throws -> Void) throws -> Double {
@@ -67,9 +71,16 @@ public final class PassMeasurement {
         try runner.backend.synchronize()
         return (ContinuousClock.now - start).seconds
     }
+}
 
-    /// xorshift64*: tokens need only differ.
-    private func nextToken() -> Int32 {
+/// Token ids that need only differ. (xorshift64*: Vigna, 2016)
+struct RandomTokens {
+    private let vocabularySize: UInt64
+    private var state: UInt64 = 0x2545_F491_4F6C_DD1D
+
+    init(vocabularySize: Int) { self.vocabularySize = UInt64(vocabularySize) }
+
+    mutating func next() -> Int32 {
         state ^= state >> 12
         state ^= state << 25
         state ^= state >> 27

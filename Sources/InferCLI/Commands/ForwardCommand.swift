@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Inference
 import Logging
 import ModelIO

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Inference
 import JSONCore
 import ModelIO

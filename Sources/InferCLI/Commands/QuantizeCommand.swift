@@ -1,4 +1,5 @@
 public import ArgumentParser
+import CommandSupport
 import Inference
 import Logging
 public import ModelIO

@@ -1,3 +1,4 @@
+import CommandSupport
 import JSONCore
 
 /// The lines of a text that holds one JSON value a line, with their numbers from 1. A last newline ends the last line and

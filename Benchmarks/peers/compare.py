@@ -1,0 +1,172 @@
+"""Runs this engine and a peer turn by turn on the same weights and prints the ratio of each pair of runs.
+
+usage: compare.py --infer BINARY [--peers llama,transformers,…] [--models …] [--formats …] [--rounds 3] [--save FILE]
+
+Before anything is timed both continue the same prompt greedily and must agree. A ratio over 1 means that infer is faster.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+import engines
+import make_model
+from engines import EngineError, warn
+
+FOLDER = os.environ.get("INFER_PEERS") or os.path.expanduser("~/.cache/infer-bench-peers")
+PYTHON = os.path.join(FOLDER, "venv/bin/python")
+LLAMA = os.environ.get("INFER_LLAMA_BIN") or os.path.join(FOLDER, "llama/bin")
+MODELS = os.environ.get("INFER_BENCH_MODELS") or os.path.join(FOLDER, "models")
+# By name: what llama-quantize calls it, and how many of the greedy tokens must agree. Engines round activations in their
+# own ways, so with weights of fewer bits they part at the first near tie; one token of 50,000 that agrees is no accident.
+FORMATS = {"f32": (None, 16), "bf16": ("BF16", 1), "q8_0": ("Q8_0", 1), "q4_0": ("Q4_0", 1), "q4_k_m": ("Q4_K_M", 1)}
+PEERS = ["llama", "transformers", "transformers-compiled", "ctranslate2", "onnxruntime"]
+GREEDY = 16
+# Single bytes, which the vocabulary has as its first tokens: words would need merges. The next is tried where one ends in
+# a near tie.
+PROMPTS = [b"To be or not to be", b"All the world is a stage", b"Now is the winter"]
+
+
+def model_folder(name):
+    folder = os.path.join(MODELS, name)
+    if not os.path.exists(os.path.join(folder, "hf/tokenizer.json")):
+        warn(f"making {name} in {folder}")
+        subprocess.run([PYTHON, make_model.__file__, name, folder], check=True)
+    return folder
+
+
+def gguf(name, form):
+    path = os.path.join(model_folder(name), f"model-{form}.gguf")
+    if not os.path.exists(path):
+        source = os.path.join(model_folder(name), "model-f32.gguf")
+        engines.run([os.path.join(LLAMA, "llama-quantize"), source, path + ".part", FORMATS[form][0]])
+        os.rename(path + ".part", path)
+    return path
+
+
+def pair(peer, name, form, arguments):
+    """Both engines for one model and format, or None where the peer has no such format."""
+    threads = arguments.threads
+    folder = os.path.join(model_folder(name), "hf")
+    if peer == "llama":
+        path = gguf(name, form)
+        tokens = make_model.vocabulary(make_model.SHAPES[name]["vocab"])
+        return (engines.Infer(arguments.infer, path, threads, arguments.device),
+                engines.LlamaCpp(LLAMA, path, threads, tokens))
+    if peer.startswith("transformers") and form in ("f32", "bf16"):
+        dtype = {"f32": "float32", "bf16": "bfloat16"}[form]
+        extra = ["compiled"] if peer.endswith("compiled") else []
+        worker = lambda: engines.PythonWorker(
+            peer, PYTHON, "worker_transformers.py", [folder, threads, dtype, *extra], threads)
+    elif peer == "ctranslate2" and form == "f32":
+        dtype = "float32"
+        worker = lambda: engines.PythonWorker(
+            peer, PYTHON, "worker_ctranslate2.py", [folder, threads, "float32"], threads)
+    elif peer == "onnxruntime" and form == "f32" and make_model.SHAPES[name]["arch"] == "llama":
+        dtype = "float32"
+        worker = lambda: engines.PythonWorker(
+            peer, PYTHON, "worker_onnxruntime.py", [folder, threads, "fp32"], threads)
+    else:
+        return None
+    return engines.Infer(arguments.infer, folder, threads, arguments.device, ["--dtype", dtype]), worker()
+
+
+def agreeing(ours, theirs, form):
+    """How many of the first greedy tokens are the same. Raises where they are too few."""
+    for text in PROMPTS:
+        a, b = ours.greedy(list(text), GREEDY), theirs.greedy(list(text), GREEDY)
+        same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+        if same >= FORMATS[form][1]:
+            return same
+    raise EngineError(f"the greedy tokens part after {same}: infer {a[:same + 2]}, {theirs.name} {b[:same + 2]}")
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def compare(peer, name, form, arguments):
+    engines_of_pair = pair(peer, name, form, arguments)
+    if engines_of_pair is None:
+        return None
+    ours, theirs = engines_of_pair
+    try:
+        same = agreeing(ours, theirs, form)
+        rounds = []
+        for _ in range(arguments.rounds):
+            a = ours.measure(arguments.prompt, arguments.decode)
+            b = theirs.measure(arguments.prompt, arguments.decode)
+            rounds.append((a, b))
+            warn(f"{peer} {name} {form}: pp {a[0]:.1f} / {b[0]:.1f} = {a[0] / b[0]:.2f}, "
+                 f"tg {a[1]:.1f} / {b[1]:.1f} = {a[1] / b[1]:.2f}")
+    finally:
+        theirs.close()
+    columns = {"suite": "peers", "peer": peer, "model_shape": name, "format": form, "device": arguments.device,
+               "n_threads": arguments.threads, "n_prompt": arguments.prompt, "n_gen": arguments.decode,
+               "greedy_same": same}
+    for index, test in enumerate(("pp", "tg")):
+        columns[f"{test}_infer"] = [a[index] for a, _ in rounds]
+        columns[f"{test}_peer"] = [b[index] for _, b in rounds]
+        columns[f"{test}_ratio"] = [a[index] / b[index] for a, b in rounds]
+    return columns
+
+
+def markdown(row):
+    cells = [row["peer"], row["model_shape"], row["format"], f"{row['greedy_same']} of {GREEDY}"]
+    for test in ("pp", "tg"):
+        cells += [f"{statistics.median(row[test + '_infer']):.1f}", f"{statistics.median(row[test + '_peer']):.1f}",
+                  spread(row[test + "_ratio"])]
+    return "| " + " | ".join(cells) + " |"
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--infer", required=True, help="the binary")
+    parser.add_argument("--peers", default="llama,transformers", help=",".join(PEERS))
+    parser.add_argument("--models", default="gpt2-124m,llama-135m", help=",".join(make_model.SHAPES))
+    parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("-p", "--prompt", type=int, default=512)
+    parser.add_argument("-n", "--decode", type=int, default=32)
+    parser.add_argument("-t", "--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--save", help="appends a row a comparison, one JSON object a line")
+    arguments = parser.parse_args()
+    for option, known in (("peers", PEERS), ("models", make_model.SHAPES), ("formats", FORMATS)):
+        names = getattr(arguments, option).split(",")
+        unknown = [n for n in names if n not in known]
+        if unknown:
+            print(f"error: --{option} names '{unknown[0]}'; there are {', '.join(known)}", file=sys.stderr)
+            sys.exit(64)
+        setattr(arguments, option, names)
+    return arguments
+
+
+def main():
+    arguments = parse()
+    failures = []
+    print("| peer | model | format | same greedy tokens | pp infer t/s | pp peer t/s | pp ratio | tg infer t/s "
+          "| tg peer t/s | tg ratio |\n| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |", flush=True)
+    for peer in arguments.peers:
+        for name in arguments.models:
+            for form in arguments.formats:
+                try:
+                    row = compare(peer, name, form, arguments)
+                except (EngineError, OSError, subprocess.SubprocessError) as error:
+                    failures.append(f"{peer} {name} {form}: {error}")
+                    warn(failures[-1])
+                    continue
+                if row is None:
+                    continue
+                print(markdown(row), flush=True)
+                if arguments.save:
+                    with open(arguments.save, "a") as file:
+                        file.write(json.dumps(row) + "\n")
+    if failures:
+        print(f"error: {len(failures)} comparisons failed; the first: {failures[0]}", file=sys.stderr)
+        sys.exit(1)
+
+
+main()

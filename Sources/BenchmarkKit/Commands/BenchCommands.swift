@@ -1,0 +1,42 @@
+package import ArgumentParser
+
+/// `infer bench`, and what the executable `bench` adds a load generator to: the suites that measure this engine.
+package struct BenchCommands: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measures speed; without a suite: latency, as llama-bench does.",
+        discussion: """
+            `infer bench -p 512 -n 128` is `infer bench latency -p 512 -n 128`; `infer bench latency --help` lists its
+            options. Benchmarks/README.md says how each figure is defined.
+            """,
+        subcommands: suites, defaultSubcommand: LatencyCommand.self)
+
+    /// The suites that both executables have.
+    package static let suites: [any ParsableCommand.Type] = [
+        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, CountsCommand.self,
+    ]
+
+    package init() {}
+}
+
+/// What a suite refuses, or finds wrong.
+package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible {
+    case unknownOp(name: String, known: [String])
+    case wrongOutput(cases: [String], worst: String)
+    case countsDiffer([String])
+    case noReferenceModels(path: String)
+    case noDevice
+
+    package var description: String {
+        switch self {
+        case .unknownOp(let name, let known): "op '\(name)' is not known; known: \(known.joined(separator: ", "))"
+        case .wrongOutput(let cases, let worst):
+            "\(cases.count) of the measured ops computed something else than the reference: \(worst)"
+        case .countsDiffer(let lines):
+            "\(lines.count) counts differ from the baseline: \(lines.joined(separator: "; ")); if that is meant, "
+                + "write it anew with --update"
+        case .noReferenceModels(let path):
+            "\(path): has no folder of a reference model with a config.json; name one with --models"
+        case .noDevice: "no device is left to measure"
+        }
+    }
+}

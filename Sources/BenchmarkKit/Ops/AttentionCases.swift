@@ -1,0 +1,167 @@
+import CommandSupport
+import Foundation
+internal import ModelIO
+internal import TensorCore
+
+/// Attention of one sequence over the paged cache: decoding at several contexts, and prompts.
+///
+/// Legend: `T` query tokens, `C` tokens of context, `H`, `KH` heads, `D` elements a head, `L` tokens a block.
+struct AttentionCases {
+    static func groups(
+        _ shape: ModelShape, cacheTypes: [DType], tokenCounts: [Int], contextLengths: [Int]
+    ) -> [OpGroup] {
+        let limit = shape.maxContextLength
+        // One token at each context; each prompt alone and, where it is long, at the end of each context.
+        var sizes = contextLengths.filter { $0 <= limit }.map { (tokens: 1, context: $0) }
+        for tokens in tokenCounts where tokens > 1 && tokens <= limit {
+            sizes.append((tokens, tokens))
+            sizes += contextLengths.filter { $0 > tokens && $0 <= limit && tokens >= 512 }.map { (tokens, $0) }
+        }
+        return cacheTypes.flatMap { dtype in
+            sizes.map { size in
+                OpGroup(op: "attention") { context in
+                    [try AttentionCase(shape, dtype, tokens: size.tokens, length: size.context, context).prepare()]
+                }
+            }
+        }
+    }
+}
+
+private struct AttentionCase {
+    private static let blockSize = 16
+
+    let shape: ModelShape
+    let dtype: DType
+    let tokenCount: Int
+    let contextLength: Int
+    let context: OpContext
+    private let blockCount: Int
+    private let copyCount: Int
+    private let keys: HostAllocation
+    private let values: HostAllocation
+    /// One row of block numbers a copy.
+    private let tables: [[Int32]]
+
+    init(_ shape: ModelShape, _ dtype: DType, tokens: Int, length: Int, _ context: OpContext) throws {
+        self.shape = shape
+        self.dtype = dtype
+        self.context = context
+        tokenCount = tokens
+        contextLength = length
+        blockCount = (length + Self.blockSize - 1) / Self.blockSize
+        let planeByteCount =
+            blockCount * Self.blockSize * shape.keyValueHeadCount * shape.headSize * dtype.byteCount
+        // Prompts are bound by arithmetic; only decoding must find its context outside the caches.
+        copyCount = tokens > 1 ? 1 : context.copies(byteCount: 2 * planeByteCount)
+        keys = HostAllocation(byteCount: copyCount * planeByteCount)
+        values = HostAllocation(byteCount: copyCount * planeByteCount)
+        let format: WeightFormat = dtype == .float32 ? .float32 : dtype == .float16 ? .float16 : .bfloat16
+        RandomWeight.fill(keys, format: format, scale: 1, seed: 31)
+        RandomWeight.fill(values, format: format, scale: 1, seed: 32)
+        var random = RandomNumbers(seed: 33)
+        // Blocks of a context lie anywhere.
+        let blocks = (0..<Int32(copyCount * blockCount)).shuffled(using: &random)
+        let size = blockCount
+        tables = (0..<copyCount).map { Array(blocks[$0 * size..<($0 + 1) * size]) }
+    }
+
+    func prepare() throws -> PreparedOp {
+        let backend = context.backend
+        let width = shape.headCount * shape.headSize
+        try context.reserve(
+            tokens: tokenCount, context: contextLength, features: width, inputs: width, heads: shape.headCount,
+            headSize: shape.headSize)
+        let extents: Shape = [copyCount * blockCount, shape.keyValueHeadCount, Self.blockSize, shape.headSize]
+        let cache = KVCacheLayer(
+            keys: try backend.makeTensor(dtype, extents), values: try backend.makeTensor(dtype, extents))
+        try backend.write(UnsafeRawBufferPointer(keys.pointer), to: cache.keys)
+        try backend.write(UnsafeRawBufferPointer(values.pointer), to: cache.values)
+        var random = RandomNumbers(seed: 34)
+        let queries = random.floats(tokenCount * width, scale: 1.5)
+        let query = try backend.makeTensor(queries, [tokenCount, width])
+        let output = try backend.makeTensor(.float32, [tokenCount, width])
+        let batches = try tables.map(batch)
+        let parameters = AttentionParameters(
+            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot())
+        func call(_ index: Int) throws {
+            try backend.attention(
+                query: query, cache: cache, batch: batches[index % batches.count], parameters: parameters,
+                into: output)
+        }
+        return PreparedOp(
+            opCase: opCase, call: call,
+            error: {
+                try call(0)
+                return sampledError(try backend.readFloats(output), queries: queries)
+            },
+            tolerance: dtype == .float32 ? 1e-9 : 1e-5, rates: context.ceilings.rates(for: .float32))
+    }
+
+    private var opCase: OpCase {
+        let rowCount = contextLength * shape.keyValueHeadCount * shape.headSize
+        let width = shape.headCount * shape.headSize
+        // Query `i` sees all before the prompt, and `i + 1` of the prompt.
+        let visible = tokenCount * (contextLength - tokenCount) + tokenCount * (tokenCount + 1) / 2
+        return OpCase(
+            op: "attention", shape: shape.name,
+            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)",
+            format: dtype.rawValue, tokenCount: tokenCount, contextLength: contextLength,
+            byteCount: 2 * rowCount * dtype.byteCount + 2 * 4 * tokenCount * width, flopCount: 4 * visible * width)
+    }
+
+    private func batch(_ table: [Int32]) throws -> AttentionBatch {
+        let backend = context.backend
+        return AttentionBatch(
+            queryOffsets: try backend.makeTensor([0, Int32(tokenCount)], [2]),
+            contextLengths: try backend.makeTensor([Int32(contextLength)], [1]),
+            blockTables: try backend.makeTensor(table, [1, table.count]), tokenCount: tokenCount,
+            maxQueryCount: tokenCount, maxContextLength: contextLength)
+    }
+
+    /// Of four heads of tokens.
+    private func sampledError(_ found: [Float], queries: [Float]) -> Double {
+        var error = SampledError()
+        var random = RandomNumbers(seed: 35)
+        for _ in 0..<4 {
+            let token = Int(random.next() % UInt64(tokenCount))
+            let head = Int(random.next() % UInt64(shape.headCount))
+            let start = (token * shape.headCount + head) * shape.headSize
+            let expected = attend(Array(queries[start..<start + shape.headSize]), token: token, head: head)
+            for (index, value) in expected.enumerated() { error.add(found[start + index], expected: value) }
+        }
+        return error.value
+    }
+
+    private func attend(_ query: [Float], token: Int, head: Int) -> [Double] {
+        let keyHead = head / (shape.headCount / shape.keyValueHeadCount)
+        let count = contextLength - tokenCount + token + 1
+        let scale = 1 / Double(shape.headSize).squareRoot()
+        let scores = (0..<count).map { position in
+            zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
+        }
+        let largest = scores.max() ?? 0
+        let weights = scores.map { exp($0 - largest) }
+        let sum = weights.reduce(0, +)
+        var result = [Double](repeating: 0, count: shape.headSize)
+        for (position, weight) in weights.enumerated() {
+            for (index, value) in row(values, position, keyHead).enumerated() {
+                result[index] += weight / sum * Double(value)
+            }
+        }
+        return result
+    }
+
+    /// A key or value of the first copy.
+    private func row(_ plane: HostAllocation, _ position: Int, _ head: Int) -> [Float] {
+        let (block, offset) = position.quotientAndRemainder(dividingBy: Self.blockSize)
+        let index = (Int(tables[0][block]) * shape.keyValueHeadCount + head) * Self.blockSize + offset
+        let size = shape.headSize
+        return [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
+            guard let output = buffer.baseAddress, let start = plane.pointer.baseAddress,
+                let type = StoredType(dtype)
+            else { return }
+            _ = ElementConversion.decode(start + index * size * dtype.byteCount, type, count: size, into: output)
+            initialized = size
+        }
+    }
+}

@@ -1,0 +1,163 @@
+package import ArgumentParser
+import CommandSupport
+import Devices
+import Inference
+import Models
+import TensorCore
+
+/// `bench throughput`: many sequences at once.
+package struct ThroughputCommand: AsyncParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "throughput",
+        abstract: "Many sequences at once: llama.cpp's batched-bench, and sets of mixed lengths.",
+        discussion: """
+            First each number of sequences in --batches: every prompt, then decoding in step, with separate prompts or
+            one that all share (--prompts). Then --requests requests of mixed lengths through the engine's scheduler.
+            """)
+
+    /// Which prompts the sequences of a batch have.
+    enum Prompts: String, ExpressibleByArgument, CaseIterable {
+        case separate, shared, both
+
+        var sharing: [Bool] {
+            switch self {
+            case .separate: [false]
+            case .shared: [true]
+            case .both: [false, true]
+            }
+        }
+    }
+
+    @Option(name: [.customShort("p"), .customLong("n-prompt")], help: "Tokens of each prompt.")
+    var promptCounts = CountList([128])
+
+    @Option(name: [.customShort("n"), .customLong("n-gen")], help: "Tokens that each sequence decodes.")
+    var decodeCounts = CountList([32])
+
+    @Option(help: "Sequences at once.")
+    var batches = CountList([1, 2, 4, 8, 16, 32, 64])
+
+    @Option(help: "separate, shared or both.")
+    var prompts = Prompts.both
+
+    @Option(name: [.customShort("b"), .customLong("batch-size")], help: "Most tokens of one pass.")
+    var passTokenCount = 512
+
+    @Option(help: "Requests of the mixed set; 0 leaves it out.")
+    var requests = 32
+
+    @Option(help: "Shortest and longest prompt of the mixed set.")
+    var promptRange = CountList([16, 256])
+
+    @Option(help: "Shortest and longest output of the mixed set.")
+    var outputRange = CountList([8, 64])
+
+    @Option(help: "Sequences that the engine runs at once in the mixed set.")
+    var maxSequences = 16
+
+    @Option(help: "Draws the lengths of the mixed set.")
+    var seed: UInt64 = 0
+
+    @OptionGroup var results: ResultOptions
+    @OptionGroup(title: "Model") var model: ModelOptions
+    @OptionGroup(title: "Random models") var models: BenchModelOptions
+
+    package init() {}
+
+    package func validate() throws {
+        try model.validate()
+        _ = try models.sources(model)
+        try OptionRange.check("--batch-size", passTokenCount, in: 1...65_536)
+        try OptionRange.check("--requests", requests, in: 0...100_000)
+        try OptionRange.check("--max-sequences", maxSequences, in: 1...4096)
+        for count in batches.counts { try OptionRange.check("--batches", count, in: 1...4096) }
+        for count in promptCounts.counts { try OptionRange.check("--n-prompt", count, in: 1...(1 << 20)) }
+        for count in decodeCounts.counts { try OptionRange.check("--n-gen", count, in: 1...(1 << 20)) }
+        for (name, range) in [("--prompt-range", promptRange), ("--output-range", outputRange)] {
+            guard range.counts.count == 2, range.counts[0] >= 1, range.counts[0] <= range.counts[1] else {
+                throw ValidationError("\(name) is \(range.defaultValueDescription), expected two lengths as 16,256")
+            }
+            try OptionRange.check(name, range.counts[1], in: 1...(1 << 20))
+        }
+    }
+
+    package func run() async throws {
+        var output = try ResultOutput(results)
+        for source in try models.sources(model) {
+            let package = try source.open()
+            let device = try model.makeDevice(threadCount: model.threads?.counts.first)
+            var description = try RunDescription(source, package)
+            description.backend = device.backend.summary
+            description.threadCount = model.threads?.counts.first ?? 0
+            description.passTokenCount = passTokenCount
+            description.cacheFormat = model.cacheFormat.rawValue
+            var options = model.engineOptions()
+            options.passTokenCount = passTokenCount
+            options.weightFormat = source.weightFormat
+            try runBatches(package, device, options, description, &output)
+            try await runSet(package, device.backend, options, description, &output)
+        }
+        try output.end()
+    }
+
+    private func runBatches(
+        _ package: ModelPackage, _ device: SelectedDevice, _ options: EngineOptions, _ description: RunDescription,
+        _ output: inout ResultOutput
+    ) throws {
+        guard let largest = batches.counts.max() else { return }
+        let measurement = try BatchMeasurement(
+            package, on: device.backend, sequenceCount: largest,
+            contextLength: (promptCounts.counts.max() ?? 1) + (decodeCounts.counts.max() ?? 1), options: options)
+        try output.begin("batched")
+        for promptCount in promptCounts.counts {
+            for decodeCount in decodeCounts.counts {
+                // Kernels are compiled and weights read before the first row.
+                _ = try measurement.run(
+                    sequenceCount: 1, promptCount: promptCount, decodeCount: 1, sharesPrompt: false)
+                for sharesPrompt in prompts.sharing {
+                    for count in batches.counts {
+                        let times = try measurement.run(
+                            sequenceCount: count, promptCount: promptCount, decodeCount: decodeCount,
+                            sharesPrompt: sharesPrompt)
+                        let row = BatchRow(
+                            promptCount: promptCount, decodeCount: decodeCount, sequenceCount: count,
+                            sharesPrompt: sharesPrompt, times: times)
+                        try output.write(row.row(description))
+                    }
+                }
+            }
+        }
+        if model.profile { try printProfile(measurement, device, sequenceCount: largest) }
+    }
+
+    /// Of one more run of the largest batch, divided by its steps.
+    private func printProfile(_ measurement: BatchMeasurement, _ device: SelectedDevice, sequenceCount: Int) throws {
+        let ceilings = try CeilingProbe(device, threadCount: model.threads?.counts.first).measure()
+        let steps = decodeCounts.counts.max() ?? 1
+        device.backend.setProfiling(true)
+        _ = try measurement.run(
+            sequenceCount: sequenceCount, promptCount: 1, decodeCount: steps, sharesPrompt: false)
+        let entries = try device.backend.profile()
+        device.backend.setProfiling(false)
+        ProfileTable(entries, unit: ("step of \(sequenceCount) tokens", steps), ceilings: ceilings.rates)
+            .print(title: "decoding \(sequenceCount) sequences")
+    }
+
+    private func runSet(
+        _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
+        _ output: inout ResultOutput
+    ) async throws {
+        guard requests > 0 else { return }
+        let set = OfflineSet(
+            count: requests, prompts: promptRange.counts[0]...promptRange.counts[1],
+            outputs: outputRange.counts[0]...outputRange.counts[1], seed: seed)
+        var options = options
+        options.contextLength = set.longest
+        options.sequenceCount = maxSequences
+        options.cacheTokenCount = maxSequences * (set.longest + options.blockSizeInTokens)
+        let engine = try await Engine(package, on: backend, options: options)
+        try output.begin("offline")
+        let result = try await set.run(on: engine)
+        try output.write(set.row(result, description, sequenceCount: maxSequences))
+    }
+}

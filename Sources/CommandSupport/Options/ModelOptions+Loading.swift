@@ -1,0 +1,44 @@
+package import Devices
+import Foundation
+package import Inference
+import Logging
+package import TensorCore
+
+/// What every command that runs a model does with its options.
+extension ModelOptions {
+    /// The model's files; the bundled model where none is named.
+    package func openPackage() throws -> ModelPackage {
+        try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+    }
+
+    /// Starts the device, with the one number of threads that was given, and tells which it is.
+    package func makeBackend() throws -> any Backend {
+        if let counts = threads?.counts, counts.count > 1 {
+            throw CommandError.unsupported(
+                option: "--threads", value: counts.map(String.init).joined(separator: ","),
+                reason: "only bench takes several; give one")
+        }
+        return try makeBackend(threadCount: threads?.counts.first)
+    }
+
+    /// Starts the device and tells which it is.
+    package func makeBackend(threadCount: Int?) throws -> any Backend {
+        try makeDevice(threadCount: threadCount).backend
+    }
+
+    /// Starts the device and tells which it is.
+    package func makeDevice(threadCount: Int?) throws -> SelectedDevice {
+        let selected = try DeviceSelection.makeBackend(
+            device, threadCount: threadCount, environment: ProcessInfo.processInfo.environment)
+        logger.notice("\(selected.summary)")
+        return selected
+    }
+
+    /// - Parameter defaultPrecision: that of products where `--precision` is left out.
+    package func engineOptions(defaultPrecision: MatmulPrecision = .automatic) -> EngineOptions {
+        EngineOptions(
+            contextLength: contextLength, weightFormat: dtype?.format,
+            precision: precision?.precision ?? defaultPrecision,
+            cacheType: cacheFormat.dtype)
+    }
+}

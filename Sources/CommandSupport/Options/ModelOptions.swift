@@ -1,0 +1,82 @@
+package import ArgumentParser
+package import Devices
+package import Logging
+import TensorCore
+
+/// The options of every command that runs a model.
+package struct ModelOptions: ParsableArguments {
+    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
+    package var model: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to run: auto, cpu, opencl or opencl:N, with N as `infer devices` counts.",
+            discussion: "auto takes the first GPU or accelerator that OpenCL shows, else the CPU."),
+        completion: .list(["auto", "cpu", "opencl"]))
+    package var device: DeviceChoice = .auto
+
+    @Option(help: "Number format of the weights; left out, as they are stored.")
+    package var dtype: WeightFormatArgument?
+
+    @Option(
+        help: ArgumentHelp(
+            "How exact products are: highest, high or medium; left out, highest for FP32 weights, fastest for others.",
+            discussion: """
+                highest keeps activations in FP32. For FP32 weights, high allows sums of two BF16 and medium plain BF16, \
+                where the device is faster at it.
+                """))
+    package var precision: PrecisionArgument?
+
+    @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
+    package var cacheFormat: CacheFormatArgument = .float32
+
+    @Option(
+        help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
+    package var lora: [String] = []
+
+    @Option(
+        name: [.customShort("t"), .long], parsing: .unconditional,
+        help: "Threads of the CPU backend; left out, one a core. `bench` takes several, as 1,2.")
+    package var threads: CountList?
+
+    @Option(
+        name: .customLong("ctx"), parsing: .unconditional,
+        help: "Tokens that the context holds; left out, what the model was made for.")
+    package var contextLength: Int?
+
+    @Flag(help: "Print a table of every kernel's launches and times at the end.")
+    package var profile = false
+
+    @Flag(help: "Log what happens while loading and running.")
+    package var verbose = false
+
+    package init() {}
+
+    package func validate() throws {
+        for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
+        try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
+        if let adapter = lora.first {
+            throw CommandError.unsupported(
+                option: "--lora", value: adapter,
+                reason: "this version reads no adapters; merge it into the model's weights")
+        }
+    }
+
+    package var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
+}
+
+/// What `--model` means, for every command that takes it.
+package enum ModelArgument {
+    package static let help = ArgumentHelp(
+        "A Hugging Face folder, a .safetensors or a .gguf file; left out, the bundled model.", valueName: "path")
+}
+
+/// Checks numbers that the command line gives before anything is loaded.
+package enum OptionRange {
+    package static func check<Number: Comparable>(
+        _ name: String, _ value: Number?, in range: ClosedRange<Number>
+    ) throws {
+        guard let value, !range.contains(value) else { return }
+        throw ValidationError("\(name) is \(value), expected \(range.lowerBound) to \(range.upperBound)")
+    }
+}
