@@ -1,3 +1,4 @@
+import CommandSupport
 import Glibc
 
 /// Progress on standard error: a bar that redraws itself on a terminal, and a plain line now and then elsewhere.
