@@ -44,6 +44,8 @@ let package = Package(
         .target(
             name: "CPUKernels", cSettings: strictC,
             linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(
+            name: "QuantizationKernels", cSettings: strictC, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
@@ -51,13 +53,14 @@ let package = Package(
         // L1
         layer("CPUBackend", ["TensorCore", "CPUKernels", "COpenBLAS"]),
         layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
-        layer("ModelIO", ["TensorCore", "JSONCore"]),
+        layer("ModelIO", ["TensorCore", "JSONCore", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
         // L3
-        layer("Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "BundledModel"]),
+        layer(
+            "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
         // L4
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L5

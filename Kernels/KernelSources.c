@@ -72,6 +72,12 @@ static const char attention_attention_gpu[] = {
 static const char attention_attention_merge[] = {
 #embed "attention/attention_merge.cl"
     , 0};
+static const char experts_combine_experts[] = {
+#embed "experts/combine_experts.cl"
+    , 0};
+static const char experts_matmul_experts[] = {
+#embed "experts/matmul_experts.cl"
+    , 0};
 static const char matmul_lanes_cpu[] = {
 #embed "matmul/lanes_cpu.cl"
     , 0};
@@ -104,6 +110,8 @@ static const kernel_source sources[] = {
     SOURCE(attention_attention_prefill_cpu, "attention/attention_prefill_cpu.cl"),
     SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
     SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
+    SOURCE(experts_combine_experts, "experts/combine_experts.cl"),
+    SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
     SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),

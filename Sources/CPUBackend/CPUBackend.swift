@@ -61,6 +61,7 @@ public final class CPUBackend: Backend {
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
     nonisolated(unsafe) private var collected = CPUProfile()
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
+    nonisolated(unsafe) private(set) var expertScratch: ExpertScratch?
 
     /// - Parameters:
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
@@ -126,7 +127,7 @@ public final class CPUBackend: Backend {
             throw BackendError.invalidArgument(
                 op: "prepare", reason: "weight \(source.name) has rows of \(source.columns) columns, no whole blocks")
         }
-        return CPUWeight(source, rowByteCount: rowByteCount)
+        return CPUWeight(source, rowByteCount: rowByteCount, precision: precision)
     }
 
     public func reserve(_ limits: ExecutionLimits) throws {
@@ -140,6 +141,7 @@ public final class CPUBackend: Backend {
             throw BackendError.outOfMemory(requestedByteCount: merged.roughScratchByteCount, device: "CPU")
         }
         counters.allocations += 1
+        if merged.expertFeatureCount > 0 { expertScratch = try ExpertScratch(merged) }
         self.limits = merged
     }
 
@@ -228,7 +230,8 @@ extension ExecutionLimits {
             tokenCount: max(tokenCount, other.tokenCount), sequenceCount: max(sequenceCount, other.sequenceCount),
             contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
             matmulInputCount: max(matmulInputCount, other.matmulInputCount),
-            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize))
+            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
+            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount))
     }
 
     /// For the message of a failed reservation.

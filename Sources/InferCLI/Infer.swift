@@ -15,7 +15,7 @@ struct Infer: AsyncParsableCommand {
 
     private static let commands: [any ParsableCommand.Type] = [
         GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
-        DevicesCommand.self, BenchCommand.self,
+        DevicesCommand.self, BenchCommand.self, PerplexityCommand.self, QuantizeCommand.self,
     ]
 }
 

@@ -5,7 +5,8 @@
 /// Enqueued ops run in order. Shapes that do not fit throw `BackendError` before anything is enqueued.
 ///
 /// A backend is used by one thread at a time (the engine's executor); `Sendable` lets it be handed there.
-public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, SelectionOps
+public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, ExpertOps,
+    SelectionOps
 {
     /// One line for people: backend, device, what it uses.
     var summary: String { get }
@@ -68,10 +69,12 @@ public struct ExecutionLimits: Sendable, Hashable {
     /// Query heads, and elements of a head.
     public var headCount: Int
     public var headSize: Int
+    /// The widest input or output of an expert's matrix product; 0: there are no experts.
+    public var expertFeatureCount: Int
 
     public init(
         tokenCount: Int, sequenceCount: Int, contextLength: Int, featureCount: Int, matmulInputCount: Int,
-        headCount: Int, headSize: Int
+        headCount: Int, headSize: Int, expertFeatureCount: Int = 0
     ) {
         self.tokenCount = tokenCount
         self.sequenceCount = sequenceCount
@@ -80,6 +83,7 @@ public struct ExecutionLimits: Sendable, Hashable {
         self.matmulInputCount = matmulInputCount
         self.headCount = headCount
         self.headSize = headSize
+        self.expertFeatureCount = expertFeatureCount
     }
 }
 

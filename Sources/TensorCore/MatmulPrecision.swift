@@ -5,7 +5,7 @@
 /// precision computes more exactly.
 public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     /// `highest` for FP32 weights; for 16-bit and quantised ones the fastest way that the device has instructions for:
-    /// activations in BF16, or in 8-bit integers with a scale for each 32.
+    /// activations in BF16, or in 8-bit integers with a scale for each 16 or 32.
     case automatic
     /// FP32 activations, whatever the weights' format.
     case highest

@@ -42,11 +42,20 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         _: Tensor, residual _: Tensor?, sum _: Tensor?, weight _: Tensor, bias _: Tensor?, epsilon _: Float,
         into _: Tensor
     ) throws { throw unused() }
+    func rmsNormHeads(_: Tensor, headSize _: Int, weight _: Tensor, epsilon _: Float) throws { throw unused() }
     func activate(_: Tensor, _: Activation, into _: Tensor) throws { throw unused() }
+    func softCap(_: Tensor, cap _: Float, into _: Tensor) throws { throw unused() }
     func softmax(_: Tensor, scale _: Float, into _: Tensor) throws { throw unused() }
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }
-    func embed(_: Tensor, _: any Weight, accumulate _: Bool, into _: Tensor) throws { throw unused() }
+    func embed(_: Tensor, _: any Weight, scale _: Float, accumulate _: Bool, into _: Tensor) throws { throw unused() }
     func gatherRows(_: Tensor, rows _: Tensor, into _: Tensor) throws { throw unused() }
+    func prepareExperts(_: [WeightSource], precision _: MatmulPrecision) throws -> any ExpertWeights {
+        throw unused()
+    }
+    func matmulExperts(
+        _: Tensor, _: any ExpertWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
+    ) throws { throw unused() }
+    func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
     func attention(
         query _: Tensor, cache _: KVCacheLayer, batch _: AttentionBatch, parameters _: AttentionParameters,
         into _: Tensor

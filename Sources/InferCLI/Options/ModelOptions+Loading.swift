@@ -30,9 +30,11 @@ extension ModelOptions {
         return selected.backend
     }
 
-    func engineOptions() -> EngineOptions {
+    /// - Parameter defaultPrecision: that of products where `--precision` is left out.
+    func engineOptions(defaultPrecision: MatmulPrecision = .automatic) -> EngineOptions {
         EngineOptions(
-            contextLength: contextLength, weightFormat: dtype?.format, precision: precision?.precision ?? .automatic,
+            contextLength: contextLength, weightFormat: dtype?.format,
+            precision: precision?.precision ?? defaultPrecision,
             cacheType: cacheFormat.dtype)
     }
 }
