@@ -129,7 +129,7 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
                         sums[i][r][t] = 0.0f;
             uint k = 0;
 #if defined(WEIGHT_BLOCK_SIZE)
-            // Unrolled over a block, so that the compiler knows where its levels and scales lie and reads each scale once.
+            // Unrolled over a block: the compiler then knows where levels and scales lie and reads each scale once.
             for (; k < inputs; k += WEIGHT_BLOCK_SIZE)
                 #pragma unroll
                 for (uint i = 0; i < WEIGHT_BLOCK_SIZE / 16; ++i)
