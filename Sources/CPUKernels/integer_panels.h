@@ -26,7 +26,8 @@ INLINE void store_groups(vf *groups, const int count, float *to) {
         transpose(groups);
         UNROLL for (int g = 0; g < count; g++) store(to + g * QUADS_ROWS, groups[g]);
     } else {
-        UNROLL for (int i = 0; i < VL; i++) UNROLL for (int g = 0; g < count; g++) to[g * QUADS_ROWS + i] = groups[i][g];
+        UNROLL for (int i = 0; i < VL; i++)
+            UNROLL for (int g = 0; g < count; g++) to[g * QUADS_ROWS + i] = groups[i][g];
     }
 }
 

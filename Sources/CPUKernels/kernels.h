@@ -112,20 +112,30 @@ typedef struct {
         const epilogue *epilogue, int64_t n0, int64_t count, const float *y, const float *up, const float *residual,
         float *output);
 
+    /// Run `row % groups` of row `row / groups`.
     void (*norm_row)(const cpuk_norm_args *args, int64_t row);
     void (*activate_row)(cpuk_activation activation, const float *x, float *output, int64_t columns);
+    void (*soft_cap_row)(const float *x, float *output, int64_t columns, float cap);
     softmax_part (*softmax_reduce)(const float *x, int64_t columns, float scale);
     void (*softmax_write)(const float *x, int64_t columns, float scale, softmax_part whole, float *output);
 
-    /// Copies or adds one row of a table, converted to float.
+    /// Copies or adds one row of a table times `scale`, converted to float.
     void (*embed_row)(
         cpuk_format format, const void *row, float scale, int64_t columns, bool accumulate, float *output);
+    /// `output = initial + sum_j weights[j] x_j` of `count` rows `stride` apart; `initial` may be NULL or `output`.
+    void (*weighted_sum_row)(
+        const float *x, int64_t stride, const float *weights, int64_t count, int64_t columns, const float *initial,
+        float *output);
     /// Rotates a head; `output` may be `x`.
     void (*rope_head)(
         const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,
         bool interleaved, float *output);
     /// Stores floats as CPUK_F32, CPUK_BF16 or CPUK_F16, rounded to nearest even.
     void (*store_row)(cpuk_format format, const float *x, int64_t count, void *output);
+    /// Stores floats as levels of -127 to 127 and returns what a level stands for: the largest magnitude over 127; 0
+    /// for a row that small that a level could not be told from zero, NaN for one with a NaN or an infinity (both with
+    /// levels of 0).
+    float (*quantize_row)(const float *x, int64_t count, int8_t *levels);
 
     /// One tile of queries `first..<first + count` of a sequence for query heads `head..<head + heads` of one group.
     void (*attention_prefill)(

@@ -4,8 +4,10 @@
 typedef struct {
     const matmul_job *job;
     const panel_kernels *kernels;
-    /// Panels of rows, and pieces the tokens are cut into.
-    int64_t steps, splits;
+    /// Blocks the tokens are cut into. A panel of rows times a block of tokens is a unit of work.
+    int64_t blocks;
+    /// Units that are a task each; the rest are cut into pieces of tokens, so that all threads end together.
+    int64_t whole_units, pieces;
 } panel_job;
 
 typedef struct {
@@ -68,9 +70,13 @@ static void panel_task(void *argument, int64_t task, int worker) {
     char *memory = thread_scratch(job->context, worker);
     const panel_scratch scratch = {
         .y = (float *)memory, .up = (float *)(memory + PRODUCTS_BYTES), .panel = memory + 2 * PRODUCTS_BYTES};
-    const int64_t n = task / panels->splits * PANEL_ROWS, count = at_most(PANEL_ROWS, job->outputs - n);
-    const int64_t split = task % panels->splits, all = job->args->tokens;
-    const int64_t t = split * all / panels->splits, tokens = (split + 1) * all / panels->splits - t;
+    const bool is_whole = task < panels->whole_units;
+    const int64_t rest = task - panels->whole_units, pieces = is_whole ? 1 : panels->pieces;
+    const int64_t unit = is_whole ? task : panels->whole_units + rest / pieces, piece = is_whole ? 0 : rest % pieces;
+    const int64_t n = unit / panels->blocks * PANEL_ROWS, count = at_most(PANEL_ROWS, job->outputs - n);
+    // Tokens in the order of blocks, each of `pieces` pieces.
+    const int64_t part = unit % panels->blocks * pieces + piece, parts = panels->blocks * pieces;
+    const int64_t t = part * job->args->tokens / parts, tokens = (part + 1) * job->args->tokens / parts - t;
     const activation_records x = {
         .data = job->x.data + t * job->x.stride, .stride = job->x.stride, .columns = job->x.columns};
     multiply(panels, n, count, &x, tokens, scratch.panel, scratch.y);
@@ -78,18 +84,16 @@ static void panel_task(void *argument, int64_t task, int worker) {
     finish_products(job, n, count, t, tokens, scratch.y, scratch.up, PANEL_ROWS);
 }
 
-// The fewest pieces of the tokens that keep all threads busy to the end.
-static int64_t token_splits(int64_t steps, int64_t tokens, int64_t threads) {
-    enum { LEAST_TOKENS = 48 };
-    const int64_t fewest = divide_up(tokens, PANEL_BLOCK_TOKENS);
-    int64_t best = fewest;
-    double best_share = 0;
-    for (int64_t splits = fewest; splits == fewest || tokens / splits >= LEAST_TOKENS; splits++) {
-        const int64_t tasks = steps * splits;
-        const double share = (double)tasks / (double)(divide_up(tasks, threads) * threads);
-        if (share <= best_share + 0.02) continue;
-        best = splits;
-        best_share = share;
+// Pieces to cut each of `units` units into, fewer than there are threads: each packs the panel again.
+static int64_t pieces_of(int64_t units, int64_t tokens, int64_t threads) {
+    // Tokens of which the products take as long as packing.
+    enum { PACKING_TOKENS = 24 };
+    int64_t best = 1, least = INT64_MAX;
+    for (int64_t pieces = 1; pieces <= threads && tokens / pieces > PACKING_TOKENS; pieces++) {
+        const int64_t cost = divide_up(units * pieces, threads) * (tokens / pieces + PACKING_TOKENS);
+        if (cost >= least) continue;
+        best = pieces;
+        least = cost;
     }
     return best;
 }
@@ -97,25 +101,33 @@ static int64_t token_splits(int64_t steps, int64_t tokens, int64_t threads) {
 void multiply_panels(const matmul_job *job) {
     panel_job panels = {.job = job, .kernels = &job->context->kernels->panels};
     if (job->reduced) panels.kernels = &job->reduced->panels;
-    panels.steps = divide_up(job->outputs, PANEL_ROWS);
-    panels.splits = token_splits(panels.steps, job->args->tokens, pool_threads(job->context->pool));
-    const int64_t bytes = job->args->weight->columns * job->args->weight->rows * at_least(1, job->args->tokens / 4);
-    run_tasks(job->context, panel_task, &panels, panels.steps * panels.splits, bytes);
+    const int64_t threads = pool_threads(job->context->pool), tokens = job->args->tokens;
+    panels.blocks = divide_up(tokens, PANEL_BLOCK_TOKENS);
+    const int64_t units = divide_up(job->outputs, PANEL_ROWS) * panels.blocks, rest = units % threads;
+    panels.whole_units = units - rest;
+    panels.pieces = pieces_of(rest, tokens / panels.blocks, threads);
+    const int64_t bytes = job->args->weight->columns * job->args->weight->rows * at_least(1, tokens / 4);
+    run_tasks(job->context, panel_task, &panels, panels.whole_units + rest * panels.pieces, bytes);
 }
 
 typedef struct {
-    matmul_job *job;
+    const matmul_job *job;
     char *records;
     bool few;
 } rounding_job;
 
-static void round_task(void *argument, int64_t token, int worker) {
+/// Tokens that one task rounds.
+enum { ROUNDED_TOKENS = 16 };
+
+static void round_task(void *argument, int64_t task, int worker) {
     (void)worker;
     const rounding_job *rounding = argument;
     const cpuk_matmul_args *args = rounding->job->args;
-    rounding->job->reduced->convert(
-        args->weight->format, args->x.data + token * args->x.stride, args->weight->columns, rounding->few,
-        rounding->records + token * rounding->job->x.stride);
+    const int64_t end = at_most((task + 1) * ROUNDED_TOKENS, args->tokens);
+    for (int64_t token = task * ROUNDED_TOKENS; token < end; token++)
+        rounding->job->reduced->convert(
+            args->weight->format, args->x.data + token * args->x.stride, args->weight->columns, rounding->few,
+            rounding->records + token * rounding->job->x.stride);
 }
 
 void round_activations(matmul_job *job, bool few) {
@@ -123,5 +135,7 @@ void round_activations(matmul_job *job, bool few) {
     rounding_job rounding = {.job = job, .records = job->context->scratch.activations, .few = few};
     job->x = (activation_records){
         .data = rounding.records, .stride = job->reduced->record_bytes(columns, few), .columns = columns};
-    run_tasks(job->context, round_task, &rounding, tokens, tokens * columns);
+    run_tasks(
+        job->context, round_task, &rounding, divide_up(tokens, ROUNDED_TOKENS),
+        tokens * columns * (int64_t)sizeof(float));
 }

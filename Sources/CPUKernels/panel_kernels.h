@@ -20,7 +20,8 @@ _Static_assert(PANEL_ROWS % TILE_ROWS == 0, "whole tiles");
 INLINE vf panel_vector(const int format, const panel_rows *rows, int64_t row, int64_t k) {
     if (row >= rows->count) return splat(0);
     const int64_t rest = rows->columns - k;
-    vf x = rest >= VL ? load_as_float(format, rows->rows[row], k) : load_part_as_float(format, rows->rows[row], k, rest);
+    const char *from = rows->rows[row];
+    const vf x = rest >= VL ? load_as_float(format, from, k) : load_part_as_float(format, from, k, rest);
     return format == CPUK_I8 ? x * rows->scales[row] : x;
 }
 

@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 
 /// What one more token costs, exactly: a change that adds a launch a layer, a copy or an allocation a token fails here.
-/// `Benchmarks/baselines/counts.json` holds the counts; `INFER_UPDATE_BASELINES=1` writes it anew.
+/// `Benchmarks/baselines/counts.json` holds the counts; `INFER_UPDATE_BASELINES=1` writes it anew, which needs the reference
+/// material.
 @Suite("Counts", .serialized)
 struct CountsTests {
     private static let file = ReferenceMaterial.packageRoot.appendingPathComponent("Benchmarks/baselines/counts.json")
@@ -45,7 +46,7 @@ struct CountsTests {
         var found: [(key: String, counts: [Int])] = []
         for device in InferenceDevice.fast {
             let kind = device.name == "cpu" ? "cpu" : "opencl"
-            for model in ReferenceModel.fixtures {
+            for model in ReferenceModel.all {
                 let (prompt, token) = try await measure(model, on: device.make())
                 found.append(("\(model.name), \(kind), prompt of 8", prompt))
                 found.append(("\(model.name), \(kind), token", token))

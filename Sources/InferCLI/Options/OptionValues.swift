@@ -49,7 +49,7 @@ enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
 
 /// `--kv-dtype`: the cache's number format.
 enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
-    case float32, float16, bfloat16
+    case float32, float16, bfloat16, int8
 
     init?(argument: String) {
         switch argument {
@@ -65,6 +65,7 @@ enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
         case .float32: .float32
         case .float16: .float16
         case .bfloat16: .bfloat16
+        case .int8: .int8
         }
     }
 }

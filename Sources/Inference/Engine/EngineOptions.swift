@@ -17,7 +17,7 @@ public struct EngineOptions: Sendable, Hashable {
     public var weightFormat: WeightFormat?
     /// How exact matrix products are.
     public var precision: MatmulPrecision
-    /// The format keys and values are held in: `float32`, `float16` or `bfloat16`.
+    /// The format keys and values are held in: one of `KVCacheLayer.dtypes`.
     public var cacheType: DType
 
     public init(
@@ -54,9 +54,9 @@ public struct EngineOptions: Sendable, Hashable {
         try check(passTokenCount, "tokens a pass", 1...65_536)
         try check(sequenceCount, "sequences", 1...4096)
         try check(blockSizeInTokens, "block size in tokens", 1...1024)
-        guard [.float32, .float16, .bfloat16].contains(cacheType) else {
+        guard KVCacheLayer.dtypes.contains(cacheType) else {
             throw InferenceError.invalidParameter(
-                name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16 or bfloat16")
+                name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16, bfloat16 or int8")
         }
     }
 }
