@@ -19,7 +19,8 @@ struct ModelConversionTests {
 
     private func error(_ package: ModelPackage, _ expected: Checkpoint, on device: InferenceDevice) throws -> Double {
         let rows = try expected.rows("input_ids")
-        let pass = try ForwardPass(package, on: device.make(), contextLength: rows[0].count)
+        let pass = try ForwardPass(
+            package, on: device.make(), contextLength: rows[0].count, options: EngineOptions(precision: .highest))
         let logits = try rows.flatMap { try pass.logits(for: $0) }
         return normalizedMeanSquaredError(logits, try expected.doubles("logits"))
     }
