@@ -18,6 +18,8 @@ package enum OutputError: Error, CustomStringConvertible {
 package struct FileDescriptor {
     package let rawValue: Int32
 
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
     private var name: String {
         switch rawValue {
         case STDOUT_FILENO: "standard output"
