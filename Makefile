@@ -1,5 +1,6 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test check bench bench-peers bench-report format docs setup clean
+.PHONY: all build build-tests build-bench run test check check-kernels bench bench-peers bench-report format docs \
+	setup clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
 CONFIGURATION := -c release
@@ -38,6 +39,10 @@ check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	bash Tools/check_layers.sh
 	bash Tools/check_rules.sh
+
+# Every kernel in oclgrind (some minutes); SUITES="AttentionTests CacheTests" runs only these.
+check-kernels: build-tests
+	bash Tools/check_kernels.sh $(SUITES)
 
 build-bench: setup
 	swift build $(CONFIGURATION) --product bench

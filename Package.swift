@@ -49,6 +49,8 @@ let package = Package(
         .target(
             name: "CPUKernels", cSettings: strictC,
             linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(
+            name: "QuantizationKernels", cSettings: strictC, linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
@@ -56,13 +58,14 @@ let package = Package(
         // L1
         layer("CPUBackend", ["TensorCore", "CPUKernels", "COpenBLAS"]),
         layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
-        layer("ModelIO", ["TensorCore", "JSONCore"]),
+        layer("ModelIO", ["TensorCore", "JSONCore", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
         // L3
-        layer("Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "BundledModel"]),
+        layer(
+            "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
         layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),

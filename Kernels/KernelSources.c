@@ -45,6 +45,9 @@ static const char cache_copy_blocks[] = {
 static const char cache_store_key_value[] = {
 #embed "cache/store_key_value.cl"
     , 0};
+static const char cache_store_key_value_i8[] = {
+#embed "cache/store_key_value_i8.cl"
+    , 0};
 static const char selection_argmax[] = {
 #embed "selection/argmax.cl"
     , 0};
@@ -54,14 +57,26 @@ static const char selection_top_k[] = {
 static const char attention_attention_common[] = {
 #embed "attention/attention_common.cl"
     , 0};
-static const char attention_attention_cpu[] = {
-#embed "attention/attention_cpu.cl"
+static const char attention_attention_rows_cpu[] = {
+#embed "attention/attention_rows_cpu.cl"
+    , 0};
+static const char attention_attention_decode_cpu[] = {
+#embed "attention/attention_decode_cpu.cl"
+    , 0};
+static const char attention_attention_prefill_cpu[] = {
+#embed "attention/attention_prefill_cpu.cl"
     , 0};
 static const char attention_attention_gpu[] = {
 #embed "attention/attention_gpu.cl"
     , 0};
 static const char attention_attention_merge[] = {
 #embed "attention/attention_merge.cl"
+    , 0};
+static const char experts_combine_experts[] = {
+#embed "experts/combine_experts.cl"
+    , 0};
+static const char experts_matmul_experts[] = {
+#embed "experts/matmul_experts.cl"
     , 0};
 static const char matmul_lanes_cpu[] = {
 #embed "matmul/lanes_cpu.cl"
@@ -90,9 +105,13 @@ static const char probe_subgroup_sum[] = {
 
 static const kernel_source sources[] = {
     SOURCE(attention_attention_common, "attention/attention_common.cl"),
-    SOURCE(attention_attention_cpu, "attention/attention_cpu.cl"),
+    SOURCE(attention_attention_rows_cpu, "attention/attention_rows_cpu.cl"),
+    SOURCE(attention_attention_decode_cpu, "attention/attention_decode_cpu.cl"),
+    SOURCE(attention_attention_prefill_cpu, "attention/attention_prefill_cpu.cl"),
     SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
     SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
+    SOURCE(experts_combine_experts, "experts/combine_experts.cl"),
+    SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
     SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
@@ -110,6 +129,7 @@ static const kernel_source sources[] = {
     SOURCE(embedding_gather_rows, "embedding/gather_rows.cl"),
     SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
     SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
+    SOURCE(cache_store_key_value_i8, "cache/store_key_value_i8.cl"),
     SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),
     SOURCE(probe_inline_ptx, "probe/inline_ptx.cl"),
     SOURCE(probe_integer_dot, "probe/integer_dot.cl"),

@@ -20,6 +20,21 @@ __kernel void activation_chunk_f32(
     for (; c < end; c++) output[c] = activate(x[c], activation);
 }
 
+// output[r, c] = cap tanh(x[r, c] / cap); arguments and geometry as above.
+__kernel void soft_cap_chunk_f32(
+    __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
+    uint x_stride, uint output_stride, float cap, uint item_columns) {
+    const uint row = get_global_id(1);
+    if (row >= rows) return;
+    uint c = get_global_id(0) * item_columns;
+    if (c >= columns) return;
+    const uint end = min(columns, c + item_columns);
+    x += x_offset + (ulong)row * x_stride;
+    output += output_offset + (ulong)row * output_stride;
+    for (; c + 16 <= end; c += 16) vstore16(cap * tanh(vload16(0, x + c) / cap), 0, output + c);
+    for (; c < end; c++) output[c] = cap * tanh(x[c] / cap);
+}
+
 #else
 // GPUs. One work-item an element: (column, row). No local memory.
 __kernel void activation_element_f32(
@@ -30,5 +45,16 @@ __kernel void activation_element_f32(
     if (c >= columns || row >= rows) return;
     output[output_offset + (ulong)row * output_stride + c] =
         activate(x[x_offset + (ulong)row * x_stride + c], activation);
+}
+
+// output[r, c] = cap tanh(x[r, c] / cap); arguments and geometry as above.
+__kernel void soft_cap_element_f32(
+    __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
+    uint x_stride, uint output_stride, float cap) {
+    const uint c = get_global_id(0);
+    const uint row = get_global_id(1);
+    if (c >= columns || row >= rows) return;
+    output[output_offset + (ulong)row * output_stride + c] =
+        cap * tanh(x[x_offset + (ulong)row * x_stride + c] / cap);
 }
 #endif

@@ -8,11 +8,13 @@
 // max(0, p + 1 - window) ..< p + 1. (Online softmax: Milakov and Gimelshein, 2018; tiles: Dao et al., 2022)
 //   query, out        [T, H * D] float32, rows `query_stride` and `out_stride` elements apart
 //   keys, values      [B, KH, L, D] in the cache's element type
+//   key_scales, value_scales  [B, KH, L] float32, what a level of an int8 row stands for; null for other types
 //   query_offsets     [S + 1] int32
 //   context_lengths   [S] int32
 //   block_tables      [S, M] int32, rows `table_stride` apart
 //
-// Build macros: HEAD_SIZE (D); one of CACHE_F32, CACHE_BF16, CACHE_F16; DECODE_STORES where the kernel also stores.
+// Build macros: HEAD_SIZE (D); one of CACHE_F32, CACHE_BF16, CACHE_F16, CACHE_I8; DECODE_STORES where the kernel also
+// stores.
 
 #if defined(CACHE_F32)
 typedef float cache_t;
@@ -23,6 +25,18 @@ typedef ushort cache_t;
 #elif defined(CACHE_F16)
 typedef ushort cache_t;
 #define ATTENTION_NAME(op) op##_f16
+#elif defined(CACHE_I8)
+typedef char cache_t;
+#define ATTENTION_NAME(op) op##_i8
+#endif
+
+// What the levels of cached row `row` are worth; rows of other types are stored as they are.
+#if defined(CACHE_I8)
+#define ROW_SCALE(scales, row) ((scales)[row])
+#define SCALED(value, scale) ((value) * (scale))
+#else
+#define ROW_SCALE(scales, row) 1.0f
+#define SCALED(value, scale) (value)
 #endif
 
 #if defined(DECODE_STORES)
@@ -36,6 +50,8 @@ typedef ushort cache_t;
     __global const float *query, const ulong query_offset, const uint query_stride,                                    \
     __global CACHE_ACCESS cache_t *keys, const ulong keys_offset,                                                      \
     __global CACHE_ACCESS cache_t *values, const ulong values_offset,                                                  \
+    __global CACHE_ACCESS float *key_scales, const ulong key_scales_offset,                                            \
+    __global CACHE_ACCESS float *value_scales, const ulong value_scales_offset,                                        \
     __global const int *query_offsets, const ulong query_offsets_offset,                                               \
     __global const int *context_lengths, const ulong context_lengths_offset,                                           \
     __global const int *block_tables, const ulong block_tables_offset, const uint table_stride,                        \
@@ -49,17 +65,19 @@ inline float load_cache(__global const cache_t *p)
     return *p;
 #elif defined(CACHE_BF16)
     return as_float((uint)*p << 16);
+#elif defined(CACHE_I8)
+    return (float)*p;
 #else
     return vload_half(0, (__global const half *)p);
 #endif
 }
 
-// Where the key or value of `position` and head `key_head` starts in the cache.
-inline ulong cache_index(
+// The row of `position` and head `key_head` among all rows of the keys, or of the values.
+inline ulong cache_row(
     __global const int *table, const uint position, const uint key_head, const uint key_heads, const uint block_size)
 {
     const ulong block = (ulong)table[position / block_size];
-    return ((block * key_heads + key_head) * block_size + position % block_size) * HEAD_SIZE;
+    return (block * key_heads + key_head) * block_size + position % block_size;
 }
 
 // The sequence that owns query token `t`: the last whose offset is not above it.

@@ -12,7 +12,7 @@ inline float capped(const float score, const float scale, const float soft_cap)
 //
 // Group (h, t, i) takes positions i * split_tokens ..< (i + 1) * split_tokens of query token t and head h: work-item j
 // scores position j of a tile of DECODE_GROUP, then owns the elements d = j, j + DECODE_GROUP, ... of the sum.
-// Results as in attention_decode (attention_cpu.cl).
+// Results as in attention_decode (attention_decode_cpu.cl).
 // Geometry: global [H * DECODE_GROUP, T, splits], local [DECODE_GROUP, 1, 1].
 // Local memory: 4 * (D + 2 * DECODE_GROUP) bytes.
 // Build macros: DECODE_GROUP (a power of two).
@@ -50,31 +50,32 @@ void ATTENTION_NAME(attention_decode_group)(
 
     for (uint tile = begin; tile < end; tile += DECODE_GROUP) {
         const uint count = min((uint)DECODE_GROUP, end - tile);
-        float score = -INFINITY;
+        float score = -INFINITY, value_scale = 0.0f;
         if (item < count) {
-            __global const cache_t *row =
-                keys + keys_offset + cache_index(table, tile + item, key_head, key_heads, block_size);
+            const ulong row = cache_row(table, tile + item, key_head, key_heads, block_size);
+            __global const cache_t *key = keys + keys_offset + row * HEAD_SIZE;
             float product = 0.0f;
             for (uint d = 0; d < HEAD_SIZE; ++d)
-                product += q[d] * load_cache(row + d);
-            score = capped(product, scale, soft_cap);
+                product += q[d] * load_cache(key + d);
+            score = capped(SCALED(product, ROW_SCALE(key_scales, key_scales_offset + row)), scale, soft_cap);
+            value_scale = ROW_SCALE(value_scales, value_scales_offset + row);
         }
         const float new_maximum = fmax(maximum, group_max(score, reduction));
         const float correction = exp(maximum - new_maximum);
         const float p = exp(score - new_maximum);
         maximum = new_maximum;
-        shared[item] = p;
+        shared[item] = SCALED(p, value_scale);
         weight = weight * correction + group_sum(p, reduction);
         for (uint i = 0; i < DECODE_ELEMENTS; ++i)
             sums[i] *= correction;
         for (uint j = 0; j < count; ++j) {
-            __global const cache_t *row =
-                values + values_offset + cache_index(table, tile + j, key_head, key_heads, block_size);
+            __global const cache_t *value =
+                values + values_offset + cache_row(table, tile + j, key_head, key_heads, block_size) * HEAD_SIZE;
             const float share = shared[j];
             for (uint i = 0; i < DECODE_ELEMENTS; ++i) {
                 const uint d = item + i * DECODE_GROUP;
                 if (d < HEAD_SIZE)
-                    sums[i] += share * load_cache(row + d);
+                    sums[i] += share * load_cache(value + d);
             }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -100,8 +101,8 @@ void ATTENTION_NAME(attention_decode_group)(
 #if defined(PREFILL_POSITIONS)
 // attention_prefill_group_<type>: many queries a sequence, in tiles of 16 rows by PREFILL_POSITIONS positions.
 //
-// Rows and tiles as in attention_prefill (attention_cpu.cl), with tile_queries * tile_heads at most 16. Of the 128
-// work-items, eight share a row: item i owns elements d = i % 8, i % 8 + 8, ... of row i / 8.
+// Rows and tiles as in attention_prefill (attention_prefill_cpu.cl), with tile_queries * tile_heads at most 16. Of
+// the 128 work-items, eight share a row: item i owns elements d = i % 8, i % 8 + 8, ... of row i / 8.
 // Geometry: global [KH * ceil(H / KH / tile_heads) * 128, ceil(longest / tile_queries), S], local [128, 1, 1].
 // Local memory: 4 * ((16 + PREFILL_POSITIONS) * (D + 1) + 16 * (PREFILL_POSITIONS + 3)) bytes.
 // Build macros: PREFILL_POSITIONS.
@@ -159,8 +160,10 @@ void ATTENTION_NAME(attention_prefill_group)(ATTENTION_PARAMETERS, const uint ti
         const uint count = min((uint)PREFILL_POSITIONS, tile_end - tile);
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = item; i < count * HEAD_SIZE; i += 128) {
-            const ulong start = cache_index(table, tile + i / HEAD_SIZE, key_head, key_heads, block_size);
-            cached[i / HEAD_SIZE * PITCH + i % HEAD_SIZE] = load_cache(keys + keys_offset + start + i % HEAD_SIZE);
+            const ulong row = cache_row(table, tile + i / HEAD_SIZE, key_head, key_heads, block_size);
+            const float element = load_cache(keys + keys_offset + row * HEAD_SIZE + i % HEAD_SIZE);
+            cached[i / HEAD_SIZE * PITCH + i % HEAD_SIZE] =
+                SCALED(element, ROW_SCALE(key_scales, key_scales_offset + row));
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = item; i < 16 * PREFILL_POSITIONS; i += 128) {
@@ -193,8 +196,10 @@ void ATTENTION_NAME(attention_prefill_group)(ATTENTION_PARAMETERS, const uint ti
             maxima[item] = maximum;
         }
         for (uint i = item; i < count * HEAD_SIZE; i += 128) {
-            const ulong start = cache_index(table, tile + i / HEAD_SIZE, key_head, key_heads, block_size);
-            cached[i / HEAD_SIZE * PITCH + i % HEAD_SIZE] = load_cache(values + values_offset + start + i % HEAD_SIZE);
+            const ulong row = cache_row(table, tile + i / HEAD_SIZE, key_head, key_heads, block_size);
+            const float element = load_cache(values + values_offset + row * HEAD_SIZE + i % HEAD_SIZE);
+            cached[i / HEAD_SIZE * PITCH + i % HEAD_SIZE] =
+                SCALED(element, ROW_SCALE(value_scales, value_scales_offset + row));
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint i = 0; i < ROW_ELEMENTS; ++i)

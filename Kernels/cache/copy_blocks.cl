@@ -1,7 +1,7 @@
 // Copies whole blocks inside the cache: block pairs[p, 0] to block pairs[p, 1], keys and values.
 //
 //   pairs         [pair_count, 2] int32; no block is written and also read
-//   keys, values  [blocks, block_elements] elements of 4 or 2 bytes
+//   keys, values  [blocks, block_elements] elements of 4, 2 or 1 bytes
 //
 // Work-item (i, p) takes elements 16 i ..< 16 i + 16, then every 16 * get_global_size(0) further, of pair p. No local
 // memory.
@@ -30,3 +30,4 @@
 
 COPY_KERNEL(copy_blocks_b32, uint)
 COPY_KERNEL(copy_blocks_b16, ushort)
+COPY_KERNEL(copy_blocks_b8, uchar)

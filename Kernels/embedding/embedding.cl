@@ -1,4 +1,4 @@
-// output[t, :] = table[ids[t], :] (+ output[t, :] where accumulate is set).
+// output[t, :] = table_scale * table[ids[t], :] (+ output[t, :] where accumulate is set).
 //
 //   ids     [tokens] int32
 //   table   [part_rows, columns]: rows part_start ..< part_start + part_rows of the table, in the kernel's format;
@@ -12,14 +12,14 @@
     __kernel void NAME(                                                                                                \
         __global const int *ids, ulong ids_offset, __global const TYPE *table, ulong table_offset,                     \
         __global const float *scales, ulong scales_offset, __global float *output, ulong output_offset, uint tokens,   \
-        uint columns, uint part_start, uint part_rows, uint output_stride, uint accumulate) {                          \
+        uint columns, uint part_start, uint part_rows, uint output_stride, uint accumulate, float table_scale) {       \
         const uint token = get_global_id(1);                                                                           \
         if (token >= tokens) return;                                                                                   \
         const uint id = ids[ids_offset + token];                                                                       \
         if (id < part_start || id - part_start >= part_rows) return;                                                   \
         const ulong row = (ulong)(id - part_start) * columns;                                                          \
         table += table_offset;                                                                                         \
-        const float scale = SCALE;                                                                                     \
+        const float scale = table_scale * SCALE;                                                                       \
         output += output_offset + (ulong)token * output_stride;                                                        \
         for (uint c = 16 * get_global_id(0); c < columns; c += 16 * get_global_size(0)) {                              \
             if (c + 16 <= columns) {                                                                                   \

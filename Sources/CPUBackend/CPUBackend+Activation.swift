@@ -13,6 +13,18 @@ extension CPUBackend {
         }
     }
 
+    public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
+        try Check.matrix("softCap", "x", x, rows: x.rows, columns: x.columns)
+        try Check.matrix("softCap", "output", output, rows: x.rows, columns: x.columns)
+        guard cap > 0 else { throw BackendError.invalidArgument(op: "softCap", reason: "cap \(cap) is not positive") }
+        var arguments = cpuk_pointwise_args(
+            rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, output: output.floatRows,
+            activation: CPUK_IDENTITY, scale: cap)
+        launch("soft_cap_f32", byteCount: 2 * x.byteCount, flopCount: 20 * x.shape.elementCount) {
+            cpuk_soft_cap(context, &arguments)
+        }
+    }
+
     public func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws {
         try Check.matrix("softmax", "x", x, rows: x.rows, columns: x.columns)
         try Check.matrix("softmax", "output", output, rows: x.rows, columns: x.columns)

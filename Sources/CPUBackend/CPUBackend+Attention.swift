@@ -83,7 +83,7 @@ private struct AttentionWork {
     var byteCount: Int {
         let contexts = (0..<batch.sequenceCount).reduce(0) { $0 + visible(Int(batch.contextLengths.int32s[$1])) }
         let rows = 2 * batch.tokenCount * parameters.headCount * cache.headSize * 4
-        return rows + 2 * contexts * cache.headCount * cache.headSize * cache.dtype.byteCount
+        return rows + 2 * contexts * cache.headCount * cache.rowByteCount
     }
 
     /// Two products a visible pair of query and key.

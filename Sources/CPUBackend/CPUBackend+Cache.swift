@@ -9,6 +9,7 @@ extension KVCacheLayer {
         case .float32: format = CPUK_F32
         case .float16: format = CPUK_F16
         case .bfloat16: format = CPUK_BF16
+        case .int8: format = CPUK_I8
         default: throw BackendError.unsupported(op: op, reason: "a cache of \(dtype)")
         }
         guard (1...256).contains(headSize), headCount > 0, blockSizeInTokens > 0 else {
@@ -19,8 +20,9 @@ extension KVCacheLayer {
             throw BackendError.unsupported(op: op, reason: "a cache whose blocks are not packed")
         }
         return cpuk_cache(
-            format: format, keys: keys.hostPointer, values: values.hostPointer, blocks: Int64(blockCount),
-            kv_heads: Int64(headCount), block_tokens: Int64(blockSizeInTokens), head_size: Int64(headSize))
+            format: format, keys: keys.hostPointer, values: values.hostPointer, key_scales: keyScales?.floats,
+            value_scales: valueScales?.floats, blocks: Int64(blockCount), kv_heads: Int64(headCount),
+            block_tokens: Int64(blockSizeInTokens), head_size: Int64(headSize))
     }
 }
 
@@ -48,7 +50,7 @@ extension CPUBackend {
             rope: rope?.kernelArguments ?? cpuk_rope_args())
         let bad = launch(
             "store_key_value_\(cache.dtype)",
-            byteCount: 2 * key.byteCount + 2 * key.shape.elementCount * cache.dtype.byteCount
+            byteCount: 2 * key.byteCount + 2 * tokens * cache.headCount * cache.rowByteCount
                 + (rope == nil ? 0 : 2 * (query?.byteCount ?? 0)),
             isAccepted: { $0 < 0 }
         ) { cpuk_store_key_value(context, &arguments) }
@@ -63,7 +65,7 @@ extension CPUBackend {
         try Check.matrix("copyBlocks", "pairs", pairs, rows: count, columns: 2, dtype: .int32)
         try Check.vector("copyBlocks", "pairs", pairs, count: 2 * count, dtype: .int32)
         var kernelCache = try cache.kernelCache("copyBlocks")
-        let blockByteCount = cache.keys.columns * cache.dtype.byteCount
+        let blockByteCount = cache.headCount * cache.blockSizeInTokens * cache.rowByteCount
         let bad = launch("copy_blocks", byteCount: 4 * count * blockByteCount, isAccepted: { $0 < 0 }) {
             cpuk_copy_blocks(context, &kernelCache, pairs.int32s, Int64(count))
         }

@@ -2,13 +2,15 @@ internal import CPUKernels
 public import TensorCore
 
 extension CPUBackend {
-    public func embed(_ ids: Tensor, _ table: any Weight, accumulate: Bool, into output: Tensor) throws {
+    public func embed(
+        _ ids: Tensor, _ table: any Weight, scale: Float, accumulate: Bool, into output: Tensor
+    ) throws {
         let table = Check.weight(table)
         let count = ids.shape.elementCount
         try Check.vector("embed", "ids", ids, count: count, dtype: .int32)
         try Check.matrix("embed", "output", output, rows: count, columns: table.columns)
         let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
-            cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, accumulate, output.floatRows)
+            cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, scale, accumulate, output.floatRows)
         }
         guard bad < 0 else {
             throw BackendError.invalidArgument(

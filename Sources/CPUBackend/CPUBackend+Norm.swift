@@ -19,6 +19,20 @@ extension CPUBackend {
             isCentered: true, into: output)
     }
 
+    public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
+        let op = "rmsNormHeads"
+        try Check.matrix(op, "x", x, rows: x.rows, columns: x.columns)
+        try Check.heads(op, "x", x, headSize: headSize)
+        try Check.vector(op, "weight", weight, count: x.columns)
+        var arguments = cpuk_norm_args(
+            rows: Int64(x.rows), groups: Int64(x.columns / headSize), columns: Int64(headSize), x: x.floatRows,
+            residual: cpuk_rows(), sum: cpuk_rows(), output: x.floatRows, weight: weight.floats, bias: nil,
+            epsilon: epsilon, centered: false)
+        launch(
+            "rms_norm_heads_f32", byteCount: 2 * x.byteCount + weight.byteCount, flopCount: 5 * x.shape.elementCount
+        ) { cpuk_norm(context, &arguments) }
+    }
+
     private func norm(
         _ op: String, _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
         isCentered: Bool, into output: Tensor
@@ -31,7 +45,7 @@ extension CPUBackend {
         try Check.vector(op, "weight", weight, count: columns)
         try Check.vector(op, "bias", bias, count: columns)
         var arguments = cpuk_norm_args(
-            rows: Int64(rows), columns: Int64(columns), x: x.floatRows, residual: residual.floatRows,
+            rows: Int64(rows), groups: 1, columns: Int64(columns), x: x.floatRows, residual: residual.floatRows,
             sum: sum.floatRows, output: output.floatRows, weight: weight.floats, bias: bias?.floats, epsilon: epsilon,
             centered: isCentered)
         launch(

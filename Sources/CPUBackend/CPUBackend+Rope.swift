@@ -12,10 +12,7 @@ extension RopeArguments {
 extension CPUBackend {
     public func rope(_ x: Tensor, headSize: Int, _ arguments: RopeArguments) throws {
         try Check.dtype("rope", "x", x, .float32)
-        guard headSize > 0, x.columns % headSize == 0 else {
-            throw BackendError.shapeMismatch(
-                op: "rope", argument: "x", expected: "[T, H * \(headSize)]", found: "\(x.shape)")
-        }
+        try Check.heads("rope", "x", x, headSize: headSize)
         try Check.rope("rope", arguments, tokens: x.rows, headSize: headSize)
         var kernelArguments = arguments.kernelArguments
         let bad = launch(

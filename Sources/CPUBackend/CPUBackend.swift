@@ -61,6 +61,7 @@ public final class CPUBackend: Backend {
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
     nonisolated(unsafe) private var collected = CPUProfile()
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
+    nonisolated(unsafe) private(set) var expertScratch: ExpertScratch?
 
     /// - Parameters:
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
@@ -121,12 +122,12 @@ public final class CPUBackend: Backend {
         return buffer
     }
 
-    public func prepare(_ source: WeightSource) throws -> any Weight {
+    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
         guard let rowByteCount = source.format.rowByteCount(columns: source.columns) else {
             throw BackendError.invalidArgument(
                 op: "prepare", reason: "weight \(source.name) has rows of \(source.columns) columns, no whole blocks")
         }
-        return CPUWeight(source, rowByteCount: rowByteCount)
+        return CPUWeight(source, rowByteCount: rowByteCount, precision: precision)
     }
 
     public func reserve(_ limits: ExecutionLimits) throws {
@@ -140,6 +141,7 @@ public final class CPUBackend: Backend {
             throw BackendError.outOfMemory(requestedByteCount: merged.roughScratchByteCount, device: "CPU")
         }
         counters.allocations += 1
+        if merged.expertFeatureCount > 0 { expertScratch = try ExpertScratch(merged) }
         self.limits = merged
     }
 
@@ -153,20 +155,26 @@ public final class CPUBackend: Backend {
         counters.bytesWritten += bytes.count
     }
 
-    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
-        guard bytes.count == tensor.byteCount else {
+    public func read(_ transfers: [HostTransfer]) throws {
+        for transfer in transfers where transfer.bytes.count != transfer.tensor.byteCount {
             throw BackendError.invalidArgument(
-                op: "read", reason: "\(bytes.count) bytes for \(tensor.shape) \(tensor.dtype)")
+                op: "read",
+                reason: "\(transfer.bytes.count) bytes for \(transfer.tensor.shape) \(transfer.tensor.dtype)")
         }
+        for transfer in transfers { copy(transfer) }
+        counters.synchronizations += 1
+    }
+
+    private func copy(_ transfer: HostTransfer) {
+        let tensor = transfer.tensor
+        counters.bytesRead += transfer.bytes.count
+        guard let target = transfer.bytes.baseAddress, !transfer.bytes.isEmpty else { return }
         let rowByteCount = tensor.columns * tensor.dtype.byteCount
-        if let target = bytes.baseAddress, !bytes.isEmpty {
-            for row in 0..<tensor.rows {
-                memcpy(
-                    target + row * rowByteCount,
-                    tensor.hostPointer + row * tensor.rowStride * tensor.dtype.byteCount, rowByteCount)
-            }
+        for row in 0..<tensor.rows {
+            memcpy(
+                target + row * rowByteCount, tensor.hostPointer + row * tensor.rowStride * tensor.dtype.byteCount,
+                rowByteCount)
         }
-        counters.bytesRead += bytes.count
     }
 
     public func synchronize() throws { counters.synchronizations += 1 }
@@ -222,7 +230,8 @@ extension ExecutionLimits {
             tokenCount: max(tokenCount, other.tokenCount), sequenceCount: max(sequenceCount, other.sequenceCount),
             contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
             matmulInputCount: max(matmulInputCount, other.matmulInputCount),
-            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize))
+            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
+            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount))
     }
 
     /// For the message of a failed reservation.

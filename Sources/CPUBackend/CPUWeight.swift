@@ -13,7 +13,7 @@ final class CPUWeight: Weight {
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
 
-    init(_ source: WeightSource, rowByteCount: Int) {
+    init(_ source: WeightSource, rowByteCount: Int, precision: MatmulPrecision) {
         self.source = source
         name = source.name
         format = source.format
@@ -31,7 +31,8 @@ final class CPUWeight: Weight {
         kernelWeight.initialize(
             to: cpuk_weight(
                 format: source.format.kernelFormat, rows: Int64(rows), columns: Int64(columns),
-                row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress))
+                row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress,
+                reduced: precision.allowsReducedActivations(for: source.format)))
     }
 
     deinit {

@@ -25,6 +25,14 @@ enum Check {
         if let tensor { try matrix(op, argument, tensor, rows: rows, columns: columns, dtype: dtype) }
     }
 
+    /// Rows of whole heads.
+    static func heads(_ op: String, _ argument: String, _ tensor: Tensor, headSize: Int) throws {
+        guard headSize > 0, tensor.columns % headSize == 0 else {
+            throw BackendError.shapeMismatch(
+                op: op, argument: argument, expected: "[R, H * \(headSize)]", found: "\(tensor.shape)")
+        }
+    }
+
     /// `count` packed elements of any shape.
     static func vector(
         _ op: String, _ argument: String, _ tensor: Tensor, count: Int, dtype: DType = .float32
@@ -58,6 +66,14 @@ enum Check {
             throw BackendError.shapeMismatch(
                 op: op, argument: "table", expected: "[P, 2, \(size / 2)]", found: "\(arguments.table.shape)")
         }
+    }
+
+    /// Experts of this backend.
+    static func experts(_ experts: any ExpertWeights) -> CPUExperts {
+        guard let experts = experts as? CPUExperts else {
+            preconditionFailure("experts \(experts.name) of another backend")
+        }
+        return experts
     }
 
     /// A weight of this backend.

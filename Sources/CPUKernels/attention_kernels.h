@@ -5,36 +5,54 @@
 
 INLINE int64_t padded_head(int64_t head_size) { return (head_size + VL - 1) / VL * VL; }
 
-// Where the row of token `j` lies in the keys or values.
-INLINE const char *token_row(
-    const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t j) {
+// The keys or the values of a cache.
+typedef struct {
+    const void *rows;
+    const float *scales;
+} cache_side;
+
+INLINE cache_side keys_of(const cpuk_cache *cache) { return (cache_side){cache->keys, cache->key_scales}; }
+INLINE cache_side values_of(const cpuk_cache *cache) { return (cache_side){cache->values, cache->value_scales}; }
+
+// The row of token `j` among all rows of the cache.
+INLINE int64_t token_row(const cpuk_cache *cache, const int32_t *table, int64_t kv_head, int64_t j) {
     int64_t block = table[j / cache->block_tokens], offset = j % cache->block_tokens;
-    int64_t row = (block * cache->kv_heads + kv_head) * cache->block_tokens + offset;
-    return (const char *)base + row * cache->head_size * format_bytes((int)cache->format);
+    return (block * cache->kv_heads + kv_head) * cache->block_tokens + offset;
 }
 
 INLINE void convert_rows_of(
-    const int format, const char *rows, int64_t count, int64_t size, float *output, int64_t stride) {
+    const int format, const cache_side side, int64_t row, int64_t count, int64_t size, float *output, int64_t stride) {
+    const char *rows = (const char *)side.rows + row * size * format_bytes(format);
     for (int64_t j = 0; j < count; j++) {
-        const char *row = rows + j * size * format_bytes(format);
+        const char *x = rows + j * size * format_bytes(format);
+        const float scale = format == CPUK_I8 ? side.scales[row + j] : 1;
         int64_t i = 0;
-        for (; i + VL <= size; i += VL) store(output + j * stride + i, load_as_float(format, row, i));
-        if (i < size) store(output + j * stride + i, load_part_as_float(format, row, i, size - i));
+        for (; i + VL <= size; i += VL) {
+            vf value = load_as_float(format, x, i);
+            store(output + j * stride + i, format == CPUK_I8 ? value * scale : value);
+        }
+        if (i < size) {
+            vf value = load_part_as_float(format, x, i, size - i);
+            store(output + j * stride + i, format == CPUK_I8 ? value * scale : value);
+        }
     }
 }
 
 // Copies rows `begin..<begin + count` as floats `stride` apart, a block at a time, where rows lie together.
 static void convert_tokens(
-    const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count,
-    float *output, int64_t stride) {
+    const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t begin,
+    int64_t count, float *output, int64_t stride) {
     const int64_t size = cache->head_size;
     while (count > 0) {
         int64_t in_block = cache->block_tokens - begin % cache->block_tokens;
         int64_t run = count < in_block ? count : in_block;
-        const char *rows = token_row(cache, base, table, kv_head, begin);
-        if (cache->format == CPUK_F32) convert_rows_of(CPUK_F32, rows, run, size, output, stride);
-        else if (cache->format == CPUK_BF16) convert_rows_of(CPUK_BF16, rows, run, size, output, stride);
-        else convert_rows_of(CPUK_F16, rows, run, size, output, stride);
+        int64_t row = token_row(cache, table, kv_head, begin);
+        switch (cache->format) {
+        case CPUK_F32: convert_rows_of(CPUK_F32, side, row, run, size, output, stride); break;
+        case CPUK_BF16: convert_rows_of(CPUK_BF16, side, row, run, size, output, stride); break;
+        case CPUK_I8: convert_rows_of(CPUK_I8, side, row, run, size, output, stride); break;
+        default: convert_rows_of(CPUK_F16, side, row, run, size, output, stride);
+        }
         begin += run;
         count -= run;
         output += run * stride;
@@ -44,15 +62,15 @@ static void convert_tokens(
 // Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to
 // `buffer`.
 static const float *token_rows(
-    const cpuk_cache *cache, const void *base, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count,
-    float *buffer, int64_t *stride) {
+    const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t begin,
+    int64_t count, float *buffer, int64_t *stride) {
     const int64_t size = cache->head_size, offset = begin % cache->block_tokens;
     if (cache->format == CPUK_F32 && size % VL == 0 && offset + count <= cache->block_tokens) {
         *stride = size;
-        return (const float *)token_row(cache, base, table, kv_head, begin);
+        return (const float *)side.rows + token_row(cache, table, kv_head, begin) * size;
     }
     *stride = padded_head(size);
-    convert_tokens(cache, base, table, kv_head, begin, count, buffer, *stride);
+    convert_tokens(cache, side, table, kv_head, begin, count, buffer, *stride);
     return buffer;
 }
 
@@ -81,7 +99,7 @@ static void decode_scores(
     const int64_t padded = padded_head(cache->head_size);
     for (int64_t j = begin; j < end; j += VL) {
         int64_t count = end - j < VL ? end - j : VL, stride;
-        const float *rows = token_rows(cache, cache->keys, table, kv_head, j, count, scratch->rows, &stride);
+        const float *rows = token_rows(cache, keys_of(cache), table, kv_head, j, count, scratch->rows, &stride);
         for (int64_t g = 0; g < heads; g++) {
             const float *query = scratch->query + g * MAX_HEAD_SIZE;
             vf sums[VL];
@@ -145,7 +163,7 @@ static void attention_decode(
     }
     for (int64_t j = begin; j < end; j += VL) {
         int64_t count = end - j < VL ? end - j : VL, stride;
-        const float *rows = token_rows(cache, cache->values, table, kv_head, j, count, scratch->rows, &stride);
+        const float *rows = token_rows(cache, values_of(cache), table, kv_head, j, count, scratch->rows, &stride);
         for (int64_t g = 0; g < heads; g++) {
             const float *weights = scratch->scores + g * ATTENTION_CHUNK + (j - begin);
             float *output = scratch->output + g * MAX_HEAD_SIZE;

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "context.h"
+#include "matmul.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -29,6 +29,17 @@ cpuk_isa cpuk_best_isa(void) {
     return CPUK_PORTABLE;
 }
 
+cpuk_extensions cpuk_extensions_of(cpuk_isa isa) {
+#if defined(__x86_64__)
+    if (isa == CPUK_AVX512 && cpuk_supports(isa))
+        return (cpuk_extensions){
+            .bf16 = __builtin_cpu_supports("avx512bf16"),
+            .int8 = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2")};
+#endif
+    (void)isa;
+    return (cpuk_extensions){0};
+}
+
 int cpuk_available_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) {
@@ -55,6 +66,9 @@ cpuk_context *cpuk_create(int threads, cpuk_isa isa) {
     cpuk_context *context = calloc(1, sizeof *context);
     if (!context) return NULL;
     context->kernels = kernels;
+    const cpuk_extensions extensions = cpuk_extensions_of(isa);
+    context->bf16 = extensions.bf16 ? kernels_avx512_bf16() : NULL;
+    context->integer = extensions.int8 ? kernels_avx512_vnni() : NULL;
     context->pool = pool_create(threads);
     if (!context->pool) {
         free(context);
@@ -66,6 +80,7 @@ cpuk_context *cpuk_create(int threads, cpuk_isa isa) {
 static void free_scratch(scratch_memory *scratch) {
     free(scratch->shared);
     free(scratch->sequence_starts);
+    free(scratch->activations);
     free(scratch->thread_memory);
 }
 
@@ -98,6 +113,7 @@ bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
         bounded_product(bounded_product(limits->sequences, limits->heads), chunks),
         CHUNK_HEADER + at_least(limits->head_size, 0));
     int64_t per_thread = at_least(sizeof(prefill_scratch), sizeof(decode_scratch));
+    per_thread = at_least(per_thread, panel_scratch_bytes(context));
     if (context->sgemm) per_thread = at_least(per_thread, 2 * SGEMM_OUTPUTS * SGEMM_TOKENS * (int64_t)sizeof(float));
     if (partial < 0 || limits->sequences < 0) return false;
     next.shared_count = partial;
@@ -105,7 +121,8 @@ bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
     next.shared = allocate(next.shared_count * (int64_t)sizeof(float));
     next.sequence_starts = allocate((limits->sequences + 1) * 2 * (int64_t)sizeof(int64_t));
     next.thread_memory = allocate(bounded_product(next.thread_bytes, pool_threads(context->pool)));
-    if (!next.shared || !next.sequence_starts || !next.thread_memory) {
+    next.activations = allocate(activation_scratch_bytes(context, limits->tokens, limits->matmul_inputs));
+    if (!next.shared || !next.sequence_starts || !next.activations || !next.thread_memory) {
         free_scratch(&next);
         return false;
     }

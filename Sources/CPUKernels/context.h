@@ -14,7 +14,9 @@ typedef struct {
     int64_t shared_count;
     /// First task and first partial result of each sequence.
     int64_t *sequence_starts;
-    /// One piece a thread, for a tile of attention or the products of a BLAS library.
+    /// The rounded activations of a matrix product.
+    char *activations;
+    /// One piece a thread, for a tile of attention, a panel of weights, or the products of a BLAS library.
     char *thread_memory;
     int64_t thread_bytes;
 } scratch_memory;
@@ -22,6 +24,8 @@ typedef struct {
 struct cpuk_context {
     pool *pool;
     const kernel_table *kernels;
+    /// Products of rounded activations; NULL where the processor has no instructions for them.
+    const reduced_kernels *bf16, *integer;
     cpuk_sgemm sgemm;
     scratch_memory scratch;
 };

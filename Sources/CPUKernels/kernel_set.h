@@ -6,6 +6,8 @@
 
 #include "matmul_kernels.h"
 
+#include "panel_kernels.h"
+
 #include "row_kernels.h"
 
 #include "attention_kernels.h"
@@ -14,10 +16,12 @@
 
 #define KERNEL_TABLE(isa_value)                                                                                       \
     {                                                                                                                 \
-        .isa = isa_value, .group_tokens = GROUP_TOKENS, .dot_rows = dot_rows,                                          \
+        .isa = isa_value, .group_tokens = GROUP_TOKENS, .dot_rows = dot_rows, .panels = PANEL_KERNELS,                 \
         .finish_row = finish_row, .norm_row = norm_row, .activate_row = activate_row,                                 \
-        .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed_row = embed_row,                     \
-        .rope_head = rope_head, .store_row = store_row, .attention_prefill = attention_prefill,                       \
+        .soft_cap_row = soft_cap_row, .softmax_reduce = softmax_reduce, .softmax_write = softmax_write,               \
+        .embed_row = embed_row, .weighted_sum_row = weighted_sum_row,                                                 \
+        .rope_head = rope_head, .store_row = store_row, .quantize_row = quantize_row,                                \
+        .attention_prefill = attention_prefill,                                                                       \
         .attention_decode = attention_decode, .attention_merge = attention_merge, .argmax = argmax,                   \
         .top_k_scan = top_k_scan,                                                                                     \
     }

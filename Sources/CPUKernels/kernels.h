@@ -25,6 +25,54 @@ typedef struct {
     bool gated;
 } epilogue;
 
+/// Rows of a panel: the weights of one step of a product of many tokens, repacked in scratch.
+enum { PANEL_ROWS = 64 };
+
+/// Up to PANEL_ROWS rows of a weight, wherever their parts lie.
+typedef struct {
+    cpuk_format format;
+    int64_t columns;
+    int64_t count;
+    const char *rows[PANEL_ROWS];
+    /// Only for CPUK_I8.
+    float scales[PANEL_ROWS];
+} panel_rows;
+
+/// One record of activations a token: floats, or what a kernel's `convert` made of them.
+typedef struct {
+    const char *data;
+    /// Bytes from one token to the next.
+    int64_t stride;
+    int64_t columns;
+} activation_records;
+
+/// Products of many tokens: a panel is packed once and then multiplied with all of them.
+typedef struct {
+    /// Columns a panel holds at most, a multiple of every block's; wider weights take several panels.
+    int64_t depth;
+    /// Bytes of such a panel.
+    int64_t panel_bytes;
+    /// Packs columns `begin..<begin + depth` of the rows.
+    void (*pack)(const panel_rows *rows, int64_t begin, int64_t depth, void *panel);
+    /// `y[t * PANEL_ROWS + r] = x[t] . row r` over those columns; adds to `y` where `begin` is not 0.
+    void (*multiply)(
+        const panel_rows *rows, const void *panel, const activation_records *x, int64_t tokens, int64_t begin,
+        int64_t depth, float *y);
+} panel_kernels;
+
+/// Products whose activations are rounded to fewer bits, on processors with instructions for them.
+typedef struct {
+    bool (*takes)(cpuk_format format, bool few);
+    panel_kernels panels;
+    /// Bytes of a record for `columns`, for few tokens or for panels, and how it is made.
+    int64_t (*record_bytes)(int64_t columns, bool few);
+    void (*convert)(cpuk_format format, const float *x, int64_t columns, bool few, void *record);
+    /// As kernel_table's, of records for few tokens; NULL where `takes` refuses those.
+    void (*dot_rows)(
+        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count,
+        const activation_records *x, int64_t tokens, float *y, int64_t ldy);
+} reduced_kernels;
+
 /// Where one chunk of a softmax over columns ended.
 typedef struct {
     float maximum, sum;
@@ -58,25 +106,36 @@ typedef struct {
     void (*dot_rows)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
         int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy);
+    panel_kernels panels;
     /// Finishes `count` outputs of one row. `up` is read only where gated; `residual` may be NULL or `output`.
     void (*finish_row)(
         const epilogue *epilogue, int64_t n0, int64_t count, const float *y, const float *up, const float *residual,
         float *output);
 
+    /// Run `row % groups` of row `row / groups`.
     void (*norm_row)(const cpuk_norm_args *args, int64_t row);
     void (*activate_row)(cpuk_activation activation, const float *x, float *output, int64_t columns);
+    void (*soft_cap_row)(const float *x, float *output, int64_t columns, float cap);
     softmax_part (*softmax_reduce)(const float *x, int64_t columns, float scale);
     void (*softmax_write)(const float *x, int64_t columns, float scale, softmax_part whole, float *output);
 
-    /// Copies or adds one row of a table, converted to float.
+    /// Copies or adds one row of a table times `scale`, converted to float.
     void (*embed_row)(
         cpuk_format format, const void *row, float scale, int64_t columns, bool accumulate, float *output);
+    /// `output = initial + sum_j weights[j] x_j` of `count` rows `stride` apart; `initial` may be NULL or `output`.
+    void (*weighted_sum_row)(
+        const float *x, int64_t stride, const float *weights, int64_t count, int64_t columns, const float *initial,
+        float *output);
     /// Rotates a head; `output` may be `x`.
     void (*rope_head)(
         const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,
         bool interleaved, float *output);
     /// Stores floats as CPUK_F32, CPUK_BF16 or CPUK_F16, rounded to nearest even.
     void (*store_row)(cpuk_format format, const float *x, int64_t count, void *output);
+    /// Stores floats as levels of -127 to 127 and returns what a level stands for: the largest magnitude over 127; 0
+    /// for a row that small that a level could not be told from zero, NaN for one with a NaN or an infinity (both with
+    /// levels of 0).
+    float (*quantize_row)(const float *x, int64_t count, int8_t *levels);
 
     /// One tile of queries `first..<first + count` of a sequence for query heads `head..<head + heads` of one group.
     void (*attention_prefill)(
@@ -104,3 +163,6 @@ const kernel_table *kernels_portable(void);
 const kernel_table *kernels_neon(void);
 const kernel_table *kernels_avx2(void);
 const kernel_table *kernels_avx512(void);
+/// For processors with AVX-512 and the extension named: BF16 products of pairs, integer products of quads (VNNI).
+const reduced_kernels *kernels_avx512_bf16(void);
+const reduced_kernels *kernels_avx512_vnni(void);

@@ -1,58 +1,43 @@
-// Splits matrix products over the threads. A row's result does not depend on how many there are.
-#include "context.h"
+// Matrix products: chooses the kernels, and splits products of few tokens over the threads. A row's result does not
+// depend on how many threads there are.
+#include "matmul.h"
 
 enum {
-    /// Outputs of one step, whose weights stay in the second-level cache while tokens pass.
+    /// Outputs of one step, whose products wait on the stack for their end.
     ROW_STEP = 64,
     /// Floats of a cache line.
     LINE_FLOATS = 16,
-    /// Bytes of activations that stay there too while rows pass.
-    TOKEN_BLOCK_BYTES = 192 * 1024,
     /// Fewer tokens than this are faster without a library's packing.
     MIN_SGEMM_TOKENS = 32,
+    /// Fewer tokens than this are faster from rows where they lie.
+    MIN_PANEL_TOKENS = 16,
+    /// The same for formats that are costly to read: one reading should serve all tokens.
+    MIN_UNPACKED_TOKENS = MAX_ROW_TOKENS + 1,
 };
 
 typedef struct {
-    cpuk_context *context;
-    const cpuk_matmul_args *args;
-    epilogue epilogue;
-    /// Output columns, and how many a task takes.
-    int64_t outputs, outputs_per_task;
-    /// Pieces the tokens are cut into, where outputs alone make too few tasks.
-    int64_t token_splits;
-    /// Tokens whose activations are kept in cache.
-    int64_t block_tokens;
-} matmul_job;
-
-// Calls `body` for each piece of rows `n0..<n0 + count` that lies in one part.
-#define FOR_EACH_PIECE(weight, n0, count, body)                                                                       \
-    {                                                                                                                 \
-        int64_t part_begin = 0;                                                                                       \
-        for (int64_t part_index = 0; part_index < (weight)->part_count; part_index++) {                              \
-            const cpuk_weight_part *part = &(weight)->parts[part_index];                                              \
-            int64_t begin = at_least(n0, part_begin), end = at_most((n0) + (count), part_begin + part->rows);         \
-            if (begin < end) {                                                                                        \
-                int64_t in_part = begin - part_begin, piece = end - begin, offset = begin - (n0);                     \
-                const char *rows = (const char *)part->data + in_part * (weight)->row_bytes;                          \
-                const float *scales = part->scales ? part->scales + in_part : NULL;                                   \
-                body                                                                                                  \
-            }                                                                                                         \
-            part_begin += part->rows;                                                                                 \
-        }                                                                                                             \
-    }
+    const matmul_job *job;
+    int64_t outputs_per_task;
+} row_job;
 
 static void dot(const matmul_job *job, int64_t n0, int64_t count, int64_t t0, int64_t tokens, float *y, int64_t ldy) {
     const cpuk_matmul_args *args = job->args;
     const cpuk_weight *weight = args->weight;
     const float *x = args->x.data + t0 * args->x.stride;
+    const activation_records records = {
+        .data = job->x.data + t0 * job->x.stride, .stride = job->x.stride, .columns = job->x.columns};
     FOR_EACH_PIECE(weight, n0, count, {
-        job->context->kernels->dot_rows(
-            weight->format, rows, weight->row_bytes, scales, piece, x, args->x.stride, tokens, weight->columns,
-            y + offset, ldy);
+        if (job->reduced)
+            job->reduced->dot_rows(
+                weight->format, rows, weight->row_bytes, scales, piece, &records, tokens, y + offset, ldy);
+        else
+            job->context->kernels->dot_rows(
+                weight->format, rows, weight->row_bytes, scales, piece, x, args->x.stride, tokens, weight->columns,
+                y + offset, ldy);
     })
 }
 
-static void finish(
+void finish_products(
     const matmul_job *job, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy) {
     const cpuk_matmul_args *args = job->args;
@@ -65,36 +50,58 @@ static void finish(
     }
 }
 
-static void multiply_step(const matmul_job *job, int64_t n, int64_t count, int64_t first, int64_t tokens) {
+static void multiply_step(const matmul_job *job, int64_t n, int64_t count) {
+    const int64_t tokens = job->args->tokens;
     const int64_t per_group = tokens <= MAX_ROW_TOKENS ? MAX_ROW_TOKENS : job->context->kernels->group_tokens;
     const int64_t groups = divide_up(tokens, per_group);
     float y[MAX_ROW_TOKENS * ROW_STEP], up[MAX_ROW_TOKENS * ROW_STEP];
     for (int64_t group = 0; group < groups; group++) {
         int64_t t0 = group * tokens / groups, t1 = (group + 1) * tokens / groups;
-        dot(job, n, count, first + t0, t1 - t0, y, ROW_STEP);
-        if (job->epilogue.gated) dot(job, job->outputs + n, count, first + t0, t1 - t0, up, ROW_STEP);
-        finish(job, n, count, first + t0, t1 - t0, y, up, ROW_STEP);
+        dot(job, n, count, t0, t1 - t0, y, ROW_STEP);
+        if (job->epilogue.gated) dot(job, job->outputs + n, count, t0, t1 - t0, up, ROW_STEP);
+        finish_products(job, n, count, t0, t1 - t0, y, up, ROW_STEP);
     }
 }
 
-static void matmul_task(void *argument, int64_t task, int worker) {
+static void row_task(void *argument, int64_t task, int worker) {
     (void)worker;
-    const matmul_job *job = argument;
-    const int64_t split = task % job->token_splits, begin = task / job->token_splits * job->outputs_per_task;
-    const int64_t count = at_most(job->outputs_per_task, job->outputs - begin);
-    const int64_t first = split * job->args->tokens / job->token_splits;
-    const int64_t tokens = (split + 1) * job->args->tokens / job->token_splits - first;
-    // Blocks and steps of even size: a short last one would read as much for less.
-    const int64_t blocks = divide_up(tokens, job->block_tokens), steps = divide_up(count, ROW_STEP);
+    const row_job *rows = argument;
+    const int64_t begin = task * rows->outputs_per_task;
+    const int64_t count = at_most(rows->outputs_per_task, rows->job->outputs - begin);
+    // Steps of even size: a short last one would read as much for less.
+    const int64_t steps = divide_up(count, ROW_STEP);
     const int64_t step_rows = divide_up(divide_up(count, steps), LINE_FLOATS) * LINE_FLOATS;
-    for (int64_t block = 0; block < blocks; block++) {
-        const int64_t t0 = block * tokens / blocks, t1 = (block + 1) * tokens / blocks;
-        for (int64_t n = 0; n < count; n += step_rows)
-            multiply_step(job, begin + n, at_most(step_rows, count - n), first + t0, t1 - t0);
-    }
+    for (int64_t n = 0; n < count; n += step_rows)
+        multiply_step(rows->job, begin + n, at_most(step_rows, count - n));
 }
 
-// The same by a BLAS library on this thread alone, from a whole slice of outputs into scratch.
+// Outputs of a task, for about `tasks` of them: whole cache lines of each row, so that threads do not write to the
+// same ones, and so that threads that are equally fast end together.
+static int64_t outputs_per_task(const matmul_job *job, int64_t tasks) {
+    const int64_t threads = pool_threads(job->context->pool);
+    const int64_t most = divide_up(divide_up(job->outputs, tasks), LINE_FLOATS);
+    int64_t best = most, least = INT64_MAX;
+    for (int64_t lines = most; lines > 0 && 2 * lines >= most; lines--) {
+        const int64_t rounds = divide_up(divide_up(job->outputs, lines * LINE_FLOATS), threads);
+        if (rounds * lines >= least) continue;
+        best = lines;
+        least = rounds * lines;
+    }
+    return best * LINE_FLOATS;
+}
+
+static void multiply_rows(const matmul_job *job) {
+    // Time goes by bytes for few tokens and by products for more.
+    const int64_t row_bytes = job->args->weight->row_bytes * (job->args->gated ? 2 : 1);
+    const int64_t cost = row_bytes * at_least(1, job->args->tokens / 4);
+    row_job rows = {.job = job};
+    rows.outputs_per_task = outputs_per_task(job, task_count(job->context, job->outputs, cost));
+    const int64_t tasks = divide_up(job->outputs, rows.outputs_per_task);
+    run_tasks(job->context, row_task, &rows, tasks, job->outputs * cost);
+}
+
+// ---- By a BLAS library, each task on its thread alone, from a whole slice of outputs into scratch
+
 static void sgemm_task(void *argument, int64_t task, int worker) {
     enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
     const matmul_job *job = argument;
@@ -114,7 +121,7 @@ static void sgemm_task(void *argument, int64_t task, int worker) {
                     (const float *)rows, columns, 0, y + offset, SGEMM_OUTPUTS);
             })
         }
-        finish(job, n, count, t, tokens, products, products + SGEMM_TOKENS * SGEMM_OUTPUTS, SGEMM_OUTPUTS);
+        finish_products(job, n, count, t, tokens, products, products + SGEMM_TOKENS * SGEMM_OUTPUTS, SGEMM_OUTPUTS);
     }
 }
 
@@ -127,19 +134,13 @@ static bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *arg
     return true;
 }
 
-// Outputs of a task, for about `tasks` of them: whole cache lines of each row, so that threads do not write to the
-// same ones, and so that threads that are equally fast end together.
-static int64_t outputs_per_task(const matmul_job *job, int64_t tasks) {
-    const int64_t threads = pool_threads(job->context->pool);
-    const int64_t most = divide_up(divide_up(job->outputs, tasks), LINE_FLOATS);
-    int64_t best = most, least = INT64_MAX;
-    for (int64_t lines = most; lines > 0 && 2 * lines >= most; lines--) {
-        const int64_t rounds = divide_up(divide_up(job->outputs, lines * LINE_FLOATS), threads);
-        if (rounds * lines >= least) continue;
-        best = lines;
-        least = rounds * lines;
-    }
-    return best * LINE_FLOATS;
+// ---- The choice
+
+static const reduced_kernels *reduced_for(const cpuk_context *context, const cpuk_weight *weight, bool few) {
+    if (!weight->reduced) return NULL;
+    if (context->bf16 && context->bf16->takes(weight->format, few)) return context->bf16;
+    if (context->integer && context->integer->takes(weight->format, few)) return context->integer;
+    return NULL;
 }
 
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
@@ -150,18 +151,20 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         .bias = args->bias, .gate_bias = args->bias && args->gated ? args->bias + job.outputs : NULL,
         .activation = args->activation, .gated = args->gated};
     if (args->tokens == 0 || job.outputs == 0) return;
-    if (takes_sgemm(context, args)) {
-        pool_run(context->pool, sgemm_task, &job, divide_up(job.outputs, SGEMM_OUTPUTS));
-        return;
+    const bool is_costly = weight->format >= CPUK_I8;
+    const bool few = args->tokens < (is_costly ? MIN_UNPACKED_TOKENS : MIN_PANEL_TOKENS);
+    job.reduced = reduced_for(context, weight, few);
+    if (job.reduced) {
+        round_activations(&job, few);
+    } else {
+        job.x = (activation_records){
+            .data = (const char *)args->x.data, .stride = args->x.stride * (int64_t)sizeof(float),
+            .columns = weight->columns};
+        if (takes_sgemm(context, args)) {
+            pool_run(context->pool, sgemm_task, &job, divide_up(job.outputs, SGEMM_OUTPUTS));
+            return;
+        }
     }
-    const int64_t row_bytes = weight->row_bytes * (args->gated ? 2 : 1), group = context->kernels->group_tokens;
-    // Time goes by bytes for few tokens and by products for many.
-    const int64_t cost = row_bytes * at_least(1, args->tokens / 4);
-    int64_t tasks = task_count(context, job.outputs, cost);
-    job.outputs_per_task = outputs_per_task(&job, tasks);
-    tasks = divide_up(job.outputs, job.outputs_per_task);
-    const int64_t wanted = 2 * (int64_t)pool_threads(context->pool);
-    job.token_splits = tasks >= wanted ? 1 : at_least(1, at_most(wanted / tasks, args->tokens / (4 * group)));
-    job.block_tokens = at_least(group, TOKEN_BLOCK_BYTES / at_least(4, weight->columns * 4) / group * group);
-    run_tasks(context, matmul_task, &job, tasks * job.token_splits, job.outputs * cost);
+    if (few) multiply_rows(&job);
+    else multiply_panels(&job);
 }

@@ -53,7 +53,7 @@ static void pack_keys(
     const int64_t size = cache->head_size;
     for (int64_t j = 0; j < count; j += VL) {
         int64_t rows = count - j < VL ? count - j : VL, stride;
-        const float *first = token_rows(cache, cache->keys, table, kv_head, begin + j, rows, buffer, &stride);
+        const float *first = token_rows(cache, keys_of(cache), table, kv_head, begin + j, rows, buffer, &stride);
         for (int64_t d = 0; d < size; d += VL) {
             vf square[VL];
             for (int i = 0; i < VL; i++) square[i] = load(first + (i < rows ? i : rows - 1) * stride + d);
@@ -197,7 +197,7 @@ static void attend_keys(const prefill_tile *tile, int64_t j, int64_t keys, prefi
             range.end - range.begin);
     }
     for (int64_t m = 0; m < tile->panel_rows; m += VL) softmax_rows(tile, m, j, keys, scratch);
-    convert_tokens(cache, cache->values, tile->table, tile->kv_head, j, keys, scratch->values, tile->padded);
+    convert_tokens(cache, values_of(cache), tile->table, tile->kv_head, j, keys, scratch->values, tile->padded);
     for (int64_t m = 0; m < tile->panel_rows; m += QUERY_PANEL) {
         const key_range range = panel_keys(tile, m, j, keys);
         const int64_t end = range.end < keys ? range.end : keys;

@@ -30,13 +30,14 @@ INLINE float reduce_row(const float *x, const float *residual, int64_t columns, 
     return total;
 }
 
-static void norm_row(const cpuk_norm_args *args, int64_t row) {
-    const int64_t columns = args->columns;
-    const float *x = args->x.data + row * args->x.stride;
-    const float *residual = args->residual.data ? args->residual.data + row * args->residual.stride : NULL;
-    float *output = args->output.data + row * args->output.stride;
+static void norm_row(const cpuk_norm_args *args, int64_t index) {
+    const int64_t columns = args->columns, row = index / args->groups, first = index % args->groups * columns;
+    const float *x = args->x.data + row * args->x.stride + first;
+    const float *residual = args->residual.data ? args->residual.data + row * args->residual.stride + first : NULL;
+    const float *weight = args->weight + first, *bias = args->bias ? args->bias + first : NULL;
+    float *output = args->output.data + row * args->output.stride + first;
     if (args->sum.data) {
-        float *sum = args->sum.data + row * args->sum.stride;
+        float *sum = args->sum.data + row * args->sum.stride + first;
         if (residual || sum != x) {
             int64_t i = 0;
             for (; i + VL <= columns; i += VL) store(sum + i, norm_input(x, residual, i, VL));
@@ -51,8 +52,8 @@ static void norm_row(const cpuk_norm_args *args, int64_t row) {
     for (int64_t i = 0; i < columns; i += VL) {
         int64_t count = columns - i < VL ? columns - i : VL;
         vf value = (norm_input(x, residual, i, count) - mean) * factor;
-        value *= count == VL ? load(args->weight + i) : load_part(args->weight + i, count);
-        if (args->bias) value += count == VL ? load(args->bias + i) : load_part(args->bias + i, count);
+        value *= count == VL ? load(weight + i) : load_part(weight + i, count);
+        if (bias) value += count == VL ? load(bias + i) : load_part(bias + i, count);
         if (count == VL) store(output + i, value);
         else store_part(output + i, value, count);
     }
@@ -74,6 +75,12 @@ static void activate_row(cpuk_activation activation, const float *x, float *outp
     case CPUK_SILU: activate_row_of(CPUK_SILU, x, output, columns); return;
     case CPUK_RELU: activate_row_of(CPUK_RELU, x, output, columns); return;
     }
+}
+
+static void soft_cap_row(const float *x, float *output, int64_t columns, float cap) {
+    int64_t i = 0;
+    for (; i + VL <= columns; i += VL) store(output + i, tanh_v(load(x + i) / cap) * cap);
+    if (i < columns) store_part(output + i, tanh_v(load_part(x + i, columns - i) / cap) * cap, columns - i);
 }
 
 // ---- Softmax
@@ -129,7 +136,7 @@ INLINE void embed_row_of(
     for (int64_t i = 0; i < columns; i += VL) {
         int64_t count = columns - i < VL ? columns - i : VL;
         vf value = count == VL ? load_as_float(format, row, i) : load_part_as_float(format, row, i, count);
-        if (format == CPUK_I8) value *= scale;
+        value *= scale;
         if (accumulate) value += count == VL ? load(output + i) : load_part(output + i, count);
         if (count == VL) store(output + i, value);
         else store_part(output + i, value, count);
@@ -155,6 +162,21 @@ static void embed_row(
     case CPUK_Q6_K: embed_row_of(CPUK_Q6_K, row, scale, columns, accumulate, output); return;
     case CPUK_IQ4_NL: embed_row_of(CPUK_IQ4_NL, row, scale, columns, accumulate, output); return;
     case CPUK_IQ4_XS: embed_row_of(CPUK_IQ4_XS, row, scale, columns, accumulate, output); return;
+    }
+}
+
+static void weighted_sum_row(
+    const float *x, int64_t stride, const float *weights, int64_t count, int64_t columns, const float *initial,
+    float *output) {
+    for (int64_t i = 0; i < columns; i += VL) {
+        int64_t lanes = columns - i < VL ? columns - i : VL;
+        vf sum = !initial ? splat(0) : lanes == VL ? load(initial + i) : load_part(initial + i, lanes);
+        for (int64_t j = 0; j < count; j++) {
+            const float *row = x + j * stride + i;
+            sum = fma_v(lanes == VL ? load(row) : load_part(row, lanes), splat(weights[j]), sum);
+        }
+        if (lanes == VL) store(output + i, sum);
+        else store_part(output + i, sum, lanes);
     }
 }
 
@@ -198,6 +220,35 @@ static void store_row(cpuk_format format, const float *x, int64_t count, void *o
         return;
     default: memcpy(output, x, (size_t)count * sizeof(float));
     }
+}
+
+// Rounds to the nearest level, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits.
+INLINE vb to_levels(vf x) {
+    const vf magic = splat(12582912.0f);
+    return __builtin_convertvector((vi)(x + magic) - (vi)magic, vb);
+}
+
+static float quantize_row(const float *x, int64_t count, int8_t *levels) {
+    vf top = splat(0), nothing = splat(0);
+    int64_t i = 0;
+    for (; i < count; i += VL) {
+        vf value = count - i >= VL ? load(x + i) : load_part(x + i, count - i);
+        top = max_v(abs_v(value), top);
+        nothing += value * 0.0f;
+    }
+    // A NaN or an infinity times zero is NaN.
+    if (isnan(sum_lanes(nothing))) {
+        memset(levels, 0, (size_t)count);
+        return NAN;
+    }
+    const float largest = max_lanes(top);
+    const float scale = largest < 0x1p-118f ? 0 : largest / 127.0f, inverse = scale > 0 ? 1.0f / scale : 0;
+    for (i = 0; i + VL <= count; i += VL) *(vb_any *)(levels + i) = to_levels(load(x + i) * inverse);
+    if (i < count) {
+        vb part = to_levels(load_part(x + i, count - i) * inverse);
+        memcpy(levels + i, &part, (size_t)(count - i));
+    }
+    return scale;
 }
 
 // ---- Selection

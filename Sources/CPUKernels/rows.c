@@ -28,7 +28,7 @@ static void norm_task(void *argument, int64_t task, int worker) {
 }
 
 void cpuk_norm(cpuk_context *context, const cpuk_norm_args *args) {
-    run_rows(context, norm_task, args, args->rows, args->columns * 12);
+    run_rows(context, norm_task, args, args->rows * args->groups, args->columns * 12);
 }
 
 static void activate_task(void *argument, int64_t task, int worker) {
@@ -43,6 +43,20 @@ static void activate_task(void *argument, int64_t task, int worker) {
 
 void cpuk_activate(cpuk_context *context, const cpuk_pointwise_args *args) {
     run_rows(context, activate_task, args, args->rows, args->columns * 32);
+}
+
+static void soft_cap_task(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const rows_job *job = argument;
+    const cpuk_pointwise_args *args = job->args;
+    FOR_EACH_ROW(job, task, row)
+        job->context->kernels->soft_cap_row(
+            args->x.data + row * args->x.stride, args->output.data + row * args->output.stride, args->columns,
+            args->scale);
+}
+
+void cpuk_soft_cap(cpuk_context *context, const cpuk_pointwise_args *args) {
+    run_rows(context, soft_cap_task, args, args->rows, args->columns * 32);
 }
 
 // ---- Softmax
@@ -155,6 +169,7 @@ typedef struct {
     cpuk_context *context;
     const int32_t *ids;
     const cpuk_weight *table;
+    float scale;
     bool accumulate;
     cpuk_rows x, output;
     int64_t rows, columns, tasks;
@@ -175,18 +190,19 @@ static void embed_task(void *argument, int64_t task, int worker) {
         const cpuk_weight_part *part = table->parts;
         for (; id >= part->rows; part++) id -= part->rows;
         job->context->kernels->embed_row(
-            table->format, (const char *)part->data + id * table->row_bytes, part->scales ? part->scales[id] : 1,
-            table->columns, job->accumulate, job->output.data + t * job->output.stride);
+            table->format, (const char *)part->data + id * table->row_bytes,
+            part->scales ? job->scale * part->scales[id] : job->scale, table->columns, job->accumulate,
+            job->output.data + t * job->output.stride);
     }
 }
 
 int64_t cpuk_embed(
-    cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, bool accumulate,
-    cpuk_rows output) {
+    cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, float scale,
+    bool accumulate, cpuk_rows output) {
     int64_t bad = first_outside(ids, tokens, table->rows);
     if (bad >= 0 || tokens == 0) return bad;
-    lookup_job job = {.context = context, .ids = ids, .table = table, .accumulate = accumulate, .output = output,
-                      .rows = tokens, .columns = table->columns};
+    lookup_job job = {.context = context, .ids = ids, .table = table, .scale = scale, .accumulate = accumulate,
+                      .output = output, .rows = tokens, .columns = table->columns};
     job.tasks = task_count(context, tokens, table->columns * 8);
     run_tasks(context, embed_task, &job, job.tasks, tokens * table->columns * 8);
     return -1;
@@ -210,4 +226,34 @@ int64_t cpuk_gather_rows(
     job.tasks = task_count(context, count, columns * 8);
     run_tasks(context, gather_task, &job, job.tasks, count * columns * 8);
     return -1;
+}
+
+// ---- Experts
+
+typedef struct {
+    cpuk_context *context;
+    cpuk_rows x, residual, output;
+    const float *weights;
+    int64_t choices, columns, rows, tasks;
+} combine_job;
+
+static void combine_task(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const combine_job *job = argument;
+    FOR_EACH_ROW(job, task, t)
+        job->context->kernels->weighted_sum_row(
+            job->x.data + t * job->choices * job->x.stride, job->x.stride, job->weights + t * job->choices,
+            job->choices, job->columns, job->residual.data ? job->residual.data + t * job->residual.stride : NULL,
+            job->output.data + t * job->output.stride);
+}
+
+void cpuk_combine_experts(
+    cpuk_context *context, cpuk_rows x, const float *weights, int64_t tokens, int64_t choices, int64_t columns,
+    cpuk_rows residual, cpuk_rows output) {
+    if (tokens == 0) return;
+    const int64_t row_bytes = columns * 4 * (choices + 2);
+    combine_job job = {.context = context, .x = x, .residual = residual, .output = output, .weights = weights,
+                       .choices = choices, .columns = columns, .rows = tokens};
+    job.tasks = task_count(context, tokens, row_bytes);
+    run_tasks(context, combine_task, &job, job.tasks, tokens * row_bytes);
 }

@@ -72,7 +72,8 @@ extension ModelPackage {
         ) { limits in
             try ModelRegistry.load(
                 configuration, checkpoint: checkpoint,
-                target: LoadTarget(backend: backend, limits: limits, format: options.weightFormat))
+                target: LoadTarget(
+                    backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
         }
     }
 }

@@ -13,7 +13,7 @@ public struct KVCacheShape: Sendable, Hashable {
     public var headSize: Int
     /// `L`.
     public var blockSizeInTokens: Int
-    /// float32, float16 or bfloat16.
+    /// One of `KVCacheLayer.dtypes`.
     public var dtype: DType
 
     public init(
@@ -28,14 +28,24 @@ public struct KVCacheShape: Sendable, Hashable {
         self.dtype = dtype
     }
 
-    /// Bytes of the keys, or of the values, of one layer, rounded up so that the next ones start aligned.
+    /// Where the tensors of one layer lie: keys and values, then, for int8, their scales. Each part is rounded up so that
+    /// the next one starts aligned.
+    struct LayerPlan {
+        /// Bytes of the keys, or of the values.
+        var elementByteCount: Int
+        /// Bytes of the scales of the keys, or of the values; 0 where there are none.
+        var scaleByteCount: Int
+        /// Of the whole layer.
+        var byteCount: Int
+    }
+
     /// - Throws: `KVCacheError.invalidSize` where a size is not positive or the product overflows.
-    func planeByteCount() throws -> Int {
+    func layerPlan() throws -> LayerPlan {
         let sizes = [layerCount, blockCount, headCount, headSize, blockSizeInTokens]
         guard sizes.allSatisfy({ $0 > 0 }) else {
             throw KVCacheError.invalidSize(reason: "sizes \(sizes) must all be positive")
         }
-        guard [.float32, .float16, .bfloat16].contains(dtype) else {
+        guard KVCacheLayer.dtypes.contains(dtype) else {
             throw KVCacheError.invalidSize(reason: "\(dtype) is no element type for keys and values")
         }
         let slots = blockCount.multipliedReportingOverflow(by: blockSizeInTokens)
@@ -43,11 +53,21 @@ public struct KVCacheShape: Sendable, Hashable {
             throw KVCacheError.invalidSize(
                 reason: "\(blockCount) blocks of \(blockSizeInTokens) tokens are more than 31 bits of slots")
         }
+        let rows = [blockCount, headCount, blockSizeInTokens]
+        let elements = try alignedProduct([dtype.byteCount, headSize] + rows)
+        let scales = dtype == .int8 ? try alignedProduct([DType.float32.byteCount] + rows) : 0
+        let (half, overflow) = elements.addingReportingOverflow(scales)
+        let (total, totalOverflow) = half.multipliedReportingOverflow(by: 2)
+        guard !overflow, !totalOverflow else { throw KVCacheShape.overflow(sizes) }
+        return LayerPlan(elementByteCount: elements, scaleByteCount: scales, byteCount: total)
+    }
+
+    private func alignedProduct(_ factors: [Int]) throws -> Int {
         let alignment = WorkspacePlan.alignment
-        var bytes = dtype.byteCount
-        for factor in [blockCount, headCount, blockSizeInTokens, headSize] {
+        var bytes = 1
+        for factor in factors {
             let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
-            guard !overflow, product <= Int.max - alignment else { throw KVCacheShape.overflow(sizes) }
+            guard !overflow, product <= Int.max - alignment else { throw KVCacheShape.overflow(factors) }
             bytes = product
         }
         return (bytes + alignment - 1) / alignment * alignment
@@ -56,9 +76,8 @@ public struct KVCacheShape: Sendable, Hashable {
     /// Bytes of the whole cache.
     /// - Throws: `KVCacheError.invalidSize` where a size is not positive or the product overflows.
     public func byteCount() throws -> Int {
-        let (layer, overflow) = try planeByteCount().multipliedReportingOverflow(by: 2)
-        let (total, totalOverflow) = layer.multipliedReportingOverflow(by: layerCount)
-        guard !overflow, !totalOverflow else {
+        let (total, overflow) = try layerPlan().byteCount.multipliedReportingOverflow(by: layerCount)
+        guard !overflow else {
             throw KVCacheShape.overflow([layerCount, blockCount, headCount, headSize, blockSizeInTokens])
         }
         return total
@@ -81,19 +100,31 @@ public struct KVCacheShape: Sendable, Hashable {
 /// The keys and values of all layers in one device allocation.
 public struct KVCacheStorage: Sendable {
     public let shape: KVCacheShape
-    /// One a layer, `[B, KH, L, D]` keys and values.
+    /// One a layer: `[B, KH, L, D]` keys and values, and `[B, KH, L]` scales where they are int8.
     public let layers: [KVCacheLayer]
 
     /// Allocates the cache; the memory is uninitialised.
     /// - Throws: `KVCacheError.invalidSize`; `BackendError.outOfMemory`.
     public init(_ shape: KVCacheShape, on backend: any Backend) throws {
-        let plane = try shape.planeByteCount()
+        let plan = try shape.layerPlan()
         let buffer = try backend.makeBuffer(byteCount: try shape.byteCount())
-        let extents = Shape([shape.blockCount, shape.headCount, shape.blockSizeInTokens, shape.headSize])
-        func tensor(_ index: Int) -> Tensor {
-            Tensor(buffer: buffer, byteOffset: index * plane, dtype: shape.dtype, shape: extents)
-        }
+        let rows: Shape = [shape.blockCount, shape.headCount, shape.blockSizeInTokens]
         self.shape = shape
-        self.layers = (0..<shape.layerCount).map { KVCacheLayer(keys: tensor(2 * $0), values: tensor(2 * $0 + 1)) }
+        self.layers = (0..<shape.layerCount).map { layer in
+            let start = layer * plan.byteCount
+            func elements(_ index: Int) -> Tensor {
+                Tensor(
+                    buffer: buffer, byteOffset: start + index * plan.elementByteCount, dtype: shape.dtype,
+                    shape: Shape(rows.extents + [shape.headSize]))
+            }
+            func scales(_ index: Int) -> Tensor? {
+                guard plan.scaleByteCount > 0 else { return nil }
+                return Tensor(
+                    buffer: buffer, byteOffset: start + 2 * plan.elementByteCount + index * plan.scaleByteCount,
+                    dtype: .float32, shape: rows)
+            }
+            return KVCacheLayer(
+                keys: elements(0), values: elements(1), keyScales: scales(0), valueScales: scales(1))
+        }
     }
 }

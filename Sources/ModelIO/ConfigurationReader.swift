@@ -78,6 +78,17 @@ public struct ConfigurationReader: Sendable {
         return strings
     }
 
+    /// An array of integers in `range`, or `nil` where it is absent.
+    public func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
+        guard let (key, value) = value(key) else { return nil }
+        let integers = value.array?.compactMap(\.int)
+        guard let integers, integers.count == value.array?.count, integers.allSatisfy(range.contains) else {
+            throw invalid(
+                key, value, expected: "an array of integers from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return integers
+    }
+
     /// The error that says `value` should have been `expected`.
     public func invalid(_ key: String, _ value: JSONValue, expected: String) -> LoadError {
         let found: String =

@@ -110,6 +110,7 @@ private struct GGUFParser {
     private mutating func parseMetadata(count: Int) throws -> GGUFMetadata {
         var keys: [String] = []
         var values: [String: GGUFValue] = [:]
+        var encoded: [String: HostBytes] = [:]
         keys.reserveCapacity(min(count, 4096))
         for index in 0..<count {
             let range = try cursor.string("metadata key \(index)")
@@ -122,14 +123,16 @@ private struct GGUFParser {
                 throw LoadError.invalidFile(path: path, reason: "metadata key \(index) is not UTF-8")
             }
             let name = "the value of '\(printable(key))'"
+            let start = cursor.offset
             let type = try valueType(name)
             let value = try parseValue(type, name, depth: 0)
             guard values.updateValue(value, forKey: key) == nil else {
                 throw LoadError.invalidFile(path: path, reason: "metadata key '\(printable(key))' appears twice")
             }
             keys.append(key)
+            encoded[key] = HostBytes(owner: file.owner, pointer: cursor.slice(start..<cursor.offset))
         }
-        return GGUFMetadata(path: path, keys: keys, values: values)
+        return GGUFMetadata(path: path, keys: keys, values: values, encoded: encoded)
     }
 
     private mutating func valueType(_ name: String) throws -> GGUFValueType {

@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// The metadata of a GGUF file, with typed reads whose errors name the file and the key. An integer may have any of the
 /// eight integer types: writers differ.
 public struct GGUFMetadata: Sendable {
@@ -5,11 +7,14 @@ public struct GGUFMetadata: Sendable {
     /// In the order of the file.
     public let keys: [String]
     private let values: [String: GGUFValue]
+    /// Each value as it lies in the file, its type before it.
+    let encoded: [String: HostBytes]
 
-    init(path: String, keys: [String], values: [String: GGUFValue]) {
+    init(path: String, keys: [String], values: [String: GGUFValue], encoded: [String: HostBytes]) {
         self.path = path
         self.keys = keys
         self.values = values
+        self.encoded = encoded
     }
 
     public subscript(key: String) -> GGUFValue? { values[key] }

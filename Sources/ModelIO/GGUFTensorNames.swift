@@ -1,11 +1,11 @@
 /// The names that GGUF files give to tensors, and the Hugging Face names that `Models` loads them under.
 struct GGUFTensorNames: Sendable {
     /// Names outside of layers, without `.weight`.
-    private let outer: [String: String]
+    let outer: [String: String]
     /// Names in a layer, without `.weight` or `.bias`.
-    private let inner: [String: String]
+    let inner: [String: String]
     /// What stands before the number of a layer.
-    private let layerPrefix: String
+    let layerPrefix: String
 
     /// The name for the model, or the name itself where the table has none.
     func translate(_ name: String) -> String {
@@ -15,14 +15,44 @@ struct GGUFTensorNames: Sendable {
         return "\(layerPrefix)\(parts[1]).\(translated).\(parts[3])"
     }
 
-    static let llama = GGUFTensorNames(
-        outer: ["token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"],
+    private static let llamaOuter = [
+        "token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
+    ]
+
+    private static let llamaInner = [
+        "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm",
+        "attn_k_norm": "self_attn.k_norm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
+        "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate",
+        "ffn_gate_exps": "mlp.experts.gate_proj", "ffn_up_exps": "mlp.experts.up_proj",
+        "ffn_down_exps": "mlp.experts.down_proj",
+    ]
+
+    /// Llama's names with others for some.
+    private static func likeLlama(_ others: [String: String]) -> GGUFTensorNames {
+        GGUFTensorNames(
+            outer: llamaOuter, inner: llamaInner.merging(others) { _, other in other }, layerPrefix: "model.layers.")
+    }
+
+    static let llama = likeLlama([:])
+
+    /// Query, key and value in one matrix, gate and up projection in another.
+    static let phi3 = likeLlama(["attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"])
+
+    /// A norm before and one behind each sublayer.
+    static let gemma = likeLlama([
+        "post_attention_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm",
+        "post_ffw_norm": "post_feedforward_layernorm",
+    ])
+
+    static let gptNeoX = GGUFTensorNames(
+        outer: [
+            "token_embd": "gpt_neox.embed_in", "output_norm": "gpt_neox.final_layer_norm", "output": "embed_out",
+        ],
         inner: [
-            "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
-            "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm",
-            "attn_k_norm": "self_attn.k_norm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
-            "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-        ], layerPrefix: "model.layers.")
+            "attn_norm": "input_layernorm", "attn_qkv": "attention.query_key_value", "attn_output": "attention.dense",
+            "ffn_norm": "post_attention_layernorm", "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h",
+        ], layerPrefix: "gpt_neox.layers.")
 
     static let gpt2 = GGUFTensorNames(
         outer: [

@@ -6,4 +6,8 @@ enum GGUFTensorTypes {
         21: .iq3_S, 22: .iq2_S, 23: .iq4_XS, 24: .int8, 25: .int16, 26: .int32, 27: .int64, 28: .float64, 29: .iq1_M,
         30: .bfloat16, 34: .tq1_0, 35: .tq2_0, 39: .mxfp4,
     ]
+
+    /// The number of each type.
+    static let numbers: [StoredType: UInt32] = Dictionary(
+        uniqueKeysWithValues: types.map { ($0.value, $0.key) })
 }

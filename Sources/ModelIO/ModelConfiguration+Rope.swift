@@ -1,3 +1,4 @@
+internal import Glibc
 internal import JSONCore
 
 extension ModelConfiguration {
@@ -86,24 +87,45 @@ extension ModelConfiguration {
         case "dynamic": return .dynamic(factor: try parameters.number("factor", in: factors))
         case "llama3": return try llama3Scaling(parameters, factors)
         case "yarn": return try yarnScaling(parameters, factors)
-        case "factors": return try pairFactors(parameters, count: rotarySize / 2)
+        case "factors": return .factors(try pairFactors(parameters, "factors", count: rotarySize / 2))
+        case "longrope", "su": return .longRope(try longRopeScaling(parameters, rotarySize: rotarySize))
         default:
             throw LoadError.unsupportedValue(
                 path: path, key: parameters.prefix + "rope_type", value: printable(name),
-                supported: ["default", "linear", "dynamic", "llama3", "yarn", "factors"])
+                supported: ["default", "linear", "dynamic", "llama3", "yarn", "longrope", "factors"])
         }
     }
 
-    /// One factor a pair, as GGUF files hold them.
-    private func pairFactors(
-        _ parameters: ConfigurationReader, count: Int
-    ) throws -> RopeConfiguration.Scaling {
-        guard let (key, value) = parameters.value("factors") else { throw parameters.missing(["factors"]) }
+    /// One factor a pair.
+    private func pairFactors(_ parameters: ConfigurationReader, _ name: String, count: Int) throws -> [Double] {
+        guard let (key, value) = parameters.value(name) else { throw parameters.missing([name]) }
         let factors = (value.array.map(Array.init) ?? []).compactMap(\.double)
         guard factors.count == value.array?.count, factors.count == count,
             factors.allSatisfy({ NumberRange.positive.contains($0) })
         else { throw parameters.invalid(key, value, expected: "\(count) positive numbers") }
-        return .factors(factors)
+        return factors
+    }
+
+    /// Where a file says how long the contexts of the first training were, the ratio of the lengths is the factor.
+    private func longRopeScaling(
+        _ parameters: ConfigurationReader, rotarySize: Int
+    ) throws -> RopeConfiguration.LongRopeScaling {
+        let context = try originalContext(parameters)
+        let key = "original_max_position_embeddings"
+        let attentionFactor: Double
+        if let stated = try parameters.optionalNumber("attention_factor", in: NumberRange.positive) {
+            attentionFactor = stated
+        } else {
+            let longest = Double(try keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+            let isStated = keys.value(key) != nil || parameters.value(key) != nil
+            let factor =
+                isStated ? longest / Double(context) : try parameters.number("factor", in: NumberRange.positive)
+            attentionFactor = factor <= 1 || context < 2 ? 1 : (1 + log(factor) / log(Double(context))).squareRoot()
+        }
+        return RopeConfiguration.LongRopeScaling(
+            shortFactors: try pairFactors(parameters, "short_factor", count: rotarySize / 2),
+            longFactors: try pairFactors(parameters, "long_factor", count: rotarySize / 2), originalContext: context,
+            attentionFactor: attentionFactor)
     }
 
     private func llama3Scaling(

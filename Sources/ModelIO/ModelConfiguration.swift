@@ -78,6 +78,24 @@ public struct ModelConfiguration: Sendable {
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }
 
+    /// Which layers attend to a window, by `layer_types`; `nil` where the file has none.
+    /// - Throws: `LoadError.contradiction` where there are not as many types as layers; `.unsupportedValue` for others.
+    public func slidingLayers(layerCount: Int) throws -> [Bool]? {
+        let key = "layer_types"
+        guard let types = try keys.strings(key) else { return nil }
+        guard types.count == layerCount else {
+            throw LoadError.contradiction(
+                path: path, keys: [key, "num_hidden_layers"], reason: "\(types.count) types for \(layerCount) layers")
+        }
+        return try types.map { type in
+            guard ["sliding_attention", "full_attention"].contains(type) else {
+                throw LoadError.unsupportedValue(
+                    path: path, key: key, value: printable(type), supported: ["sliding_attention", "full_attention"])
+            }
+            return type == "sliding_attention"
+        }
+    }
+
     /// Tokens that a query sees, itself included, or `nil` where all: `sliding_window`, unless `use_sliding_window` is
     /// false.
     public func slidingWindow() throws -> Int? {

@@ -21,6 +21,27 @@ public struct RopeConfiguration: Sendable, Hashable {
         case yarn(YarnScaling)
         /// The frequency of each pair divided by its own factor, `[R / 2]`.
         case factors([Double])
+        /// (Ding et al., 2024; Phi-3)
+        case longRope(LongRopeScaling)
+    }
+
+    /// The parameters of LongRoPE: one set of factors for contexts as long as those trained on, one for longer ones.
+    /// Which of them holds is decided by the context that a model is loaded for, so that cached keys stay right.
+    public struct LongRopeScaling: Sendable, Hashable {
+        /// What each pair's frequency is divided by, `[R / 2]`.
+        public var shortFactors: [Double]
+        public var longFactors: [Double]
+        /// Tokens of the contexts the model was first trained on.
+        public var originalContext: Int
+        /// Scales cosines and sines.
+        public var attentionFactor: Double
+
+        public init(shortFactors: [Double], longFactors: [Double], originalContext: Int, attentionFactor: Double) {
+            self.shortFactors = shortFactors
+            self.longFactors = longFactors
+            self.originalContext = originalContext
+            self.attentionFactor = attentionFactor
+        }
     }
 
     /// The parameters of YaRN.
@@ -53,7 +74,7 @@ public struct RopeConfiguration: Sendable, Hashable {
     public init(base: Double, rotarySize: Int, scaling: Scaling = .none) {
         precondition(rotarySize > 0 && rotarySize % 2 == 0, "rotary size \(rotarySize)")
         precondition(base > 1, "rotary base \(base)")
-        if case .factors(let factors) = scaling {
+        for factors in scaling.pairFactors {
             precondition(factors.count == rotarySize / 2, "\(factors.count) factors for \(rotarySize) elements")
         }
         self.base = base
@@ -61,8 +82,9 @@ public struct RopeConfiguration: Sendable, Hashable {
         self.scaling = scaling
     }
 
-    /// Radians that each pair turns from one position to the next, `[R / 2]`.
-    public func inverseFrequencies() -> [Double] {
+    /// Radians that each pair turns from one position to the next, `[R / 2]`, for contexts of up to `contextLength`
+    /// tokens.
+    public func inverseFrequencies(contextLength: Int = 1) -> [Double] {
         let plain = (0..<rotarySize / 2).map { 1 / pow(base, Double(2 * $0) / Double(rotarySize)) }
         switch scaling {
         case .none, .dynamic: return plain
@@ -77,11 +99,15 @@ public struct RopeConfiguration: Sendable, Hashable {
             }
         case .yarn(let yarn): return yarnFrequencies(plain, yarn)
         case .factors(let factors): return zip(plain, factors).map { $0 / $1 }
+        case .longRope(let long):
+            let factors = contextLength > long.originalContext ? long.longFactors : long.shortFactors
+            return zip(plain, factors).map { $0 / $1 }
         }
     }
 
-    /// What cosines and sines are multiplied by: 1 except for YaRN.
+    /// What cosines and sines are multiplied by: 1 except for YaRN and LongRoPE.
     public var attentionFactor: Double {
+        if case .longRope(let long) = scaling { return long.attentionFactor }
         guard case .yarn(let yarn) = scaling else { return 1 }
         if let stated = yarn.attentionFactor { return stated }
         func scale(_ mscale: Double) -> Double { yarn.factor <= 1 ? 1 : 0.1 * mscale * log(yarn.factor) + 1 }
@@ -112,7 +138,7 @@ public struct RopeConfiguration: Sendable, Hashable {
     /// - Precondition: `positions` is not negative.
     public func table(positions: Int) -> [Float] {
         precondition(positions >= 0, "\(positions) positions")
-        let frequencies = inverseFrequencies()
+        let frequencies = inverseFrequencies(contextLength: positions)
         let factor = attentionFactor
         let (chunk, row) = (256, rotarySize)
         return [Float](unsafeUninitializedCapacity: positions * row) { buffer, count in
@@ -152,6 +178,17 @@ public struct RopeConfiguration: Sendable, Hashable {
                 rows[first + pair] = Float(cosine * factor)
                 rows[first + pairs + pair] = Float(sine * factor)
             }
+        }
+    }
+}
+
+extension RopeConfiguration.Scaling {
+    /// The lists of one factor a pair.
+    fileprivate var pairFactors: [[Double]] {
+        switch self {
+        case .factors(let factors): [factors]
+        case .longRope(let long): [long.shortFactors, long.longFactors]
+        default: []
         }
     }
 }

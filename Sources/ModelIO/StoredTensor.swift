@@ -157,6 +157,21 @@ extension StoredType {
 }
 
 extension StoredTensor {
+    /// The tensors that lie one behind the other in this one, one for each index of the first extent.
+    /// - Precondition: at least two extents, and rows of whole blocks.
+    public func slices() -> [StoredTensor] {
+        precondition(shape.rank > 1, "slices of \(name), which has shape \(shape)")
+        let count = shape[0]
+        let byteCount = count == 0 ? 0 : bytes.byteCount / count
+        return (0..<count).map { index in
+            let range = index * byteCount..<(index + 1) * byteCount
+            return StoredTensor(
+                name: name, type: type, shape: Shape(Array(shape.extents.dropFirst())),
+                bytes: HostBytes(
+                    owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes.pointer[range])), path: path)
+        }
+    }
+
     /// The elements of an integer or boolean tensor, or `nil` where it holds others or one does not fit an `Int`.
     public func integers() -> [Int]? {
         func read<Element: FixedWidthInteger>(_: Element.Type) -> [Int]? {

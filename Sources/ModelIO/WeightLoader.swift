@@ -88,15 +88,57 @@ public struct WeightLoader: Sendable {
     public func weight(
         _ parts: [(name: String, rows: Int)], columns: Int, as format: WeightFormat? = nil, transposed: Bool = false
     ) throws -> WeightSource {
+        let tensors = try tensors(parts, columns: columns, transposed: transposed)
+        return try weight(
+            tensors[...], columns: columns, as: format ?? WeightLoader.commonFormat(of: tensors), transposed: transposed
+        )
+    }
+
+    /// As `weight`, but where `format` is `nil` each part keeps its stored format: as many weights as there are runs of
+    /// parts that share one, which is one for most files.
+    public func weights(
+        _ parts: [(name: String, rows: Int)], columns: Int, as format: WeightFormat? = nil, transposed: Bool = false
+    ) throws -> [WeightSource] {
+        let tensors = try tensors(parts, columns: columns, transposed: transposed)
+        if let format { return [try weight(tensors[...], columns: columns, as: format, transposed: transposed)] }
+        var sources: [WeightSource] = []
+        var start = 0
+        while start < tensors.count {
+            let format = WeightLoader.format(of: tensors[start])
+            let end = tensors[start...].firstIndex { WeightLoader.format(of: $0) != format } ?? tensors.count
+            sources.append(try weight(tensors[start..<end], columns: columns, as: format, transposed: transposed))
+            start = end
+        }
+        return sources
+    }
+
+    /// A weight of tensors of two extents, below one another; the format as in `weight`.
+    /// - Throws: `LoadError` naming the tensor.
+    public func weight(
+        _ tensors: [StoredTensor], columns: Int, as format: WeightFormat? = nil
+    ) throws -> WeightSource {
+        try weight(
+            tensors[...], columns: columns, as: format ?? WeightLoader.commonFormat(of: tensors), transposed: false)
+    }
+
+    private func tensors(
+        _ parts: [(name: String, rows: Int)], columns: Int, transposed: Bool
+    ) throws -> [StoredTensor] {
         precondition(!parts.isEmpty, "a weight without parts")
-        let tensors = try parts.map { part in
+        return try parts.map { part in
             try tensor(part.name, shape: transposed ? [columns, part.rows] : [part.rows, columns])
         }
-        let target = format ?? WeightLoader.commonFormat(of: tensors)
-        return WeightSource(
-            name: tensors.map(\.name).joined(separator: " + "), format: target, columns: columns,
-            parts: try zip(tensors, parts).map { tensor, part in
-                try self.part(tensor, rows: part.rows, columns: columns, as: target, transposed: transposed)
+    }
+
+    private func weight(
+        _ tensors: ArraySlice<StoredTensor>, columns: Int, as format: WeightFormat, transposed: Bool
+    ) throws -> WeightSource {
+        WeightSource(
+            name: tensors.map(\.name).joined(separator: " + "), format: format, columns: columns,
+            parts: try tensors.map { tensor in
+                try part(
+                    tensor, rows: tensor.shape[transposed ? 1 : 0], columns: columns, as: format, transposed: transposed
+                )
             })
     }
 
@@ -117,8 +159,11 @@ public struct WeightLoader: Sendable {
         }
     }
 
+    /// What holds the tensor's elements as they are; FP32 where no format does.
+    private static func format(of tensor: StoredTensor) -> WeightFormat { tensor.type.weightFormat ?? .float32 }
+
     private static func commonFormat(of tensors: [StoredTensor]) -> WeightFormat {
-        let formats = Set(tensors.map { $0.type.weightFormat ?? .float32 })
+        let formats = Set(tensors.map(format))
         return formats.count == 1 ? formats.first ?? .float32 : .float32
     }
 

@@ -15,13 +15,24 @@ public enum ModelRegistry {
             prefixes: ["transformer.", ""],
             describe: { try GPT2Configuration($0).description },
             load: { try GPT2Model(configuration: GPT2Configuration($0), weights: $1, target: $2) }),
-        "llama": llama, "mistral": llama, "qwen2": llama,
+        "gpt_neox": Architecture(
+            prefixes: ["gpt_neox.", ""],
+            describe: { try GPTNeoXConfiguration($0).description },
+            load: { try GPTNeoXModel(configuration: GPTNeoXConfiguration($0), weights: $1, target: $2) }),
+        "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
+        "qwen3_moe": llama,
+        "gemma2": gemma, "gemma3_text": gemma,
     ]
 
     private static let llama = Architecture(
         prefixes: ["model.", ""],
         describe: { try LlamaConfiguration($0).description },
         load: { try LlamaModel(configuration: LlamaConfiguration($0), weights: $1, target: $2) })
+
+    private static let gemma = Architecture(
+        prefixes: ["model.", ""],
+        describe: { try GemmaConfiguration($0).description },
+        load: { try GemmaModel(configuration: GemmaConfiguration($0), weights: $1, target: $2) })
 
     /// The `model_type`s that `load` takes.
     public static var names: [String] { architectures.keys.sorted() }
@@ -57,10 +68,14 @@ public struct LoadTarget: Sendable {
     public let limits: PassLimits
     /// The format of the matrices; `nil`: as they are stored.
     public let format: WeightFormat?
+    public let precision: MatmulPrecision
 
-    public init(backend: any Backend, limits: PassLimits, format: WeightFormat?) {
+    public init(
+        backend: any Backend, limits: PassLimits, format: WeightFormat?, precision: MatmulPrecision = .automatic
+    ) {
         self.backend = backend
         self.limits = limits
         self.format = format
+        self.precision = precision
     }
 }

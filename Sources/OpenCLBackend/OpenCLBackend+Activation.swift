@@ -14,6 +14,11 @@ extension KernelDescriptor {
     ]
     static let activationChunk = KernelDescriptor(.activation, "activation_chunk_f32", activationArguments + [.uint32])
     static let activationElement = KernelDescriptor(.activation, "activation_element_f32", activationArguments)
+    private static let softCapArguments: [ArgumentKind] = [
+        .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .float,
+    ]
+    static let softCapChunk = KernelDescriptor(.activation, "soft_cap_chunk_f32", softCapArguments + [.uint32])
+    static let softCapElement = KernelDescriptor(.activation, "soft_cap_element_f32", softCapArguments)
     static let softmaxRow = KernelDescriptor(.softmax, "softmax_row_f32", softmaxArguments)
     static let softmaxGroup = KernelDescriptor(.softmax, "softmax_group_f32", softmaxArguments + [.local])
 }
@@ -46,6 +51,25 @@ extension OpenCLBackend {
             try launch(
                 .activationElement, LaunchRange((x.columns, x.rows), local: (tuning.elementGroupSize, 1)), x, output,
                 rows, columns, x.stride32, output.stride32, activation.kernelCode, cost: cost)
+        }
+    }
+
+    public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
+        let checks = ShapeChecks(op: "softCap")
+        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
+        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        try checks.require(cap > 0, "cap \(cap) is not positive")
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 8 * x.shape.elementCount)
+        if tuning.rowIsWorkItem {
+            let chunks = (x.columns + tuning.elementsPerItem - 1) / tuning.elementsPerItem
+            try launch(
+                .softCapChunk, LaunchRange((chunks, x.rows), local: (tuning.elementGroupSize, 1)), x, output, rows,
+                columns, x.stride32, output.stride32, cap, UInt32(tuning.elementsPerItem), cost: cost)
+        } else {
+            try launch(
+                .softCapElement, LaunchRange((x.columns, x.rows), local: (tuning.elementGroupSize, 1)), x, output,
+                rows, columns, x.stride32, output.stride32, cap, cost: cost)
         }
     }
 

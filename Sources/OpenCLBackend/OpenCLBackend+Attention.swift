@@ -75,7 +75,8 @@ extension OpenCLBackend {
         let (batch, parameters) = (call.batch, call.parameters)
         try launch(
             descriptor, range, call.query, call.query.stride32, call.cache.keys, call.cache.values,
-            batch.queryOffsets, batch.contextLengths, batch.blockTables, batch.blockTables.stride32, call.output,
+            call.cache.keyScales, call.cache.valueScales, batch.queryOffsets, batch.contextLengths, batch.blockTables,
+            batch.blockTables.stride32, call.output,
             call.output.stride32, UInt32(batch.sequenceCount), UInt32(parameters.headCount),
             UInt32(call.cache.headCount), UInt32(call.cache.blockSizeInTokens),
             Int32(clamping: parameters.slidingWindow ?? .max), parameters.scale, parameters.softCap ?? 0,
@@ -104,16 +105,16 @@ struct AttentionCall {
 
     /// As if every sequence had the longest context and its share of the queries: the lengths lie on the device.
     var cost: LaunchCost {
-        let context = batch.sequenceCount * batch.maxContextLength * cache.headCount * headSize
+        let context = batch.sequenceCount * batch.maxContextLength * cache.headCount
         let seen = batch.tokenCount * max(batch.maxContextLength - batch.maxQueryCount / 2, 1)
         return LaunchCost(
-            bytes: 2 * context * cache.dtype.byteCount + query.byteCount + output.byteCount,
+            bytes: 2 * context * cache.rowByteCount + query.byteCount + output.byteCount,
             flops: 4 * seen * parameters.headCount * headSize)
     }
 
     func check() throws {
         let checks = ShapeChecks(op: "attention")
-        guard [.float32, .float16, .bfloat16].contains(cache.dtype) else {
+        guard KVCacheLayer.dtypes.contains(cache.dtype) else {
             throw BackendError.unsupported(op: "attention", reason: "the cache holds \(cache.dtype)")
         }
         guard (1...AttentionKernels.maxHeadSize).contains(headSize) else {

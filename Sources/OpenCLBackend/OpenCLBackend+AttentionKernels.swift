@@ -5,7 +5,9 @@ enum AttentionKernels {
     static let maxHeadSize = 256
 
     /// The element types a cache may have, with the ending of kernel names.
-    private static let suffixes: [DType: String] = [.float32: "f32", .bfloat16: "bf16", .float16: "f16"]
+    private static let suffixes: [DType: String] = [
+        .float32: "f32", .bfloat16: "bf16", .float16: "f16", .int8: "i8",
+    ]
 
     struct Key: Hashable {
         let dtype: DType
@@ -13,8 +15,8 @@ enum AttentionKernels {
     }
 
     private static let arguments: [ArgumentKind] = [
-        .tensor, .uint32, .tensor, .tensor, .tensor, .tensor, .tensor, .uint32, .tensor, .uint32,
-        .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
+        .tensor, .uint32, .tensor, .tensor, .optionalTensor, .optionalTensor, .tensor, .tensor, .tensor, .uint32,
+        .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .int32, .float, .float,
     ]
     private static let decodeArguments = arguments + [.optionalTensor, .optionalTensor, .uint32, .uint32]
     private static let storeDecodeArguments =
@@ -23,8 +25,10 @@ enum AttentionKernels {
         ]
     private static let prefillArguments = arguments + [.uint32, .uint32]
     private static let cpuSources = [
-        "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_cpu.cl",
+        "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_rows_cpu.cl",
     ]
+    private static let cpuDecodeSources = cpuSources + ["attention/attention_decode_cpu.cl"]
+    private static let cpuPrefillSources = cpuSources + ["attention/attention_prefill_cpu.cl"]
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
 
     private static func table(
@@ -45,13 +49,13 @@ enum AttentionKernels {
         return kernels
     }
 
-    static let decode = table("attention_decode", cpuSources, decodeArguments) { tuning, _ in
+    static let decode = table("attention_decode", cpuDecodeSources, decodeArguments) { tuning, _ in
         [("DECODE_HEADS", tuning.decodeHeads)]
     }
-    static let storeDecode = table("attention_store_decode", cpuSources, storeDecodeArguments) { tuning, _ in
+    static let storeDecode = table("attention_store_decode", cpuDecodeSources, storeDecodeArguments) { tuning, _ in
         [("DECODE_HEADS", tuning.decodeHeads), ("DECODE_STORES", 1)]
     }
-    static let prefill = table("attention_prefill", cpuSources, prefillArguments) { tuning, headSize in
+    static let prefill = table("attention_prefill", cpuPrefillSources, prefillArguments) { tuning, headSize in
         [
             ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),
             ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)),

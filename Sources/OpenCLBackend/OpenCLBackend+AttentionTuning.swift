@@ -26,7 +26,7 @@ public struct AttentionTuning: Sendable, Hashable {
 
     public init(variant: Variant) { self.variant = variant }
 
-    /// Rows of a prefill tile of the `registers` variant, so that its local memory (attention_cpu.cl) fits.
+    /// Rows of a prefill tile of the `registers` variant, so that its local memory (attention_prefill_cpu.cl) fits.
     func registerRows(headSize: Int) -> Int {
         let padded = ceilDivide(headSize, 32) * 32
         let positions = registerPositions(headSize: headSize)

@@ -1,20 +1,27 @@
 public import TensorCore
 
 extension ProgramDescriptor {
-    static let cache = ProgramDescriptor("cache", sources: ["cache/store_key_value.cl", "cache/copy_blocks.cl"])
+    static let cache = ProgramDescriptor(
+        "cache", sources: ["cache/store_key_value.cl", "cache/store_key_value_i8.cl", "cache/copy_blocks.cl"])
 }
 
 extension KernelDescriptor {
-    private static let storeArguments: [ArgumentKind] = [
-        .optionalTensor, .tensor, .tensor, .tensor, .tensor, .tensor, .optionalTensor, .optionalTensor,
-        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
-    ]
+    private static let storeInputs: [ArgumentKind] = [.optionalTensor, .tensor, .tensor, .tensor]
+    private static let storePlaces: [ArgumentKind] = [.tensor, .tensor]
+    private static let storeSizes: [ArgumentKind] =
+        [.optionalTensor, .optionalTensor] + [ArgumentKind](repeating: .uint32, count: 10)
+    private static let storeArguments: [ArgumentKind] = storeInputs + storePlaces + storeSizes
+    private static let storeScales: [ArgumentKind] = [.optionalTensor, .optionalTensor]
+    private static let storeInt8Arguments: [ArgumentKind] =
+        storeInputs + storePlaces + storeScales + storeSizes.dropLast() + [.local]
     private static let copyArguments: [ArgumentKind] = [.tensor, .tensor, .tensor, .uint32, .uint32]
     static let storeKeyValueF32 = KernelDescriptor(.cache, "store_key_value_f32", storeArguments)
     static let storeKeyValueF16 = KernelDescriptor(.cache, "store_key_value_f16", storeArguments)
     static let storeKeyValueBF16 = KernelDescriptor(.cache, "store_key_value_bf16", storeArguments)
+    static let storeKeyValueI8 = KernelDescriptor(.cache, "store_key_value_i8", storeInt8Arguments)
     static let copyBlocksB32 = KernelDescriptor(.cache, "copy_blocks_b32", copyArguments)
     static let copyBlocksB16 = KernelDescriptor(.cache, "copy_blocks_b16", copyArguments)
+    static let copyBlocksB8 = KernelDescriptor(.cache, "copy_blocks_b8", copyArguments)
 }
 
 extension OpenCLBackend {
@@ -25,46 +32,67 @@ extension OpenCLBackend {
         let query = rope == nil ? nil : query
         let store = StoreCall(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
         try store.check("storeKeyValue")
-        let (tokens, keyHeads, headSize) = (store.tokens, cache.headCount, cache.headSize)
-        let heads = (query?.columns ?? 0) / headSize
-        let kernel: KernelDescriptor =
-            switch cache.dtype {
-            case .float32: .storeKeyValueF32
-            case .float16: .storeKeyValueF16
-            case .bfloat16: .storeKeyValueBF16
-            default: throw unsupportedCache("storeKeyValue", cache)
-            }
-        let elements = tokens * headSize
+        switch cache.dtype {
+        case .float32: try launch(.storeKeyValueF32, store)
+        case .float16: try launch(.storeKeyValueF16, store)
+        case .bfloat16: try launch(.storeKeyValueBF16, store)
+        case .int8: try launchInt8(store)
+        default: throw unsupportedCache("storeKeyValue", cache)
+        }
+    }
+
+    private func launch(_ kernel: KernelDescriptor, _ store: StoreCall) throws {
+        let cache = store.cache
+        let items = headItems(elements: cache.headSize, heads: store.headItemCount, tokens: store.tokens)
         try launch(
-            kernel, headItems(elements: headSize, heads: heads + 2 * keyHeads, tokens: tokens), query, key, value,
-            slots, cache.keys, cache.values, rope?.table, rope?.positions, UInt32(tokens), UInt32(heads),
-            UInt32(keyHeads), UInt32(headSize), UInt32(cache.blockSizeInTokens), query.stride32, key.stride32,
-            value.stride32, UInt32(rope?.rotarySize ?? 0), rope?.layout.kernelCode ?? 0,
-            cost: LaunchCost(
-                bytes: elements * (8 * heads + 2 * keyHeads * (4 + cache.dtype.byteCount)),
-                flops: rope == nil ? 0 : 3 * elements * (heads + keyHeads)))
+            kernel, items, store.query, store.key, store.value, store.slots, cache.keys, cache.values,
+            store.rope?.table, store.rope?.positions, UInt32(store.tokens), UInt32(store.queryHeads),
+            UInt32(cache.headCount), UInt32(cache.headSize), UInt32(cache.blockSizeInTokens), store.query.stride32,
+            store.key.stride32, store.value.stride32, UInt32(store.rope?.rotarySize ?? 0),
+            store.rope?.layout.kernelCode ?? 0, cost: store.cost)
+    }
+
+    /// One group a head, since a row has one scale.
+    private func launchInt8(_ store: StoreCall) throws {
+        let (cache, group) = (store.cache, tuning.headGroupSize)
+        try launch(
+            .storeKeyValueI8,
+            LaunchRange((group, store.headItemCount, store.tokens), local: (group, 1, 1)), store.query, store.key,
+            store.value, store.slots, cache.keys, cache.values, cache.keyScales, cache.valueScales,
+            store.rope?.table, store.rope?.positions, UInt32(store.queryHeads), UInt32(cache.headCount),
+            UInt32(cache.headSize), UInt32(cache.blockSizeInTokens), store.query.stride32, store.key.stride32,
+            store.value.stride32, UInt32(store.rope?.rotarySize ?? 0), store.rope?.layout.kernelCode ?? 0,
+            LocalMemory(byteCount: group * MemoryLayout<Float>.size),
+            cost: store.cost)
     }
 
     public func copyBlocks(_ pairs: Tensor, in cache: KVCacheLayer) throws {
         let checks = ShapeChecks(op: "copyBlocks")
         try checks.require(pairs.columns == 2 || pairs.shape.elementCount == 0, "pairs has shape \(pairs.shape)")
         try checks.vector(pairs, "pairs", count: pairs.shape.elementCount, dtype: .int32)
-        let blockElements = cache.headCount * cache.blockSizeInTokens * cache.headSize
         let kernel: KernelDescriptor =
-            switch cache.dtype.byteCount {
-            case 4: .copyBlocksB32
-            case 2: .copyBlocksB16
+            switch cache.dtype {
+            case .float32: .copyBlocksB32
+            case .float16, .bfloat16: .copyBlocksB16
+            case .int8: .copyBlocksB8
             default: throw unsupportedCache("copyBlocks", cache)
             }
-        let count = pairs.shape.elementCount / 2
+        try copy(kernel, pairs, cache.keys, cache.values)
+        if let keyScales = cache.keyScales, let valueScales = cache.valueScales {
+            try copy(.copyBlocksB32, pairs, keyScales, valueScales)
+        }
+    }
+
+    private func copy(_ kernel: KernelDescriptor, _ pairs: Tensor, _ keys: Tensor, _ values: Tensor) throws {
+        let (count, blockElements) = (pairs.shape.elementCount / 2, keys.columns)
         try launch(
-            kernel, vectorItems(columns: blockElements, rows: count), pairs, cache.keys, cache.values, UInt32(count),
+            kernel, vectorItems(columns: blockElements, rows: count), pairs, keys, values, UInt32(count),
             UInt32(blockElements),
-            cost: LaunchCost(bytes: 4 * count * blockElements * cache.dtype.byteCount, flops: 0))
+            cost: LaunchCost(bytes: 4 * count * blockElements * keys.dtype.byteCount, flops: 0))
     }
 
     private func unsupportedCache(_ op: String, _ cache: KVCacheLayer) -> BackendError {
-        .unsupported(op: op, reason: "the cache's element type \(cache.dtype) is none of float32, float16, bfloat16")
+        .unsupported(op: op, reason: "the cache's element type \(cache.dtype) is none of \(KVCacheLayer.dtypes)")
     }
 }
 
@@ -78,6 +106,17 @@ struct StoreCall {
     let rope: RopeArguments?
 
     var tokens: Int { slots.shape.elementCount }
+    var queryHeads: Int { (query?.columns ?? 0) / cache.headSize }
+    /// Query heads to rotate, keys and values of a token.
+    var headItemCount: Int { queryHeads + 2 * cache.headCount }
+
+    var cost: LaunchCost {
+        let elements = tokens * cache.headSize
+        return LaunchCost(
+            bytes: 8 * elements * queryHeads
+                + 2 * tokens * cache.headCount * (cache.headSize * MemoryLayout<Float>.size + cache.rowByteCount),
+            flops: rope == nil ? 0 : 3 * elements * (queryHeads + cache.headCount))
+    }
 
     func check(_ op: String) throws {
         let (keyHeads, headSize) = (cache.headCount, cache.headSize)

@@ -10,6 +10,7 @@ extension ProgramDescriptor {
 extension KernelDescriptor {
     private static let embeddingArguments: [ArgumentKind] = [
         .tensor, .tensor, .optionalTensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
+        .float,
     ]
     static let embeddingF32 = KernelDescriptor(.embedding, "embedding_f32", embeddingArguments)
     static let embeddingF16 = KernelDescriptor(.embedding, "embedding_f16", embeddingArguments)
@@ -39,7 +40,9 @@ extension KernelDescriptor {
 }
 
 extension OpenCLBackend {
-    public func embed(_ ids: Tensor, _ table: any Weight, accumulate: Bool, into output: Tensor) throws {
+    public func embed(
+        _ ids: Tensor, _ table: any Weight, scale: Float, accumulate: Bool, into output: Tensor
+    ) throws {
         let weight = own(table)
         let tokens = ids.shape.elementCount
         let checks = ShapeChecks(op: "embed")
@@ -54,7 +57,7 @@ extension OpenCLBackend {
                 .embedding(weight.format), vectorItems(columns: weight.columns, rows: tokens), ids,
                 part.region(weight.format), weight.scalesRegion, output, UInt32(tokens), UInt32(weight.columns),
                 UInt32(clamping: start), UInt32(clamping: part.rows), output.stride32, UInt32(accumulate ? 1 : 0),
-                cost: cost)
+                scale, cost: cost)
             start += part.rows
         }
     }

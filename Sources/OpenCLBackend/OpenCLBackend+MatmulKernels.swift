@@ -26,10 +26,10 @@ enum MatmulKernels {
         .tensor, .uint32, .tensor, .tensor, .tensor, .optionalTensor, .uint32, .uint32,
         .optionalTensor, .optionalTensor, .uint32, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
     ]
-    private static let cpuSources = [
+    static let cpuSources = [
         "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/matmul_cpu.cl",
     ]
-    private static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
+    static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
     private struct Key: Hashable {
         let format: WeightFormat

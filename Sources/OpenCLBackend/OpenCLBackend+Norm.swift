@@ -7,7 +7,7 @@ extension ProgramDescriptor {
 extension KernelDescriptor {
     private static let rmsNormArguments: [ArgumentKind] = [
         .tensor, .optionalTensor, .optionalTensor, .tensor, .tensor,
-        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
+        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
     ]
     private static let layerNormArguments: [ArgumentKind] = [
         .tensor, .optionalTensor, .optionalTensor, .tensor, .optionalTensor, .tensor,
@@ -24,16 +24,36 @@ extension OpenCLBackend {
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
     ) throws {
         try checkNorm("rmsNorm", x, residual: residual, sum: sum, weight: weight, bias: nil, output: output)
-        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        try launchRMSNorm(
+            x, residual: residual, sum: sum, weight: weight, groups: 1, epsilon: epsilon, into: output)
+    }
+
+    public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
+        let checks = ShapeChecks(op: "rmsNormHeads")
+        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
+        try checks.require(
+            headSize > 0 && x.columns % headSize == 0, "\(x.columns) columns are no whole heads of \(headSize)")
+        try checks.vector(weight, "weight", count: x.columns)
+        try launchRMSNorm(
+            x, residual: nil, sum: nil, weight: weight, groups: x.columns / headSize, epsilon: epsilon, into: x)
+    }
+
+    /// Rows of `groups` runs, each normed for itself.
+    private func launchRMSNorm(
+        _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, groups: Int, epsilon: Float, into output: Tensor
+    ) throws {
+        let runs = x.rows * groups
+        if runs == 0 { return }
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns / groups))
         let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 4)
         if tuning.rowIsWorkItem {
             try launch(
-                .rmsNormRow, rowItems(x.rows), x, residual, sum, weight, output, rows,
-                columns, x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
+                .rmsNormRow, rowItems(runs), x, residual, sum, weight, output, rows, UInt32(groups), columns,
+                x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, cost: cost)
         } else {
             try launch(
-                .rmsNormGroup, rowGroups(x.rows), x, residual, sum, weight, output, rows, columns, x.stride32,
-                residual.stride32, sum.stride32, output.stride32, epsilon, rowScratch, cost: cost)
+                .rmsNormGroup, rowGroups(runs), x, residual, sum, weight, output, rows, UInt32(groups), columns,
+                x.stride32, residual.stride32, sum.stride32, output.stride32, epsilon, rowScratch, cost: cost)
         }
     }
 

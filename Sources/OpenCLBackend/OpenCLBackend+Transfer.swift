@@ -47,22 +47,36 @@ extension OpenCLBackend {
         staging.reset()
     }
 
-    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
-        guard bytes.count == tensor.byteCount else {
+    public func read(_ transfers: [HostTransfer]) throws {
+        for transfer in transfers where transfer.bytes.count != transfer.tensor.byteCount {
             throw BackendError.invalidArgument(
-                op: "read", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
+                op: "read",
+                reason: "\(transfer.bytes.count) bytes for a tensor \(transfer.tensor.shape) of "
+                    + "\(transfer.tensor.byteCount) bytes")
         }
-        guard let destination = bytes.baseAddress, bytes.count > 0 else { return try synchronize() }
+        counts.synchronizations += 1
+        do {
+            for transfer in transfers { try enqueue(transfer) }
+        } catch {
+            // What was enqueued still writes to the caller's memory.
+            try? finish()
+            throw error
+        }
         try finish()
+    }
+
+    private func enqueue(_ transfer: HostTransfer) throws {
+        let (tensor, bytes) = (transfer.tensor, transfer.bytes)
+        counts.bytesRead += bytes.count
+        guard let destination = bytes.baseAddress, bytes.count > 0 else { return }
         let rowCount = tensor.isContiguous ? 1 : tensor.rows
         let rowByteCount = bytes.count / rowCount
         for row in 0..<rowCount {
             let code = ocl_enqueue_read_buffer(
-                queue.handle, tensor.openCLBuffer.handle, true,
+                queue.handle, tensor.openCLBuffer.handle, false,
                 tensor.byteOffset + row * tensor.rowStride * tensor.dtype.byteCount, rowByteCount,
                 destination + row * rowByteCount)
             try check(code, "clEnqueueReadBuffer", device: device.name)
         }
-        counts.bytesRead += bytes.count
     }
 }

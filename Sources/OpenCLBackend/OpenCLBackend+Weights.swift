@@ -8,7 +8,7 @@ extension OpenCLBackend {
     /// Rows stay as they lie in the source: read in place where the device shares memory and they are aligned for their
     /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales,
     /// which are small, are copied.
-    public func prepare(_ source: WeightSource) throws -> any Weight {
+    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
         let isInPlace =
             device.sharesHostMemory && source.parts.count <= OpenCLWeight.maxRegionCount
             && source.parts.allSatisfy { isAligned($0.bytes, for: source.format) }

@@ -5,7 +5,8 @@
 /// Enqueued ops run in order. Shapes that do not fit throw `BackendError` before anything is enqueued.
 ///
 /// A backend is used by one thread at a time (the engine's executor); `Sendable` lets it be handed there.
-public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, SelectionOps
+public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, ExpertOps,
+    SelectionOps
 {
     /// One line for people: backend, device, what it uses.
     var summary: String { get }
@@ -16,8 +17,9 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
     /// - Throws: `BackendError.outOfMemory`.
     func makeBuffer(byteCount: Int) throws -> any DeviceBuffer
 
-    /// Prepares a weight; bytes that were copied are discarded from host memory. Blocks.
-    func prepare(_ source: WeightSource) throws -> any Weight
+    /// Prepares a weight for products of the given precision; bytes that were copied are discarded from host memory.
+    /// Blocks.
+    func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight
 
     /// Reserves the scratch memory that ops within `limits` need. Called once, before the first op; a later call with
     /// larger limits grows it.
@@ -27,8 +29,9 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
     /// may be reused when the call returns.
     func write(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) throws
 
-    /// Waits for every enqueued op and copies a tensor's elements (rows packed) to the host.
-    func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// Waits, once, for every enqueued op and copies the tensors' elements (rows packed) to the host.
+    /// - Throws: `BackendError`; `.invalidArgument`, having copied nothing, where a destination has another size.
+    func read(_ transfers: [HostTransfer]) throws
 
     /// The barrier: returns when every enqueued op has finished, and throws what went wrong in any of them.
     func synchronize() throws
@@ -37,6 +40,18 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
     func setProfiling(_ enabled: Bool)
     /// What was collected since profiling was enabled, costliest first. Synchronizes.
     func profile() throws -> [ProfileEntry]
+}
+
+/// Where on the host a tensor's elements go.
+public struct HostTransfer {
+    public let tensor: Tensor
+    /// As many bytes as the tensor's elements take.
+    public let bytes: UnsafeMutableRawBufferPointer
+
+    public init(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) {
+        self.tensor = tensor
+        self.bytes = bytes
+    }
 }
 
 /// Upper bounds that an engine promises to keep, so that backends can reserve scratch once.
@@ -54,10 +69,12 @@ public struct ExecutionLimits: Sendable, Hashable {
     /// Query heads, and elements of a head.
     public var headCount: Int
     public var headSize: Int
+    /// The widest input or output of an expert's matrix product; 0: there are no experts.
+    public var expertFeatureCount: Int
 
     public init(
         tokenCount: Int, sequenceCount: Int, contextLength: Int, featureCount: Int, matmulInputCount: Int,
-        headCount: Int, headSize: Int
+        headCount: Int, headSize: Int, expertFeatureCount: Int = 0
     ) {
         self.tokenCount = tokenCount
         self.sequenceCount = sequenceCount
@@ -66,12 +83,14 @@ public struct ExecutionLimits: Sendable, Hashable {
         self.matmulInputCount = matmulInputCount
         self.headCount = headCount
         self.headSize = headSize
+        self.expertFeatureCount = expertFeatureCount
     }
 }
 
 /// Exact counts; two runs of the same work on the same device give the same numbers.
 public struct BackendCounters: Sendable, Hashable {
     public var launches = 0
+    /// Times the host waited for the device: each `synchronize()`, and each `read` of any number of tensors.
     public var synchronizations = 0
     public var allocations = 0
     public var bytesWritten = 0
@@ -101,6 +120,9 @@ public struct ProfileEntry: Sendable, Hashable {
 }
 
 extension Backend {
+    /// Prepares a weight for products with FP32 activations. Blocks.
+    public func prepare(_ source: WeightSource) throws -> any Weight { try prepare(source, precision: .highest) }
+
     /// A new contiguous tensor in memory of its own.
     public func makeTensor(_ dtype: DType, _ shape: Shape) throws -> Tensor {
         let (byteCount, overflow) = shape.elementCount.multipliedReportingOverflow(by: dtype.byteCount)
@@ -122,6 +144,24 @@ extension Backend {
         let tensor = try makeTensor(.int32, shape)
         try values.withUnsafeBytes { try write($0, to: tensor) }
         return tensor
+    }
+
+    /// Waits for every enqueued op and copies a tensor's elements (rows packed) to the host.
+    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try read([HostTransfer(tensor, into: bytes)])
+    }
+
+    /// What `topK` left: float32 values and int32 indices, having waited once. Blocks.
+    public func readTopK(values: Tensor, indices: Tensor) throws -> (values: [Float], indices: [Int32]) {
+        precondition(values.dtype == .float32 && indices.dtype == .int32, "top k in \(values.dtype), \(indices.dtype)")
+        var hostValues = [Float](repeating: 0, count: values.shape.elementCount)
+        var hostIndices = [Int32](repeating: 0, count: indices.shape.elementCount)
+        try hostValues.withUnsafeMutableBytes { valueBytes in
+            try hostIndices.withUnsafeMutableBytes { indexBytes in
+                try read([HostTransfer(values, into: valueBytes), HostTransfer(indices, into: indexBytes)])
+            }
+        }
+        return (hostValues, hostIndices)
     }
 
     /// A float32 tensor's elements. Blocks.

@@ -17,6 +17,20 @@ public struct HostBytes: Sendable {
 
     public var byteCount: Int { pointer.count }
 
+    /// A copy of rows of `rowByteCount` bytes in another order, in memory of its own; the pages copied may go.
+    func reordered(_ order: [Range<Int>], rowByteCount: Int) -> HostBytes {
+        let copy = HostAllocation(byteCount: byteCount)
+        var offset = 0
+        for rows in order {
+            let source = pointer[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount]
+            UnsafeMutableRawBufferPointer(rebasing: copy.pointer[offset..<offset + source.count]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: source))
+            offset += source.count
+        }
+        discard()
+        return copy.bytes
+    }
+
     /// Lets the pages go after a copy was made.
     public func discard() { owner.discard(pointer) }
 }

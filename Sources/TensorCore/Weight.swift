@@ -14,6 +14,26 @@ public struct WeightPart: Sendable {
     }
 }
 
+extension WeightPart {
+    /// The same rows in as few parts as there are runs of parts that lie one behind the other in one owner's memory.
+    public static func joined(_ parts: [WeightPart]) -> [WeightPart] {
+        var joined: [WeightPart] = []
+        for part in parts {
+            guard let last = joined.last, last.scales == nil, part.scales == nil, last.bytes.owner === part.bytes.owner,
+                let start = last.bytes.pointer.baseAddress, let next = part.bytes.pointer.baseAddress,
+                start + last.bytes.byteCount == next
+            else {
+                joined.append(part)
+                continue
+            }
+            let bytes = UnsafeRawBufferPointer(start: start, count: last.bytes.byteCount + part.bytes.byteCount)
+            joined[joined.count - 1] = WeightPart(
+                rows: last.rows + part.rows, bytes: HostBytes(owner: part.bytes.owner, pointer: bytes))
+        }
+        return joined
+    }
+}
+
 /// A weight matrix `[N, K]` as the loader hands it to a backend: parts of rows, one below the other.
 ///
 /// Projections that read the same input (query, key and value; gate and up) are loaded as parts of one weight, so that
@@ -38,6 +58,20 @@ public struct WeightSource: Sendable {
         self.format = format
         self.columns = columns
         self.parts = parts
+    }
+
+    /// A copy of a weight of one part with its rows in another order.
+    /// - Precondition: one part, and `order` names each of its rows once.
+    public func reordered(_ order: [Range<Int>]) -> WeightSource {
+        precondition(parts.count == 1 && order.reduce(0) { $0 + $1.count } == rows, "the order of \(name)'s rows")
+        let rowByteCount = rows == 0 ? 0 : byteCount / rows
+        return WeightSource(
+            name: name, format: format, columns: columns,
+            parts: [
+                WeightPart(
+                    rows: rows, bytes: parts[0].bytes.reordered(order, rowByteCount: rowByteCount),
+                    scales: parts[0].scales?.reordered(order, rowByteCount: MemoryLayout<Float>.size))
+            ])
     }
 
     /// `N`, the output channels of all parts.

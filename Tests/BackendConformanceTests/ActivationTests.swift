@@ -52,6 +52,26 @@ struct ActivationTests {
         }
     }
 
+    @Test(
+        "soft-capping", arguments: [Float(0.5), 30],
+        RowCase.sizes("softCap", columns: [1, 2, 15, 16, 17, 255, 256, 257, 3072]).selected)
+    func softCaps(_ cap: Float, _ one: RowCase) {
+        let name = "cap \(cap) \(one.name)"
+        var random = SplitMix64(name: name)
+        var values = random.floats(one.cost, scale: 40)
+        values[0] = 1e30
+        values[values.count - 1] = -.infinity
+        let expected = Reference.softCap(Matrix(rows: one.rows, columns: one.columns, floats: values), cap: cap)
+        onEveryDevice(name) { backend, expectations in
+            let x = try GuardedTensor(on: backend, values, [one.rows, one.columns], gap: one.gap)
+            let output =
+                one.isInPlace ? x : try GuardedTensor(on: backend, .float32, [one.rows, one.columns], gap: one.gap / 2)
+            try backend.softCap(x.tensor, cap: cap, into: output.tensor)
+            try expectations.close(output, expected, bound: 1e-12)
+            if !one.isInPlace { try expectations.unchanged(x, "x") }
+        }
+    }
+
     private func check(_ name: String, _ activation: Activation, _ one: RowCase, _ values: [Float]) {
         let expected = Reference.activate(Matrix(rows: one.rows, columns: one.columns, floats: values), activation)
         onEveryDevice(name) { backend, expectations in

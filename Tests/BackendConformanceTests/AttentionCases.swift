@@ -32,7 +32,7 @@ struct AttentionCase: ConformanceCase {
         return words.joined(separator: " ")
     }
 
-    private static let cacheTypes = [DType.float32, .float16, .bfloat16]
+    private static let cacheTypes = KVCacheLayer.dtypes
 
     /// Every head size and group, decoding and in prefill.
     static let headShapes: [AttentionCase] = cacheTypes.flatMap { dtype in
@@ -48,6 +48,13 @@ struct AttentionCase: ConformanceCase {
     static let decodeContexts: [AttentionCase] = cacheTypes.flatMap { dtype in
         [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 513, 1000, 1024, 1025, 2000].map {
             AttentionCase(sequences: [[1, $0]], headSize: 64, keyHeads: 2, group: 3, dtype: dtype, gap: $0 % 2 * 5)
+        }
+    }
+
+    /// Contexts that are split and merged, small enough for a small run.
+    static let splits: [AttentionCase] = cacheTypes.flatMap { dtype in
+        [[[1, 129]], [[1, 257]], [[1, 140], [1, 5]]].map {
+            AttentionCase(sequences: $0, headSize: 7, keyHeads: 1, group: 2, dtype: dtype, blockSize: 32)
         }
     }
 
@@ -77,8 +84,8 @@ struct AttentionCase: ConformanceCase {
     static let windows: [AttentionCase] = [1, 2, 15, 16, 17, 64, 100, 3000].flatMap { window in
         [[[1, 1]], [[1, 16]], [[1, 130]], [[1, 1500]], [[40, 40]], [[20, 150]], [[1, 90], [33, 33], [5, 77]]].map {
             AttentionCase(
-                sequences: $0, headSize: 64, keyHeads: 2, group: 2, dtype: window % 2 == 0 ? .float16 : .float32,
-                window: window)
+                sequences: $0, headSize: 64, keyHeads: 2, group: 2,
+                dtype: window >= 64 ? .int8 : window % 2 == 0 ? .float16 : .float32, window: window)
         }
     }
 

@@ -10,6 +10,9 @@ struct AttentionTests {
     @Test("decoding over contexts", arguments: AttentionCase.decodeContexts.selected)
     func decodeContexts(_ one: AttentionCase) { check(one) }
 
+    @Test("split contexts", arguments: AttentionCase.splits.selected)
+    func splits(_ one: AttentionCase) { check(one) }
+
     @Test("prefill", arguments: AttentionCase.prefills.selected)
     func prefills(_ one: AttentionCase) { check(one) }
 
@@ -42,7 +45,7 @@ struct AttentionTests {
                 query: device.query.tensor, cache: device.layer, batch: device.batch, parameters: host.parameters,
                 into: output.tensor)
             try expectations.close(output, expected, bound: bound, eachRow: host.columns > 8)
-            for (name, tensor) in device.inputs { try expectations.unchanged(tensor, name) }
+            for (name, tensor) in device.inputs + device.cached { try expectations.unchanged(tensor, name) }
         }
     }
 }
@@ -94,8 +97,8 @@ struct AttentionHost {
             values.store(
                 Matrix(rows: slots.count, columns: count / slots.count, floats: random.floats(count)), slots: slots)
         }
-        keys.values = NumberFormats.rounded(keys.values, to: one.dtype)
-        values.values = NumberFormats.rounded(values.values, to: one.dtype)
+        keys.round(to: one.dtype)
+        values.round(to: one.dtype)
         (self.keys, self.values) = (keys, values)
     }
 }
@@ -103,18 +106,17 @@ struct AttentionHost {
 /// The tensors of one attention batch.
 struct AttentionDevice {
     let query: GuardedTensor
-    let keys: GuardedTensor
-    let values: GuardedTensor
+    let keys: GuardedCacheSide
+    let values: GuardedCacheSide
     let layer: KVCacheLayer
     let batch: AttentionBatch
     let inputs: [(String, GuardedTensor)]
+    let cached: [(String, GuardedTensor)]
 
     init(_ backend: any Backend, _ one: AttentionCase, _ host: AttentionHost) throws {
         let query = try GuardedTensor(on: backend, host.query, [one.tokenCount, host.columns], gap: one.gap)
-        let keys = try GuardedTensor(
-            on: backend, one.dtype, host.keys.shape, bytes: NumberFormats.encode(host.keys.values, as: one.dtype))
-        let values = try GuardedTensor(
-            on: backend, one.dtype, host.keys.shape, bytes: NumberFormats.encode(host.values.values, as: one.dtype))
+        let keys = try GuardedCacheSide(on: backend, host.keys, as: one.dtype)
+        let values = try GuardedCacheSide(on: backend, host.values, as: one.dtype)
         var offsets: [Int32] = [0]
         for sequence in host.sequences { offsets.append((offsets.last ?? 0) + Int32(sequence.queryCount)) }
         let width = (host.sequences.map(\.blocks.count).max() ?? 0) + 2
@@ -128,14 +130,16 @@ struct AttentionDevice {
         self.query = query
         self.keys = keys
         self.values = values
-        layer = KVCacheLayer(keys: keys.tensor, values: values.tensor)
+        layer = KVCacheLayer(keys: keys, values: values)
         batch = AttentionBatch(
             queryOffsets: offsetTensor.tensor, contextLengths: lengths.tensor, blockTables: tables.tensor,
             tokenCount: one.tokenCount, maxQueryCount: host.sequences.map(\.queryCount).max() ?? 0,
             maxContextLength: host.sequences.map(\.contextLength).max() ?? 0)
         inputs = [
-            ("query", query), ("keys", keys), ("values", values), ("queryOffsets", offsetTensor),
-            ("contextLengths", lengths), ("blockTables", tables),
+            ("query", query), ("queryOffsets", offsetTensor), ("contextLengths", lengths), ("blockTables", tables),
         ]
+        cached = [("keys", keys), ("values", values)].flatMap { name, side in
+            [(name, side.elements)] + (side.scales.map { [("scales of the \(name)", $0)] } ?? [])
+        }
     }
 }

@@ -33,6 +33,42 @@ struct BackendTests {
         }
     }
 
+    @Test("several tensors are read with one wait")
+    func readsTogether() {
+        onEveryDevice("reading together") { backend, expectations in
+            let bytes = (0..<60).map { UInt8($0 + 1) }
+            let strided = try GuardedTensor(on: backend, .float32, [3, 5], bytes: bytes, gap: 2)
+            let packed = try backend.makeTensor([Int32(7), 8, 9], [3])
+            let nothing = try backend.makeTensor(.int32, [0])
+            var (first, second, none) = ([UInt8](repeating: 0, count: 60), [Int32](repeating: 0, count: 3), [Int32]())
+            func read(_ count: Int) throws {
+                try first.withUnsafeMutableBytes { one in
+                    try second.withUnsafeMutableBytes { two in
+                        try none.withUnsafeMutableBytes { three in
+                            try backend.read([
+                                HostTransfer(strided.tensor, into: one),
+                                HostTransfer(
+                                    packed, into: UnsafeMutableRawBufferPointer(rebasing: two.prefix(count))),
+                                HostTransfer(nothing, into: three),
+                            ])
+                        }
+                    }
+                }
+            }
+            try expectations.refuses(backend, "reading into too few bytes") { try read(8) }
+            expectations.expect(first.allSatisfy { $0 == 0 }, "a refused read copied something")
+            let before = backend.counters
+            try read(12)
+            expectations.expect(first == bytes && second == [7, 8, 9], "\(first) and \(second)")
+            let after = backend.counters
+            expectations.expect(after.synchronizations - before.synchronizations == 1, "it waited more than once")
+            expectations.expect(after.bytesRead - before.bytesRead == 72, "bytes read are not 72")
+            let (values, indices) = try backend.readTopK(
+                values: strided.tensor.columns(1..<3), indices: packed.reshaped([3, 1]))
+            expectations.expect(values.count == 6 && indices == [7, 8, 9], "\(values) and \(indices)")
+        }
+    }
+
     @Test("writing a part leaves the rest", arguments: [0, 1, 5])
     func partialWrite(_ first: Int) {
         onEveryDevice("write of rows from \(first)") { backend, expectations in

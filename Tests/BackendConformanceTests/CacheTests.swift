@@ -24,7 +24,7 @@ struct StoreCase: ConformanceCase {
             + (hasQuery ? "" : " no query") + (isFused ? " fused" : "")
     }
 
-    static let all: [StoreCase] = [DType.float32, .float16, .bfloat16].flatMap { dtype in
+    static let all: [StoreCase] = KVCacheLayer.dtypes.flatMap { dtype in
         [1, 5, 17, 65].flatMap { tokens in
             [
                 StoreCase(dtype: dtype, tokens: tokens, headSize: 64, keyHeads: 2, group: 3),
@@ -67,14 +67,10 @@ struct CacheTests {
 
     private func check(_ one: StoreCase, _ host: StoreHost, _ device: StoreDevice, _ expectations: Expectations) throws
     {
-        try expectations.identical(
-            device.values, NumberFormats.encode(host.expectedValues.values, as: one.dtype), "value cache")
-        if host.rope == nil {
-            try expectations.identical(
-                device.keys, NumberFormats.encode(host.expectedKeys.values, as: one.dtype), "key cache")
-        } else {
-            try checkRotatedKeys(one, host, device, expectations)
-        }
+        try checkCache(
+            device.values, host.expectedValues, isExact: one.dtype != .int8, one, expectations, "value cache")
+        let isExact = host.rope == nil && one.dtype != .int8
+        try checkCache(device.keys, host.expectedKeys, isExact: isExact, one, expectations, "key cache")
         try expectations.unchanged(device.slots, "slots")
         // A fused tensor holds the query too, which the caller asked to rotate.
         let expectedRow = host.rope != nil && one.hasQuery ? host.rotatedInput : host.input
@@ -88,26 +84,86 @@ struct CacheTests {
         }
     }
 
-    /// Rotated keys may round to the neighbouring 16-bit value, so they are compared by error; the slots that nobody
-    /// stored to must still hold what they held.
-    private func checkRotatedKeys(
-        _ one: StoreCase, _ host: StoreHost, _ device: StoreDevice, _ expectations: Expectations
+    /// Rotated keys may round to the neighbouring value, and so may levels, so they are compared by error; the slots that
+    /// nobody stored to must still hold what they held.
+    private func checkCache(
+        _ side: GuardedCacheSide, _ expected: ReferenceCache, isExact: Bool, _ one: StoreCase,
+        _ expectations: Expectations, _ what: String
     ) throws {
-        let (bytes, damage) = try device.keys.contents()
-        if let damage { expectations.fail("key cache: \(damage)") }
-        let found = NumberFormats.decode(bytes, as: one.dtype)
-        let stored = host.expectedKeys.values.indices.filter { !host.expectedKeys.values[$0].isNaN }
-        let untouched = found.indices.allSatisfy { host.expectedKeys.values[$0].isNaN == found[$0].isNaN }
-        expectations.expect(untouched, "key cache: a slot was written that should not be, or not written")
-        // The reference is not rounded to the cache's type: half a unit in the last place, squared, over three.
-        let bound = one.dtype == .float32 ? 1e-13 : one.dtype == .float16 ? 1e-7 : 6e-6
+        let (encoded, damage) = try side.contents()
+        if let damage { expectations.fail("\(what): \(damage)") }
+        if isExact {
+            expectations.expect(encoded == expected.encoded(as: one.dtype), "\(what): other bytes than expected")
+            return
+        }
+        let found = try side.values().cache.values
+        let stored = expected.values.indices.filter { !expected.values[$0].isNaN }
+        let untouched = found.indices.allSatisfy { expected.values[$0].isNaN == found[$0].isNaN }
+        expectations.expect(untouched, "\(what): a slot was written that should not be, or not written")
         let error = normalizedMeanSquaredError(
-            stored.map { found[$0] }, stored.map { Double(host.expectedKeys.values[$0]) })
-        expectations.expect(error <= bound, "key cache: NMSE \(error) over \(bound)")
+            stored.map { found[$0] }, stored.map { Double(expected.values[$0]) })
+        let bound = StoreError.bound(one.dtype)
+        expectations.expect(error <= bound, "\(what): NMSE \(error) over \(bound)")
+        if let scales = encoded.scales { checkScales(scales, found, expected, expectations, what) }
+    }
+
+    /// Each row's scale is its largest magnitude over 127, and no element is further off than half a level.
+    private func checkScales(
+        _ scales: [Float], _ found: [Float], _ expected: ReferenceCache, _ expectations: Expectations, _ what: String
+    ) {
+        for (row, scale) in scales.enumerated() {
+            let range = row * expected.headSize..<(row + 1) * expected.headSize
+            let wanted = ReferenceCache.levels(of: expected.values[range]).scale
+            guard !wanted.isNaN else { continue }
+            expectations.expect(
+                abs(scale - wanted) <= wanted * 1e-5, "\(what): scale \(scale) of row \(row), not \(wanted)")
+            let worst = range.map { abs(found[$0] - expected.values[$0]) }.max() ?? 0
+            expectations.expect(worst <= 0.501 * wanted, "\(what): row \(row) is off by \(worst) of \(wanted) a level")
+        }
+    }
+
+    @Test("int8 rows of zeros, of tiny and of large numbers, and with NaN or infinities")
+    func difficultRows() throws {
+        let rows: [[Float]] = [
+            [0, 0, -0.0], [1e-40, -3e-39, 0], [1e-37, 0, -2e-38], [3e38, -1e38, 1], [1, .nan, 2], [.infinity, 1, 0],
+            [1, 2, -.infinity], [-5, 2.5, 0.01], [.nan, .infinity, -.infinity], [127, 0.5, -1.5],
+        ]
+        for headSize in [3, 16, 37] {
+            let padded = rows.map { $0 + [Float](repeating: $0[2] / 2, count: headSize - 3) }
+            let matrix = Matrix(rows: rows.count, columns: headSize, floats: padded.flatMap { $0 })
+            var expected = ReferenceCache(
+                blockCount: 3, headCount: 1, blockSizeInTokens: 4, headSize: headSize)
+            let slots = (0..<Int32(rows.count)).map { $0 + 1 }
+            let empty = expected
+            expected.store(matrix, slots: slots)
+            let wanted = expected.encoded(as: .int8)
+            onEveryDevice("int8 rows, D=\(headSize)") { backend, expectations in
+                let keys = try GuardedCacheSide(on: backend, empty, as: .int8)
+                let values = try GuardedCacheSide(on: backend, empty, as: .int8)
+                let input = try GuardedTensor(on: backend, padded.flatMap { $0 }, [rows.count, headSize])
+                let slotTensor = try GuardedTensor(on: backend, slots, [rows.count])
+                try backend.storeKeyValue(
+                    query: nil, key: input.tensor, value: input.tensor, slots: slotTensor.tensor,
+                    into: KVCacheLayer(keys: keys, values: values), rope: nil)
+                for (side, what) in [(keys, "keys"), (values, "values")] {
+                    let (found, damage) = try side.contents()
+                    if let damage { expectations.fail("\(what): \(damage)") }
+                    for (row, scale) in (found.scales ?? []).enumerated() {
+                        let (range, right) = (row * headSize..<(row + 1) * headSize, wanted.scales?[row] ?? 0)
+                        let isScale = right.isNaN ? scale.isNaN : abs(scale - right) <= right * 1e-5
+                        expectations.expect(isScale, "\(what): scale \(scale) of row \(row), not \(right)")
+                        let isRow = zip(found.elements[range], wanted.elements[range]).allSatisfy {
+                            abs(Int(Int8(bitPattern: $0)) - Int(Int8(bitPattern: $1))) <= (right > 0 ? 1 : 0)
+                        }
+                        expectations.expect(isRow, "\(what): other levels in row \(row)")
+                    }
+                }
+            }
+        }
     }
 
     @Test(
-        "copyBlocks", arguments: [DType.float32, .float16, .bfloat16],
+        "copyBlocks", arguments: KVCacheLayer.dtypes,
         [[[0, 3]], [[5, 1], [5, 2]], [[0, 6], [2, 5], [1, 4], [3, 7]]])
     func copiesBlocks(dtype: DType, pairs: [[Int]]) {
         let name = "copyBlocks \(dtype.rawValue) \(pairs)"
@@ -122,17 +178,17 @@ struct CacheTests {
             let list = pairs.map { (from: $0[0], to: $0[1]) }
             keys.copyBlocks(list)
             values.copyBlocks(list)
-            let expected = (keys, values)
+            let expected = (keys.encoded(as: dtype), values.encoded(as: dtype))
             onEveryDevice("\(name) KH=\(heads) L=\(blockSize) D=\(headSize)") { backend, expectations in
-                let keyTensor = try GuardedTensor(
-                    on: backend, dtype, before.0.shape, bytes: NumberFormats.encode(before.0.values, as: dtype))
-                let valueTensor = try GuardedTensor(
-                    on: backend, dtype, before.0.shape, bytes: NumberFormats.encode(before.1.values, as: dtype))
+                let keySide = try GuardedCacheSide(on: backend, before.0, as: dtype)
+                let valueSide = try GuardedCacheSide(on: backend, before.1, as: dtype)
                 let pairTensor = try GuardedTensor(on: backend, pairs.flatMap { $0.map(Int32.init) }, [pairs.count, 2])
-                try backend.copyBlocks(
-                    pairTensor.tensor, in: KVCacheLayer(keys: keyTensor.tensor, values: valueTensor.tensor))
-                try expectations.identical(keyTensor, NumberFormats.encode(expected.0.values, as: dtype), "keys")
-                try expectations.identical(valueTensor, NumberFormats.encode(expected.1.values, as: dtype), "values")
+                try backend.copyBlocks(pairTensor.tensor, in: KVCacheLayer(keys: keySide, values: valueSide))
+                for (side, wanted, what) in [(keySide, expected.0, "keys"), (valueSide, expected.1, "values")] {
+                    let (found, damage) = try side.contents()
+                    if let damage { expectations.fail("\(what): \(damage)") }
+                    expectations.expect(found == wanted, "\(what): other bytes than expected")
+                }
                 try expectations.unchanged(pairTensor, "pairs")
             }
         }
@@ -207,8 +263,8 @@ private struct StoreDevice {
     let key: GuardedTensor
     let value: GuardedTensor
     let slots: GuardedTensor
-    let keys: GuardedTensor
-    let values: GuardedTensor
+    let keys: GuardedCacheSide
+    let values: GuardedCacheSide
     let layer: KVCacheLayer
 
     init(_ backend: any Backend, _ one: StoreCase, _ host: StoreHost) throws {
@@ -224,10 +280,24 @@ private struct StoreDevice {
         (query, key, value) = (apart[0], apart[1], apart[2])
         slots = try GuardedTensor(on: backend, host.slots, [one.tokens])
         // Slots that nothing is stored to hold the reference's NaN.
-        let empty = [Float](repeating: .nan, count: host.expectedKeys.values.count)
-        let bytes = NumberFormats.encode(empty, as: one.dtype)
-        keys = try GuardedTensor(on: backend, one.dtype, host.expectedKeys.shape, bytes: bytes)
-        values = try GuardedTensor(on: backend, one.dtype, host.expectedKeys.shape, bytes: bytes)
-        layer = KVCacheLayer(keys: keys.tensor, values: values.tensor)
+        var empty = host.expectedKeys
+        empty.values = [Float](repeating: .nan, count: empty.values.count)
+        keys = try GuardedCacheSide(on: backend, empty, as: one.dtype)
+        values = try GuardedCacheSide(on: backend, empty, as: one.dtype)
+        layer = KVCacheLayer(keys: keys, values: values)
+    }
+}
+
+/// How far stored values may be from what was to be stored.
+enum StoreError {
+    /// Half a unit in the last place, squared, over three; for int8 a uniform error in a level, some 2e-5 of rows whose
+    /// largest element is about twice their root mean square.
+    static func bound(_ dtype: DType) -> Double {
+        switch dtype {
+        case .float32: 1e-13
+        case .float16: 1e-7
+        case .int8: 5e-5
+        default: 6e-6
+        }
     }
 }

@@ -9,10 +9,11 @@ struct EmbeddingCase: ConformanceCase {
     var tableRows: Int
     var columns: Int
     var accumulates = false
+    var scale: Float = 1
 
     var cost: Int { (tokens + tableRows) * columns }
     var name: String {
-        "\(format.rawValue) T=\(tokens) V=\(tableRows) D=\(columns)\(accumulates ? " accumulate" : "")"
+        "\(format.rawValue) T=\(tokens) V=\(tableRows) D=\(columns)\(accumulates ? " accumulate" : "") x\(scale)"
     }
 
     static let all: [EmbeddingCase] = WeightFormat.allCases.flatMap { format in
@@ -21,7 +22,7 @@ struct EmbeddingCase: ConformanceCase {
             [1, 3, 17, 65].map { tokens in
                 EmbeddingCase(
                     format: format, tokens: tokens, tableRows: tableRows, columns: format.fitting(columns),
-                    accumulates: tokens % 4 == 1)
+                    accumulates: tokens % 4 == 1, scale: tokens % 16 == 1 ? 7.5 : 1)
             }
         }
     }
@@ -38,18 +39,21 @@ struct EmbeddingTests {
         ids[ids.count - 1] = Int32(one.tableRows - 1)
         let initial = one.accumulates ? random.floats(one.tokens * one.columns) : nil
         let expected = Reference.embed(
-            ids, table.values,
+            ids, table.values, scale: one.scale,
             addingTo: initial.map { Matrix(rows: one.tokens, columns: one.columns, floats: $0) })
         // Every format but int8 (one product) is copied as it is; adding rounds once.
-        let isExact = !one.accumulates && (one.format.blockSize == 1 || one.format == .q8_0) && one.format != .int8
+        let isExact =
+            !one.accumulates && one.scale == 1 && (one.format.blockSize == 1 || one.format == .q8_0)
+            && one.format != .int8
         onEveryDevice(one.name) { backend, expectations in
             let prepared = try backend.prepare(table.source)
             let idTensor = try GuardedTensor(on: backend, ids, [one.tokens])
             let output = try GuardedTensor(
                 on: backend, .float32, [one.tokens, one.columns],
                 bytes: initial.map { NumberFormats.encode($0, as: .float32) })
-            try backend.embed(idTensor.tensor, prepared, accumulate: one.accumulates, into: output.tensor)
-            try expectations.close(output, expected, bound: isExact ? 0 : 1e-14)
+            try backend.embed(
+                idTensor.tensor, prepared, scale: one.scale, accumulate: one.accumulates, into: output.tensor)
+            try expectations.close(output, expected, bound: isExact ? 0 : one.scale == 1 ? 1e-14 : 1e-12)
             try expectations.unchanged(idTensor, "ids")
         }
     }

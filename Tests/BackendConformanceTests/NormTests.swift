@@ -71,6 +71,27 @@ struct NormTests {
     @Test("difficult values", arguments: NormCase.difficultValues.selected)
     func difficultValues(_ one: NormCase) { check(one) }
 
+    @Test(
+        "each head for itself", arguments: [1, 15, 16, 17, 24, 64, 128, 256],
+        [(1, 1, 0), (3, 2, 5), (17, 3, 0), (2, 40, 1)])
+    func heads(_ headSize: Int, _ sizes: (rows: Int, heads: Int, gap: Int)) {
+        let (columns, epsilon) = (sizes.heads * headSize, Float(1e-6))
+        let name = "rmsNormHeads R=\(sizes.rows) H=\(sizes.heads) D=\(headSize) gap=\(sizes.gap)"
+        var random = SplitMix64(name: name)
+        let x = random.floats(sizes.rows * columns, scale: 2)
+        let weight = random.floats(columns).map { $0 + 1 }
+        let expected = Reference.rmsNormHeads(
+            Matrix(rows: sizes.rows, columns: columns, floats: x), headSize: headSize, weight: weight, epsilon: epsilon)
+        onEveryDevice(name) { backend, expectations in
+            let tensor = try GuardedTensor(on: backend, x, [sizes.rows, columns], gap: sizes.gap)
+            let weightTensor = try GuardedTensor(on: backend, weight, [columns], shift: sizes.gap % 2)
+            try backend.rmsNormHeads(
+                tensor.tensor, headSize: headSize, weight: weightTensor.tensor, epsilon: epsilon)
+            try expectations.close(tensor, expected, bound: NormTests.bound, eachRow: true)
+            try expectations.unchanged(weightTensor, "weight")
+        }
+    }
+
     private func values(_ one: NormCase, _ random: inout SplitMix64) -> [Float] {
         let plain = random.floats(one.rows * one.columns, scale: 2)
         switch one.values {

@@ -116,6 +116,17 @@ struct RefusalTests {
                         into: out.tensor)
                 }
             }
+            let heads = try float(backend, [3, 8])
+            let headWeight = try float(backend, [8]).tensor
+            for headSize in [0, 3, -4, 16] {
+                try expectations.refuses(backend, "heads of \(headSize)", writing: [heads]) {
+                    try backend.rmsNormHeads(heads.tensor, headSize: headSize, weight: headWeight, epsilon: 1e-5)
+                }
+            }
+            let oneHead = try float(backend, [4]).tensor
+            try expectations.refuses(backend, "a weight of one head", writing: [heads]) {
+                try backend.rmsNormHeads(heads.tensor, headSize: 4, weight: oneHead, epsilon: 1e-5)
+            }
             try refuse("a short weight", weight: [7])
             try refuse("a long weight", weight: [9])
             try refuse("an output of other rows", output: [2, 8])
@@ -137,8 +148,17 @@ struct RefusalTests {
                 try expectations.refuses(backend, "activate into \(shape)", writing: [out]) {
                     try backend.activate(x.tensor, .silu, into: out.tensor)
                 }
+                try expectations.refuses(backend, "softCap into \(shape)", writing: [out]) {
+                    try backend.softCap(x.tensor, cap: 1, into: out.tensor)
+                }
                 try expectations.refuses(backend, "softmax into \(shape)", writing: [out]) {
                     try backend.softmax(x.tensor, scale: 1, into: out.tensor)
+                }
+            }
+            let good = try float(backend, [3, 8])
+            for cap: Float in [0, -1, .nan] {
+                try expectations.refuses(backend, "a cap of \(cap)", writing: [good]) {
+                    try backend.softCap(x.tensor, cap: cap, into: good.tensor)
                 }
             }
             let ints = try int(backend, [3, 8])

@@ -11,19 +11,23 @@ import Testing
 @Suite("Counts", .serialized) struct CountsTests {
     private static let baseline = ReferenceMaterial.packageRoot.appendingPathComponent(
         "Benchmarks/baselines/counts.json")
-    private static let models = ["gpt2", "llama", "llama3-rope", "qwen2"]
+    /// Those that travel with the package, and what the reference material adds.
+    private static let folders =
+        [ReferenceMaterial.fixtures.appendingPathComponent("models").path]
+        + [ReferenceMaterial.locate("reference/models", for: "CountsTests")?.path].compactMap { $0 }
 
     @Test("a token costs what the baseline says") func counts() async throws {
         let baseline = try CountsBaseline(path: Self.baseline.path)
+        let models = try CountsReference.models(in: Self.folders, of: baseline)
+        #expect(Set(models.map(\.name)).isSuperset(of: ["gpt2", "llama", "llama3-rope", "qwen2"]))
         let cache = FileManager.default.temporaryDirectory.appendingPathComponent("infer-test-kernels").path
         for choice in DeviceSelection.availableChoices() {
-            for name in Self.models {
-                let folder = ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)")
+            for model in models {
                 let device = try DeviceSelection.makeBackend(choice, environment: ["XDG_CACHE_HOME": cache])
-                let measured = try await CountsMeasurement(ModelPackage(path: folder.path), on: device.backend)
+                let measured = try await CountsMeasurement(ModelPackage(path: model.path), on: device.backend)
                 #expect(measured.isUniform, "every token costs the same")
                 for line in baseline.differences(
-                    measured.entries(model: name, device: choice == .cpu ? "cpu" : "opencl"))
+                    measured.entries(model: model.name, device: choice == .cpu ? "cpu" : "opencl"))
                 {
                     Issue.record("\(line)")
                 }

@@ -39,7 +39,7 @@ struct BadCommand: CustomTestStringConvertible, Sendable {
         BadCommand("generate", "--device", "opencl:x", "hi", code: 64, naming: ["opencl:x"]),
         BadCommand("generate", "--device", "opencl:-1", "hi", code: 64, naming: ["opencl:-1"]),
         BadCommand("generate", "--dtype", "int3", "hi", code: 64, naming: ["int3", "--dtype"]),
-        BadCommand("generate", "--kv-dtype", "int8", "hi", code: 64, naming: ["int8", "--kv-dtype"]),
+        BadCommand("generate", "--kv-dtype", "int4", "hi", code: 64, naming: ["int4", "--kv-dtype"]),
         BadCommand("generate", "--precision", "low", "hi", code: 64, naming: ["low", "--precision"]),
         BadCommand("generate", "--threads", "0", "hi", code: 64, naming: ["--threads", "0"]),
         BadCommand("generate", "--threads", "-2", "hi", code: 64, naming: ["--threads", "-2"]),

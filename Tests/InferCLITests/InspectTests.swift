@@ -25,6 +25,15 @@ import Testing
         #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * 16 * 100 * 4)
     }
 
+    @Test func theCacheFollowsItsNumberFormat() throws {
+        // Two bytes an element; or one, and a scale of four bytes a head of 16.
+        for (format, headByteCount) in [("bfloat16", 32), ("int8", 20)] {
+            let model = try Self.json(Self.fixture("llama"), "--ctx", "100", "--kv-dtype", format)
+            let memory = try #require(model["memory"] as? [String: Int])
+            #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * headByteCount * 100)
+        }
+    }
+
     @Test func shardsAreOneModel() throws {
         let model = try Self.json(Self.fixture("qwen2"))
         #expect(model["runnable"] as? Bool == true)

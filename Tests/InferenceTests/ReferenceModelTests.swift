@@ -12,7 +12,9 @@ struct ReferenceModelTests {
     func logits(device: InferenceDevice, model: ReferenceModel) throws {
         let expected = try model.expected()
         let rows = try expected.rows("input_ids")
-        let pass = try ForwardPass(try model.package(), on: device.make(), contextLength: rows[0].count)
+        let pass = try ForwardPass(
+            try model.package(), on: device.make(), contextLength: rows[0].count,
+            options: EngineOptions(precision: .highest))
         let logits = try rows.flatMap { try pass.logits(for: $0) }
         let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
         #expect(error <= model.tolerance, "\(model.name) on \(device.name): NMSE \(error)")
@@ -76,10 +78,14 @@ struct ReferenceModelTests {
         try await checkTrained(package, folder.appendingPathComponent("expected.json"), on: device)
         let expected = try Checkpoint(safetensors: folder.appendingPathComponent("expected.safetensors").path)
         let rows = try expected.rows("input_ids")
-        let pass = try ForwardPass(package, on: device.make(), contextLength: rows[0].count)
-        let logits = try rows.flatMap { try pass.logits(for: $0) }
-        let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
-        #expect(error <= 1e-9, "NMSE \(error)")
+        // Its weights are BF16: rounded to it, activations make an error of 7.6e-7.
+        for (precision, bound) in [(MatmulPrecision.highest, 1e-9), (.automatic, 5e-6)] {
+            let pass = try ForwardPass(
+                package, on: device.make(), contextLength: rows[0].count, options: EngineOptions(precision: precision))
+            let logits = try rows.flatMap { try pass.logits(for: $0) }
+            let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
+            #expect(error <= bound, "\(precision): NMSE \(error)")
+        }
     }
 
     @Test(

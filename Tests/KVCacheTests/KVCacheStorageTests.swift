@@ -27,10 +27,10 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         return Memory(byteCount: byteCount)
     }
 
-    func prepare(_: WeightSource) throws -> any Weight { throw unused() }
+    func prepare(_: WeightSource, precision: MatmulPrecision) throws -> any Weight { throw unused() }
     func reserve(_: ExecutionLimits) throws { throw unused() }
     func write(_: UnsafeRawBufferPointer, to _: Tensor) throws { throw unused() }
-    func read(_: Tensor, into _: UnsafeMutableRawBufferPointer) throws { throw unused() }
+    func read(_: [HostTransfer]) throws { throw unused() }
     func synchronize() throws {}
     func setProfiling(_: Bool) {}
     func profile() throws -> [ProfileEntry] { [] }
@@ -42,11 +42,20 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         _: Tensor, residual _: Tensor?, sum _: Tensor?, weight _: Tensor, bias _: Tensor?, epsilon _: Float,
         into _: Tensor
     ) throws { throw unused() }
+    func rmsNormHeads(_: Tensor, headSize _: Int, weight _: Tensor, epsilon _: Float) throws { throw unused() }
     func activate(_: Tensor, _: Activation, into _: Tensor) throws { throw unused() }
+    func softCap(_: Tensor, cap _: Float, into _: Tensor) throws { throw unused() }
     func softmax(_: Tensor, scale _: Float, into _: Tensor) throws { throw unused() }
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }
-    func embed(_: Tensor, _: any Weight, accumulate _: Bool, into _: Tensor) throws { throw unused() }
+    func embed(_: Tensor, _: any Weight, scale _: Float, accumulate _: Bool, into _: Tensor) throws { throw unused() }
     func gatherRows(_: Tensor, rows _: Tensor, into _: Tensor) throws { throw unused() }
+    func prepareExperts(_: [WeightSource], precision _: MatmulPrecision) throws -> any ExpertWeights {
+        throw unused()
+    }
+    func matmulExperts(
+        _: Tensor, _: any ExpertWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
+    ) throws { throw unused() }
+    func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
     func attention(
         query _: Tensor, cache _: KVCacheLayer, batch _: AttentionBatch, parameters _: AttentionParameters,
         into _: Tensor
@@ -79,12 +88,31 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         #expect(try ends[5] <= shape.byteCount() && shape.byteCount() == 6 * 3328)
     }
 
+    @Test func int8TakesHalfOfSixteenBitsAndItsScales() throws {
+        let backend = AllocatingBackend(limit: 1 << 20)
+        var shape = KVCacheShape(layerCount: 2, blockCount: 8, headCount: 2, headSize: 64, dtype: .bfloat16)
+        let half = try shape.byteCount() / 2
+        shape.dtype = .int8
+        #expect(try shape.byteCount() == half + 2 * 2 * 8 * 2 * 16 * 4)
+        let storage = try KVCacheStorage(shape, on: backend)
+        var end = 0
+        for layer in storage.layers {
+            let scales = [try #require(layer.keyScales), try #require(layer.valueScales)]
+            for tensor in [layer.keys, layer.values] + scales {
+                #expect(tensor.byteOffset % WorkspacePlan.alignment == 0 && tensor.byteOffset >= end)
+                end = tensor.byteOffset + tensor.byteCount
+            }
+            #expect(scales.allSatisfy { $0.dtype == .float32 && $0.shape == [8, 2, 16] })
+        }
+        #expect(end == (try shape.byteCount()))
+    }
+
     @Test func hugeAndEmptySizesAreErrors() {
         let backend = AllocatingBackend(limit: 1000)
         for shape in [
             KVCacheShape(layerCount: 1, blockCount: 0, headCount: 1, headSize: 1),
             KVCacheShape(layerCount: 1, blockCount: 1, headCount: -1, headSize: 1),
-            KVCacheShape(layerCount: 1, blockCount: 1, headCount: 1, headSize: 1, dtype: .int8),
+            KVCacheShape(layerCount: 1, blockCount: 1, headCount: 1, headSize: 1, dtype: .int32),
             KVCacheShape(layerCount: 1, blockCount: 1 << 40, headCount: 1, headSize: 1),
             KVCacheShape(layerCount: 1, blockCount: 1 << 20, headCount: 1 << 30, headSize: 1 << 30),
             KVCacheShape(layerCount: .max, blockCount: 1, headCount: 1, headSize: 1),

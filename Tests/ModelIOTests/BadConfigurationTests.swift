@@ -58,7 +58,11 @@ import Testing
         BadInput(#""rotary_dim":17"#, "'rotary_dim' and 'head_dim'"),
         BadInput(#""rotary_dim":3"#, "'rotary_dim' and 'head_dim'"),
         BadInput(#""rope_scaling":"linear""#, "'rope_scaling': expected an object"),
-        BadInput(#""rope_scaling":{"type":"longrope"}"#, "rope_scaling.rope_type 'longrope' is not supported", "yarn"),
+        BadInput(#""rope_scaling":{"type":"ntk"}"#, "rope_scaling.rope_type 'ntk' is not supported", "yarn"),
+        BadInput(#""rope_scaling":{"type":"longrope","factor":2}"#, "'rope_scaling.short_factor' is missing"),
+        BadInput(
+            #""rope_scaling":{"type":"longrope","factor":2,"short_factor":[1],"long_factor":[0]}"#,
+            "'rope_scaling.short_factor': expected "),
         BadInput(#""rope_scaling":{"type":"linear"}"#, "'rope_scaling.factor' is missing"),
         BadInput(#""rope_scaling":{"type":"linear","factor":0}"#, "'rope_scaling.factor'"),
         BadInput(#""rope_scaling":{"type":"linear","factor":null}"#, "'rope_scaling.factor' is missing"),

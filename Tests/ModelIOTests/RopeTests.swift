@@ -45,6 +45,35 @@ import Testing
         }
     }
 
+    /// LongRoPE as Phi-3's configurations give it; the expected numbers follow its paper's formulas.
+    @Test func longRopeTakesItsFactorsByTheContext() throws {
+        func rope(_ members: String) throws -> RopeConfiguration {
+            let text =
+                #"{"model_type":"phi3","hidden_size":32,"num_attention_heads":4,"max_position_embeddings":4096,"#
+                + #""rope_theta":10000,\#(members)}"#
+            return try ModelConfiguration(parsing: Array(text.utf8), path: "config.json").rope(headSize: 8)
+        }
+        let factors = #""short_factor":[1,1.5,2,4],"long_factor":[1,3,8,16]"#
+        let plain = RopeConfiguration(base: 10_000, rotarySize: 8).inverseFrequencies()
+        for type in ["longrope", "su"] {
+            let stated = try rope(
+                #""original_max_position_embeddings":512,"rope_scaling":{"type":"\#(type)",\#(factors)}"#)
+            #expect(stated.inverseFrequencies() == zip(plain, [1, 1.5, 2, 4]).map { $0 / $1 })
+            #expect(stated.inverseFrequencies(contextLength: 512) == stated.inverseFrequencies())
+            #expect(stated.inverseFrequencies(contextLength: 513) == zip(plain, [1, 3, 8, 16]).map { $0 / $1 })
+            // The contexts are 8 = 2^3 times as long as those of 512 = 2^9 tokens.
+            #expect(abs(stated.attentionFactor - (1 + 3.0 / 9).squareRoot()) < 1e-14)
+            #expect(stated.table(positions: 600)[599 * 8 + 1] != stated.table(positions: 512)[511 * 8 + 1])
+        }
+        let unscaled = try rope(
+            #""original_max_position_embeddings":4096,"rope_scaling":{"type":"longrope",\#(factors)}"#)
+        #expect(unscaled.attentionFactor == 1)
+        let byFactor = try rope(#""rope_scaling":{"type":"longrope","factor":4,\#(factors)}"#)
+        #expect(abs(byFactor.attentionFactor - (1 + 2.0 / 12).squareRoot()) < 1e-14)
+        let partial = #""partial_rotary_factor":0.5,"rope_scaling":{"type":"longrope","factor":4,\#(factors)}"#
+        #expect(throws: LoadError.self) { try rope(partial) }
+    }
+
     @Test func tableIsCosinesThenSinesTimesTheFactor() throws {
         for reference in try references() where reference.name.hasPrefix("yarn") {
             let rope = try reference.configuration.rope(

@@ -153,6 +153,27 @@ import Testing
         #expect(weight.format == .float32 && weight.rows == 6 && weight.name == "w + v")
     }
 
+    /// A layer of several weights keeps the bytes of the file, whatever each part's format.
+    @Test func runsOfOneFormatAreWeightsOfTheirOwn() throws {
+        func tensor(_ name: String, _ type: StoredType, rows: Int) -> StoredTensor {
+            let stored = Matrix(type, [rows, 8], seed: 1).tensor
+            return StoredTensor(name: name, type: type, shape: stored.shape, bytes: stored.bytes, path: "memory")
+        }
+        let tensors = [
+            tensor("q", .float16, rows: 4), tensor("k", .float16, rows: 2), tensor("v", .bfloat16, rows: 2),
+            tensor("o", .float64, rows: 3),
+        ]
+        let loader = WeightLoader(Checkpoint(path: "memory", tensors: tensors))
+        let parts = [(name: "q", rows: 4), ("k", 2), ("v", 2)]
+        let weights = try loader.weights(parts, columns: 8)
+        #expect(weights.map(\.name) == ["q + k", "v"] && weights.map(\.format) == [.float16, .bfloat16])
+        #expect(weights.map(\.rows) == [6, 2])
+        let pointers = weights.flatMap(\.parts).map(\.bytes.pointer.baseAddress)
+        #expect(pointers == tensors.prefix(3).map(\.bytes.pointer.baseAddress))
+        #expect(try loader.weights(parts, columns: 8, as: .float32).map(\.rows) == [8])
+        #expect(try loader.weights([("o", 3), ("q", 4)], columns: 8).map(\.format) == [.float32, .float16])
+    }
+
     @Test func whatCannotBeLoadedNamesTheTensor() throws {
         let decodable = "F64, F32, F16, BF16 or a block format that this version computes"
         func tensor(_ values: [Float], _ shape: Shape, type: StoredType = .float32) -> StoredTensor {

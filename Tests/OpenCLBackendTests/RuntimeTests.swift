@@ -30,7 +30,7 @@ import Testing
 
         let kinds: [ArgumentKind] = [
             .tensor, .optionalTensor, .optionalTensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
-            .uint32, .float,
+            .uint32, .uint32, .float,
         ]
         let full = KernelDescriptor(Self.program, name, name.contains("group") ? kinds + [.local] : kinds)
         #expect(

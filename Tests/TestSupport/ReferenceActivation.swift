@@ -16,6 +16,11 @@ public enum Reference {
         Matrix(rows: x.rows, columns: x.columns, values: x.values.map { activate($0, activation) })
     }
 
+    /// `cap · tanh(x / cap)`.
+    public static func softCap(_ x: Matrix, cap: Float) -> Matrix {
+        Matrix(rows: x.rows, columns: x.columns, values: x.values.map { Double(cap) * tanh($0 / Double(cap)) })
+    }
+
     /// `e^(scale·x - max) / Σ`, each row for itself.
     public static func softmax(_ x: Matrix, scale: Double) -> Matrix {
         var result = x

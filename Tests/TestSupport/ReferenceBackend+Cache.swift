@@ -38,11 +38,8 @@ extension ReferenceBackend {
         let list = elements(slots, as: Int32.self)
         let rotate = { (x: Matrix) in rotation.map { Reference.rope(x, headSize: cache.headSize, $0) } ?? x }
         if let query { store(rotate(matrix(query)), to: query) }
-        for (side, rows) in [(cache.keys, rotate(matrix(key))), (cache.values, matrix(value))] {
-            var host = load(side)
-            host.store(rows, slots: list)
-            save(host, to: side)
-        }
+        store(rotate(matrix(key)), cache.keys, cache.keyScales, slots: list)
+        store(matrix(value), cache.values, cache.valueScales, slots: list)
     }
 
     public func copyBlocks(_ pairs: Tensor, in cache: KVCacheLayer) throws {
@@ -51,10 +48,16 @@ extension ReferenceBackend {
         try requireCache("copyBlocks", cache)
         launch("copyBlocks")
         let list = elements(pairs, as: Int32.self)
-        for side in [cache.keys, cache.values] {
-            var host = load(side)
-            host.copyBlocks((0..<pairs.rows).map { (from: Int(list[2 * $0]), to: Int(list[2 * $0 + 1])) })
-            save(host, to: side)
+        for tensor in [cache.keys, cache.values, cache.keyScales, cache.valueScales] {
+            guard let tensor else { continue }
+            let size = tensor.columns * tensor.dtype.byteCount
+            let before = bytes(tensor)
+            var after = before
+            for pair in 0..<pairs.rows {
+                let (from, to) = (Int(list[2 * pair]) * size, Int(list[2 * pair + 1]) * size)
+                after.replaceSubrange(to..<to + size, with: before[from..<from + size])
+            }
+            setBytes(after, of: tensor)
         }
     }
 
@@ -85,23 +88,40 @@ extension ReferenceBackend {
         }
         store(
             Reference.attention(
-                query: matrix(query), keys: load(cache.keys), values: load(cache.values), sequences: sequences,
-                parameters: parameters), to: output)
+                query: matrix(query), keys: load(cache.keys, cache.keyScales),
+                values: load(cache.values, cache.valueScales), sequences: sequences, parameters: parameters),
+            to: output)
     }
 
     private func requireCache(_ op: String, _ cache: KVCacheLayer) throws {
-        try require(op, [.float32, .float16, .bfloat16].contains(cache.dtype), "a cache of \(cache.dtype)")
+        try require(op, KVCacheLayer.dtypes.contains(cache.dtype), "a cache of \(cache.dtype)")
     }
 
-    private func load(_ side: Tensor) -> ReferenceCache {
+    private func load(_ side: Tensor, _ scales: Tensor?) -> ReferenceCache {
         var host = ReferenceCache(
             blockCount: side.shape[0], headCount: side.shape[1], blockSizeInTokens: side.shape[2],
             headSize: side.shape[3])
-        host.values = NumberFormats.decode(bytes(side), as: side.dtype)
+        host.decode(.init(elements: bytes(side), scales: scales.map { elements($0, as: Float.self) }), as: side.dtype)
         return host
     }
 
-    private func save(_ host: ReferenceCache, to side: Tensor) {
-        setBytes(NumberFormats.encode(host.values, as: side.dtype), of: side)
+    /// Writes the rows of `slots` alone, so that what is there already stays as it is, bit by bit.
+    private func store(_ rows: Matrix, _ side: Tensor, _ scales: Tensor?, slots: [Int32]) {
+        var host = load(side, scales)
+        host.store(rows, slots: slots)
+        let encoded = host.encoded(as: side.dtype)
+        var stored = bytes(side)
+        var storedScales = scales.map { elements($0, as: Float.self) }
+        let rowByteCount = host.headSize * side.dtype.byteCount
+        for slot in slots {
+            for head in 0..<host.headCount {
+                let row = host.index(slot: Int(slot), head: head) / host.headSize
+                let range = row * rowByteCount..<(row + 1) * rowByteCount
+                stored.replaceSubrange(range, with: encoded.elements[range])
+                if let scales = encoded.scales { storedScales?[row] = scales[row] }
+            }
+        }
+        setBytes(stored, of: side)
+        if let scales, let storedScales { setBytes(storedScales.withUnsafeBytes { Array($0) }, of: scales) }
     }
 }

@@ -27,6 +27,18 @@ extension ReferenceBackend {
         }
     }
 
+    public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
+        let op = "rmsNormHeads"
+        try require(op, headSize > 0 && x.columns % headSize == 0, "\(x.columns) columns are no whole heads")
+        try require(op, "x", x, [x.rows, x.columns])
+        try require(op, "weight", weight, [x.columns])
+        launch(op)
+        store(
+            Reference.rmsNormHeads(
+                matrix(x), headSize: headSize, weight: elements(weight.reshaped([1, x.columns]), as: Float.self),
+                epsilon: epsilon), to: x)
+    }
+
     public func layerNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
         into output: Tensor
@@ -59,6 +71,14 @@ extension ReferenceBackend {
         store(Reference.activate(matrix(x), activation), to: output)
     }
 
+    public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
+        try require("softCap", "x", x, [x.rows, x.columns])
+        try require("softCap", "output", output, [x.rows, x.columns])
+        try require("softCap", cap > 0, "cap \(cap)")
+        launch("softCap")
+        store(Reference.softCap(matrix(x), cap: cap), to: output)
+    }
+
     public func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws {
         try require("softmax", "x", x, [x.rows, x.columns])
         try require("softmax", "output", output, [x.rows, x.columns])
@@ -66,7 +86,9 @@ extension ReferenceBackend {
         store(Reference.softmax(matrix(x), scale: Double(scale)), to: output)
     }
 
-    public func embed(_ ids: Tensor, _ table: any Weight, accumulate: Bool, into output: Tensor) throws {
+    public func embed(
+        _ ids: Tensor, _ table: any Weight, scale: Float, accumulate: Bool, into output: Tensor
+    ) throws {
         guard let table = table as? ReferenceWeight else { preconditionFailure("a weight of another backend") }
         let count = ids.shape.elementCount
         try require("embed", "ids", ids, [count], .int32)
@@ -74,7 +96,8 @@ extension ReferenceBackend {
         launch("embed")
         store(
             Reference.embed(
-                elements(ids, as: Int32.self), table.values, addingTo: accumulate ? matrix(output) : nil), to: output)
+                elements(ids, as: Int32.self), table.values, scale: scale, addingTo: accumulate ? matrix(output) : nil),
+            to: output)
     }
 
     public func gatherRows(_ x: Tensor, rows: Tensor, into output: Tensor) throws {

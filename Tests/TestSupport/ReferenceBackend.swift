@@ -59,7 +59,9 @@ public final class ReferenceBackend: Backend, @unchecked Sendable {
         return ReferenceBuffer(byteCount: byteCount)
     }
 
-    public func prepare(_ source: WeightSource) throws -> any Weight { ReferenceWeight(source) }
+    public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
+        ReferenceWeight(source)
+    }
     public func reserve(_ limits: ExecutionLimits) throws {}
     public func synchronize() throws { counters.synchronizations += 1 }
     public func setProfiling(_ enabled: Bool) { entries = [:] }
@@ -70,14 +72,21 @@ public final class ReferenceBackend: Backend, @unchecked Sendable {
         UnsafeMutableRawBufferPointer(rebasing: memory(tensor)[..<bytes.count]).copyMemory(from: bytes)
     }
 
-    public func read(_ tensor: Tensor, into bytes: UnsafeMutableRawBufferPointer) throws {
-        counters.bytesRead += bytes.count
-        let rowBytes = tensor.columns * tensor.dtype.byteCount
-        let source = memory(tensor)
-        for row in 0..<tensor.rows where rowBytes > 0 {
-            let start = row * tensor.rowStride * tensor.dtype.byteCount
-            UnsafeMutableRawBufferPointer(rebasing: bytes[row * rowBytes..<(row + 1) * rowBytes])
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + rowBytes]))
+    public func read(_ transfers: [HostTransfer]) throws {
+        for transfer in transfers {
+            try require("read", transfer.bytes.count == transfer.tensor.byteCount, "\(transfer.bytes.count) bytes")
+        }
+        counters.synchronizations += 1
+        for transfer in transfers {
+            let tensor = transfer.tensor
+            counters.bytesRead += transfer.bytes.count
+            let rowBytes = tensor.columns * tensor.dtype.byteCount
+            let source = memory(tensor)
+            for row in 0..<tensor.rows where rowBytes > 0 {
+                let start = row * tensor.rowStride * tensor.dtype.byteCount
+                UnsafeMutableRawBufferPointer(rebasing: transfer.bytes[row * rowBytes..<(row + 1) * rowBytes])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<start + rowBytes]))
+            }
         }
     }
 

@@ -8,6 +8,16 @@ extension Reference {
         }
     }
 
+    /// Each run of `headSize` columns for itself.
+    public static func rmsNormHeads(_ x: Matrix, headSize: Int, weight: [Float], epsilon: Float) -> Matrix {
+        mapRows(x) { row in
+            stride(from: 0, to: row.count, by: headSize).flatMap { first -> [Double] in
+                let head = Matrix(rows: 1, columns: headSize, values: Array(row[first..<first + headSize]))
+                return rmsNorm(head, weight: Array(weight[first..<first + headSize]), epsilon: epsilon).values
+            }
+        }
+    }
+
     /// `(s - mean(s)) / sqrt(var(s) + epsilon) * weight + bias`, with the biased variance.
     public static func layerNorm(_ sum: Matrix, weight: [Float], bias: [Float]?, epsilon: Float) -> Matrix {
         mapRows(sum) { row in

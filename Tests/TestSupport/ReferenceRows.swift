@@ -1,7 +1,10 @@
 extension Reference {
-    /// Row `ids[t]` of the table, added to `initial` where it is given.
-    public static func embed(_ ids: [Int32], _ table: Matrix, addingTo initial: Matrix? = nil) -> Matrix {
-        let picked = gatherRows(table, rows: ids)
+    /// `scale` times row `ids[t]` of the table, added to `initial` where it is given.
+    public static func embed(
+        _ ids: [Int32], _ table: Matrix, scale: Float = 1, addingTo initial: Matrix? = nil
+    ) -> Matrix {
+        var picked = gatherRows(table, rows: ids)
+        picked.values = picked.values.map { $0 * Double(scale) }
         return initial.map { $0 + picked } ?? picked
     }
 

@@ -59,6 +59,15 @@ cpuk_isa cpuk_best_isa(void);
 bool cpuk_supports(cpuk_isa isa);
 /// Processors this process may run on.
 int cpuk_available_processors(void);
+/// Instructions beside an instruction set, for products of rounded activations.
+typedef struct {
+    /// Pairs of BF16 into FP32 sums.
+    bool bf16;
+    /// Quads of 8-bit integers into 32-bit sums.
+    bool int8;
+} cpuk_extensions;
+/// Those that a context of `isa` uses on this machine.
+cpuk_extensions cpuk_extensions_of(cpuk_isa isa);
 
 /// A context with `threads` threads in all, the caller being the first. NULL where memory or threads run out.
 cpuk_context *cpuk_create(int threads, cpuk_isa isa);
@@ -95,6 +104,9 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
+    /// Products may round activations to BF16 or to 8-bit integers (and FP32 weights to BF16) where the processor has
+    /// instructions for them.
+    bool reduced;
 } cpuk_weight;
 
 /// `output[t, n] = residual + gate(activation(bias + sum_k x[t, k] w[n, k]))`; see MatmulEpilogue.
@@ -111,8 +123,9 @@ typedef struct {
 } cpuk_matmul_args;
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args);
 
+/// A row is `groups` runs of `columns` elements, each normed for itself; a run has weights (and biases) of its own.
 typedef struct {
-    int64_t rows, columns;
+    int64_t rows, groups, columns;
     cpuk_rows x, residual, sum, output;
     const float *weight;
     const float *bias;
@@ -129,6 +142,8 @@ typedef struct {
     float scale;
 } cpuk_pointwise_args;
 void cpuk_activate(cpuk_context *context, const cpuk_pointwise_args *args);
+/// `output = scale * tanh(x / scale)`.
+void cpuk_soft_cap(cpuk_context *context, const cpuk_pointwise_args *args);
 void cpuk_softmax(cpuk_context *context, const cpuk_pointwise_args *args);
 
 /// `table` is `[positions, 2, rotary_size / 2]`. `data` NULL in `table`: no rotation.
@@ -145,17 +160,24 @@ int64_t cpuk_rope(
 
 /// Returns -1, or the index of the first id outside the table (then nothing is written).
 int64_t cpuk_embed(
-    cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, bool accumulate,
-    cpuk_rows output);
+    cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, float scale,
+    bool accumulate, cpuk_rows output);
 /// Returns -1, or the index of the first row number outside `0..<x_rows` (then nothing is written).
 int64_t cpuk_gather_rows(
     cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
     cpuk_rows output);
 
-/// `[blocks, kv_heads, block_tokens, head_size]`, packed.
+/// `output[t] = residual[t] + sum_j weights[t * choices + j] x[t * choices + j]`; `data` NULL in `residual`: none.
+void cpuk_combine_experts(
+    cpuk_context *context, cpuk_rows x, const float *weights, int64_t tokens, int64_t choices, int64_t columns,
+    cpuk_rows residual, cpuk_rows output);
+
+/// `[blocks, kv_heads, block_tokens, head_size]`, packed, as CPUK_F32, CPUK_BF16, CPUK_F16 or CPUK_I8.
 typedef struct {
     cpuk_format format;
     void *keys, *values;
+    /// `[blocks, kv_heads, block_tokens]`, what a level of a row stands for; only for CPUK_I8.
+    float *key_scales, *value_scales;
     int64_t blocks, kv_heads, block_tokens, head_size;
 } cpuk_cache;
 

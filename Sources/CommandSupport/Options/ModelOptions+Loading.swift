@@ -34,7 +34,11 @@ extension ModelOptions {
         return selected
     }
 
-    package func engineOptions() -> EngineOptions {
-        EngineOptions(contextLength: contextLength, weightFormat: dtype?.format, cacheType: cacheFormat.dtype)
+    /// - Parameter defaultPrecision: that of products where `--precision` is left out.
+    package func engineOptions(defaultPrecision: MatmulPrecision = .automatic) -> EngineOptions {
+        EngineOptions(
+            contextLength: contextLength, weightFormat: dtype?.format,
+            precision: precision?.precision ?? defaultPrecision,
+            cacheType: cacheFormat.dtype)
     }
 }

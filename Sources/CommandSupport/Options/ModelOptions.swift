@@ -18,8 +18,14 @@ package struct ModelOptions: ParsableArguments {
     @Option(help: "Number format of the weights; left out, as they are stored.")
     package var dtype: WeightFormatArgument?
 
-    @Option(help: "highest keeps activations in FP32, which this version always does.")
-    package var precision: PrecisionArgument = .auto
+    @Option(
+        help: ArgumentHelp(
+            "How exact products are: highest, high or medium; left out, highest for FP32 weights, fastest for others.",
+            discussion: """
+                highest keeps activations in FP32. For FP32 weights, high allows sums of two BF16 and medium plain BF16, \
+                where the device is faster at it.
+                """))
+    package var precision: PrecisionArgument?
 
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
     package var cacheFormat: CacheFormatArgument = .float32

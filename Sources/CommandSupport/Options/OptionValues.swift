@@ -34,14 +34,22 @@ package enum WeightFormatArgument: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-/// `--precision`: how exact activations are kept.
+/// `--precision`: how exact matrix products are.
 package enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
-    case auto, highest
+    case highest, high, medium
+
+    package var precision: MatmulPrecision {
+        switch self {
+        case .highest: .highest
+        case .high: .high
+        case .medium: .medium
+        }
+    }
 }
 
 /// `--kv-dtype`: the cache's number format.
 package enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
-    case float32, float16, bfloat16
+    case float32, float16, bfloat16, int8
 
     package init?(argument: String) {
         switch argument {
@@ -57,6 +65,7 @@ package enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
         case .float32: .float32
         case .float16: .float16
         case .bfloat16: .bfloat16
+        case .int8: .int8
         }
     }
 }

@@ -37,7 +37,8 @@ struct ForwardCommand: AsyncParsableCommand {
             model.logger.notice("\(inputs): tensor '\(stray)' is no input of this model and is not read")
         }
         let backend = try model.makeBackend()
-        let options = model.engineOptions()
+        // Its numbers are there to be compared.
+        let options = model.engineOptions(defaultPrecision: .highest)
         if let limit = options.contextLength, tokens.columnCount > limit {
             throw InferenceError.contextTooLong(requested: tokens.columnCount, maximum: limit)
         }

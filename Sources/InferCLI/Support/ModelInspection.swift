@@ -54,7 +54,8 @@ struct ModelInspection {
     var cacheByteCount: Int? {
         guard isRunnable, let layerCount, let attention, let contextLength else { return nil }
         var product = 2
-        for factor in [layerCount, attention.keyValueSize, contextLength, cacheFormat.byteCount] {
+        let rowByteCount = KVCacheLayer.rowByteCount(cacheFormat, headSize: attention.headSize)
+        for factor in [layerCount, attention.keyValueHeadCount, contextLength, rowByteCount] {
             let (next, overflow) = product.multipliedReportingOverflow(by: factor)
             guard !overflow else { return nil }
             product = next

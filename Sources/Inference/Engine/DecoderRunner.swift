@@ -75,8 +75,7 @@ final class DecoderRunner: Sendable {
         let values = Tensor(buffer: topValues.buffer, byteOffset: topValues.byteOffset, dtype: .float32, shape: shape)
         let indices = Tensor(buffer: topIndices.buffer, byteOffset: topIndices.byteOffset, dtype: .int32, shape: shape)
         try backend.topK(logits, count: count, values: values, indices: indices)
-        let hostValues = try backend.readFloats(values)
-        let hostIndices = try backend.readInt32s(indices)
+        let (hostValues, hostIndices) = try backend.readTopK(values: values, indices: indices)
         return (0..<logits.rows).map { row in
             (row * count..<(row + 1) * count).map { Candidate(token: hostIndices[$0], logit: hostValues[$0]) }
         }

@@ -15,12 +15,15 @@ public struct EngineOptions: Sendable, Hashable {
     public var blockSizeInTokens: Int
     /// The format matrices are held in; `nil`: as they are stored.
     public var weightFormat: WeightFormat?
-    /// The format keys and values are held in: `float32`, `float16` or `bfloat16`.
+    /// How exact matrix products are.
+    public var precision: MatmulPrecision
+    /// The format keys and values are held in: one of `KVCacheLayer.dtypes`.
     public var cacheType: DType
 
     public init(
         contextLength: Int? = nil, cacheTokenCount: Int? = nil, passTokenCount: Int = 512, sequenceCount: Int = 1,
-        blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, cacheType: DType = .float32
+        blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, precision: MatmulPrecision = .automatic,
+        cacheType: DType = .float32
     ) {
         self.contextLength = contextLength
         self.cacheTokenCount = cacheTokenCount
@@ -28,6 +31,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.sequenceCount = sequenceCount
         self.blockSizeInTokens = blockSizeInTokens
         self.weightFormat = weightFormat
+        self.precision = precision
         self.cacheType = cacheType
     }
 
@@ -50,9 +54,9 @@ public struct EngineOptions: Sendable, Hashable {
         try check(passTokenCount, "tokens a pass", 1...65_536)
         try check(sequenceCount, "sequences", 1...4096)
         try check(blockSizeInTokens, "block size in tokens", 1...1024)
-        guard [.float32, .float16, .bfloat16].contains(cacheType) else {
+        guard KVCacheLayer.dtypes.contains(cacheType) else {
             throw InferenceError.invalidParameter(
-                name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16 or bfloat16")
+                name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16, bfloat16 or int8")
         }
     }
 }

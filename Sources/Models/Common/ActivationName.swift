@@ -2,10 +2,10 @@ import ModelIO
 import TensorCore
 
 extension ModelConfiguration {
-    /// The feed-forward nonlinearity under `key`, by the names `transformers` uses.
+    /// The feed-forward nonlinearity under `key`, by the names `transformers` uses; `default` where the key is absent.
     /// - Throws: `LoadError.unsupportedValue` naming the key and what is supported.
-    func activation(_ key: String) throws -> Activation {
-        let name = try keys.string(key)
+    func activation(_ key: String, default: String? = nil) throws -> Activation {
+        let name = try keys.optionalString(key) ?? `default` ?? keys.string(key)
         switch name {
         case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
         case "gelu": return .geluErf

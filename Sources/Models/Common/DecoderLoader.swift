@@ -8,33 +8,58 @@ struct DecoderLoader {
 
     private var backend: any Backend { target.backend }
 
-    /// A vector as float32 on the device.
-    func vector(_ name: String, count: Int) throws -> Tensor {
-        try backend.makeTensor(weights.vector(name, count: count), [count])
+    /// A vector as float32 on the device, `offset` added to each element.
+    func vector(_ name: String, count: Int, offset: Float = 0) throws -> Tensor {
+        try backend.makeTensor(weights.vector(name, count: count).map { $0 + offset }, [count])
     }
 
-    /// Matrices below one another as one weight, with the biases behind one another where `hasBias`.
+    /// The weights of the norms of query and key heads, which all heads share, once for every head: `[(H + KH) * D]`,
+    /// as the heads lie side by side in the projections.
+    func headNorms(_ attention: String, of sizes: DecoderDescription, offset: Float = 0) throws -> Tensor {
+        func repeated(_ name: String, _ headCount: Int) throws -> [Float] {
+            let weight = try weights.vector(attention + name + ".weight", count: sizes.headSize).map { $0 + offset }
+            return (0..<headCount).flatMap { _ in weight }
+        }
+        let values = try repeated("q_norm", sizes.headCount) + repeated("k_norm", sizes.keyValueHeadCount)
+        return try backend.makeTensor(values, [values.count])
+    }
+
+    /// Matrices below one another as one layer, with the biases behind one another where `hasBias`.
     ///
     /// - Parameters:
-    ///   - names: without `.weight` and `.bias`.
+    ///   - parts: names without `.weight` and `.bias`, and each one's rows.
+    ///   - isGated: whether the parts are gate and up projection, which are computed together: where the file stores
+    ///     them in two formats they become FP32.
     ///   - transposed: whether the file stores `[K, N]`.
     func linear(
-        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, transposed: Bool = false
+        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, isGated: Bool = false,
+        transposed: Bool = false
     ) throws -> Linear {
-        let source = try weights.weight(
-            parts.map { ($0.name + ".weight", $0.rows) }, columns: columns, as: target.format, transposed: transposed)
-        guard hasBias else { return Linear(weight: try backend.prepare(source)) }
+        let matrices = parts.map { (name: $0.name + ".weight", rows: $0.rows) }
+        let sources =
+            isGated
+            ? [try weights.weight(matrices, columns: columns, as: target.format, transposed: transposed)]
+            : try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
+        let prepared = try sources.map(prepare)
+        guard hasBias else { return Linear(prepared) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
-        return Linear(weight: try backend.prepare(source), bias: try backend.makeTensor(bias, [bias.count]))
+        return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
     }
 
     /// An embedding or head, `[rows, columns]`.
     func matrix(_ name: String, rows: Int, columns: Int) throws -> any Weight {
-        try backend.prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+        try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+    }
+
+    /// A weight for products of the precision asked for.
+    func prepare(_ source: WeightSource) throws -> any Weight {
+        try backend.prepare(source, precision: target.precision)
     }
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.
-    func head(isTied: Bool, embedding: any Weight, rows: Int, columns: Int) throws -> any Weight {
-        isTied ? embedding : try matrix("lm_head.weight", rows: rows, columns: columns)
+    func head(
+        isTied: Bool, embedding: any Weight, _ name: String = "lm_head.weight", rows: Int, columns: Int
+    ) throws -> any Weight {
+        isTied ? embedding : try matrix(name, rows: rows, columns: columns)
     }
 }

@@ -17,6 +17,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var vocabularySize: Int
     /// Tokens of the longest context that the model was made for.
     public var maxContextLength: Int
+    /// The widest input or output of an expert's products; 0: there are no experts.
+    public var expertFeatureCount = 0
 
     /// The scratch that a backend must reserve for passes of this model.
     public func limits(tokenCount: Int, sequenceCount: Int, contextLength: Int) -> ExecutionLimits {
@@ -25,7 +27,7 @@ public struct DecoderDescription: Sendable, Hashable {
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: contextLength,
             featureCount: max(hiddenSize, projectionCount, 2 * intermediateSize, vocabularySize),
             matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
-            headCount: headCount, headSize: headSize)
+            headCount: headCount, headSize: headSize, expertFeatureCount: expertFeatureCount)
     }
 }
 

@@ -9,11 +9,7 @@ extension GPT2Model {
         let width = sizes.hiddenSize
         let loader = DecoderLoader(weights: weights, target: target)
         let embedding = try loader.matrix("wte.weight", rows: sizes.vocabularySize, columns: width)
-        func norm(_ name: String) throws -> LayerNorm {
-            LayerNorm(
-                weight: try loader.vector(name + ".weight", count: width),
-                bias: try loader.vector(name + ".bias", count: width))
-        }
+        func norm(_ name: String) throws -> LayerNorm { try loader.layerNorm(name, count: width) }
         func linear(_ name: String, rows: Int, columns: Int) throws -> Linear {
             try loader.linear(
                 [(name, rows)], columns: columns, hasBias: true,

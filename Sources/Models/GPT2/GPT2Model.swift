@@ -18,11 +18,6 @@ public final class GPT2Model: DecoderModel {
         let attention: AttentionParameters
     }
 
-    struct LayerNorm: Sendable {
-        let weight: Tensor
-        let bias: Tensor
-    }
-
     public let description: DecoderDescription
     let configuration: GPT2Configuration
     let backend: any Backend
@@ -76,8 +71,6 @@ public final class GPT2Model: DecoderModel {
     }
 
     private func norm(_ x: Tensor, _ norm: LayerNorm, into output: Tensor) throws {
-        try backend.layerNorm(
-            x, residual: nil, sum: nil, weight: norm.weight, bias: norm.bias,
-            epsilon: configuration.layerNormEpsilon, into: output)
+        try norm(x, epsilon: configuration.layerNormEpsilon, on: backend, into: output)
     }
 }

@@ -13,25 +13,23 @@ extension LlamaModel {
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "layers.\(index)."
             let attention = prefix + "self_attn."
-            let feedForward = prefix + "mlp."
             return Layer(
                 attentionNorm: try loader.vector(prefix + "input_layernorm.weight", count: width),
                 projections: try loader.linear(
-                    [
-                        (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
-                        (attention + "v_proj", keyWidth),
-                    ], columns: width, hasBias: configuration.hasProjectionBias),
+                    configuration.hasFusedProjections
+                        ? [(attention + "qkv_proj", queryWidth + 2 * keyWidth)]
+                        : [
+                            (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
+                            (attention + "v_proj", keyWidth),
+                        ], columns: width, hasBias: configuration.hasProjectionBias),
+                headNorms: configuration.hasHeadNorms
+                    ? try loader.headNorms(attention, of: sizes) : nil,
                 output: try loader.linear(
                     [(attention + "o_proj", width)], columns: queryWidth, hasBias: configuration.hasOutputBias),
                 feedForwardNorm: try loader.vector(prefix + "post_attention_layernorm.weight", count: width),
-                gateUp: try loader.linear(
-                    [
-                        (feedForward + "gate_proj", sizes.intermediateSize),
-                        (feedForward + "up_proj", sizes.intermediateSize),
-                    ], columns: width, hasBias: configuration.hasFeedForwardBias),
-                down: try loader.linear(
-                    [(feedForward + "down_proj", width)], columns: sizes.intermediateSize,
-                    hasBias: configuration.hasFeedForwardBias),
+                feedForward: configuration.hasExperts[index]
+                    ? try loader.experts(configuration, layer: index)
+                    : try loader.gatedFeedForward(configuration, layer: index),
                 attention: configuration.attention(layer: index))
         }
         try self.init(
@@ -39,5 +37,33 @@ extension LlamaModel {
             layers: layers, finalNorm: loader.vector("norm.weight", count: width),
             head: loader.head(
                 isTied: configuration.tiesHead, embedding: embedding, rows: sizes.vocabularySize, columns: width))
+    }
+}
+
+extension DecoderLoader {
+    fileprivate func gatedFeedForward(
+        _ configuration: LlamaConfiguration, layer: Int
+    ) throws -> LlamaModel.FeedForward {
+        let (width, inner) = (configuration.description.hiddenSize, configuration.description.intermediateSize)
+        let prefix = "layers.\(layer).mlp."
+        return .gated(
+            gateUp: try linear(
+                configuration.hasFusedProjections
+                    ? [(prefix + "gate_up_proj", 2 * inner)]
+                    : [(prefix + "gate_proj", inner), (prefix + "up_proj", inner)],
+                columns: width, hasBias: configuration.hasFeedForwardBias, isGated: true),
+            down: try linear(
+                [(prefix + "down_proj", width)], columns: inner, hasBias: configuration.hasFeedForwardBias))
+    }
+
+    fileprivate func experts(
+        _ configuration: LlamaConfiguration, layer: Int
+    ) throws -> LlamaModel.FeedForward {
+        guard let settings = configuration.experts else { preconditionFailure("experts without settings") }
+        let mixtral = "layers.\(layer).block_sparse_moe."
+        let prefix = weights.contains(mixtral + "gate.weight") ? mixtral : "layers.\(layer).mlp."
+        return .experts(
+            try experts(
+                prefix, of: configuration.description, settings, activation: configuration.activation))
     }
 }

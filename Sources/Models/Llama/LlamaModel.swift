@@ -2,22 +2,31 @@ public import KVCache
 internal import ModelIO
 public import TensorCore
 
-/// Llama (Touvron et al., 2023) and the models of its shape: RMSNorm before each sublayer, rotary positions, grouped-query
-/// attention, a gated feed-forward part.
+/// Llama (Touvron et al., 2023) and the models of its shape, Mistral, Qwen2, Qwen3, Phi-3 and Mixtral: RMSNorm before each
+/// sublayer, rotary positions, grouped-query attention, a gated feed-forward part.
 ///
 ///     h = embed[id]
 ///     each layer:  h += o(attention(rope(qkv(norm(h)))));  h += down(silu(gate(norm(h))) * up(norm(h)))
 ///     logits = norm(h) · headᵀ
+///
+/// Qwen3 norms each head of query and key before rotating it. (Qwen team, 2025) The feed-forward part of Mixtral and
+/// Qwen3-MoE is a mixture of experts.
 public final class LlamaModel: DecoderModel {
     struct Layer: Sendable {
         let attentionNorm: Tensor
         let projections: Linear
+        /// `[(H + KH) * headSize]`: the norms of query and key heads.
+        let headNorms: Tensor?
         let output: Linear
         let feedForwardNorm: Tensor
-        /// Gate and up projection as the two halves of one weight.
-        let gateUp: Linear
-        let down: Linear
+        let feedForward: FeedForward
         let attention: AttentionParameters
+    }
+
+    enum FeedForward: Sendable {
+        /// Gate and up projection as the two halves of one weight.
+        case gated(gateUp: Linear, down: Linear)
+        case experts(ExpertMixture)
     }
 
     public let description: DecoderDescription
@@ -30,6 +39,7 @@ public final class LlamaModel: DecoderModel {
     /// `[contextLength, 2, rotarySize / 2]`.
     let ropeTable: Tensor
     let activations: DecoderActivations
+    let expertActivations: ExpertActivations?
 
     init(
         configuration: LlamaConfiguration, backend: any Backend, limits: PassLimits, embedding: any Weight,
@@ -46,6 +56,10 @@ public final class LlamaModel: DecoderModel {
             configuration.rope.table(positions: limits.contextLength),
             [limits.contextLength, 2, configuration.rope.rotarySize / 2])
         activations = try DecoderActivations(description, limits: limits, on: backend)
+        expertActivations = try configuration.experts.map {
+            try ExpertActivations(
+                $0, hiddenSize: configuration.description.hiddenSize, tokenCount: limits.tokenCount, on: backend)
+        }
     }
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
@@ -63,6 +77,11 @@ public final class LlamaModel: DecoderModel {
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
             try layer.projections(rows.normed, on: backend, into: projections)
+            if let headNorms = layer.headNorms {
+                try backend.rmsNormHeads(
+                    projections.columns(0..<queryWidth + keyWidth), headSize: description.headSize, weight: headNorms,
+                    epsilon: configuration.rmsNormEpsilon)
+            }
             let attended = try activations.attend(
                 rows, keyValue: (key, value), rope: rope, parameters: layer.attention, cache: cacheLayer, batch: batch,
                 isLastLayer: index == layers.count - 1, on: backend)
@@ -71,13 +90,24 @@ public final class LlamaModel: DecoderModel {
             try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
 
             try norm(rows.hidden, layer.feedForwardNorm, into: rows.normed)
-            try layer.gateUp(
-                rows.normed, on: backend, activation: configuration.activation, isGated: true,
-                into: rows.intermediate)
-            try layer.down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+            try feedForward(layer.feedForward, rows)
         }
         try norm(rows.hidden, finalNorm, into: rows.normed)
         try backend.matmul(rows.normed, head, into: logits, epilogue: .none)
+    }
+
+    /// Adds the feed-forward part's output to the residual stream.
+    private func feedForward(_ part: FeedForward, _ rows: DecoderRows) throws {
+        switch part {
+        case .gated(let gateUp, let down):
+            try gateUp(
+                rows.normed, on: backend, activation: configuration.activation, isGated: true,
+                into: rows.intermediate)
+            try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+        case .experts(let mixture):
+            guard let scratch = expertActivations else { preconditionFailure("experts without activations") }
+            try mixture(rows.normed, on: backend, scratch: scratch, residual: rows.hidden, into: rows.hidden)
+        }
     }
 
     private func norm(_ x: Tensor, _ weight: Tensor, into output: Tensor) throws {

@@ -15,6 +15,10 @@ public protocol ActivationOps: AnyObject, Sendable {
     /// `output = activation(x)`; `output` may be `x`.
     func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws
 
+    /// `output = cap · tanh(x / cap)`: keeps every element between `-cap` and `cap`. `cap` is positive; `output` may be
+    /// `x`. (Gemma 2 team, 2024, for logits)
+    func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws
+
     /// `output[r, c] = e^(scale·x[r, c]) / Σ_c e^(scale·x[r, c])`, in one pass over the row with a running maximum and sum
     /// (Milakov and Gimelshein, 2018) and one to write. Rows to 262,144 columns. `output` may be `x`.
     func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws

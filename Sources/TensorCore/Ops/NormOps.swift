@@ -11,6 +11,14 @@ public protocol NormOps: AnyObject, Sendable {
     func rmsNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor) throws
 
+    /// Each head of every row for itself, in place: `x[r, h, :] = x[r, h, :] / sqrt(mean(x[r, h, :]²) + epsilon) *
+    /// weight[h, :]`, as some models do with query and key before rotating them.
+    ///
+    /// - Parameters:
+    ///   - x: `[R, H * headSize]`.
+    ///   - weight: `[H * headSize]`.
+    func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws
+
     /// `s = x + residual` (or `x`), `output = (s - mean(s)) / sqrt(var(s) + epsilon) * weight + bias`, with the biased
     /// variance, computed about the mean. (Ba, Kiros and Hinton, 2016) Arguments as in `rmsNorm`; `bias` is `[C]` or none.
     func layerNorm(

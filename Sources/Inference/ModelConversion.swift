@@ -1,0 +1,56 @@
+internal import JSONCore
+public import ModelIO
+internal import Tokenization
+
+extension QuantizationInput {
+    /// Opens a model to be written as a GGUF file: a GGUF file, or a Hugging Face folder with its tokenizer.
+    ///
+    /// A tokenizer that GGUF files have no form for is left out, which `notices` says.
+    /// - Throws: `LoadError`, `QuantizationError`, `TokenizationError`.
+    public init(path: String) throws {
+        let location = try ModelLocation(path)
+        if case .gguf(let file) = location.weights {
+            try self.init(gguf: file)
+            return
+        }
+        let configuration = try ModelConfiguration(location)
+        try self.init(
+            configuration, checkpoint: try location.openCheckpoint(), name: QuantizationInput.name(of: location))
+        try addTokenizer(location, configuration)
+    }
+
+    /// The last part of the folder's path.
+    private static func name(of location: ModelLocation) -> String {
+        location.folder.split(separator: "/").last { $0 != "." && $0 != ".." }.map(String.init) ?? "model"
+    }
+
+    private mutating func addTokenizer(_ location: ModelLocation, _ configuration: ModelConfiguration) throws {
+        guard let file = location.existingFile("tokenizer.json"),
+            let bytes = try location.contents(of: "tokenizer.json", maximum: GGUFTokenizerExport.maximumByteCount)
+        else {
+            addNoTokenizer("\(location.folder) holds no tokenizer.json; the file will have no tokenizer")
+            return
+        }
+        let tokenizer = try Tokenizer(folder: location.folder)
+        let root: JSONValue
+        do {
+            root = try JSONDocument(parsing: bytes, source: file).root
+        } catch {
+            throw LoadError.json(error)
+        }
+        let rows = try configuration.keys.size("vocab_size", maximum: SizeLimit.vocabulary)
+        let export = GGUFTokenizerExport(
+            root: root, tokenizer: tokenizer, path: file, rowCount: rows,
+            generation: try GenerationConfiguration(location, configuration: configuration))
+        guard let entries = try export.entries() else {
+            addNoTokenizer("\(file): GGUF files have no form for this tokenizer; the file will have none")
+            return
+        }
+        for (key, value) in entries { add(key, value) }
+    }
+
+    private mutating func addNoTokenizer(_ notice: String) {
+        add("tokenizer.ggml.model", .string("no_vocab"))
+        addNotice(notice)
+    }
+}

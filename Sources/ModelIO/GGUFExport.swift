@@ -1,0 +1,193 @@
+internal import TensorCore
+
+/// How a Hugging Face checkpoint of an architecture becomes GGUF: the keys, and what happens to tensors on the way. Their
+/// names are those that ``GGUFArchitecture`` translates back. (convert_hf_to_gguf.py of llama.cpp)
+struct GGUFExport: Sendable {
+    /// How rows are reordered, for heads of the size that the configuration gives.
+    enum RowOrder: Sendable {
+        /// The halves of each head alternate.
+        case alternatingHalves
+        /// Queries of all heads, then keys, then values, where each head has its three together.
+        case partsOfHeads
+    }
+
+    /// `general.architecture`.
+    let architecture: String
+    /// Names in a layer, without `.weight`, of matrices that the checkpoint stores `[K, N]`.
+    var transposed: Set<String> = []
+    /// Names in a layer, without `.weight` or `.bias`, of what has its rows in another order in the file.
+    var reordered: [String: RowOrder] = [:]
+    /// Reads the configuration and writes the keys below the architecture's name.
+    let write: @Sendable (ModelConfiguration, inout GGUFKeys) throws -> Void
+
+    /// By `model_type`.
+    static let known: [String: GGUFExport] = [
+        "gpt2": GGUFExport(
+            architecture: "gpt2", transposed: ["attn_qkv", "attn_output", "ffn_up", "ffn_down"],
+            write: { try writeGPT2($0, &$1) }),
+        "llama": llama, "mistral": llama,
+        "qwen2": GGUFExport(architecture: "qwen2", write: { try writeLlama($0, &$1) }),
+        "qwen3": GGUFExport(architecture: "qwen3", write: { try writeLlama($0, &$1) }),
+        "phi3": GGUFExport(architecture: "phi3", write: { try writePhi3($0, &$1) }),
+        "gpt_neox": GGUFExport(
+            architecture: "gptneox", reordered: ["attn_qkv": .partsOfHeads], write: { try writeGPTNeoX($0, &$1) }),
+    ]
+
+    private static let llama = GGUFExport(
+        architecture: "llama", reordered: ["attn_q": .alternatingHalves, "attn_k": .alternatingHalves],
+        write: { try writeLlama($0, &$1) })
+
+    static func of(_ configuration: ModelConfiguration) throws -> GGUFExport {
+        guard let export = known[configuration.modelType] else {
+            throw LoadError.unsupportedValue(
+                path: configuration.path, key: "model_type", value: printable(configuration.modelType),
+                supported: known.keys.sorted())
+        }
+        return export
+    }
+}
+
+/// Keys of a file in the making, and tensors that belong to them.
+struct GGUFKeys {
+    let architecture: String
+    private(set) var entries: [(key: String, value: GGUFEncodedValue)] = []
+    /// Vectors that belong to the metadata more than to the weights.
+    var vectors: [(name: String, values: [Float])] = []
+    var notices: [String] = []
+
+    init(architecture: String) { self.architecture = architecture }
+
+    mutating func set(_ name: String, _ value: GGUFEncodedValue) { entries.append(("\(architecture).\(name)", value)) }
+
+    mutating func set(_ name: String, _ size: Int) { set(name, .uint32(UInt32(clamping: size))) }
+
+    mutating func set(_ name: String, _ number: Double) { set(name, .float32(Float(number))) }
+}
+
+extension GGUFExport {
+    // MARK: Llama and models of its shape
+
+    private static func writeLlama(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        try writeLlamaSizes(file, &keys)
+        if let window = try window(file) {
+            keys.notices.append(
+                "\(file.path): the sliding window of \(window) tokens has no key in GGUF files of this architecture; "
+                    + "contexts longer than it see all of their tokens")
+        }
+    }
+
+    private static func writePhi3(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        try writeLlamaSizes(file, &keys)
+        // Zero stands for none.
+        keys.set("attention.sliding_window", try file.slidingWindow() ?? 0)
+    }
+
+    private static func writeLlamaSizes(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        let geometry = try file.attentionGeometry()
+        let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)
+        keys.set("block_count", layerCount)
+        keys.set("context_length", try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+        keys.set("embedding_length", geometry.hiddenSize)
+        keys.set("feed_forward_length", try file.keys.size("intermediate_size"))
+        keys.set("attention.head_count", geometry.headCount)
+        keys.set("attention.head_count_kv", geometry.keyValueHeadCount)
+        keys.set("attention.layer_norm_rms_epsilon", try file.keys.number("rms_norm_eps", in: NumberRange.positive))
+        if geometry.querySize != geometry.hiddenSize || file.keys.value("head_dim") != nil {
+            keys.set("attention.key_length", geometry.headSize)
+            keys.set("attention.value_length", geometry.headSize)
+        }
+        keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
+        try writeRope(file, headSize: geometry.headSize, &keys)
+        try require(file, "hidden_act", among: ["silu", "swish"])
+    }
+
+    private static func window(_ file: ModelConfiguration) throws -> Int? {
+        guard file.modelType != "llama",
+            try file.keys.flag("use_sliding_window", default: !file.modelType.hasPrefix("qwen"))
+        else { return nil }
+        return try file.slidingWindow()
+    }
+
+    private static func writeRope(_ file: ModelConfiguration, headSize: Int, _ keys: inout GGUFKeys) throws {
+        let rope = try file.rope(headSize: headSize)
+        // Halves that alternate are those of whole heads.
+        guard rope.rotarySize == headSize || keys.architecture != "llama" else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "partial_rotary_factor", value: "\(Double(rope.rotarySize) / Double(headSize))",
+                supported: ["1"])
+        }
+        keys.set("rope.dimension_count", rope.rotarySize)
+        keys.set("rope.freq_base", rope.base)
+        switch rope.scaling {
+        case .none, .dynamic: break
+        case .linear(let factor):
+            keys.set("rope.scaling.type", .string("linear"))
+            keys.set("rope.scaling.factor", factor)
+        case .llama3, .factors:
+            let plain = RopeConfiguration(base: rope.base, rotarySize: rope.rotarySize).inverseFrequencies()
+            keys.vectors.append(("rope_freqs.weight", zip(plain, rope.inverseFrequencies()).map { Float($0 / $1) }))
+        case .longRope(let scaling):
+            keys.set("rope.scaling.attn_factor", scaling.attentionFactor)
+            keys.set("rope.scaling.original_context_length", scaling.originalContext)
+            keys.vectors.append(("rope_factors_long.weight", scaling.longFactors.map(Float.init)))
+            keys.vectors.append(("rope_factors_short.weight", scaling.shortFactors.map(Float.init)))
+        case .yarn(let yarn):
+            guard yarn.truncates, yarn.attentionFactor == nil, yarn.mscale == nil, yarn.mscaleAllDimensions == nil
+            else {
+                throw LoadError.unsupportedValue(
+                    path: file.path, key: "rope_scaling", value: "yarn with an attention factor of its own",
+                    supported: ["yarn with factor, beta_fast and beta_slow"])
+            }
+            keys.set("rope.scaling.type", .string("yarn"))
+            keys.set("rope.scaling.factor", yarn.factor)
+            keys.set("rope.scaling.original_context_length", yarn.originalContext)
+            keys.set("rope.scaling.yarn_beta_fast", yarn.betaFast)
+            keys.set("rope.scaling.yarn_beta_slow", yarn.betaSlow)
+        }
+    }
+
+    // MARK: GPT-NeoX
+
+    private static func writeGPTNeoX(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        let geometry = try file.attentionGeometry()
+        keys.set("block_count", try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers))
+        keys.set("context_length", try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+        keys.set("embedding_length", geometry.hiddenSize)
+        keys.set("feed_forward_length", try file.keys.size("intermediate_size"))
+        keys.set("attention.head_count", geometry.headCount)
+        keys.set("attention.layer_norm_epsilon", try file.keys.number("layer_norm_eps", in: NumberRange.positive))
+        keys.set("use_parallel_residual", .bool(try file.keys.flag("use_parallel_residual", default: true)))
+        keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
+        try writeRope(file, headSize: geometry.headSize, &keys)
+        // Files do not say which GELU; readers take the one that nearly all of these models have.
+        try require(file, "hidden_act", among: ["gelu"])
+    }
+
+    // MARK: GPT-2
+
+    private static func writeGPT2(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        let geometry = try file.attentionGeometry()
+        keys.set("block_count", try file.keys.size("n_layer", "num_hidden_layers", maximum: SizeLimit.layers))
+        keys.set(
+            "context_length",
+            try file.keys.size("n_positions", "n_ctx", "max_position_embeddings", maximum: SizeLimit.positions))
+        keys.set("embedding_length", geometry.hiddenSize)
+        keys.set("feed_forward_length", try file.keys.optionalSize("n_inner") ?? 4 * geometry.hiddenSize)
+        keys.set("attention.head_count", geometry.headCount)
+        keys.set("attention.layer_norm_epsilon", try file.keys.number("layer_norm_epsilon", in: NumberRange.positive))
+        keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
+        try require(file, "activation_function", among: ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"])
+        for (key, value) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false)] {
+            guard try file.keys.flag(key, default: value) == value else {
+                throw LoadError.unsupportedValue(path: file.path, key: key, value: "\(!value)", supported: ["\(value)"])
+            }
+        }
+    }
+
+    private static func require(_ file: ModelConfiguration, _ key: String, among names: [String]) throws {
+        let name = try file.keys.string(key)
+        guard names.contains(name) else {
+            throw LoadError.unsupportedValue(path: file.path, key: key, value: printable(name), supported: names)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import ModelIO
+import TensorCore
+
+/// A feed-forward part made of experts, of which a router picks a few for each token (Jiang et al., 2024).
+///
+///     p = softmax(router(x) of the experts chosen)
+///     y = Σ p[j] · down[j](silu(gate[j](x)) * up[j](x))
+///
+/// Where the weights of the experts chosen need not sum to 1, the softmax is over all experts.
+/// The choice stays on the device: routing, products and sum are enqueued without a read between them.
+struct ExpertMixture: Sendable {
+    /// `[E, D]`.
+    let router: any Weight
+    /// Of each expert gate and up projection, `[2 F, D]`, and `[D, F]`.
+    let gateUp: any ExpertWeights
+    let down: any ExpertWeights
+    let settings: ExpertSettings
+    let activation: Activation
+
+    /// Writes `residual + y`; `output` may be `residual`.
+    func callAsFunction(
+        _ x: Tensor, on backend: any Backend, scratch: ExpertActivations, residual: Tensor, into output: Tensor
+    ) throws {
+        let (tokens, choices) = (0..<x.rows, 0..<x.rows * settings.choiceCount)
+        let (logits, weights) = (scratch.logits.rows(tokens), scratch.weights.rows(tokens))
+        let chosen = scratch.choices.rows(tokens)
+        try backend.matmul(x, router, into: logits, epilogue: .none)
+        if !settings.normalizesWeights { try backend.softmax(logits, scale: 1, into: logits) }
+        try backend.topK(logits, count: settings.choiceCount, values: weights, indices: chosen)
+        if settings.normalizesWeights { try backend.softmax(weights, scale: 1, into: weights) }
+
+        let intermediate = scratch.intermediate.rows(choices)
+        let outputs = scratch.outputs.rows(choices)
+        try backend.matmulExperts(
+            x, gateUp, choices: chosen, activation: activation, isGated: true, into: intermediate)
+        try backend.matmulExperts(
+            intermediate, down, choices: chosen, activation: nil, isGated: false, into: outputs)
+        try backend.combineExperts(outputs, weights: weights, residual: residual, into: output)
+    }
+}
+
+/// How many experts there are, how wide they are, and how a token's are weighted.
+struct ExpertSettings: Sendable, Hashable {
+    /// `E`.
+    let expertCount: Int
+    /// `J`, the experts that a token takes.
+    let choiceCount: Int
+    /// `F`, the features inside an expert.
+    let intermediateSize: Int
+    /// Whether the weights of a token's experts sum to 1.
+    let normalizesWeights: Bool
+
+    /// Mixtral's keys or Qwen3's.
+    init(_ file: ModelConfiguration) throws {
+        expertCount = try file.keys.size("num_local_experts", "num_experts", maximum: SizeLimit.heads)
+        choiceCount = try file.keys.size("num_experts_per_tok", maximum: SizeLimit.heads)
+        guard choiceCount <= expertCount else {
+            throw LoadError.contradiction(
+                path: file.path, keys: ["num_experts_per_tok", "num_local_experts"],
+                reason: "a token cannot take \(choiceCount) of \(expertCount) experts")
+        }
+        intermediateSize = try file.keys.size("moe_intermediate_size", "intermediate_size")
+        normalizesWeights = try file.keys.flag("norm_topk_prob", default: file.modelType == "mixtral")
+    }
+}
+
+/// Intermediate results of a mixture, planned once for the largest pass.
+///
+/// Legend: `T` tokens, `E` experts, `J` choices of a token, `D` hidden size, `F` features of an expert.
+struct ExpertActivations: Sendable {
+    /// `[T, E]`: the router's.
+    let logits: Tensor
+    /// `[T, J]` float32 and int32: the experts taken, and their weights.
+    let weights: Tensor
+    let choices: Tensor
+    /// `[T * J, F]`.
+    let intermediate: Tensor
+    /// `[T * J, D]`.
+    let outputs: Tensor
+
+    init(_ settings: ExpertSettings, hiddenSize: Int, tokenCount: Int, on backend: any Backend) throws {
+        let plan = WorkspacePlan()
+        let choiceCount = tokenCount * settings.choiceCount
+        _ = plan.add(.float32, [tokenCount, settings.expertCount])
+        _ = plan.add(.float32, [tokenCount, settings.choiceCount])
+        _ = plan.add(.int32, [tokenCount, settings.choiceCount])
+        _ = plan.add(.float32, [choiceCount, settings.intermediateSize])
+        _ = plan.add(.float32, [choiceCount, hiddenSize])
+        let tensors = try plan.allocate(on: backend)
+        logits = tensors[0]
+        weights = tensors[1]
+        choices = tensors[2]
+        intermediate = tensors[3]
+        outputs = tensors[4]
+    }
+}
+
+extension DecoderLoader {
+    /// The mixture below `prefix` (`layers.0.mlp.`): the router `gate`, and `experts` with a matrix for each expert, or
+    /// stacked, as GGUF files have them. Mixtral's checkpoints have names of their own.
+    func experts(
+        _ prefix: String, of sizes: DecoderDescription, _ settings: ExpertSettings, activation: Activation
+    ) throws -> ExpertMixture {
+        let isMixtral = weights.contains(prefix + "experts.0.w1.weight")
+        let (width, inner) = (sizes.hiddenSize, settings.intermediateSize)
+        func tensors(_ name: String, _ mixtralName: String, rows: Int, columns: Int) throws -> [StoredTensor] {
+            let stacked = prefix + "experts.\(name).weight"
+            if weights.contains(stacked) {
+                return try weights.tensor(stacked, shape: [settings.expertCount, rows, columns]).slices()
+            }
+            return try (0..<settings.expertCount).map { expert in
+                try weights.tensor(
+                    prefix + "experts.\(expert).\(isMixtral ? mixtralName : name).weight", shape: [rows, columns])
+            }
+        }
+        let gates = try tensors("gate_proj", "w1", rows: inner, columns: width)
+        let ups = try tensors("up_proj", "w3", rows: inner, columns: width)
+        let downs = try tensors("down_proj", "w2", rows: width, columns: inner)
+        let router = try weights.weight(
+            prefix + "gate.weight", rows: settings.expertCount, columns: width)
+        return ExpertMixture(
+            router: try prepare(router),
+            gateUp: try target.backend.prepareExperts(
+                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: target.format) },
+                precision: target.precision),
+            down: try target.backend.prepareExperts(
+                downs.map { try weights.weight([$0], columns: inner, as: target.format) }, precision: target.precision),
+            settings: settings, activation: activation)
+    }
+}

@@ -1,0 +1,250 @@
+#include "QuantizationKernels.h"
+
+#include "superblocks.h"
+
+// One function in variants for the instruction sets that gain; the loader picks. All helpers are inlined into it.
+#if defined(__x86_64__)
+#define MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MULTIVERSION
+#endif
+
+// MARK: Blocks of 32
+
+INLINE bool pack_q8_0(const float *x, uint8_t *output) {
+    float largest = 0;
+    for (int i = 0; i < 32; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    bool is_finite = true;
+    const float scale = store_half(largest / 127, output, &is_finite);
+    const float inverse = scale > 0 ? 1 / scale : 0;
+    for (int i = 0; i < 32; i++) {
+        output[2 + i] = (uint8_t)(int8_t)nearest_integer(clamped(inverse * x[i], -127, 127));
+    }
+    return is_finite;
+}
+
+// Low halves of 16 bytes, then their high halves.
+INLINE void pack_nibbles(const int *levels, uint8_t *output) {
+    for (int i = 0; i < 16; i++) output[i] = (uint8_t)((levels[i] & 15) | (levels[16 + i] & 15) << 4);
+}
+
+// The fifth bits of 32 levels, one bit an element.
+INLINE void pack_fifth_bits(const int *levels, uint8_t *output) {
+    for (int byte = 0; byte < 4; byte++) {
+        int bits = 0;
+        for (int i = 0; i < 8; i++) bits |= ((levels[8 * byte + i] >> 4) & 1) << i;
+        output[byte] = (uint8_t)bits;
+    }
+}
+
+// q4_0, q5_0 and iq4_NL: levels of a grid. `fifth` is where the fifth bits go, if any.
+INLINE bool pack_symmetric(const float *x, Grid grid, uint8_t *output, uint8_t *fifth, uint8_t *nibbles) {
+    float w[32];
+    group_weights(x, 32, w);
+    bool is_finite = true;
+    const float scale = store_half(symmetric_search(x, w, 32, grid), output, &is_finite);
+    const float inverse = scale != 0 ? 1 / scale : 0;
+    int levels[32];
+    for (int i = 0; i < 32; i++) {
+        levels[i] = grid.is_table ? iq4_index(inverse * x[i]) : (int)(nearest_level(grid, inverse * x[i]) - grid.low);
+    }
+    if (fifth) pack_fifth_bits(levels, fifth);
+    pack_nibbles(levels, nibbles);
+    return is_finite;
+}
+
+// q4_1 and q5_1.
+INLINE bool pack_affine(const float *x, float high, uint8_t *output, uint8_t *fifth, uint8_t *nibbles) {
+    float w[32];
+    group_weights(x, 32, w);
+    const AffineFit fit = affine_search(x, w, 32, high, false);
+    bool is_finite = true;
+    const float scale = store_half(fit.scale, output, &is_finite);
+    const float low = store_half(-fit.offset, output + 2, &is_finite);
+    const float inverse = scale > 0 ? 1 / scale : 0;
+    int levels[32];
+    for (int i = 0; i < 32; i++) levels[i] = (int)nearest_integer(clamped(inverse * (x[i] - low), 0, high));
+    if (fifth) pack_fifth_bits(levels, fifth);
+    pack_nibbles(levels, nibbles);
+    return is_finite;
+}
+
+// MARK: Blocks of 256
+
+// Two bits of each level: for each half, four times 32 elements, two bits higher every time.
+INLINE void pack_quarters(const int *levels, int shift, uint8_t *output) {
+    for (int half = 0; half < 2; half++) {
+        for (int i = 0; i < 32; i++) {
+            int byte = 0;
+            for (int quarter = 0; quarter < 4; quarter++) {
+                byte |= ((levels[128 * half + 32 * quarter + i] >> shift) & 3) << (2 * quarter);
+            }
+            output[32 * half + i] = (uint8_t)byte;
+        }
+    }
+}
+
+INLINE bool pack_q2_K(const float *x, uint8_t *output) {
+    AffineBlock block;
+    const bool is_finite = affine_block(x, 16, 3, 15, output + 80, &block);
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)block.levels[i];
+    for (int group = 0; group < 16; group++) {
+        output[group] = (uint8_t)((int)block.scales[group] | (int)block.offsets[group] << 4);
+    }
+    pack_quarters(levels, 0, output + 16);
+    return is_finite;
+}
+
+INLINE bool pack_q3_K(const float *x, uint8_t *output) {
+    SymmetricBlock block;
+    const Grid grid = {-4, 3, false};
+    const Grid scales = {-32, 31, false};
+    const bool is_finite = symmetric_block(x, 16, grid, scales, output + 108, &block);
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)block.levels[i] + 4;
+    memset(output, 0, 32);
+    for (int i = 0; i < SUPERBLOCK; i++) output[i % 32] |= (uint8_t)((levels[i] >> 2) << (i / 32));
+    pack_quarters(levels, 0, output + 32);
+    memset(output + 96, 0, 12);
+    for (int group = 0; group < 16; group++) {
+        const int scale = (int)block.scales[group] + 32;
+        output[96 + group % 8] |= (uint8_t)((scale & 15) << (group / 8 * 4));
+        output[104 + group % 4] |= (uint8_t)((scale >> 4) << (group / 4 * 2));
+    }
+    return is_finite;
+}
+
+// Scales and offsets of 8 groups, 6 bits each: those of the first four lie whole, those of the others in two parts.
+INLINE void pack_six_bits(const AffineBlock *block, uint8_t *output) {
+    for (int group = 0; group < 4; group++) {
+        const int scale = (int)block->scales[group];
+        const int offset = (int)block->offsets[group];
+        const int next_scale = (int)block->scales[group + 4];
+        const int next_offset = (int)block->offsets[group + 4];
+        output[group] = (uint8_t)(scale | (next_scale >> 4) << 6);
+        output[4 + group] = (uint8_t)(offset | (next_offset >> 4) << 6);
+        output[8 + group] = (uint8_t)((next_scale & 15) | (next_offset & 15) << 4);
+    }
+}
+
+// Low halves of 32 bytes, then their high halves, four times.
+INLINE void pack_wide_nibbles(const int *levels, uint8_t *output) {
+    for (int pair = 0; pair < 4; pair++) {
+        for (int i = 0; i < 32; i++) {
+            output[32 * pair + i] = (uint8_t)((levels[64 * pair + i] & 15) | (levels[64 * pair + 32 + i] & 15) << 4);
+        }
+    }
+}
+
+INLINE bool pack_q4_K(const float *x, uint8_t *output) {
+    AffineBlock block;
+    const bool is_finite = affine_block(x, 32, 15, 63, output, &block);
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)block.levels[i];
+    pack_six_bits(&block, output + 4);
+    pack_wide_nibbles(levels, output + 16);
+    return is_finite;
+}
+
+INLINE bool pack_q5_K(const float *x, uint8_t *output) {
+    AffineBlock block;
+    const bool is_finite = affine_block(x, 32, 31, 63, output, &block);
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)block.levels[i];
+    pack_six_bits(&block, output + 4);
+    memset(output + 16, 0, 32);
+    for (int i = 0; i < SUPERBLOCK; i++) output[16 + i % 32] |= (uint8_t)((levels[i] >> 4) << (i / 32));
+    pack_wide_nibbles(levels, output + 48);
+    return is_finite;
+}
+
+INLINE bool pack_q6_K(const float *x, uint8_t *output) {
+    SymmetricBlock block;
+    const Grid grid = {-32, 31, false};
+    const Grid scales = {-128, 127, false};
+    const bool is_finite = symmetric_block(x, 16, grid, scales, output + 208, &block);
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)block.levels[i] + 32;
+    for (int half = 0; half < 2; half++) {
+        const int *first = levels + 128 * half;
+        for (int i = 0; i < 64; i++) {
+            output[64 * half + i] = (uint8_t)((first[i] & 15) | (first[64 + i] & 15) << 4);
+        }
+    }
+    pack_quarters(levels, 4, output + 128);
+    for (int group = 0; group < 16; group++) output[192 + group] = (uint8_t)(int8_t)block.scales[group];
+    return is_finite;
+}
+
+INLINE bool pack_iq4_XS(const float *x, uint8_t *output) {
+    SymmetricBlock block;
+    const Grid grid = {-127, 113, true};
+    const Grid scales = {-32, 31, false};
+    const bool is_finite = symmetric_block(x, 32, grid, scales, output, &block);
+    memset(output + 2, 0, 6);
+    for (int group = 0; group < 8; group++) {
+        const int scale = (int)block.scales[group] + 32;
+        output[2 + group / 4] |= (uint8_t)((scale >> 4) << (group % 4 * 2));
+        output[4 + group / 2] |= (uint8_t)((scale & 15) << (group % 2 * 4));
+        int levels[32];
+        for (int i = 0; i < 32; i++) levels[i] = iq4_index(block.levels[32 * group + i]);
+        pack_nibbles(levels, output + 8 + 16 * group);
+    }
+    return is_finite;
+}
+
+// MARK: Rows
+
+#define EACH_BLOCK(size, bytes, expression)                                                                           \
+    for (int64_t block = 0; block < count / (size); block++) {                                                        \
+        const float *x = values + block * (size);                                                                     \
+        uint8_t *out = output + block * (bytes);                                                                      \
+        is_finite = (expression) && is_finite;                                                                        \
+    }                                                                                                                 \
+    break
+
+// More than any format's scales reach, and little enough that no sum of squares overflows.
+#define LARGEST_VALUE 1e9f
+
+INLINE uint32_t largest_magnitude_bits(const float *values, int64_t count) {
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, 4);
+        bits &= 0x7FFFFFFF;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest;
+}
+
+MULTIVERSION bool quantization_pack(
+    enum quantization_format format, const float *values, int64_t count, uint8_t *output) {
+    const uint32_t largest_bits = largest_magnitude_bits(values, count);
+    float largest;
+    memcpy(&largest, &largest_bits, 4);
+    if (!(largest <= LARGEST_VALUE)) return false;
+    const Grid four = {-8, 7, false};
+    const Grid five = {-16, 15, false};
+    const Grid table = {-127, 113, true};
+    bool is_finite = true;
+    switch (format) {
+    case QUANTIZATION_Q8_0: EACH_BLOCK(32, 34, pack_q8_0(x, out));
+    case QUANTIZATION_Q4_0: EACH_BLOCK(32, 18, pack_symmetric(x, four, out, NULL, out + 2));
+    case QUANTIZATION_Q4_1: EACH_BLOCK(32, 20, pack_affine(x, 15, out, NULL, out + 4));
+    case QUANTIZATION_Q5_0: EACH_BLOCK(32, 22, pack_symmetric(x, five, out, out + 2, out + 6));
+    case QUANTIZATION_Q5_1: EACH_BLOCK(32, 24, pack_affine(x, 31, out, out + 4, out + 8));
+    case QUANTIZATION_Q2_K: EACH_BLOCK(256, 84, pack_q2_K(x, out));
+    case QUANTIZATION_Q3_K: EACH_BLOCK(256, 110, pack_q3_K(x, out));
+    case QUANTIZATION_Q4_K: EACH_BLOCK(256, 144, pack_q4_K(x, out));
+    case QUANTIZATION_Q5_K: EACH_BLOCK(256, 176, pack_q5_K(x, out));
+    case QUANTIZATION_Q6_K: EACH_BLOCK(256, 210, pack_q6_K(x, out));
+    case QUANTIZATION_IQ4_NL: EACH_BLOCK(32, 18, pack_symmetric(x, table, out, NULL, out + 2));
+    case QUANTIZATION_IQ4_XS: EACH_BLOCK(256, 136, pack_iq4_XS(x, out));
+    }
+    return is_finite;
+}
+
+MULTIVERSION bool quantization_all_finite(const float *values, int64_t count) {
+    return largest_magnitude_bits(values, count) < 0x7F800000;
+}

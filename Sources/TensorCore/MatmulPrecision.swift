@@ -1,0 +1,25 @@
+/// How exact a matrix product is, chosen for each weight when it is prepared.
+///
+/// Sums are FP32 in every case; what differs is the activations and, for FP32 weights, the weights. `high` and `medium`
+/// mean for FP32 weights what `torch.set_float32_matmul_precision` means by them: a device that has nothing faster at that
+/// precision computes more exactly.
+public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
+    /// `highest` for FP32 weights; for 16-bit and quantised ones the fastest way that the device has instructions for:
+    /// activations in BF16, or in 8-bit integers with a scale for each 16 or 32.
+    case automatic
+    /// FP32 activations, whatever the weights' format.
+    case highest
+    /// FP32 weights and activations as sums of two BF16 each (or TF32); other formats as `automatic`.
+    case high
+    /// FP32 weights and activations rounded to BF16; other formats as `automatic`.
+    case medium
+
+    /// Whether activations of a weight in `format` may be rounded to fewer bits than FP32's.
+    public func allowsReducedActivations(for format: WeightFormat) -> Bool {
+        switch self {
+        case .automatic, .high: format != .float32
+        case .highest: false
+        case .medium: true
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import TensorCore
+import TestSupport
+import Testing
+
+/// One product of experts of the conformance list.
+struct ExpertCase: ConformanceCase {
+    var format: WeightFormat
+    var tokens: Int
+    var experts: Int
+    var choices: Int
+    var inputs: Int
+    var outputs: Int
+    var isGated: Bool
+    /// Whether every choice has a row of its own, as the second product of a feed-forward part.
+    var hasOwnRows = false
+    var gap = 0
+
+    var cost: Int { tokens * choices * inputs * outputs }
+    var name: String {
+        "\(format.rawValue) T=\(tokens) E=\(experts) J=\(choices) K=\(inputs) N=\(outputs)"
+            + "\(isGated ? " gated" : "")\(hasOwnRows ? " own rows" : "") gap=\(gap)"
+    }
+
+    static let all: [ExpertCase] = WeightFormat.allCases.flatMap { format in
+        [(1, 1, 1), (1, 4, 2), (3, 8, 2), (17, 5, 3), (40, 8, 4)].flatMap { tokens, experts, choices in
+            [(32, 16), (48, 17), (257, 33), (64, 128)].map { inputs, outputs in
+                ExpertCase(
+                    format: format, tokens: tokens, experts: experts, choices: choices, inputs: format.fitting(inputs),
+                    outputs: outputs, isGated: inputs != 48, hasOwnRows: inputs == 48 || outputs == 33,
+                    gap: tokens == 3 ? 4 : 0)
+            }
+        }
+    }
+}
+
+@Suite("experts")
+struct ExpertTests {
+    @Test("products", arguments: ExpertCase.all.selected)
+    func products(_ one: ExpertCase) {
+        var random = one.random
+        let partRows = Array(repeating: one.outputs, count: one.isGated ? 2 : 1)
+        let packed = (0..<one.experts).map { _ in
+            PackedWeight(format: one.format, partRows: partRows, columns: one.inputs, random: &random)
+        }
+        let rows = one.hasOwnRows ? one.tokens * one.choices : one.tokens
+        let x = random.floats(rows * one.inputs)
+        // The first token takes the last expert more than once, and some experts are taken by none.
+        var choices = random.int32s(one.tokens * one.choices, in: 0..<one.experts)
+        for choice in 0..<one.choices { choices[choice] = Int32(one.experts - 1) }
+        let expected = Reference.matmulExperts(
+            Matrix(rows: rows, columns: one.inputs, floats: x), packed.map(\.values), choices: choices,
+            activation: one.isGated ? .silu : nil, isGated: one.isGated)
+        onEveryDevice(one.name) { backend, expectations in
+            let experts = try backend.prepareExperts(packed.map(\.source))
+            expectations.expect(
+                experts.expertCount == one.experts && experts.columns == one.inputs
+                    && experts.rows == partRows.reduce(0, +), "experts of [\(experts.rows), \(experts.columns)]")
+            let input = try GuardedTensor(on: backend, x, [rows, one.inputs], gap: one.gap)
+            let chosen = try GuardedTensor(on: backend, choices, [one.tokens, one.choices])
+            let output = try GuardedTensor(
+                on: backend, .float32, [one.tokens * one.choices, one.outputs], gap: one.gap / 2)
+            try backend.matmulExperts(
+                input.tensor, experts, choices: chosen.tensor, activation: one.isGated ? .silu : nil,
+                isGated: one.isGated, into: output.tensor)
+            try expectations.close(output, expected, bound: 1e-10)
+            try expectations.unchanged(input, "x")
+            try expectations.unchanged(chosen, "choices")
+        }
+    }
+
+    enum Residual: String, CaseIterable { case none, own, output }
+
+    @Test("sums", arguments: Residual.allCases, [(1, 1, 1), (1, 2, 64), (3, 2, 17), (17, 4, 257), (5, 8, 48)])
+    func sums(_ kind: Residual, _ sizes: (tokens: Int, choices: Int, columns: Int)) {
+        let (tokens, choices, columns) = sizes
+        let name = "combineExperts T=\(tokens) J=\(choices) C=\(columns) residual \(kind.rawValue)"
+        var random = SplitMix64(name: name)
+        let x = random.floats(tokens * choices * columns)
+        let weights = random.floats(tokens * choices)
+        let residual = random.floats(tokens * columns)
+        let expected = Reference.combineExperts(
+            Matrix(rows: tokens * choices, columns: columns, floats: x),
+            weights: Matrix(rows: tokens, columns: choices, floats: weights),
+            residual: kind == .none ? nil : Matrix(rows: tokens, columns: columns, floats: residual))
+        onEveryDevice(name) { backend, expectations in
+            let input = try GuardedTensor(on: backend, x, [tokens * choices, columns], gap: choices)
+            let factors = try GuardedTensor(on: backend, weights, [tokens, choices])
+            let added = try GuardedTensor(on: backend, residual, [tokens, columns], gap: 3)
+            let output = kind == .output ? added : try GuardedTensor(on: backend, .float32, [tokens, columns], gap: 1)
+            try backend.combineExperts(
+                input.tensor, weights: factors.tensor, residual: kind == .none ? nil : added.tensor,
+                into: output.tensor)
+            try expectations.close(output, expected, bound: 1e-12)
+            try expectations.unchanged(input, "x")
+            try expectations.unchanged(factors, "weights")
+            if kind != .output { try expectations.unchanged(added, "residual") }
+        }
+    }
+
+    @Test("refusals")
+    func refusals() {
+        var random = SplitMix64(name: "refused experts")
+        let packed = (0..<3).map { _ in
+            PackedWeight(format: .float32, partRows: [8, 8], columns: 16, random: &random).source
+        }
+        onEveryDevice("refused experts") { backend, expectations in
+            let experts = try backend.prepareExperts(packed)
+            func refuse(
+                _ what: String, x: Shape = [2, 16], choices: Shape = [2, 2], output: Shape = [4, 8]
+            ) throws {
+                let out = try GuardedTensor(on: backend, .float32, output)
+                let input = try backend.makeTensor(.float32, x)
+                let chosen = try backend.makeTensor(
+                    Array(repeating: Int32(0), count: choices.elementCount), choices)
+                try expectations.refuses(backend, "experts with \(what)", writing: [out]) {
+                    try backend.matmulExperts(
+                        input, experts, choices: chosen, activation: .silu, isGated: true, into: out.tensor)
+                }
+            }
+            try refuse("too few features", x: [2, 15])
+            try refuse("rows for neither tokens nor choices", x: [3, 16])
+            try refuse("a narrow output", output: [4, 7])
+            try refuse("too few rows of output", output: [2, 8])
+            try refuse("flat choices", choices: [4])
+            let out = try GuardedTensor(on: backend, .float32, [2, 8])
+            let x = try backend.makeTensor(.float32, [4, 8])
+            for shape: Shape in [[4], [1, 4], [2, 3], [3, 2]] {
+                let weights = try backend.makeTensor(.float32, shape)
+                try expectations.refuses(backend, "a sum with weights \(shape)", writing: [out]) {
+                    try backend.combineExperts(x, weights: weights, residual: nil, into: out.tensor)
+                }
+            }
+        }
+    }
+}

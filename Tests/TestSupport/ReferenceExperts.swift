@@ -1,0 +1,82 @@
+public import TensorCore
+
+extension Reference {
+    /// Row `r` of the result is `x[r / repeats]` times the matrix of expert `choices[r]`, then activation and gate.
+    public static func matmulExperts(
+        _ x: Matrix, _ experts: [Matrix], choices: [Int32], activation: Activation?, isGated: Bool
+    ) -> Matrix {
+        let repeats = choices.count / max(x.rows, 1)
+        let rows = choices.enumerated().map { index, expert in
+            matmul(
+                Matrix(rows: 1, columns: x.columns, values: x.row(index / repeats)), experts[Int(expert)],
+                epilogue: .init(bias: nil, activation: activation, isGated: isGated, residual: nil))
+        }
+        return Matrix(rows: rows.count, columns: rows.first?.columns ?? 0, values: rows.flatMap(\.values))
+    }
+
+    /// `residual[t] + Σ_j weights[t, j] · x[t * J + j]`.
+    public static func combineExperts(_ x: Matrix, weights: Matrix, residual: Matrix?) -> Matrix {
+        var result =
+            residual
+            ?? Matrix(
+                rows: weights.rows, columns: x.columns, values: Array(repeating: 0, count: weights.rows * x.columns))
+        for token in 0..<weights.rows {
+            for (choice, weight) in weights.row(token).enumerated() {
+                for (column, value) in x.row(token * weights.columns + choice).enumerated() {
+                    result.values[token * x.columns + column] += weight * value
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// One weight an expert.
+private final class ReferenceExperts: ExpertWeights {
+    let experts: [ReferenceWeight]
+
+    init(_ experts: [ReferenceWeight]) { self.experts = experts }
+
+    var name: String { experts[0].name }
+    var format: WeightFormat { experts[0].format }
+    var expertCount: Int { experts.count }
+    var rows: Int { experts[0].rows }
+    var columns: Int { experts[0].columns }
+}
+
+extension ReferenceBackend {
+    public func prepareExperts(
+        _ experts: [WeightSource], precision: MatmulPrecision
+    ) throws -> any ExpertWeights {
+        ReferenceExperts(experts.map(ReferenceWeight.init))
+    }
+
+    public func matmulExperts(
+        _ x: Tensor, _ experts: any ExpertWeights, choices: Tensor, activation: Activation?, isGated: Bool,
+        into output: Tensor
+    ) throws {
+        guard let experts = experts as? ReferenceExperts else { preconditionFailure("experts of another backend") }
+        let (op, count) = ("matmulExperts", choices.shape.elementCount)
+        try require(op, choices.shape.rank == 2, "choices have shape \(choices.shape)")
+        try require(op, "choices", choices, [count], .int32)
+        try require(op, x.rows == count || x.rows == choices.rows, "\(x.rows) rows for \(count) choices")
+        try require(op, "x", x, [x.rows, experts.columns])
+        try require(op, "output", output, [count, isGated ? experts.rows / 2 : experts.rows])
+        launch(op)
+        store(
+            Reference.matmulExperts(
+                matrix(x), experts.experts.map(\.values), choices: elements(choices, as: Int32.self),
+                activation: activation, isGated: isGated), to: output)
+    }
+
+    public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
+        let (op, count) = ("combineExperts", weights.shape.elementCount)
+        try require(op, "weights", weights, [output.rows, weights.columns])
+        try require(op, "x", x, [count, output.columns])
+        if let residual { try require(op, "residual", residual, [output.rows, output.columns]) }
+        launch(op)
+        store(
+            Reference.combineExperts(matrix(x), weights: matrix(weights), residual: residual.map { matrix($0) }),
+            to: output)
+    }
+}
