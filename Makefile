@@ -1,6 +1,6 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test check check-kernels bench bench-peers bench-report format docs \
-	setup clean
+.PHONY: all build build-tests build-bench run test check check-kernels bench bench-peers bench-report format docs setup \
+	clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
 CONFIGURATION := -c release

@@ -12,14 +12,18 @@ inline int16 block_signed16(__global const uchar *p) { return convert_int16(vloa
 inline float block_float(int x) { return (float)x; }
 inline float16 block_float16(int16 x) { return convert_float16(x); }
 inline float block_table(int level) { return (float)BLOCK_TABLE[level]; }
+// By selecting with the bits of a level, since compilers make sixteen separate reads of a look-up.
+#define BLOCK_CHOICE(a, b) select((float16)(a), (float16)(b), bit0)
 inline float16 block_table16(int16 levels)
 {
-    int lanes[16];
-    float values[16];
-    vstore16(levels, 0, lanes);
-    for (uint i = 0; i < 16; ++i)
-        values[i] = (float)BLOCK_TABLE[lanes[i]];
-    return vload16(0, values);
+    const int16 bit0 = levels << 31, bit1 = levels << 30, bit2 = levels << 29, bit3 = levels << 28;
+    const float16 low = select(
+        select(BLOCK_CHOICE(-127.0f, -104.0f), BLOCK_CHOICE(-83.0f, -65.0f), bit1),
+        select(BLOCK_CHOICE(-49.0f, -35.0f), BLOCK_CHOICE(-22.0f, -10.0f), bit1), bit2);
+    const float16 high = select(
+        select(BLOCK_CHOICE(1.0f, 13.0f), BLOCK_CHOICE(25.0f, 38.0f), bit1),
+        select(BLOCK_CHOICE(53.0f, 69.0f), BLOCK_CHOICE(89.0f, 113.0f), bit1), bit2);
+    return select(low, high, bit3);
 }
 
 // Bit `at` of four bytes, and the 16 bits from there on, worth 16 each.
@@ -67,52 +71,59 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
     (block_bytes##LANES((p) + (at) / 128 * 32 + (at) % 32) >> (int)((at) % 128 / 32 * 2) & 3)
 #define BLOCK_BIT(LANES, p, at) (block_bytes##LANES((p) + (at) % 32) >> (int)((at) / 32) & 1)
 
+// On CPU devices the callers unroll over a block, which pays only where loads are inlined, whatever their size.
+#if ROW_IS_WORK_ITEM
+#define BLOCK_INLINE inline __attribute__((always_inline))
+#else
+#define BLOCK_INLINE inline
+#endif
+
 #define BLOCK_LOADS(LANES)                                                                                             \
-    inline float##LANES load##LANES##_q8_0(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q8_0(__global const char *p, ulong index) {                                \
         BLOCK_AT(32, 34);                                                                                              \
         return block_float##LANES(block_signed##LANES(block + 2 + at)) * block_half(block);                            \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q4_0(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q4_0(__global const char *p, ulong index) {                                \
         BLOCK_AT(32, 18);                                                                                              \
         return block_float##LANES(BLOCK_NIBBLES(LANES, block + 2, at) - 8) * block_half(block);                        \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q4_1(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q4_1(__global const char *p, ulong index) {                                \
         BLOCK_AT(32, 20);                                                                                              \
         return block_float##LANES(BLOCK_NIBBLES(LANES, block + 4, at)) * block_half(block) + block_half(block + 2);    \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q5_0(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q5_0(__global const char *p, ulong index) {                                \
         BLOCK_AT(32, 22);                                                                                              \
         return block_float##LANES((BLOCK_NIBBLES(LANES, block + 6, at) | block_fifth##LANES(block + 2, at)) - 16)      \
             * block_half(block);                                                                                       \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q5_1(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q5_1(__global const char *p, ulong index) {                                \
         BLOCK_AT(32, 24);                                                                                              \
         return block_float##LANES(BLOCK_NIBBLES(LANES, block + 8, at) | block_fifth##LANES(block + 4, at))             \
             * block_half(block) + block_half(block + 2);                                                               \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q2_K(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q2_K(__global const char *p, ulong index) {                                \
         BLOCK_AT(256, 84);                                                                                             \
         const int scales = block[at / 16];                                                                             \
         const float scale = block_half(block + 80) * (float)(scales & 15);                                             \
         return block_float##LANES(BLOCK_PAIRS(LANES, block + 16, at)) * scale                                          \
             - block_half(block + 82) * (float)(scales >> 4);                                                           \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q3_K(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q3_K(__global const char *p, ulong index) {                                \
         BLOCK_AT(256, 110);                                                                                            \
         return block_float##LANES(BLOCK_PAIRS(LANES, block + 32, at) + BLOCK_BIT(LANES, block, at) * 4 - 4)            \
             * block_q3_scale(block, at / 16);                                                                          \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q4_K(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q4_K(__global const char *p, ulong index) {                                \
         BLOCK_AT(256, 144);                                                                                            \
         return block_float##LANES(BLOCK_WIDE(LANES, block + 16, at)) * block_scale(block, at / 32)                     \
             - block_offset(block, at / 32);                                                                            \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q5_K(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q5_K(__global const char *p, ulong index) {                                \
         BLOCK_AT(256, 176);                                                                                            \
         return block_float##LANES(BLOCK_WIDE(LANES, block + 48, at) + BLOCK_BIT(LANES, block + 16, at) * 16)           \
             * block_scale(block, at / 32) - block_offset(block, at / 32);                                              \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_q6_K(__global const char *p, ulong index) {                                      \
+    BLOCK_INLINE float##LANES load##LANES##_q6_K(__global const char *p, ulong index) {                                \
         BLOCK_AT(256, 210);                                                                                            \
         const uint half_index = at / 128, quarter = at % 128 / 32, place = at % 32;                                    \
         return block_float##LANES(                                                                                     \
@@ -121,11 +132,11 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
                    + (block_bytes##LANES(block + 128 + half_index * 32 + place) >> (int)(quarter * 2) & 3) * 16 - 32)  \
             * (block_half(block + 208) * (float)block_signed(block + 192 + at / 16));                                  \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_iq4_NL(__global const char *p, ulong index) {                                    \
+    BLOCK_INLINE float##LANES load##LANES##_iq4_NL(__global const char *p, ulong index) {                              \
         BLOCK_AT(32, 18);                                                                                              \
         return block_table##LANES(BLOCK_NIBBLES(LANES, block + 2, at)) * block_half(block);                            \
     }                                                                                                                  \
-    inline float##LANES load##LANES##_iq4_XS(__global const char *p, ulong index) {                                    \
+    BLOCK_INLINE float##LANES load##LANES##_iq4_XS(__global const char *p, ulong index) {                              \
         BLOCK_AT(256, 136);                                                                                            \
         return block_table##LANES(BLOCK_NIBBLES(LANES, block + 8 + at / 32 * 16, at % 32))                             \
             * block_iq4_scale(block, at / 32);                                                                         \

@@ -2,7 +2,7 @@
 // Arguments up to `flags` as in matmul_common.cl.
 
 // Features k ..< k + 16 of the row that starts at `row`, k a multiple of 16.
-inline float16 load_weight16(__global const weight_t *row, const uint k)
+inline __attribute__((always_inline)) float16 load_weight16(__global const weight_t *row, const ulong k)
 {
 #if defined(WEIGHT_F32)
     return vload16(0, row + k);
@@ -128,6 +128,13 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
                     for (uint t = 0; t < VECTOR_TOKENS; ++t)
                         sums[i][r][t] = 0.0f;
             uint k = 0;
+#if defined(WEIGHT_BLOCK_SIZE)
+            // Unrolled over a block: the compiler then knows where levels and scales lie and reads each scale once.
+            for (; k < inputs; k += WEIGHT_BLOCK_SIZE)
+                #pragma unroll
+                for (uint i = 0; i < WEIGHT_BLOCK_SIZE / 16; ++i)
+                    VECTOR_STEP(sums[i % VECTOR_STEPS], (ulong)(k / WEIGHT_BLOCK_SIZE) * WEIGHT_BLOCK_SIZE + i * 16);
+#endif
             for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16)
                 #pragma unroll
                 for (uint i = 0; i < VECTOR_STEPS; ++i)

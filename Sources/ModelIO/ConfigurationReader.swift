@@ -7,11 +7,14 @@ public struct ConfigurationReader: Sendable {
     public let path: String
     /// What stands before a key in errors, such as `rope_scaling.`.
     public let prefix: String
+    /// Where keys are looked up that `root` has under none of their spellings.
+    private let defaults: JSONValue?
 
-    public init(root: JSONValue, path: String, prefix: String = "") {
+    public init(root: JSONValue, path: String, prefix: String = "", defaults: JSONValue? = nil) {
         self.root = root
         self.path = path
         self.prefix = prefix
+        self.defaults = defaults
     }
 
     /// The value of the first key that is there and not null.
@@ -109,8 +112,10 @@ public struct ConfigurationReader: Sendable {
     }
 
     private func value(among keys: [String]) -> (key: String, value: JSONValue)? {
-        for key in keys {
-            if let value = root[key], !value.isNull { return (key, value) }
+        for object in [root, defaults].compactMap({ $0 }) {
+            for key in keys {
+                if let value = object[key], !value.isNull { return (key, value) }
+            }
         }
         return nil
     }

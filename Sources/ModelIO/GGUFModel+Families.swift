@@ -88,7 +88,10 @@ extension GGUFModel {
             if let period { writer.member("sliding_window_pattern", period) }
             return
         }
-        guard let flags = array.integers() else { throw metadata.invalid(name, "a period or a flag for each layer") }
+        let layerCount = try metadata.size(key("block_count"), maximum: SizeLimit.layers)
+        guard array.count == layerCount, let flags = array.integers() else {
+            throw metadata.invalid(name, "a period or a flag for each of \(layerCount) layers")
+        }
         writer.key("layer_types")
         writer.beginArray()
         for flag in flags { writer.value(flag != 0 ? "sliding_attention" : "full_attention") }

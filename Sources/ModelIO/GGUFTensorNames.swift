@@ -11,6 +11,12 @@ struct GGUFTensorNames: Sendable {
     func translate(_ name: String) -> String {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         if parts.count == 2, let translated = outer[String(parts[0])] { return "\(translated).\(parts[1])" }
+        // The first files of mixtures had a matrix for each expert.
+        if parts.count == 5, parts[0] == "blk", let stacked = inner["\(parts[2])_exps"] {
+            let path = stacked.split(separator: ".")
+            return "\(layerPrefix)\(parts[1]).\(path.dropLast().joined(separator: ".")).\(parts[3])."
+                + "\(path.last ?? "").\(parts[4])"
+        }
         guard parts.count == 4, parts[0] == "blk", let translated = inner[String(parts[2])] else { return name }
         return "\(layerPrefix)\(parts[1]).\(translated).\(parts[3])"
     }

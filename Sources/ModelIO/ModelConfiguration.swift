@@ -25,6 +25,10 @@ public struct ModelConfiguration: Sendable {
     public let architectures: [String]
     /// The whole object, for keys that only one architecture knows.
     public let root: JSONValue
+    /// Where keys are looked up that are not in it.
+    private var defaults: JSONValue?
+    /// What stands before its keys in errors.
+    private var prefix = ""
 
     /// Reads a `config.json`.
     /// - Throws: `LoadError` naming the file and the key.
@@ -60,7 +64,32 @@ public struct ModelConfiguration: Sendable {
     }
 
     /// The keys of the outermost object.
-    public var keys: ConfigurationReader { ConfigurationReader(root: root, path: path) }
+    public var keys: ConfigurationReader {
+        ConfigurationReader(root: root, path: path, prefix: prefix, defaults: defaults)
+    }
+
+    /// The language model of one that takes images as well: what is under `text_config`, where that is given. Such
+    /// configurations leave out what their library assumes.
+    /// - Parameter defaults: what it assumes, as a JSON object.
+    /// - Throws: `LoadError`.
+    public func textModel(defaults: String) throws -> ModelConfiguration {
+        guard let text = try keys.object("text_config") else { return self }
+        return ModelConfiguration(
+            path: path, modelType: modelType, architectures: architectures, root: text.root,
+            defaults: try parseConfigurationObject(Array(defaults.utf8), path: "defaults of \(modelType)"),
+            prefix: text.prefix)
+    }
+
+    private init(
+        path: String, modelType: String, architectures: [String], root: JSONValue, defaults: JSONValue?, prefix: String
+    ) {
+        self.path = path
+        self.modelType = modelType
+        self.architectures = architectures
+        self.root = root
+        self.defaults = defaults
+        self.prefix = prefix
+    }
 
     /// The element type that the weights were saved in (`dtype`, formerly `torch_dtype`), or `nil` where it is not said
     /// or none of the engine's.

@@ -19,10 +19,8 @@ extension QuantizationInput {
         let layers = try configuration.keys.size(
             "num_hidden_layers", "n_layer", "num_layers", maximum: SizeLimit.layers)
         try QuantizationInput.checkLayers(tensors, count: layers, checkpoint)
-        if !keys.ropeFactors.isEmpty {
-            tensors.append(
-                QuantizationTensor(
-                    name: "rope_freqs.weight", shape: [keys.ropeFactors.count], source: .values(keys.ropeFactors)))
+        for (name, values) in keys.vectors {
+            tensors.append(QuantizationTensor(name: name, shape: [values.count], source: .values(values)))
         }
         let general: [(key: String, value: GGUFEncodedValue)] = [
             ("general.architecture", .string(export.architecture)), ("general.type", .string("model")),
@@ -75,7 +73,9 @@ private struct TensorMapping {
 
     /// Masks and frequencies that old checkpoints carry along, and the head where it is the embedding.
     private func isLeftOut(_ name: String) -> Bool {
-        [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"].contains(where: name.hasSuffix)
+        [
+            ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
+        ].contains(where: name.hasSuffix)
             || (isTied && name == "lm_head.weight")
     }
 
@@ -90,16 +90,21 @@ private struct TensorMapping {
             return QuantizationTensor(
                 name: place.name, shape: Shape(extents.reversed()), source: .transposed(tensor))
         }
-        guard export.interleaved.contains(place.stem) else {
+        guard let order = export.reordered[place.stem] else {
             return QuantizationTensor(name: place.name, shape: tensor.shape, source: .rows(tensor))
         }
-        guard let rows = extents.first, rows % headSize == 0, headSize % 2 == 0 else {
+        let divisor = order == .partsOfHeads ? 3 * headSize : headSize
+        guard let rows = extents.first, rows % divisor == 0, headSize % 2 == 0 else {
             throw LoadError.invalidTensor(
                 path: tensor.path, tensor: printable(tensor.name),
                 reason: "has shape \(extents), which is no whole number of heads of \(headSize)")
         }
-        return QuantizationTensor(
-            name: place.name, shape: tensor.shape, source: .interleaved(tensor, headSize: headSize))
+        let source: QuantizationTensor.RowOrder =
+            switch order {
+            case .alternatingHalves: .alternatingHalves(headSize: headSize)
+            case .partsOfHeads: .partsOfHeads(headSize: headSize, partCount: 3)
+            }
+        return QuantizationTensor(name: place.name, shape: tensor.shape, source: .reordered(tensor, source))
     }
 }
 

@@ -8,10 +8,32 @@ package struct QuantizationTensor: Sendable {
         case rows(StoredTensor)
         /// Stored `[K, N]`.
         case transposed(StoredTensor)
-        /// Heads whose rotated halves are stored one behind the other; the file has their rows alternate.
-        case interleaved(StoredTensor, headSize: Int)
+        /// In another order.
+        case reordered(StoredTensor, RowOrder)
         /// Made here.
         case values([Float])
+    }
+
+    /// Where the rows of heads lie in what is stored.
+    package enum RowOrder: Sendable {
+        /// The file has the two halves of each head alternate; stored is one behind the other.
+        case alternatingHalves(headSize: Int)
+        /// The file has the first part of all heads, then the second, and so on; stored are the parts of one head
+        /// together.
+        case partsOfHeads(headSize: Int, partCount: Int)
+
+        /// The stored row that becomes row `row` of `count`.
+        func storedRow(_ row: Int, of count: Int) -> Int {
+            switch self {
+            case .alternatingHalves(let headSize):
+                let (head, place) = row.quotientAndRemainder(dividingBy: headSize)
+                return head * headSize + place % 2 * (headSize / 2) + place / 2
+            case .partsOfHeads(let headSize, let partCount):
+                let (part, rest) = row.quotientAndRemainder(dividingBy: count / partCount)
+                let (head, place) = rest.quotientAndRemainder(dividingBy: headSize)
+                return (head * partCount + part) * headSize + place
+            }
+        }
     }
 
     /// In the file.
@@ -29,7 +51,7 @@ package struct QuantizationTensor: Sendable {
     /// The tensor that is read, if any.
     package var stored: StoredTensor? {
         switch source {
-        case .rows(let tensor), .transposed(let tensor), .interleaved(let tensor, _): tensor
+        case .rows(let tensor), .transposed(let tensor), .reordered(let tensor, _): tensor
         case .values: nil
         }
     }
@@ -39,7 +61,7 @@ package struct QuantizationTensor: Sendable {
 
     /// Elements of a row. A vector whose elements are reordered counts as rows of one.
     package var columns: Int {
-        if case .interleaved = source, shape.rank < 2 { return 1 }
+        if case .reordered = source, shape.rank < 2 { return 1 }
         return shape.extents.last ?? 1
     }
 
@@ -71,10 +93,10 @@ package struct QuantizationTensor: Sendable {
             switch source {
             case .values: break
             case .rows: decode(range.lowerBound * columns, range.count * columns, output)
-            case .interleaved(_, let headSize):
+            case .reordered(_, let order):
+                let rows = rows
                 for row in range {
-                    let (head, place) = row.quotientAndRemainder(dividingBy: headSize)
-                    let stored = head * headSize + place % 2 * (headSize / 2) + place / 2
+                    let stored = order.storedRow(row, of: rows)
                     decode(stored * columns, columns, output + (row - range.lowerBound) * columns)
                 }
             case .transposed: transpose(range, into: output, decode)

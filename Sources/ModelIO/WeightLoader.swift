@@ -162,7 +162,8 @@ public struct WeightLoader: Sendable {
     /// What holds the tensor's elements as they are; FP32 where no format does.
     private static func format(of tensor: StoredTensor) -> WeightFormat { tensor.type.weightFormat ?? .float32 }
 
-    private static func commonFormat(of tensors: [StoredTensor]) -> WeightFormat {
+    /// The format that all tensors are stored in; FP32 where they differ.
+    public static func commonFormat(of tensors: [StoredTensor]) -> WeightFormat {
         let formats = Set(tensors.map(format))
         return formats.count == 1 ? formats.first ?? .float32 : .float32
     }

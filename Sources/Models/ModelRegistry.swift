@@ -21,7 +21,7 @@ public enum ModelRegistry {
             load: { try GPTNeoXModel(configuration: GPTNeoXConfiguration($0), weights: $1, target: $2) }),
         "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
         "qwen3_moe": llama,
-        "gemma2": gemma, "gemma3_text": gemma,
+        "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
     ]
 
     private static let llama = Architecture(
@@ -29,8 +29,9 @@ public enum ModelRegistry {
         describe: { try LlamaConfiguration($0).description },
         load: { try LlamaModel(configuration: LlamaConfiguration($0), weights: $1, target: $2) })
 
+    /// Of the models that take images as well, which are `gemma3`, the language model alone.
     private static let gemma = Architecture(
-        prefixes: ["model.", ""],
+        prefixes: ["model.", "", "language_model.model.", "model.language_model."],
         describe: { try GemmaConfiguration($0).description },
         load: { try GemmaModel(configuration: GemmaConfiguration($0), weights: $1, target: $2) })
 

@@ -55,9 +55,10 @@ public struct Tuning: Sendable, Hashable {
         }
     }
 
-    /// The table's row for a device, with groups no larger than the device allows.
-    public static func forDevice(_ device: OpenCLDevice) -> Tuning {
-        var tuning = table(family(of: device))
+    /// The table's row for a device, with groups and tiles no larger than the device allows.
+    /// - Parameter family: whose row to take; `nil`: the device's own.
+    public static func forDevice(_ device: OpenCLDevice, as family: Family? = nil) -> Tuning {
+        var tuning = table(family ?? self.family(of: device))
         let limit = largestPowerOfTwo(atMost: device.maxWorkGroupSize)
         tuning.rowGroupSize = min(tuning.rowGroupSize, limit)
         tuning.elementGroupSize = min(tuning.elementGroupSize, limit)

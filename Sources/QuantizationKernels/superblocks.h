@@ -1,7 +1,8 @@
-// Blocks of 256 values whose groups have scales (and offsets) of few bits, which a binary16 scale of the block multiplies.
+// Blocks of 256 values whose groups have scales (and offsets) of few bits, which a binary16 scale of the block
+// multiplies.
 //
-// Each group is searched alone; its scale is then rounded to the bits it has, with its neighbours tried as well; and the
-// block's scale is solved once more by least squares for the levels that came out.
+// Each group is searched alone; its scale is then rounded to the bits it has, with its neighbours tried as well; and
+// the block's scale is solved once more by least squares for the levels that came out.
 #pragma once
 
 #include "search.h"

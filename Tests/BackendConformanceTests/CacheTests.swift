@@ -125,7 +125,8 @@ struct CacheTests {
     @Test("int8 rows of zeros, of tiny and of large numbers, and with NaN or infinities")
     func difficultRows() throws {
         let rows: [[Float]] = [
-            [0, 0, -0.0], [1e-40, -3e-39, 0], [1e-37, 0, -2e-38], [3e38, -1e38, 1], [1, .nan, 2], [.infinity, 1, 0],
+            [0, 0, -0.0], [0x1p-133, -0x1p-130, 0], [1e-37, 0, -2e-38], [3e38, -1e38, 1], [1, .nan, 2],
+            [.infinity, 1, 0],
             [1, 2, -.infinity], [-5, 2.5, 0.01], [.nan, .infinity, -.infinity], [127, 0.5, -1.5],
         ]
         for headSize in [3, 16, 37] {

@@ -46,8 +46,8 @@ enum ConformanceDevices {
             let own = ConformanceDevice(name) { try OpenCLBackend(device: device, options: options(for: nil)) }
             // Registers instead of groups on a GPU is slow, so only a checker's small run takes them there.
             guard device.kind == .cpu || ConformanceSizes.isSmall else { return [own] }
-            let (kind, tuning) =
-                device.kind == .cpu ? ("GPU", Tuning.table(.other)) : ("CPU", Tuning.table(.cpu))
+            let (kind, family) = device.kind == .cpu ? ("GPU", Tuning.Family.other) : ("CPU", .cpu)
+            let tuning = Tuning.forDevice(device, as: family)
             let other = ConformanceDevice("\(name) \(kind) variants") {
                 try OpenCLBackend(device: device, options: options(for: tuning))
             }

@@ -19,7 +19,7 @@ struct CacheFormatTests {
             let rows = try expected.rows("input_ids")
             let pass = try ForwardPass(
                 try model.package(), on: device.make(), contextLength: rows[0].count,
-                options: EngineOptions(cacheType: format.0))
+                options: EngineOptions(precision: .highest, cacheType: format.0))
             let logits = try rows.flatMap { try pass.logits(for: $0) }
             let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
             #expect(error <= format.1, "\(model.name) over \(format.0) on \(device.name): NMSE \(error)")

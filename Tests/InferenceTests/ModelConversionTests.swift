@@ -19,12 +19,18 @@ struct ModelConversionTests {
 
     private func error(_ package: ModelPackage, _ expected: Checkpoint, on device: InferenceDevice) throws -> Double {
         let rows = try expected.rows("input_ids")
-        let pass = try ForwardPass(package, on: device.make(), contextLength: rows[0].count)
+        let pass = try ForwardPass(
+            package, on: device.make(), contextLength: rows[0].count, options: EngineOptions(precision: .highest))
         let logits = try rows.flatMap { try pass.logits(for: $0) }
         return normalizedMeanSquaredError(logits, try expected.doubles("logits"))
     }
 
-    @Test("folders written as GGUF answer the same", arguments: ReferenceModel.fixtures)
+    /// Those whose every key GGUF files have. (Mistral's window has none.)
+    private static let models = ReferenceModel.all.filter {
+        ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3", "phi3", "gpt-neox"].contains($0.name)
+    }
+
+    @Test("folders written as GGUF answer the same", arguments: Self.models)
     func folders(model: ReferenceModel) throws {
         let (path, _) = try converted(model.folder.path, .f32)
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -39,6 +45,7 @@ struct ModelConversionTests {
         #expect(package.generation.bosTokenID == original.generation.bosTokenID)
         #expect(package.generation.eosTokenIDs == original.generation.eosTokenIDs)
         #expect(package.tokenizer?.configuration.chatTemplate == original.tokenizer?.configuration.chatTemplate)
+        guard original.tokenizer != nil else { return }
         for text in ["Once upon a time, there was", "", "Grüße  \n 12345 don't <s> 你好"] {
             #expect(try package.promptTokens(for: text) == original.promptTokens(for: text), "'\(text)'")
         }

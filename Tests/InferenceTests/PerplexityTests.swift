@@ -83,6 +83,30 @@ struct PerplexityTests {
         #expect(abs(estimate.meanNegativeLogLikelihood - expected.mean) < 1e-5)
     }
 
+    @Test("logarithms of probabilities are float64's", arguments: [1, 2, 15, 16, 17, 1040, 5003])
+    func logSoftmax(vocabularySize: Int) {
+        var random = SplitMix64(name: "log softmax \(vocabularySize)")
+        let rows = 5
+        var logits = random.floats(rows * vocabularySize, scale: 30)
+        if vocabularySize > 2 { logits[vocabularySize + 1] = -.infinity }
+        let tokens = (0..<rows).map { ($0 * 7) % vocabularySize }
+        let found = LogSoftmax.logProbabilities(logits, of: tokens[...], vocabularySize: vocabularySize)
+        for row in 0..<rows {
+            let values = logits[row * vocabularySize..<(row + 1) * vocabularySize].map(Double.init)
+            let largest = values.max() ?? 0
+            let expected = values[tokens[row]] - largest - log(values.reduce(0) { $0 + exp($1 - largest) })
+            #expect(abs(found[row] - expected) < 1e-6, "\(found[row]), \(expected)")
+        }
+        for bad: Float in [.nan, .infinity] {
+            for place in Set([0, vocabularySize / 2, vocabularySize - 1]) {
+                var broken = logits
+                broken[2 * vocabularySize + place] = bad
+                let found = LogSoftmax.logProbabilities(broken, of: tokens[...], vocabularySize: vocabularySize)
+                #expect(found[2].isNaN && found[0].isFinite && found[3].isFinite, "\(bad) at \(place)")
+            }
+        }
+    }
+
     @Test("refuses what it cannot measure") func refusals() throws {
         let package = try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("models/gpt2").path)
         let device = try #require(InferenceDevice.all.first)

@@ -2,6 +2,7 @@ import Foundation
 import Inference
 import JSONCore
 import ModelIO
+import Models
 import TensorCore
 import TestSupport
 import Testing
@@ -36,6 +37,25 @@ struct ReferenceModelTests {
             let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
             #expect(error <= format.1, "\(model.name) in \(format.0) on \(device.name): NMSE \(error)")
         }
+    }
+
+    /// As the configuration of Gemma 3 4B has it, which leaves the rest to its library.
+    @Test("the text model of one with images takes what is left out from the defaults")
+    func textModel() throws {
+        let text = #"""
+            {"model_type": "gemma3", "vision_config": {"hidden_size": 1152}, "text_config": {"hidden_size": 2560,
+            "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024,
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"}}}
+            """#
+        let description = try ModelRegistry.describe(ModelConfiguration(parsing: Array(text.utf8), path: "config.json"))
+        #expect(description.layerCount == 34 && description.hiddenSize == 2560)
+        #expect(description.headCount == 8 && description.keyValueHeadCount == 4 && description.headSize == 256)
+        #expect(description.vocabularySize == 262_208 && description.maxContextLength == 131_072)
+        let broken = text.replacingOccurrences(of: "10240", with: "-1")
+        let error = #expect(throws: LoadError.self) {
+            try ModelRegistry.describe(ModelConfiguration(parsing: Array(broken.utf8), path: "config.json"))
+        }
+        #expect(error?.description.contains("'text_config.intermediate_size'") == true)
     }
 
     @Test("greedy continuations are the reference's", arguments: InferenceDevice.all, ReferenceModel.all)

@@ -26,7 +26,7 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
     }
 
     /// Those that travel with the package.
-    static let fixtures: [ReferenceModel] = ["gpt2", "llama", "llama3-rope", "qwen2"].map {
+    static let fixtures: [ReferenceModel] = ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3"].map {
         ReferenceModel($0, in: ReferenceMaterial.fixtures.appendingPathComponent("models"))
     }
 
@@ -36,7 +36,7 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
             return fixtures
         }
         return fixtures
-            + ["mistral", "qwen3", "phi3", "gemma2", "gemma3", "gpt-neox", "mixtral", "qwen3-moe"].map {
+            + ["mistral", "phi3", "gemma2", "gemma3", "gpt-neox", "mixtral", "qwen3-moe"].map {
                 ReferenceModel($0, in: folder)
             }
     }()

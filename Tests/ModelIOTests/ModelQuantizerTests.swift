@@ -146,6 +146,28 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["m.gguf"])
     }
 
+    /// Files that are not what they say end in an error or in a file, never in a trap.
+    @Test func damagedFilesEndInErrors() throws {
+        let (folder, path) = try model(layers: 1, columns: 32)
+        let original = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        var random = SeededGenerator(seed: 5)
+        var written = 0
+        for round in 0..<1500 {
+            var header = random.mutate(Array(original.prefix(1400)))
+            if header.count > 1400 { header.removeLast(header.count - 1400) }
+            let padding = [UInt8](repeating: 0, count: 1400 - header.count)
+            try folder.write(header + padding + original.dropFirst(1400), to: "damaged.gguf")
+            let type = QuantizationType.allCases[round % QuantizationType.allCases.count]
+            do {
+                let input = try QuantizationInput(gguf: folder.file("damaged.gguf"))
+                try ModelQuantizer(input, type: type, allowsRequantizing: true).write(to: "/dev/null")
+                written += 1
+            } catch is LoadError {
+            } catch is QuantizationError {}
+        }
+        #expect(written > 10, "\(written)")
+    }
+
     /// The reference files were written by llama.cpp's quantiser from the same FP32 file.
     @Test func errorsAreNotOverThoseOfTheReferenceFiles() throws {
         guard let folder = ReferenceMaterial.locate("reference/gguf", for: "errors of llama.cpp's quantiser") else {

@@ -163,7 +163,10 @@ struct QuantizationCase: Sendable, CustomTestStringConvertible {
         #expect(try rows(.rows(matrix), [2, 3]) == [1, 2, 3, 4, 5, 6])
         // Two heads of four rows: the halves of each head alternate.
         let heads = stored((0..<8).map(Float.init), [8])
-        #expect(try rows(.interleaved(heads, headSize: 4), [8]) == [0, 2, 1, 3, 4, 6, 5, 7])
+        #expect(try rows(.reordered(heads, .alternatingHalves(headSize: 4)), [8]) == [0, 2, 1, 3, 4, 6, 5, 7])
+        // Two heads of two parts of two rows.
+        let parts = QuantizationTensor.RowOrder.partsOfHeads(headSize: 2, partCount: 2)
+        #expect(try rows(.reordered(heads, parts), [8]) == [0, 1, 4, 5, 2, 3, 6, 7])
         #expect(try rows(.values([]), [4, 0]) == [])
     }
 }

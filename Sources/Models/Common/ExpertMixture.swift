@@ -116,15 +116,18 @@ extension DecoderLoader {
         let gates = try tensors("gate_proj", "w1", rows: inner, columns: width)
         let ups = try tensors("up_proj", "w3", rows: inner, columns: width)
         let downs = try tensors("down_proj", "w2", rows: width, columns: inner)
+        // One product computes them all, so all have one format.
+        let inputFormat = target.format ?? WeightLoader.commonFormat(of: gates + ups)
+        let outputFormat = target.format ?? WeightLoader.commonFormat(of: downs)
         let router = try weights.weight(
             prefix + "gate.weight", rows: settings.expertCount, columns: width)
         return ExpertMixture(
             router: try prepare(router),
             gateUp: try target.backend.prepareExperts(
-                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: target.format) },
+                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: inputFormat) },
                 precision: target.precision),
             down: try target.backend.prepareExperts(
-                downs.map { try weights.weight([$0], columns: inner, as: target.format) }, precision: target.precision),
+                downs.map { try weights.weight([$0], columns: inner, as: outputFormat) }, precision: target.precision),
             settings: settings, activation: activation)
     }
 }

@@ -1,7 +1,7 @@
 import ModelIO
 import TensorCore
 
-/// What the `config.json` of Gemma 2 and Gemma 3's text model says.
+/// What the `config.json` of Gemma 2 and Gemma 3 says of the text model.
 struct GemmaConfiguration: Sendable {
     let description: DecoderDescription
     let rmsNormEpsilon: Float
@@ -22,7 +22,15 @@ struct GemmaConfiguration: Sendable {
     let localRope: RopeConfiguration
     let tiesHead: Bool
 
-    init(_ file: ModelConfiguration) throws {
+    /// What `transformers` assumes of Gemma 3's text model, which the configurations of the models with images rely on.
+    private static let defaults = """
+        {"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+        "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-6, "query_pre_attn_scalar": 256, "sliding_window": 4096, "rope_theta": 1000000}
+        """
+
+    init(_ whole: ModelConfiguration) throws {
+        let file = try whole.textModel(defaults: GemmaConfiguration.defaults)
         let isThird = file.modelType != "gemma2"
         let geometry = try file.attentionGeometry()
         description = DecoderDescription(

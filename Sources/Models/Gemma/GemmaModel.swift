@@ -11,7 +11,7 @@ public import TensorCore
 ///     logits = cap(norm(h) · headᵀ)
 ///
 /// Gemma 3 norms each head of query and key before rotating it, has another rotary base where a layer sees a window, and
-/// no caps.
+/// no caps. Of its models that take images this is the language model.
 public final class GemmaModel: DecoderModel {
     struct Layer: Sendable {
         let attentionNorm: Tensor
