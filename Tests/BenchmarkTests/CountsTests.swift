@@ -12,27 +12,22 @@ import Testing
     private static let baseline = ReferenceMaterial.packageRoot.appendingPathComponent(
         "Benchmarks/baselines/counts.json")
     /// Those that travel with the package, and what the reference material adds.
-    private static let models: [(name: String, folder: URL)] = {
-        let fixtures = ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3"].map {
-            ($0, ReferenceMaterial.fixtures.appendingPathComponent("models/\($0)"))
-        }
-        guard let folder = ReferenceMaterial.locate("reference/models", for: "counts") else { return fixtures }
-        return fixtures
-            + ["mistral", "phi3", "gemma3", "gpt-neox", "mixtral"].map {
-                ($0, folder.appendingPathComponent($0))
-            }
-    }()
+    private static let folders =
+        [ReferenceMaterial.fixtures.appendingPathComponent("models").path]
+        + [ReferenceMaterial.locate("reference/models", for: "CountsTests")?.path].compactMap { $0 }
 
     @Test("a token costs what the baseline says") func counts() async throws {
         let baseline = try CountsBaseline(path: Self.baseline.path)
+        let models = try CountsReference.models(in: Self.folders, of: baseline)
+        #expect(Set(models.map(\.name)).isSuperset(of: ["gpt2", "llama", "llama3-rope", "qwen2"]))
         let cache = FileManager.default.temporaryDirectory.appendingPathComponent("infer-test-kernels").path
         for choice in DeviceSelection.availableChoices() {
-            for (name, folder) in Self.models {
+            for model in models {
                 let device = try DeviceSelection.makeBackend(choice, environment: ["XDG_CACHE_HOME": cache])
-                let measured = try await CountsMeasurement(ModelPackage(path: folder.path), on: device.backend)
+                let measured = try await CountsMeasurement(ModelPackage(path: model.path), on: device.backend)
                 #expect(measured.isUniform, "every token costs the same")
                 for line in baseline.differences(
-                    measured.entries(model: name, device: choice == .cpu ? "cpu" : "opencl"))
+                    measured.entries(model: model.name, device: choice == .cpu ? "cpu" : "opencl"))
                 {
                     Issue.record("\(line)")
                 }

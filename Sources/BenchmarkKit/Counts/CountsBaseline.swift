@@ -48,6 +48,9 @@ package struct CountsBaseline: Sendable, Hashable {
         self.expected = expected
     }
 
+    /// The models that it has entries of.
+    package var names: Set<String> { Set(expected.keys.compactMap { $0.split(separator: ",").first.map(String.init) }) }
+
     /// One line for each count that is not the baseline's, and for each entry that the baseline lacks.
     package func differences(_ entries: [Entry]) -> [String] {
         entries.flatMap { entry in

@@ -11,8 +11,12 @@ package struct CountsCommand: AsyncParsableCommand {
         commandName: "counts", abstract: "Launches, synchronises, allocations and copies of a prompt and of a token.",
         discussion: "The counts are exact. Those that are not the baseline's are an error; the tests compare them too.")
 
-    @Option(help: "A folder with a folder for each reference model.", completion: .directory)
-    var models = "Tests/Fixtures/models"
+    @Option(
+        help: ArgumentHelp(
+            "A folder with a folder for each reference model; may be given again.",
+            discussion: "Left out: Tests/Fixtures/models, and reference/models of INFER_SHARED or ../shared."),
+        completion: .directory)
+    var models: [String] = []
 
     @Option(help: "The counts to compare with.", completion: .file())
     var baseline = "Benchmarks/baselines/counts.json"
@@ -29,7 +33,8 @@ package struct CountsCommand: AsyncParsableCommand {
 
     package func run() async throws {
         var output = try ResultOutput(results)
-        let folders = try CountsCommand.modelFolders(in: models)
+        let baseline = update ? nil : try CountsBaseline(path: self.baseline)
+        let folders = try CountsReference.models(in: models.isEmpty ? CountsReference.folders() : models, of: baseline)
         var entries: [CountsBaseline.Entry] = []
         try output.begin("counts")
         for choice in device.map({ [$0] }) ?? CountsCommand.defaultDevices {
@@ -38,28 +43,20 @@ package struct CountsCommand: AsyncParsableCommand {
                     choice, environment: ProcessInfo.processInfo.environment)
                 let kind = selected.backend.summary.hasPrefix("cpu") ? "cpu" : "opencl"
                 let measured = try await CountsMeasurement(
-                    ModelPackage(path: "\(models)/\(folder)"), on: selected.backend)
-                let found = measured.entries(model: folder, device: kind)
+                    ModelPackage(path: folder.path), on: selected.backend)
+                let found = measured.entries(model: folder.name, device: kind)
                 for entry in found { try output.write(entry.row()) }
                 entries += found
             }
         }
         try output.end()
-        if update { return try CountsBaseline.write(entries, to: baseline) }
-        let differences = try CountsBaseline(path: baseline).differences(entries)
+        guard let baseline else { return try CountsBaseline.write(entries, to: self.baseline) }
+        let differences = baseline.differences(entries)
         guard differences.isEmpty else { throw BenchmarkError.countsDiffer(differences) }
     }
 
     private static var defaultDevices: [DeviceChoice] {
         let all = DeviceSelection.availableChoices()
         return [.cpu] + all.filter { $0 != .cpu }.prefix(1)
-    }
-
-    /// The reference models that generate text, in order of their names.
-    private static func modelFolders(in path: String) throws -> [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        let folders = names.filter { FileManager.default.fileExists(atPath: "\(path)/\($0)/config.json") }.sorted()
-        guard !folders.isEmpty else { throw BenchmarkError.noReferenceModels(path: path) }
-        return folders
     }
 }

@@ -86,6 +86,7 @@ package struct LatencyCommand: AsyncParsableCommand {
             var description = try RunDescription(source, package)
             description.passTokenCount = passTokenCount
             description.cacheFormat = model.cacheFormat.rawValue
+            description.precision = model.precision?.rawValue ?? "auto"
             for threadCount in model.threads?.counts.map(Optional.some) ?? [nil] {
                 description.threadCount = threadCount ?? 0
                 try measure(package, source, &description, threadCount, &output)
@@ -141,6 +142,7 @@ package struct LatencyCommand: AsyncParsableCommand {
             description.threadCount = model.threads?.counts.first ?? 0
             description.passTokenCount = passTokenCount
             description.cacheFormat = model.cacheFormat.rawValue
+            description.precision = model.precision?.rawValue ?? "auto"
             try output.write(measured.row(description, promptTokenCount: promptCount))
         }
     }

@@ -15,6 +15,8 @@ package struct RunDescription: Sendable {
     package var threadCount = 0
     package var passTokenCount = 0
     package var cacheFormat = ""
+    /// What `--precision` says, or `auto`.
+    package var precision = "auto"
 
     package init() {}
 
@@ -39,6 +41,7 @@ package struct RunDescription: Sendable {
         row.add("model_n_params", parameterCount)
         row.add("n_batch", passTokenCount)
         row.add("n_threads", threadCount)
+        row.add("precision", precision)
         row.add("type_k", cacheFormat)
         row.add("type_v", cacheFormat)
     }

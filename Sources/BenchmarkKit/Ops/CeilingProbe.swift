@@ -96,7 +96,8 @@ package struct CeilingProbe {
 
     private func productRate(_ format: WeightFormat, on backend: any Backend) throws -> Double {
         let weight = try backend.prepare(
-            RandomWeight("ceiling", format: format, rows: product.rows, columns: product.columns, seed: 7).source)
+            RandomWeight("ceiling", format: format, rows: product.rows, columns: product.columns, seed: 7).source,
+            precision: .automatic)
         var random = RandomNumbers(seed: 8)
         let x = try backend.makeTensor(
             random.floats(product.tokens * product.columns), [product.tokens, product.columns])

@@ -75,7 +75,7 @@ private struct MatmulGroup {
         sources = RandomWeight.copies(
             context.copies(byteCount: byteCount), matrix.name, format: format, rows: matrix.rows,
             columns: matrix.columns, seed: 21)
-        weights = try sources.map { try context.backend.prepare($0.source) }
+        weights = try sources.map { try context.backend.prepare($0.source, precision: .automatic) }
         var random = RandomNumbers(seed: 22)
         bias = matrix.hasBias ? random.floats(matrix.rows) : nil
         biasTensor = try bias.map { try context.backend.makeTensor($0, [$0.count]) }

@@ -91,6 +91,7 @@ package struct ThroughputCommand: AsyncParsableCommand {
             description.threadCount = model.threads?.counts.first ?? 0
             description.passTokenCount = passTokenCount
             description.cacheFormat = model.cacheFormat.rawValue
+            description.precision = model.precision?.rawValue ?? "auto"
             var options = model.engineOptions()
             options.passTokenCount = passTokenCount
             options.weightFormat = source.weightFormat
