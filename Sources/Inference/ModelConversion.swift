@@ -25,10 +25,11 @@ extension QuantizationInput {
     }
 
     private mutating func addTokenizer(_ location: ModelLocation, _ configuration: ModelConfiguration) throws {
+        let generation = try GenerationConfiguration(location, configuration: configuration)
         guard let file = location.existingFile("tokenizer.json"),
             let bytes = try location.contents(of: "tokenizer.json", maximum: GGUFTokenizerExport.maximumByteCount)
         else {
-            addNoTokenizer("\(location.folder) holds no tokenizer.json; the file will have no tokenizer")
+            addNoTokenizer(generation, "\(location.folder) holds no tokenizer.json; the file will have no tokenizer")
             return
         }
         let tokenizer = try Tokenizer(folder: location.folder)
@@ -40,17 +41,19 @@ extension QuantizationInput {
         }
         let rows = try configuration.keys.size("vocab_size", maximum: SizeLimit.vocabulary)
         let export = GGUFTokenizerExport(
-            root: root, tokenizer: tokenizer, path: file, rowCount: rows,
-            generation: try GenerationConfiguration(location, configuration: configuration))
+            root: root, tokenizer: tokenizer, path: file, rowCount: rows, generation: generation)
         guard let entries = try export.entries() else {
-            addNoTokenizer("\(file): GGUF files have no form for this tokenizer; the file will have none")
+            addNoTokenizer(generation, "\(file): GGUF files have no form for this tokenizer; the file will have none")
             return
         }
         for (key, value) in entries { add(key, value) }
     }
 
-    private mutating func addNoTokenizer(_ notice: String) {
+    /// What ends a text is told all the same.
+    private mutating func addNoTokenizer(_ generation: GenerationConfiguration, _ notice: String) {
         add("tokenizer.ggml.model", .string("no_vocab"))
+        let ids = [("bos", generation.bosTokenID)] + zip(["eos", "eot", "eom"], generation.eosTokenIDs.map(Optional.some))
+        for case (let name, let id?) in ids { add("tokenizer.ggml.\(name)_token_id", .uint32(UInt32(clamping: id))) }
         addNotice(notice)
     }
 }
