@@ -52,7 +52,8 @@ extension QuantizationInput {
     /// What ends a text is told all the same.
     private mutating func addNoTokenizer(_ generation: GenerationConfiguration, _ notice: String) {
         add("tokenizer.ggml.model", .string("no_vocab"))
-        let ids = [("bos", generation.bosTokenID)] + zip(["eos", "eot", "eom"], generation.eosTokenIDs.map(Optional.some))
+        let ends = zip(["eos", "eot", "eom"], generation.eosTokenIDs.map(Optional.some))
+        let ids = [("bos", generation.bosTokenID)] + ends
         for case (let name, let id?) in ids { add("tokenizer.ggml.\(name)_token_id", .uint32(UInt32(clamping: id))) }
         addNotice(notice)
     }
