@@ -42,10 +42,11 @@ struct ModelConversionTests {
         let original = try model.package()
         #expect(try package.describe().maxContextLength == original.describe().maxContextLength)
         #expect(try package.describe().vocabularySize == original.describe().vocabularySize)
+        // Special tokens belong to the tokenizer's keys, which a folder without one does not give.
+        guard original.tokenizer != nil else { return }
         #expect(package.generation.bosTokenID == original.generation.bosTokenID)
         #expect(package.generation.eosTokenIDs == original.generation.eosTokenIDs)
         #expect(package.tokenizer?.configuration.chatTemplate == original.tokenizer?.configuration.chatTemplate)
-        guard original.tokenizer != nil else { return }
         for text in ["Once upon a time, there was", "", "Grüße  \n 12345 don't <s> 你好"] {
             #expect(try package.promptTokens(for: text) == original.promptTokens(for: text), "'\(text)'")
         }
