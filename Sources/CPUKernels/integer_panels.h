@@ -20,51 +20,96 @@ INLINE int64_t tile_bytes(const int format, int64_t depth) {
     return has_minimum(format) ? 2 * minima - tile_scales(depth) : minima;
 }
 
-// Scales (or minima) of VL rows to `to[group * QUADS_ROWS + row]`.
-INLINE void store_groups(vf *groups, const int count, float *to) {
-    if (count > 2) {
-        transpose(groups);
-        UNROLL for (int g = 0; g < count; g++) store(to + g * QUADS_ROWS, groups[g]);
-    } else {
-        UNROLL for (int i = 0; i < VL; i++)
-            UNROLL for (int g = 0; g < count; g++) to[g * QUADS_ROWS + i] = groups[i][g];
+/// One span of VL rows, and where its levels, scales and minima go.
+typedef struct {
+    const uint8_t *spans[VL];
+    /// Lanes of rows that are there; the others repeat the last with scale zero.
+    __mmask16 is_there;
+    /// Columns from the span's first on.
+    int64_t rest;
+    char *levels;
+    float *scales, *minima;
+} span_rows;
+
+INLINE vf halves_at(const span_rows *rows, int64_t offset) {
+    uint16_t halves[VL];
+    UNROLL for (int i = 0; i < VL; i++) halves[i] = read_u16(rows->spans[i] + offset);
+    vh all;
+    memcpy(&all, halves, sizeof all);
+    return _mm512_maskz_mov_ps(rows->is_there, from_f16(all));
+}
+
+// Two blocks of 32, each with a binary16 scale (and minimum) in front.
+INLINE void pack_block_scales(const int format, const span_rows *rows) {
+    for (int block = 0; block < 2; block++) {
+        const bool is_past = block * 32 >= rows->rest;
+        const int64_t offset = block * span_bytes(format) / 2;
+        store(rows->scales + block * QUADS_ROWS, is_past ? splat(0) : halves_at(rows, offset));
+        if (has_minimum(format))
+            store(rows->minima + block * QUADS_ROWS, is_past ? splat(0) : halves_at(rows, offset + 2));
     }
 }
 
-// Packs one span of VL rows from `row` on. `k`: its first column, `at` that column's place in the panel.
-INLINE void pack_span(
-    const int format, const panel_rows *rows, int64_t row, int64_t k, int64_t at, int64_t depth, char *tile) {
-    const int groups = span_of(format) / group_of(format);
-    const int64_t rest = rows->columns - k;
-    const uint8_t *spans[VL];
+// Scales of a block of 256, computed a row at a time and turned.
+INLINE void pack_super_scales(const int format, const span_rows *rows) {
+    const int groups = 256 / group_of(format);
     vf scales[VL], minima[VL];
     for (int i = 0; i < VL; i++) {
-        const bool is_there = row + i < rows->count;
-        // Rows past the last repeat it with scale zero.
-        const char *from = rows->rows[is_there ? row + i : rows->count - 1];
-        spans[i] = (const uint8_t *)from + k / span_of(format) * span_bytes(format);
-        const span_scales values = scales_of(format, spans[i], rest);
-        scales[i] = !is_there ? splat(0) : format == CPUK_I8 ? splat(rows->scales[row + i]) : values.scales;
-        minima[i] = is_there ? values.minimums : splat(0);
+        const span_scales values = scales_of(format, rows->spans[i], rows->rest);
+        scales[i] = values.scales;
+        minima[i] = values.minimums;
     }
-    const int64_t group = at / group_of(format) * QUADS_ROWS;
-    store_groups(scales, groups, (float *)(tile + tile_scales(depth)) + group);
-    if (has_minimum(format)) store_groups(minima, groups, (float *)(tile + tile_minima(format, depth)) + group);
-    UNROLL for (int c = 0; c < span_of(format) / LEVELS; c++) {
+    transpose(scales);
+    UNROLL for (int g = 0; g < groups; g++)
+        store(rows->scales + g * QUADS_ROWS, _mm512_maskz_mov_ps(rows->is_there, scales[g]));
+    if (!has_minimum(format)) return;
+    transpose(minima);
+    UNROLL for (int g = 0; g < groups; g++)
+        store(rows->minima + g * QUADS_ROWS, _mm512_maskz_mov_ps(rows->is_there, minima[g]));
+}
+
+INLINE void pack_levels(const int format, const span_rows *rows) {
+    for (int c = 0; c < span_of(format) / LEVELS; c++) {
         vf square[VL];
-        for (int i = 0; i < VL; i++) square[i] = (vf)span_levels(format, spans[i], c, rest);
+        UNROLL for (int i = 0; i < VL; i++) square[i] = (vf)span_levels(format, rows->spans[i], c, rows->rest);
         transpose(square);
-        char *to = tile + (at + c * LEVELS) * QUADS_ROWS;
+        char *to = rows->levels + c * LEVELS * QUADS_ROWS;
         UNROLL for (int i = 0; i < VL; i++) store((float *)(to + i * QUADS_ROWS * LANE), square[i]);
+    }
+}
+
+// Packs columns `begin..<begin + depth` of VL rows from `row` on.
+INLINE void pack_rows(
+    const int format, const panel_rows *rows, int64_t row, int64_t begin, int64_t depth, char *tile) {
+    const int64_t count = rows->count - row < VL ? rows->count - row : VL;
+    span_rows span = {.is_there = count > 0 ? (__mmask16)((1u << count) - 1) : 0};
+    float row_scales[VL] = {0};
+    for (int64_t i = 0; i < count && format == CPUK_I8; i++) row_scales[i] = rows->scales[row + i];
+    const vf scales = load(row_scales);
+    for (int64_t k = 0; k < depth; k += span_of(format)) {
+        const int64_t place = (begin + k) / span_of(format) * span_bytes(format);
+        UNROLL for (int i = 0; i < VL; i++) {
+            span.spans[i] = (const uint8_t *)rows->rows[row + i < rows->count ? row + i : rows->count - 1] + place;
+            // The rows packed next, which mostly lie behind these.
+            for (int64_t b = 0; b < span_bytes(format); b += 64)
+                __builtin_prefetch(span.spans[i] + VL * rows->row_bytes + b, 0, 2);
+        }
+        span.rest = rows->columns - begin - k;
+        // A row takes four bytes of a step's levels as it does of a group's scales.
+        span.levels = tile + k * QUADS_ROWS;
+        span.scales = (float *)(tile + tile_scales(depth)) + k / group_of(format) * QUADS_ROWS;
+        span.minima = (float *)(tile + tile_minima(format, depth)) + k / group_of(format) * QUADS_ROWS;
+        pack_levels(format, &span);
+        if (format == CPUK_I8) UNROLL for (int g = 0; g < 2; g++) store(span.scales + g * QUADS_ROWS, scales);
+        else if (span_of(format) == LEVELS) pack_block_scales(format, &span);
+        else pack_super_scales(format, &span);
     }
 }
 
 INLINE void pack_of(const int format, const panel_rows *rows, int64_t begin, int64_t depth, char *panel) {
     for (int64_t row = 0; row < (rows->count + QUADS_ROWS - 1) / QUADS_ROWS * QUADS_ROWS; row += VL) {
-        // A row takes four bytes of a step's levels as of a group's scales.
-        char *tile = panel + row / QUADS_ROWS * tile_bytes(format, depth) + row % QUADS_ROWS * LANE;
-        for (int64_t k = 0; k < depth; k += span_of(format))
-            pack_span(format, rows, row, begin + k, k, depth, tile);
+        char *tile = panel + row / QUADS_ROWS * tile_bytes(format, depth);
+        pack_rows(format, rows, row, begin, depth, tile + row % QUADS_ROWS * LANE);
     }
 }
 

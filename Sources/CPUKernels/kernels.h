@@ -31,7 +31,7 @@ enum { PANEL_ROWS = 64 };
 /// Up to PANEL_ROWS rows of a weight, wherever their parts lie.
 typedef struct {
     cpuk_format format;
-    int64_t columns;
+    int64_t columns, row_bytes;
     int64_t count;
     const char *rows[PANEL_ROWS];
     /// Only for CPUK_I8.

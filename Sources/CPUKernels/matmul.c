@@ -9,10 +9,12 @@ enum {
     LINE_FLOATS = 16,
     /// Fewer tokens than this are faster without a library's packing.
     MIN_SGEMM_TOKENS = 32,
-    /// Fewer tokens than this are faster from rows where they lie.
-    MIN_PANEL_TOKENS = 16,
-    /// The same for formats that are costly to read: one reading should serve all tokens.
+    /// Fewer tokens than this are faster from rows where they lie: of formats that are read quickly; of those whose
+    /// reading should serve all tokens; where panels of BF16 pairs, and where panels of integers are faster.
+    MIN_PANEL_TOKENS = 128,
     MIN_UNPACKED_TOKENS = MAX_ROW_TOKENS + 1,
+    MIN_PAIR_TOKENS = 24,
+    MIN_QUAD_TOKENS = 5,
 };
 
 typedef struct {
@@ -143,6 +145,13 @@ static const reduced_kernels *reduced_for(const cpuk_context *context, const cpu
     return NULL;
 }
 
+static bool are_few(const cpuk_context *context, const cpuk_matmul_args *args) {
+    const reduced_kernels *many = reduced_for(context, args->weight, false);
+    if (many && many == context->bf16) return args->tokens < MIN_PAIR_TOKENS;
+    if (many) return args->tokens < MIN_QUAD_TOKENS;
+    return args->tokens < (args->weight->format > CPUK_Q8_0 ? MIN_UNPACKED_TOKENS : MIN_PANEL_TOKENS);
+}
+
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
     const cpuk_weight *weight = args->weight;
     matmul_job job = {.context = context, .args = args};
@@ -151,8 +160,7 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         .bias = args->bias, .gate_bias = args->bias && args->gated ? args->bias + job.outputs : NULL,
         .activation = args->activation, .gated = args->gated};
     if (args->tokens == 0 || job.outputs == 0) return;
-    const bool is_costly = weight->format >= CPUK_I8;
-    const bool few = args->tokens < (is_costly ? MIN_UNPACKED_TOKENS : MIN_PANEL_TOKENS);
+    const bool few = are_few(context, args);
     job.reduced = reduced_for(context, weight, few);
     if (job.reduced) {
         round_activations(&job, few);

@@ -41,7 +41,8 @@ int64_t activation_scratch_bytes(const cpuk_context *context, int64_t tokens, in
 }
 
 static panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count) {
-    panel_rows result = {.format = weight->format, .columns = weight->columns, .count = count};
+    panel_rows result = {
+        .format = weight->format, .columns = weight->columns, .row_bytes = weight->row_bytes, .count = count};
     FOR_EACH_PIECE(weight, n, count, {
         for (int64_t i = 0; i < piece; i++) {
             result.rows[offset + i] = rows + i * weight->row_bytes;

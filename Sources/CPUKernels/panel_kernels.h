@@ -21,6 +21,8 @@ INLINE vf panel_vector(const int format, const panel_rows *rows, int64_t row, in
     if (row >= rows->count) return splat(0);
     const int64_t rest = rows->columns - k;
     const char *from = rows->rows[row];
+    // The rows packed next, which mostly lie behind these.
+    __builtin_prefetch(from + VL * rows->row_bytes + k * rows->row_bytes / rows->columns, 0, 2);
     const vf x = rest >= VL ? load_as_float(format, from, k) : load_part_as_float(format, from, k, rest);
     return format == CPUK_I8 ? x * rows->scales[row] : x;
 }
