@@ -38,9 +38,14 @@ for suite in "${suites[@]}"; do
     rm -f "$results/$suite.jsonl"
     case $suite in
         latency)
+            # A process for each, so that the first token is cold and the peak of memory its own.
             for device in "${devices[@]}"; do
-                on latency latency --shape gpt2-124m,llama-135m --formats float32,bfloat16,q8_0,q4_0,q4_K \
-                    -p 512 -n 32 -r 3 --startup --device "$device"
+                for shape in gpt2-124m llama-135m; do
+                    for format in float32 bfloat16 q8_0 q4_0 q4_K; do
+                        on latency latency --shape $shape --formats $format -p 512 -n 32 -r 3 --startup \
+                            --device "$device"
+                    done
+                done
             done
             on latency latency --shape llama-135m -p 0 -n 0 -pg 512,32 -r 3 --device cpu
             ;;
