@@ -20,7 +20,8 @@ fi
 need() {
     local module=$1
     shift
-    "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)" 2>/dev/null && return
+    local is_missing="import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)"
+    "$python" -c "$is_missing" 2>/dev/null && return
     echo "Installing $* into $folder/venv" >&2
     "$python" -m pip install --quiet "$@" || {
         echo "error: pip could not install $*" >&2

@@ -6,8 +6,8 @@ public import TensorCore
 /// The backend that computes on the processor, with all threads it may use and the widest vectors it has.
 ///
 /// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor
-/// reads it. Results do not depend on the number of threads,
-/// and with the kernels here a token's products not on the tokens beside it.
+/// reads it. Results do not depend on the number of threads. A token's products depend on the tokens beside it only in
+/// their last bits, by how many there are: many are computed by other kernels than few.
 public final class CPUBackend: Backend {
     /// Vector instructions that kernels are built for.
     public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
@@ -111,7 +111,13 @@ public final class CPUBackend: Backend {
 
     public var summary: String {
         "cpu: \(threadCount) thread\(threadCount == 1 ? "" : "s"), \(instructionSet)"
-            + (openBLASName.map { ", \($0)" } ?? "")
+            + extensionNames.map { ", \($0)" }.joined() + (openBLASName.map { ", \($0)" } ?? "")
+    }
+
+    /// The instructions for products of rounded activations.
+    private var extensionNames: [String] {
+        let extensions = cpuk_extensions_of(instructionSet.kernelValue)
+        return (extensions.bf16 ? ["bf16"] : []) + (extensions.int8 ? ["vnni"] : [])
     }
 
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
