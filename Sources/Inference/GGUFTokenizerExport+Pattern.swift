@@ -1,21 +1,8 @@
 import JSONCore
 import ModelIO
+import Tokenization
 
 extension GGUFTokenizerExport {
-    private static let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-    private static let symbolsAndSpace = #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    private static let llama3 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"# + symbolsAndSpace
-    private static let qwen2 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"# + symbolsAndSpace
-    private static let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
-    private static let lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
-    private static let wordStart = #"[^\r\n\p{L}\p{N}]?"#
-    private static let symbolsWithSlash = #"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    private static let tekken =
-        "\(wordStart)\(upper)*\(lower)+|\(wordStart)\(upper)+\(lower)*" + #"|\p{N}"# + symbolsWithSlash
-    private static let gpt4o =
-        "\(wordStart)\(upper)*\(lower)+\(contractions)?|\(wordStart)\(upper)+\(lower)*\(contractions)?"
-        + #"|\p{N}{1,3}"# + symbolsWithSlash
-
     /// `tokenizer.ggml.pre`: what GGUF calls the pattern that cuts text into words.
     /// - Throws: `LoadError.unsupportedValue` where the pattern has no name there.
     func patternName(_ model: JSONValue) throws -> String {
@@ -35,12 +22,12 @@ extension GGUFTokenizerExport {
     /// Names differ in what else they stand for: whether a word that is a token becomes it whatever the merges say, and
     /// whether text is composed first.
     private func name(ofPattern pattern: String, ignoresMerges: Bool) -> String? {
-        switch pattern {
-        case Self.llama3: ignoresMerges ? "llama-bpe" : "smaug-bpe"
-        case Self.qwen2: composes ? "qwen2" : "stablelm2"
-        case Self.tekken: "tekken"
-        case Self.gpt4o: "gpt-4o"
-        default: nil
+        switch NamedWordPattern(pattern) {
+        case .llama3: ignoresMerges ? "llama-bpe" : "smaug-bpe"
+        case .qwen2: composes ? "qwen2" : "stablelm2"
+        case .tekken: "tekken"
+        case .gpt4o: "gpt-4o"
+        case nil: nil
         }
     }
 

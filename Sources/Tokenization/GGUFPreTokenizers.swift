@@ -12,15 +12,15 @@ struct GGUFPreTokenizer: Sendable {
     private static let gpt2 = WordScanner.gpt2Pattern
     private static let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
     private static let symbolsAndSpace = #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    private static let llama3 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"# + symbolsAndSpace
-    private static let qwen2 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"# + symbolsAndSpace
+    fileprivate static let llama3 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"# + symbolsAndSpace
+    fileprivate static let qwen2 = contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"# + symbolsAndSpace
     private static let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
     private static let lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
     private static let symbolsWithSlash = #"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
     private static let wordStart = #"[^\r\n\p{L}\p{N}]?"#
-    private static let tekken =
+    fileprivate static let tekken =
         "\(wordStart)\(upper)*\(lower)+|\(wordStart)\(upper)+\(lower)*" + #"|\p{N}"# + symbolsWithSlash
-    private static let gpt4o =
+    fileprivate static let gpt4o =
         "\(wordStart)\(upper)*\(lower)+\(contractions)?|\(wordStart)\(upper)+\(lower)*\(contractions)?"
         + #"|\p{N}{1,3}"# + symbolsWithSlash
     private static let deepSeekText =
@@ -204,5 +204,21 @@ struct GGUFPreTokenizer: Sendable {
         .sequence(
             try patterns.map { .split(.regex(try RegexPattern($0)), .isolated, inverted: false) }
                 + [.byteLevel(addsPrefixSpace: false, splitsWords: false)])
+    }
+}
+
+/// The patterns of well-known tokenizers, which GGUF files only name.
+package enum NamedWordPattern: Sendable {
+    case llama3, qwen2, tekken, gpt4o
+
+    /// `nil` for any other pattern.
+    package init?(_ pattern: String) {
+        switch pattern {
+        case GGUFPreTokenizer.llama3: self = .llama3
+        case GGUFPreTokenizer.qwen2: self = .qwen2
+        case GGUFPreTokenizer.tekken: self = .tekken
+        case GGUFPreTokenizer.gpt4o: self = .gpt4o
+        default: return nil
+        }
     }
 }
