@@ -18,7 +18,7 @@ final class ProgramBuilder {
     }
 
     /// A program ready for making kernels; the caller releases it.
-    /// - Throws: `BackendError.kernelBuildFailed` with the compiler's log; `.kernelSourceMissing`.
+    /// - Throws: `BackendError.kernelBuildFailed` with the compiler's log; `.kernelSourceMissing`; `.kernelCacheFull`.
     func build(_ descriptor: ProgramDescriptor) throws -> OpaquePointer {
         let text = try KernelText.program(descriptor, directory: options.kernelDirectory)
         let flags = compilerOptions(descriptor)
@@ -34,7 +34,12 @@ final class ProgramBuilder {
             cache.remove(key)
         }
         let program = try compile(descriptor, text: text, flags: flags)
-        if let binary = binary(of: program) { cache.store(binary, for: key) }
+        do {
+            if let binary = binary(of: program) { try cache.store(binary, for: key) }
+        } catch {
+            _ = ocl_release_program(program)
+            throw error
+        }
         return program
     }
 

@@ -1,9 +1,11 @@
 internal import Foundation
+internal import TensorCore
 
 /// Compiled programs on disk, one file each.
 ///
 /// Files are written beside their place and renamed, so any number of processes may write and read at once. A file that
-/// is cut off or damaged fails its checksum and counts as absent; a failure to write is told once and is no error.
+/// is cut off or damaged fails its checksum and counts as absent. A place that cannot be written is told once and is no
+/// error; a full disk is one, since nothing else on it will work either.
 package final class ProgramCache {
     private let directory: String
     private let warn: @Sendable (String) -> Void
@@ -63,7 +65,8 @@ package final class ProgramCache {
     }
 
     /// Stores a binary, replacing what is there.
-    package func store(_ binary: [UInt8], for key: Key) {
+    /// - Throws: `BackendError.kernelCacheFull`.
+    package func store(_ binary: [UInt8], for key: Key) throws {
         var file = Data()
         for word in Self.header(of: binary, key: key) {
             withUnsafeBytes(of: word.littleEndian) { file.append(contentsOf: $0) }
@@ -73,9 +76,12 @@ package final class ProgramCache {
             try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
             try file.write(to: URL(fileURLWithPath: path(of: key)), options: .atomic)
         } catch {
+            guard (error as? CocoaError)?.code != .fileWriteOutOfSpace else {
+                throw BackendError.kernelCacheFull(directory: directory)
+            }
             guard !hasWarned else { return }
             hasWarned = true
-            warn("compiled kernels cannot be kept in \(directory); check that it is writable and its disk not full")
+            warn("compiled kernels cannot be kept in \(directory); check that it is writable")
         }
     }
 

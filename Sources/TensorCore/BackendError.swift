@@ -11,6 +11,7 @@ public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
     case selfTestFailed(kernel: String, device: String, reason: String)
     case deviceFailure(op: String, code: Int, name: String)
     case libraryMissing(name: String, reason: String)
+    case kernelCacheFull(directory: String)
 
     public var description: String {
         switch self {
@@ -33,6 +34,8 @@ public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
             "kernel '\(kernel)' failed its self-test on \(device): \(reason)"
         case .deviceFailure(let op, let code, let name): "\(op) failed on the device: \(name) (\(code))"
         case .libraryMissing(let name, let reason): "\(name) cannot be used: \(reason)"
+        case .kernelCacheFull(let directory):
+            "compiled kernels cannot be kept in \(directory): its disk is full; free some space, or set XDG_CACHE_HOME"
         }
     }
 }

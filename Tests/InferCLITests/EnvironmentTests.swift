@@ -58,6 +58,24 @@ import Testing
         #expect(warnings.count == 1 && warnings.allSatisfy { $0.contains(cache) }, "\(result.errors)")
     }
 
+    /// Needs the right to mount a file system that is too small.
+    @Test func aFullDiskUnderTheCacheIsNamed() throws {
+        guard try Self.hasOpenCL("aFullDiskUnderTheCacheIsNamed") else { return }
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let disk = folder.file("disk")
+        try FileManager.default.createDirectory(at: disk, withIntermediateDirectories: true)
+        guard mount("none", disk.path, "tmpfs", 0, "size=16k") == 0 else {
+            print("aFullDiskUnderTheCacheIsNamed: not run: no right to mount a small disk")
+            return
+        }
+        defer { umount(disk.path) }
+        let result = try CommandLineTool.run(
+            Self.greedy + ["--device", "opencl"],
+            environment: ["XDG_CACHE_HOME": disk.path, "POCL_CACHE_DIR": folder.path])
+        CommandLineTool.expectFailure(result, code: 1, naming: [disk.path, "full", "XDG_CACHE_HOME"], "a full disk")
+    }
+
     @Test func linksThatLeadNowhereAreNamed() throws {
         let model = try ModelFolder()
         defer { model.remove() }
