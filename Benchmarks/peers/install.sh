@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what the comparisons need into a folder outside the repository; what is there already is left as it is.
 # usage: install.sh [report] [llama] [transformers] [ctranslate2] [onnxruntime]
-# INFER_PEERS: the folder (~/.cache/infer-bench-peers). INFER_LLAMA_BIN: llama.cpp's programs, where they are built
-# already.
+# INFER_PEERS: the folder (~/.cache/infer-bench-peers).
+# INFER_LLAMA_BIN: llama.cpp's programs, where they are built already.
 set -euo pipefail
 
 folder=${INFER_PEERS:-$HOME/.cache/infer-bench-peers}
@@ -21,8 +21,8 @@ fi
 need() {
     local module=$1
     shift
-    local is_missing="import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)"
-    "$python" -c "$is_missing" 2>/dev/null && return
+    local found="import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)"
+    "$python" -c "$found" 2>/dev/null && return
     echo "Installing $* into $folder/venv" >&2
     "$python" -m pip install --quiet "$@" || {
         echo "error: pip could not install $*" >&2

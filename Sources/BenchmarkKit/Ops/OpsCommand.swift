@@ -37,7 +37,7 @@ package struct OpsCommand: ParsableCommand {
     @Option(help: "Tokens of context for attention.")
     var contexts: CountList?
 
-    @Option(name: .customLong("kv-dtypes"), help: "Number formats of the cache, as float32,float16.")
+    @Option(name: .customLong("kv-dtypes"), help: "Number formats of the cache, as float32,float16; not int8.")
     var cacheTypes: CacheTypeList?
 
     @Option(help: "Where to run: auto, cpu, opencl or opencl:N; left out, every device there is.")
@@ -164,14 +164,14 @@ package struct OpsCommand: ParsableCommand {
     }
 }
 
-/// `--kv-dtypes`.
+/// `--kv-dtypes`: those that are one buffer of numbers, so not int8, which has scales beside it.
 package struct CacheTypeList: ExpressibleByArgument, Sendable {
     package let types: [DType]
 
     package init?(argument: String) {
         let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         let types = names.compactMap { CacheFormatArgument(argument: $0)?.dtype }
-        guard types.count == names.count, !types.isEmpty else { return nil }
+        guard types.count == names.count, !types.isEmpty, !types.contains(.int8) else { return nil }
         self.types = types
     }
 }
