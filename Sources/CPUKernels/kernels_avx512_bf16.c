@@ -54,14 +54,14 @@ INLINE void pack_pairs_of(const int format, const panel_rows *rows, int64_t begi
     for (int64_t r = 0; r < PANEL_ROWS; r += VL)
         for (int64_t k = 0; k < depth; k += STEP) {
             vf square[VL];
-            for (int64_t i = 0; i < VL; i++) {
-                square[i] = splat(0);
-                if (r + i >= rows->count) continue;
-                square[i] = (vf)load_pairs(format, rows->rows[r + i], begin + k, rows->columns);
+            UNROLL for (int64_t i = 0; i < VL; i++) {
+                // Rows past the last repeat it; their products are not used.
+                const char *row = rows->rows[r + i < rows->count ? r + i : rows->count - 1];
+                square[i] = (vf)load_pairs(format, row, begin + k, rows->columns);
                 // The rows packed next, which mostly lie behind these.
                 const int64_t width = format == CPUK_F32 ? 4 : 2;
-                for (int64_t b = 0; b < STEP * width; b += 64)
-                    __builtin_prefetch(rows->rows[r + i] + VL * rows->row_bytes + (begin + k) * width + b, 0, 2);
+                UNROLL for (int64_t b = 0; b < STEP * width; b += 64)
+                    __builtin_prefetch(row + VL * rows->row_bytes + (begin + k) * width + b, 0, 2);
             }
             transpose(square);
             const int64_t pairs = (depth - k + 1) / 2 < VL ? (depth - k + 1) / 2 : VL;

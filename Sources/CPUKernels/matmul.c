@@ -13,7 +13,7 @@ enum {
     /// reading should serve all tokens; where panels of BF16 pairs, and where panels of integers are faster.
     MIN_PANEL_TOKENS = 128,
     MIN_UNPACKED_TOKENS = MAX_ROW_TOKENS + 1,
-    MIN_PAIR_TOKENS = 24,
+    MIN_PAIR_TOKENS = 16,
     MIN_QUAD_TOKENS = 5,
 };
 
