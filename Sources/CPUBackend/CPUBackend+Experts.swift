@@ -53,41 +53,35 @@ extension CPUBackend {
             throw BackendError.invalidArgument(
                 op: op, reason: "choice \(bad) is \(chosen[bad]), not in 0..<\(experts.expertCount)")
         }
-        let epilogue = MatmulEpilogue(activation: activation, isGated: isGated)
-        let repeats = count / x.rows
-        for (index, expert) in experts.experts.enumerated() {
-            var rows: [Int] = []
-            for row in 0..<count where chosen[row] == Int32(index) { rows.append(row) }
-            try multiply(rows[...], of: x, repeats: repeats, by: expert, epilogue, into: output)
-        }
+        guard let scratch = expertScratch else { return }
+        let product = ExpertProduct(
+            x: x, chosen: chosen, output: output,
+            epilogue: MatmulEpilogue(activation: activation, isGated: isGated), scratch: scratch)
+        for (index, expert) in experts.experts.enumerated() { try multiply(product, Int32(index), by: expert) }
     }
 
-    /// Rows `rows` of the output, each from row `row / repeats` of `x`.
-    private func multiply(
-        _ rows: ArraySlice<Int>, of x: Tensor, repeats: Int, by expert: any Weight, _ epilogue: MatmulEpilogue,
-        into output: Tensor
-    ) throws {
-        guard let scratch = expertScratch, let first = rows.first else { return }
-        if rows.count == 1 {
-            return try matmul(
-                x.rows(first / repeats..<first / repeats + 1), expert, into: output.rows(first..<first + 1),
-                epilogue: epilogue)
+    /// The rows that chose one expert, as many at a time as there is room to gather.
+    private func multiply(_ product: ExpertProduct, _ index: Int32, by expert: any Weight) throws {
+        var next = 0
+        while next < product.chosen.count {
+            let begin = next
+            var count = 0
+            while next < product.chosen.count, count < product.scratch.rows {
+                if product.chosen[next] == index {
+                    product.gather(next, as: count)
+                    count += 1
+                }
+                next += 1
+            }
+            guard count > 0 else { return }
+            try matmul(
+                product.gathered(count), expert, into: product.products(count), epilogue: product.epilogue)
+            var place = 0
+            for row in begin..<next where product.chosen[row] == index {
+                product.scatter(place, to: row)
+                place += 1
+            }
         }
-        let batch = rows.prefix(scratch.rows)
-        let gathered = Tensor(buffer: scratch.input, dtype: .float32, shape: [batch.count, x.columns])
-        let products = Tensor(buffer: scratch.output, dtype: .float32, shape: [batch.count, output.columns])
-        for (index, row) in batch.enumerated() {
-            memcpy(
-                gathered.rows(index..<index + 1).hostPointer, x.rows(row / repeats..<row / repeats + 1).hostPointer,
-                x.columns * MemoryLayout<Float>.size)
-        }
-        try matmul(gathered, expert, into: products, epilogue: epilogue)
-        for (index, row) in batch.enumerated() {
-            memcpy(
-                output.rows(row..<row + 1).hostPointer, products.rows(index..<index + 1).hostPointer,
-                output.columns * MemoryLayout<Float>.size)
-        }
-        try multiply(rows.dropFirst(batch.count), of: x, repeats: repeats, by: expert, epilogue, into: output)
     }
 
     public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
@@ -108,6 +102,38 @@ extension CPUBackend {
                 context, x.floatRows, weights.floats, Int64(tokens), Int64(weights.columns), Int64(output.columns),
                 residual.floatRows, output.floatRows)
         }
+    }
+}
+
+/// One product of the experts: output row `r` comes of row `r / repeats` of `x`, times the weight of expert `chosen[r]`.
+private struct ExpertProduct {
+    let x: Tensor
+    let chosen: UnsafeBufferPointer<Int32>
+    let output: Tensor
+    let epilogue: MatmulEpilogue
+    let scratch: ExpertScratch
+
+    func gathered(_ count: Int) -> Tensor {
+        Tensor(buffer: scratch.input, dtype: .float32, shape: [count, x.columns])
+    }
+
+    func products(_ count: Int) -> Tensor {
+        Tensor(buffer: scratch.output, dtype: .float32, shape: [count, output.columns])
+    }
+
+    func gather(_ row: Int, as place: Int) {
+        let repeats = chosen.count / x.rows
+        memcpy(
+            scratch.input.pointer + place * x.columns * MemoryLayout<Float>.size,
+            x.hostPointer + row / repeats * x.rowStride * MemoryLayout<Float>.size,
+            x.columns * MemoryLayout<Float>.size)
+    }
+
+    func scatter(_ place: Int, to row: Int) {
+        memcpy(
+            output.hostPointer + row * output.rowStride * MemoryLayout<Float>.size,
+            scratch.output.pointer + place * output.columns * MemoryLayout<Float>.size,
+            output.columns * MemoryLayout<Float>.size)
     }
 }
 

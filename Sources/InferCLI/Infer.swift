@@ -8,7 +8,7 @@ struct Infer: AsyncParsableCommand {
         commandName: "infer",
         abstract: "Runs transformer models on any OpenCL device and on the CPU.",
         discussion: """
-            --model takes a Hugging Face folder or a .safetensors file; left out, the small model inside the binary serves.
+            --model takes a Hugging Face folder, a .safetensors or a .gguf file; left out, the model inside the binary serves.
             Shell completions: infer --generate-completion-script bash|zsh|fish
             """,
         version: "infer \(Version.text)",

@@ -68,7 +68,7 @@ struct ReducedMatmulTests {
     /// Token counts about the tiles, rows about them, columns about a vector and over a panel's depth, parts, gates.
     private static let cases: [MatmulCase] = WeightFormat.allCases.flatMap { format in
         let shapes =
-            ([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 130].map { ($0, [33], 96) }
+            ([1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 130, 600].map { ($0, [33], 96) }
             + [1, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 127, 130].flatMap { [(3, [$0], 64), (19, [$0], 64)] }
             + [32, 64, 160, 256, 288, 512, 2048, 2304].flatMap { [(1, [19], $0), (10, [70], $0)] }
             + [[5, 3, 3], [64, 16, 16], [17, 1]].flatMap { [(2, $0, 96), (20, $0, 96)] })

@@ -83,10 +83,7 @@ package struct LatencyCommand: AsyncParsableCommand {
         if !tests.isEmpty { try output.begin("test") }
         for source in sources where !tests.isEmpty {
             let package = try source.open()
-            var description = try RunDescription(source, package)
-            description.passTokenCount = passTokenCount
-            description.cacheFormat = model.cacheFormat.rawValue
-            description.precision = model.precision?.rawValue ?? "auto"
+            var description = try RunDescription(source, package, model, passTokenCount: passTokenCount)
             for threadCount in model.threads?.counts.map(Optional.some) ?? [nil] {
                 description.threadCount = threadCount ?? 0
                 try measure(package, source, &description, threadCount, &output)
@@ -137,12 +134,8 @@ package struct LatencyCommand: AsyncParsableCommand {
             let measured = try await StartupMeasurement.measure(
                 source, on: backend, options: engineOptions(source), promptTokenCount: promptCount,
                 repetitions: repetitions)
-            var description = try RunDescription(source, measured.model)
+            var description = try RunDescription(source, measured.model, model, passTokenCount: passTokenCount)
             description.backend = backend.summary
-            description.threadCount = model.threads?.counts.first ?? 0
-            description.passTokenCount = passTokenCount
-            description.cacheFormat = model.cacheFormat.rawValue
-            description.precision = model.precision?.rawValue ?? "auto"
             try output.write(measured.row(description, promptTokenCount: promptCount))
         }
     }

@@ -20,13 +20,19 @@ package struct RunDescription: Sendable {
 
     package init() {}
 
-    package init(_ source: BenchModelSource, _ package: ModelPackage) throws {
+    package init(
+        _ source: BenchModelSource, _ package: ModelPackage, _ options: ModelOptions, passTokenCount: Int
+    ) throws {
         modelName = package.name
         architecture = try package.describe().architecture
         shape = source.shapeName ?? ""
         format = source.formatName
         byteCount = package.checkpoint.byteCount
         parameterCount = package.checkpoint.elementCount
+        self.passTokenCount = passTokenCount
+        threadCount = options.threads?.counts.first ?? 0
+        cacheFormat = options.cacheFormat.rawValue
+        precision = options.precision?.rawValue ?? "auto"
     }
 
     /// Model, format and device, as fields that every suite with a model has.

@@ -86,12 +86,8 @@ package struct ThroughputCommand: AsyncParsableCommand {
         for source in try models.sources(model) {
             let package = try source.open()
             let device = try model.makeDevice(threadCount: model.threads?.counts.first)
-            var description = try RunDescription(source, package)
+            var description = try RunDescription(source, package, model, passTokenCount: passTokenCount)
             description.backend = device.backend.summary
-            description.threadCount = model.threads?.counts.first ?? 0
-            description.passTokenCount = passTokenCount
-            description.cacheFormat = model.cacheFormat.rawValue
-            description.precision = model.precision?.rawValue ?? "auto"
             var options = model.engineOptions()
             options.passTokenCount = passTokenCount
             options.weightFormat = source.weightFormat

@@ -50,19 +50,19 @@ struct DecoderActivations: Sendable {
     /// for those whose logits are wanted.
     /// - Returns: the rows that go on, attended; `nil` where none is wanted.
     func attend(
-        _ rows: DecoderRows, keyValue: (key: Tensor, value: Tensor), rope: RopeArguments?,
+        _ rows: DecoderRows, _ projections: DecoderProjections, rope: RopeArguments?,
         parameters: AttentionParameters, cache: KVCacheLayer, batch: DeviceBatch, isLastLayer: Bool,
         on backend: any Backend
     ) throws -> DecoderRows? {
         guard isLastLayer, let selection = batch.selection else {
             try backend.storeAndAttend(
-                query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, rope: rope,
-                cache: cache,
-                batch: rows.attention, parameters: parameters, into: rows.attended)
+                query: rows.query, key: projections.key, value: projections.value, slots: batch.slots, rope: rope,
+                cache: cache, batch: rows.attention, parameters: parameters, into: rows.attended)
             return rows
         }
         try backend.storeKeyValue(
-            query: rows.query, key: keyValue.key, value: keyValue.value, slots: batch.slots, into: cache, rope: rope)
+            query: rows.query, key: projections.key, value: projections.value, slots: batch.slots, into: cache,
+            rope: rope)
         guard selection.rows.rows > 0 else { return nil }
         let selected = try self.rows(selection, of: rows, on: backend)
         try backend.attention(
@@ -81,6 +81,25 @@ struct DecoderActivations: Sendable {
     }
 
     private func query(_ projections: Tensor) -> Tensor { projections.columns(0..<attended.columns) }
+
+    /// Where a batch's queries, keys and values go.
+    func projections(_ batch: DeviceBatch) -> DecoderProjections {
+        let all = projections.rows(0..<batch.tokenCount)
+        let queryWidth = attended.columns
+        let keyWidth = (all.columns - queryWidth) / 2
+        return DecoderProjections(
+            all: all, queryAndKey: all.columns(0..<queryWidth + keyWidth),
+            key: all.columns(queryWidth..<queryWidth + keyWidth),
+            value: all.columns(queryWidth + keyWidth..<all.columns))
+    }
+}
+
+/// Query, key and value of a batch side by side, and views of them.
+struct DecoderProjections {
+    let all: Tensor
+    let queryAndKey: Tensor
+    let key: Tensor
+    let value: Tensor
 }
 
 /// The rows that a layer works on: all tokens of a pass, or those whose logits are wanted.

@@ -1,4 +1,5 @@
 public import KVCache
+internal import ModelIO
 public import TensorCore
 
 /// The sizes of a decoder that the engine, the cache and the command line need.
@@ -28,6 +29,21 @@ public struct DecoderDescription: Sendable, Hashable {
             featureCount: max(hiddenSize, projectionCount, 2 * intermediateSize, vocabularySize),
             matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
             headCount: headCount, headSize: headSize, expertFeatureCount: expertFeatureCount)
+    }
+}
+
+extension DecoderDescription {
+    /// The sizes under the keys that most configurations share.
+    /// - Throws: `LoadError` naming the key that is missing or out of bounds.
+    init(_ file: ModelConfiguration, _ geometry: AttentionGeometry) throws {
+        self.init(
+            architecture: file.modelType,
+            layerCount: try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers),
+            hiddenSize: geometry.hiddenSize, headCount: geometry.headCount,
+            keyValueHeadCount: geometry.keyValueHeadCount, headSize: geometry.headSize,
+            intermediateSize: try file.keys.size("intermediate_size"),
+            vocabularySize: try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary),
+            maxContextLength: try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
     }
 }
 

@@ -45,18 +45,15 @@ public final class GPT2Model: DecoderModel {
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
         var rows = activations.rows(batch)
-        let width = description.hiddenSize
-        let projections = activations.projections.rows(0..<batch.tokenCount)
-        let key = projections.columns(width..<2 * width)
-        let value = projections.columns(2 * width..<3 * width)
+        let projections = activations.projections(batch)
 
         try backend.embed(batch.tokenIDs, tokenEmbedding, accumulate: false, into: rows.hidden)
         try backend.embed(batch.positions, positionEmbedding, accumulate: true, into: rows.hidden)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
-            try layer.projections(rows.normed, on: backend, into: projections)
+            try layer.projections(rows.normed, on: backend, into: projections.all)
             let attended = try activations.attend(
-                rows, keyValue: (key, value), rope: nil, parameters: layer.attention, cache: cacheLayer, batch: batch,
+                rows, projections, rope: nil, parameters: layer.attention, cache: cacheLayer, batch: batch,
                 isLastLayer: index == layers.count - 1, on: backend)
             guard let attended else { return }
             rows = attended

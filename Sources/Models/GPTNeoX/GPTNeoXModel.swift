@@ -42,18 +42,13 @@ public final class GPTNeoXModel: DecoderModel {
         self.layers = layers
         self.finalNorm = finalNorm
         self.head = head
-        ropeTable = try backend.makeTensor(
-            configuration.rope.table(positions: limits.contextLength),
-            [limits.contextLength, 2, configuration.rope.rotarySize / 2])
+        ropeTable = try configuration.rope.table(positions: limits.contextLength, on: backend)
         activations = try DecoderActivations(description, limits: limits, on: backend)
     }
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
         var rows = activations.rows(batch)
-        let width = description.hiddenSize
-        let projections = activations.projections.rows(0..<batch.tokenCount)
-        let key = projections.columns(width..<2 * width)
-        let value = projections.columns(2 * width..<3 * width)
+        let projections = activations.projections(batch)
         let rope = RopeArguments(
             table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize,
             layout: .halfSplit)
@@ -61,9 +56,9 @@ public final class GPTNeoXModel: DecoderModel {
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
-            try layer.projections(rows.normed, on: backend, into: projections)
+            try layer.projections(rows.normed, on: backend, into: projections.all)
             let attended = try activations.attend(
-                rows, keyValue: (key, value), rope: rope, parameters: configuration.attention, cache: cacheLayer,
+                rows, projections, rope: rope, parameters: configuration.attention, cache: cacheLayer,
                 batch: batch, isLastLayer: index == layers.count - 1, on: backend)
             guard let attended else { return }
             rows = attended

@@ -33,14 +33,7 @@ struct GemmaConfiguration: Sendable {
         let file = try whole.textModel(defaults: GemmaConfiguration.defaults)
         let isThird = file.modelType != "gemma2"
         let geometry = try file.attentionGeometry()
-        description = DecoderDescription(
-            architecture: file.modelType,
-            layerCount: try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers),
-            hiddenSize: geometry.hiddenSize, headCount: geometry.headCount,
-            keyValueHeadCount: geometry.keyValueHeadCount, headSize: geometry.headSize,
-            intermediateSize: try file.keys.size("intermediate_size"),
-            vocabularySize: try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            maxContextLength: try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+        description = try DecoderDescription(file, geometry)
         rmsNormEpsilon = Float(try file.keys.number("rms_norm_eps", in: NumberRange.positive))
         normOffset = Float(try file.keys.optionalNumber("norm_weight_offset", in: 0...1) ?? 1)
         activation = try file.activation("hidden_activation", default: "gelu_pytorch_tanh")

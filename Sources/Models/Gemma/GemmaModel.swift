@@ -51,38 +51,30 @@ public final class GemmaModel: DecoderModel {
         self.layers = layers
         self.finalNorm = finalNorm
         self.head = head
-        func table(_ rope: RopeConfiguration) throws -> Tensor {
-            try backend.makeTensor(
-                rope.table(positions: limits.contextLength), [limits.contextLength, 2, rope.rotarySize / 2])
-        }
-        globalRopeTable = try table(configuration.globalRope)
+        globalRopeTable = try configuration.globalRope.table(positions: limits.contextLength, on: backend)
         localRopeTable =
             configuration.localRope == configuration.globalRope
-            ? globalRopeTable : try table(configuration.localRope)
+            ? globalRopeTable : try configuration.localRope.table(positions: limits.contextLength, on: backend)
         activations = try DecoderActivations(description, limits: limits, on: backend)
     }
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
         var rows = activations.rows(batch)
-        let queryWidth = description.headCount * description.headSize
-        let keyWidth = description.keyValueHeadCount * description.headSize
-        let projections = activations.projections.rows(0..<batch.tokenCount)
-        let heads = projections.columns(0..<queryWidth + keyWidth)
-        let key = projections.columns(queryWidth..<queryWidth + keyWidth)
-        let value = projections.columns(queryWidth + keyWidth..<queryWidth + 2 * keyWidth)
+        let projections = activations.projections(batch)
 
         try backend.embed(
             batch.tokenIDs, embedding, scale: Float(description.hiddenSize).squareRoot(), accumulate: false,
             into: rows.hidden)
         try norm(rows.hidden, layers.first?.attentionNorm ?? finalNorm, into: rows.normed)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
-            try layer.projections(rows.normed, on: backend, into: projections)
+            try layer.projections(rows.normed, on: backend, into: projections.all)
             if let headNorms = layer.headNorms {
                 try backend.rmsNormHeads(
-                    heads, headSize: description.headSize, weight: headNorms, epsilon: configuration.rmsNormEpsilon)
+                    projections.queryAndKey, headSize: description.headSize, weight: headNorms,
+                    epsilon: configuration.rmsNormEpsilon)
             }
             let attended = try activations.attend(
-                rows, keyValue: (key, value), rope: rope(layer, batch), parameters: layer.attention, cache: cacheLayer,
+                rows, projections, rope: rope(layer, batch), parameters: layer.attention, cache: cacheLayer,
                 batch: batch, isLastLayer: index == layers.count - 1, on: backend)
             guard let attended else { return }
             rows = attended

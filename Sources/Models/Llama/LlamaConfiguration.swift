@@ -27,14 +27,7 @@ struct LlamaConfiguration: Sendable {
 
     init(_ file: ModelConfiguration) throws {
         let geometry = try file.attentionGeometry()
-        description = DecoderDescription(
-            architecture: file.modelType,
-            layerCount: try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers),
-            hiddenSize: geometry.hiddenSize, headCount: geometry.headCount,
-            keyValueHeadCount: geometry.keyValueHeadCount, headSize: geometry.headSize,
-            intermediateSize: try file.keys.size("intermediate_size"),
-            vocabularySize: try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            maxContextLength: try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+        description = try DecoderDescription(file, geometry)
         rmsNormEpsilon = Float(try file.keys.number("rms_norm_eps", in: NumberRange.positive))
         activation = try file.activation("hidden_act")
         rope = try file.rope(headSize: geometry.headSize)

@@ -52,9 +52,7 @@ public final class LlamaModel: DecoderModel {
         self.layers = layers
         self.finalNorm = finalNorm
         self.head = head
-        ropeTable = try backend.makeTensor(
-            configuration.rope.table(positions: limits.contextLength),
-            [limits.contextLength, 2, configuration.rope.rotarySize / 2])
+        ropeTable = try configuration.rope.table(positions: limits.contextLength, on: backend)
         activations = try DecoderActivations(description, limits: limits, on: backend)
         expertActivations = try configuration.experts.map {
             try ExpertActivations(
@@ -64,11 +62,7 @@ public final class LlamaModel: DecoderModel {
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
         var rows = activations.rows(batch)
-        let queryWidth = description.headCount * description.headSize
-        let keyWidth = description.keyValueHeadCount * description.headSize
-        let projections = activations.projections.rows(0..<batch.tokenCount)
-        let key = projections.columns(queryWidth..<queryWidth + keyWidth)
-        let value = projections.columns(queryWidth + keyWidth..<queryWidth + 2 * keyWidth)
+        let projections = activations.projections(batch)
         let rope = RopeArguments(
             table: ropeTable, positions: batch.positions, rotarySize: configuration.rope.rotarySize,
             layout: configuration.ropeLayout)
@@ -76,14 +70,14 @@ public final class LlamaModel: DecoderModel {
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
-            try layer.projections(rows.normed, on: backend, into: projections)
+            try layer.projections(rows.normed, on: backend, into: projections.all)
             if let headNorms = layer.headNorms {
                 try backend.rmsNormHeads(
-                    projections.columns(0..<queryWidth + keyWidth), headSize: description.headSize, weight: headNorms,
+                    projections.queryAndKey, headSize: description.headSize, weight: headNorms,
                     epsilon: configuration.rmsNormEpsilon)
             }
             let attended = try activations.attend(
-                rows, keyValue: (key, value), rope: rope, parameters: layer.attention, cache: cacheLayer, batch: batch,
+                rows, projections, rope: rope, parameters: layer.attention, cache: cacheLayer, batch: batch,
                 isLastLayer: index == layers.count - 1, on: backend)
             guard let attended else { return }
             rows = attended
