@@ -52,6 +52,12 @@ import Testing
         )
     }
 
+    @Test("a baseline that cannot be read is named") func missing() {
+        #expect(throws: BenchmarkError.unreadableBaseline(path: "/no/baseline.json")) {
+            _ = try CountsBaseline(path: "/no/baseline.json")
+        }
+    }
+
     @Test("what is written reads back") func roundTrip() throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("counts-\(UUID().uuidString).json")
             .path

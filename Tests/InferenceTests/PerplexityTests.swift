@@ -48,7 +48,7 @@ struct PerplexityTests {
         let measurement = try PerplexityMeasurement(
             package, on: device.make(), plan: PerplexityPlan(contextLength: context),
             options: EngineOptions(passTokenCount: 7))
-        let tokens = try measurement.tokens(of: Self.text)
+        let tokens = try PerplexityMeasurement.tokens(of: Self.text, for: package)
         let count = tokens.count / context
         let windows = (0..<count).map { ($0 * context, context, context / 2 + 1..<context) }
         let expected = try reference(package, tokens, windows: windows, beginning: name == "llama" ? 1 : nil)
@@ -74,7 +74,7 @@ struct PerplexityTests {
         let length = context + stride / 2
         #expect(plan.windowTokenCount == length && plan.scored == length - stride..<length)
         let measurement = try PerplexityMeasurement(package, on: device.make(), plan: plan)
-        let tokens = try measurement.tokens(of: Self.text)
+        let tokens = try PerplexityMeasurement.tokens(of: Self.text, for: package)
         let count = (tokens.count - length + stride - 1) / stride
         let windows = (0..<count).map { ($0 * stride, length, length - stride..<length) }
         let expected = try reference(package, tokens, windows: windows, beginning: nil)

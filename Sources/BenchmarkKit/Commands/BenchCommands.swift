@@ -23,6 +23,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
     case unknownOp(name: String, known: [String])
     case wrongOutput(cases: [String], worst: String)
     case countsDiffer([String])
+    case unreadableBaseline(path: String)
     case noReferenceModels(path: String)
     case noDevice
 
@@ -34,6 +35,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
         case .countsDiffer(let lines):
             "\(lines.count) counts differ from the baseline: \(lines.joined(separator: "; ")); if that is meant, "
                 + "write it anew with --update"
+        case .unreadableBaseline(let path): "\(path): cannot be read; name the baseline with --baseline"
         case .noReferenceModels(let path):
             "\(path): has no folder of a reference model with a config.json; name one with --models"
         case .noDevice: "no device is left to measure"

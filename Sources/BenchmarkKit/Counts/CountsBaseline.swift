@@ -29,13 +29,13 @@ package struct CountsBaseline: Sendable, Hashable {
 
     private let expected: [String: [Int]]
 
-    /// - Throws: `JSONError` naming the file; what reading it throws.
+    /// - Throws: `BenchmarkError.unreadableBaseline`; `JSONError` naming the file.
     package init(path: String) throws {
         let bytes: [UInt8]
         do {
             bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
         } catch {
-            throw OutputError.failed(name: path, reason: "it cannot be read; name the baseline with --baseline")
+            throw BenchmarkError.unreadableBaseline(path: path)
         }
         try self.init(parsing: bytes, source: path)
     }

@@ -50,7 +50,7 @@ package struct LatencyCommand: AsyncParsableCommand {
     package func validate() throws {
         if let suite {
             let names = BenchCommands.suites.compactMap { $0.configuration.commandName }.joined(separator: ", ")
-            throw ValidationError("unknown suite '\(suite)'; there are \(names)")
+            throw ValidationError("unknown suite '\(suite)'; there are \(names), and serve in the executable bench")
         }
         try model.validate()
         _ = try models.sources(model)

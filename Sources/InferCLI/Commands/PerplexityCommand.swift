@@ -50,9 +50,11 @@ struct PerplexityCommand: ParsableCommand {
         let plan =
             stride.map { PerplexityPlan(contextLength: contextLength, stride: $0) }
             ?? PerplexityPlan(contextLength: contextLength)
+        let tokens = try PerplexityMeasurement.tokens(of: text, for: package)
+        // A text that is too short is told before the model is loaded.
+        _ = try plan.windowCount(tokenCount: tokens.count)
         let backend = try model.makeBackend()
         let measurement = try PerplexityMeasurement(package, on: backend, plan: plan, options: model.engineOptions())
-        let tokens = try measurement.tokens(of: text)
         backend.setProfiling(model.profile)
         try measure(measurement, tokens)
         if model.profile { ProfileTable(try backend.profile()).print() }

@@ -36,7 +36,7 @@ public final class PerplexityMeasurement {
 
     /// The ids of a text, special tokens before it as the tokenizer adds them; control tokens in it are text.
     /// - Throws: `InferenceError.tokenizerMissing`, `TokenizationError`.
-    public func tokens(of text: String) throws -> [Int] {
+    public static func tokens(of text: String, for package: ModelPackage) throws -> [Int] {
         guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
         return try tokenizer.encode(text, addSpecialTokens: true, parseSpecialTokens: false)
     }
