@@ -50,8 +50,11 @@ struct PerplexityCommand: ParsableCommand {
         let plan =
             stride.map { PerplexityPlan(contextLength: contextLength, stride: $0) }
             ?? PerplexityPlan(contextLength: contextLength)
+        // What does not fit is told before the model is loaded.
+        guard plan.windowTokenCount <= longest else {
+            throw InferenceError.contextTooLong(requested: plan.windowTokenCount, maximum: longest)
+        }
         let tokens = try PerplexityMeasurement.tokens(of: text, for: package)
-        // A text that is too short is told before the model is loaded.
         _ = try plan.windowCount(tokenCount: tokens.count)
         let backend = try model.makeBackend()
         let measurement = try PerplexityMeasurement(package, on: backend, plan: plan, options: model.engineOptions())
