@@ -57,7 +57,7 @@ let package = Package(
         layer("TensorCore"),
         // L1
         layer("CPUBackend", ["TensorCore", "CPUKernels", "COpenBLAS"]),
-        layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
+        layer("OpenCLBackend", ["TensorCore", "COpenCL", "CPUKernels", "KernelSources"]),
         layer("ModelIO", ["TensorCore", "JSONCore", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),

@@ -9,6 +9,9 @@
 static const char common_blocks[] = {
 #embed "common/blocks.cl"
     , 0};
+static const char common_dot[] = {
+#embed "common/dot.cl"
+    , 0};
 static const char common_math[] = {
 #embed "common/math.cl"
     , 0};
@@ -84,11 +87,32 @@ static const char matmul_lanes_cpu[] = {
 static const char matmul_matmul_common[] = {
 #embed "matmul/matmul_common.cl"
     , 0};
-static const char matmul_matmul_cpu[] = {
-#embed "matmul/matmul_cpu.cl"
+static const char matmul_levels_cpu[] = {
+#embed "matmul/levels_cpu.cl"
+    , 0};
+static const char matmul_matmul_levels_panel_cpu[] = {
+#embed "matmul/matmul_levels_panel_cpu.cl"
+    , 0};
+static const char matmul_matmul_levels_vector_cpu[] = {
+#embed "matmul/matmul_levels_vector_cpu.cl"
+    , 0};
+static const char matmul_matmul_panel_cpu[] = {
+#embed "matmul/matmul_panel_cpu.cl"
+    , 0};
+static const char matmul_matmul_vector_cpu[] = {
+#embed "matmul/matmul_vector_cpu.cl"
+    , 0};
+static const char matmul_rows_cpu[] = {
+#embed "matmul/rows_cpu.cl"
     , 0};
 static const char matmul_matmul_gpu[] = {
 #embed "matmul/matmul_gpu.cl"
+    , 0};
+static const char probe_dot_bf16[] = {
+#embed "probe/dot_bf16.cl"
+    , 0};
+static const char probe_dot_i8[] = {
+#embed "probe/dot_i8.cl"
     , 0};
 static const char probe_half_arithmetic[] = {
 #embed "probe/half_arithmetic.cl"
@@ -114,9 +138,15 @@ static const kernel_source sources[] = {
     SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
-    SOURCE(matmul_matmul_cpu, "matmul/matmul_cpu.cl"),
+    SOURCE(matmul_levels_cpu, "matmul/levels_cpu.cl"),
+    SOURCE(matmul_matmul_levels_panel_cpu, "matmul/matmul_levels_panel_cpu.cl"),
+    SOURCE(matmul_matmul_levels_vector_cpu, "matmul/matmul_levels_vector_cpu.cl"),
+    SOURCE(matmul_matmul_panel_cpu, "matmul/matmul_panel_cpu.cl"),
+    SOURCE(matmul_matmul_vector_cpu, "matmul/matmul_vector_cpu.cl"),
+    SOURCE(matmul_rows_cpu, "matmul/rows_cpu.cl"),
     SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
     SOURCE(common_blocks, "common/blocks.cl"),
+    SOURCE(common_dot, "common/dot.cl"),
     SOURCE(common_math, "common/math.cl"),
     SOURCE(common_rope, "common/rope.cl"),
     SOURCE(common_types, "common/types.cl"),
@@ -130,6 +160,8 @@ static const kernel_source sources[] = {
     SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
     SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
     SOURCE(cache_store_key_value_i8, "cache/store_key_value_i8.cl"),
+    SOURCE(probe_dot_bf16, "probe/dot_bf16.cl"),
+    SOURCE(probe_dot_i8, "probe/dot_i8.cl"),
     SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),
     SOURCE(probe_inline_ptx, "probe/inline_ptx.cl"),
     SOURCE(probe_integer_dot, "probe/integer_dot.cl"),

@@ -1,3 +1,4 @@
+internal import CPUKernels
 internal import TensorCore
 
 /// An ability that OpenCL C 1.2, the baseline of every kernel, does not ask of a device.
@@ -6,6 +7,8 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
     case subgroups = "subgroups"
     case integerDotProduct = "int8 dot product"
     case inlinePTX = "inline PTX"
+    case integerDotAssembly = "int8 dot product in x86 assembly"
+    case bfloat16DotAssembly = "BF16 dot product in x86 assembly"
 
     /// Whether the device claims it, so that trying it is safe: some compilers end the process at what they do not know.
     func isOffered(by device: OpenCLDevice) -> Bool {
@@ -14,7 +17,15 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
         case .subgroups: device.extensions.contains { $0 == "cl_khr_subgroups" || $0 == "cl_intel_subgroups" }
         case .integerDotProduct: device.extensions.contains("cl_khr_integer_dot_product")
         case .inlinePTX: device.extensions.contains("cl_nv_compiler_options")
+        case .integerDotAssembly: runsOnThisProcessor(device) && cpuk_extensions_of(CPUK_AVX512).int8
+        case .bfloat16DotAssembly: runsOnThisProcessor(device) && cpuk_extensions_of(CPUK_AVX512).bf16
         }
+    }
+
+    /// PoCL compiles for the processor it runs on, by a compiler that takes assembly; one that does not know an instruction
+    /// ends the process.
+    private func runsOnThisProcessor(_ device: OpenCLDevice) -> Bool {
+        device.kind == .cpu && device.platformName == "Portable Computing Language"
     }
 }
 
@@ -40,6 +51,12 @@ extension ProgramDescriptor {
     fileprivate static func probe(_ file: String, _ language: String = "CL3.0") -> ProgramDescriptor {
         ProgramDescriptor("probe_\(file)", sources: ["probe/\(file).cl"], language: language)
     }
+
+    fileprivate static func dotProbe(_ file: String) -> ProgramDescriptor {
+        ProgramDescriptor("probe_\(file)", sources: ["common/dot.cl", "probe/\(file).cl"]) { _ in
+            [("DOT_VARIANT", DotVariant.assembly.rawValue)]
+        }
+    }
 }
 
 extension KernelDescriptor {
@@ -48,6 +65,9 @@ extension KernelDescriptor {
         .probe("half_arithmetic", "CL1.2"), "probe_half_arithmetic", [.tensor, .tensor])
     fileprivate static let probeSubgroups = KernelDescriptor(.probe("subgroup_sum"), "probe_subgroup_sum", pair)
     fileprivate static let probeDot = KernelDescriptor(.probe("integer_dot"), "probe_integer_dot", pair)
+    private static let sumOfPair: [ArgumentKind] = [.tensor, .tensor, .tensor, .tensor]
+    fileprivate static let probeIntegerAssembly = KernelDescriptor(.dotProbe("dot_i8"), "probe_dot_i8", sumOfPair)
+    fileprivate static let probeBFloat16Assembly = KernelDescriptor(.dotProbe("dot_bf16"), "probe_dot_bf16", sumOfPair)
     fileprivate static let probePTX = KernelDescriptor(.probe("inline_ptx", "CL1.2"), "probe_inline_ptx", pair)
 }
 
@@ -63,6 +83,8 @@ extension OpenCLBackend {
             case .subgroups: return try probeSubgroups()
             case .integerDotProduct: return try probeDot(.probeDot)
             case .inlinePTX: return try probeDot(.probePTX)
+            case .integerDotAssembly: return try probeIntegerAssembly()
+            case .bfloat16DotAssembly: return try probeBFloat16Assembly()
             }
         } catch {
             return .failed(reason: "\(error)")
@@ -128,5 +150,57 @@ extension OpenCLBackend {
             return sum
         }
         return OpenCLBackend.compare(try readInt32s(out), expected)
+    }
+
+    private func probeIntegerAssembly() throws -> CapabilityResult {
+        let count = OpenCLBackend.probeCount
+        // Every word has bytes of all sizes, among them 255 unsigned and -128 signed.
+        let a = (0..<count * 4).map { UInt8(truncatingIfNeeded: 255 &- $0 &* 29) }
+        let b = (0..<count * 4).map { Int8(truncatingIfNeeded: $0 &* 41 &- 128) }
+        let sums = (0..<Int32(count)).map { $0 * 1_000_003 - 7 }
+        let found = try probeDotLanes(.probeIntegerAssembly, sums: try makeTensor(sums, [count]), packed(a, b), .int32)
+        let expected = (0..<count).map { word in
+            (word * 4..<word * 4 + 4).reduce(sums[word]) { $0 + Int32(a[$1]) * Int32(b[$1]) }
+        }
+        return OpenCLBackend.compare(try readInt32s(found), expected)
+    }
+
+    private func packed(_ a: [UInt8], _ b: [Int8]) -> (a: [Int32], b: [Int32]) {
+        func words(_ bytes: [UInt8]) -> [Int32] {
+            stride(from: 0, to: bytes.count, by: 4).map { start in
+                let word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
+                return Int32(bitPattern: word)
+            }
+        }
+        return (words(a), words(b.map { UInt8(bitPattern: $0) }))
+    }
+
+    private func probeBFloat16Assembly() throws -> CapabilityResult {
+        let count = OpenCLBackend.probeCount
+        // Small integers and their sums are exact.
+        let a = (0..<count * 2).map { Float($0 % 17 - 8) }
+        let b = (0..<count * 2).map { Float($0 % 23 - 11) / 4 }
+        let sums = (0..<count).map { Float($0) - 31.5 }
+        func words(_ values: [Float]) -> [Int32] {
+            stride(from: 0, to: values.count, by: 2).map { start in
+                let (low, high) = (values[start].bitPattern >> 16, values[start + 1].bitPattern)
+                return Int32(bitPattern: low | high & 0xffff_0000)
+            }
+        }
+        let found = try probeDotLanes(
+            .probeBFloat16Assembly, sums: try makeTensor(sums, [count]), (words(a), words(b)), .float32)
+        var expected = sums
+        for index in a.indices { expected[index / 2] += a[index] * b[index] }
+        return OpenCLBackend.compare(try readFloats(found), expected)
+    }
+
+    private func probeDotLanes(
+        _ kernel: KernelDescriptor, sums: Tensor, _ words: (a: [Int32], b: [Int32]), _ dtype: DType
+    ) throws -> Tensor {
+        let count = OpenCLBackend.probeCount
+        let (a, b) = (try makeTensor(words.a, [count]), try makeTensor(words.b, [count]))
+        let out = try makeTensor(dtype, [count])
+        try launch(kernel, LaunchRange(count / 16, local: 1), sums, a, b, out, cost: LaunchCost(bytes: 0, flops: 0))
+        return out
     }
 }

@@ -34,6 +34,7 @@ extension KernelDescriptor {
 }
 
 extension OpenCLBackend {
+    /// Experts' products take FP32 activations, whatever `precision` allows.
     public func prepareExperts(
         _ experts: [WeightSource], precision: MatmulPrecision
     ) throws -> any ExpertWeights {
@@ -48,7 +49,7 @@ extension OpenCLBackend {
             name: experts[0].name, format: experts[0].format, columns: experts[0].columns,
             parts: WeightPart.joined(parts))
         return OpenCLExperts(
-            own(try prepare(source, precision: precision)), expertCount: experts.count, partRows: partRows,
+            own(try prepare(source, precision: .highest)), expertCount: experts.count, partRows: partRows,
             partCount: partCount)
     }
 

@@ -7,43 +7,95 @@ extension OpenCLBackend {
         let product = MatmulProduct(x: x, weight: own(weight), output: output, epilogue: epilogue)
         try product.check()
         if product.tokens == 0 || product.columns == 0 { return }
+        if try launchRounded(product) { return }
         let streams = product.tokens <= min(tuning.matmul.maxVectorTokens, 8)
         switch (tuning.matmul.variant, streams) {
         case (.registers, true): try launchVector(product)
-        case (.registers, false): try launchPanels(product)
+        case (.registers, false):
+            let kernel = MatmulKernels.tiled(product.weight.format, variant: .registers)
+            try launchPanels(product, kernel, tuning.matmul.panel, x: product.x, xStride: product.x.stride32)
         case (.groups, true): try launchRows(product)
         case (.groups, false): try launchTiles(product)
         }
     }
 
+    /// Launches a product with rounded activations where its weight asks for one and it gains time.
+    private func launchRounded(_ product: MatmulProduct) throws -> Bool {
+        guard let rounding = product.weight.rounding else { return false }
+        let kernels = MatmulKernels.rounded(product.weight.format, rounding)
+        switch rounding {
+        case .pairs:
+            guard product.tokens >= tuning.matmul.minPairsTokens else { return false }
+            try launchRoundedPanels(
+                product, kernels, tuning.matmul.pairsPanel, recordStride: ceilDivide(product.weight.columns, 32) * 16)
+        case .levels:
+            if try launchLevelsVector(product, kernels) { return true }
+            try launchRoundedPanels(
+                product, kernels, tuning.matmul.levelsPanel, recordStride: ceilDivide(product.weight.columns, 64) * 24)
+        }
+        return true
+    }
+
+    /// Streams the levels of the weight for few tokens whose records have room in local memory.
+    private func launchLevelsVector(_ product: MatmulProduct, _ kernels: MatmulKernels.Rounded) throws -> Bool {
+        let compiled = MatmulKernels.compiledTokens(product.tokens)
+        let recordByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3
+        guard product.tokens <= tuning.matmul.maxLevelsVectorTokens, let kernel = kernels.vector[compiled],
+            compiled * recordByteCount <= device.localMemoryByteCount / 8 * 7
+        else { return false }
+        let itemColumns = vectorItemColumns(product)
+        try launch(
+            kernel, LaunchRange(ceilDivide(product.columns, itemColumns), local: 1), product, x: product.x,
+            xStride: product.x.stride32, UInt32(itemColumns), LocalMemory(byteCount: compiled * recordByteCount))
+        return true
+    }
+
+    private func launchRoundedPanels(
+        _ product: MatmulProduct, _ kernels: MatmulKernels.Rounded, _ panel: PanelTuning, recordStride: Int
+    ) throws {
+        let records = try records(tokens: product.tokens, inputs: product.weight.columns)
+        try launch(
+            kernels.round, LaunchRange(product.tokens, local: 1), product.x, product.x.stride32, records,
+            UInt32(product.weight.columns),
+            cost: LaunchCost(bytes: product.x.byteCount * 3 / 2, flops: product.tokens * product.weight.columns))
+        try launchPanels(product, kernels.panel, panel, x: records, xStride: UInt32(recordStride))
+    }
+
     private func launchVector(_ product: MatmulProduct) throws {
+        let itemColumns = vectorItemColumns(product)
+        try launch(
+            MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .registers),
+            LaunchRange(ceilDivide(product.columns, itemColumns), local: 1), product, x: product.x,
+            xStride: product.x.stride32, UInt32(itemColumns))
+    }
+
+    /// Output columns of a work-item that streams the weight.
+    private func vectorItemColumns(_ product: MatmulProduct) -> Int {
         let items = max(
             device.computeUnitCount * tuning.matmul.itemsPerUnit,
             product.weight.byteCount / tuning.matmul.itemByteCount)
-        let itemColumns = ceilDivide(product.columns, items * 16) * 16
-        try launch(
-            MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .registers),
-            LaunchRange(ceilDivide(product.columns, itemColumns), local: 1), product, UInt32(itemColumns))
+        return ceilDivide(product.columns, items * 16) * 16
     }
 
     /// A work-item takes whole panels where there are enough for all compute units, and smaller ones where there are not;
     /// where even single sub-panels are too few it takes fewer tokens.
-    private func launchPanels(_ product: MatmulProduct) throws {
-        let tuning = tuning.matmul
+    private func launchPanels(
+        _ product: MatmulProduct, _ kernel: KernelDescriptor, _ panel: PanelTuning, x: some BufferArgument,
+        xStride: UInt32
+    ) throws {
         let subpanels = ceilDivide(product.columns, product.isGated ? 16 : 32)
-        let itemSubpanels = min(tuning.panelColumns / 32, max(1, subpanels / (device.computeUnitCount * 2)))
+        let itemSubpanels = min(panel.columns / 32, max(1, subpanels / (device.computeUnitCount * 2)))
         let itemCount = ceilDivide(subpanels, itemSubpanels)
         let tokenItems = max(
-            ceilDivide(product.tokens, tuning.panelTokens),
+            ceilDivide(product.tokens, panel.tokens),
             min(ceilDivide(device.computeUnitCount * 2, itemCount), product.tokens / 64))
         let itemTokens = ceilDivide(product.tokens, tokenItems * 8) * 8
         // The sums so far need room only where the features do not fit one panel.
-        let needsPartials = product.weight.columns > tuning.panelInputs
-        let partialByteCount = needsPartials ? itemTokens * tuning.panelColumns * MemoryLayout<Float>.size : 64
+        let needsPartials = product.weight.columns > panel.inputs
+        let partialByteCount = needsPartials ? itemTokens * panel.columns * MemoryLayout<Float>.size : 64
         try launch(
-            MatmulKernels.tiled(product.weight.format, variant: .registers),
-            LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product,
-            UInt32(itemSubpanels), UInt32(itemTokens), LocalMemory(byteCount: tuning.panelByteCount),
+            kernel, LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product, x: x,
+            xStride: xStride, UInt32(itemSubpanels), UInt32(itemTokens), LocalMemory(byteCount: panel.byteCount),
             LocalMemory(byteCount: partialByteCount))
     }
 
@@ -52,18 +104,20 @@ extension OpenCLBackend {
         let groups = ceilDivide(product.columns, tuning.matmul.rowsColumns)
         try launch(
             MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .groups),
-            LaunchRange(groups * groupSize, local: groupSize), product)
+            LaunchRange(groups * groupSize, local: groupSize), product, x: product.x, xStride: product.x.stride32)
     }
 
     private func launchTiles(_ product: MatmulProduct) throws {
         let groups = ceilDivide(product.columns, product.isGated ? 32 : 64)
         try launch(
             MatmulKernels.tiled(product.weight.format, variant: .groups),
-            LaunchRange((groups * 256, ceilDivide(product.tokens, 64)), local: (256, 1)), product)
+            LaunchRange((groups * 256, ceilDivide(product.tokens, 64)), local: (256, 1)), product, x: product.x,
+            xStride: product.x.stride32)
     }
 
     private func launch<each Extra: KernelArgument>(
-        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, _ extra: repeat each Extra
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, x: some BufferArgument,
+        xStride: UInt32, _ extra: repeat each Extra
     ) throws {
         let (weight, epilogue) = (product.weight, product.epilogue)
         let parts = weight.regions
@@ -71,7 +125,7 @@ extension OpenCLBackend {
         let middle = parts.count > 2 ? parts[1] : last
         let firstEnd = parts[0].rows
         try launch(
-            descriptor, range, product.x, product.x.stride32, parts[0].region(weight.format),
+            descriptor, range, x, xStride, parts[0].region(weight.format),
             middle.region(weight.format), last.region(weight.format), weight.scalesRegion, UInt32(firstEnd),
             UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), epilogue.bias, epilogue.residual,
             epilogue.residual.stride32, product.output, product.output.stride32, UInt32(product.tokens),

@@ -16,34 +16,56 @@ public struct MatmulTuning: Sendable, Hashable {
     public var itemByteCount = 64 << 10
     /// `registers`: 16-feature steps of one token's row product with sums of their own.
     public var vectorSteps = 1
-    /// `registers`: weight rows (a multiple of 32), features (a multiple of 16) and tokens (a multiple of 8) that a
-    /// work-item works on from local memory.
-    public var panelColumns = 96
-    public var panelInputs = 256
-    public var panelTokens = 256
+    /// `registers`: what a work-item works on from local memory: in FP32, in pairs of BF16 numbers, in 8-bit levels with
+    /// their scales.
+    public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, elementBits: 32)
+    public var pairsPanel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, elementBits: 16)
+    public var levelsPanel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, elementBits: 12)
+    /// `registers`: tokens from which rounding activations to BF16 gains time, and the most that stream levels.
+    public var minPairsTokens = 16
+    public var maxLevelsVectorTokens = 4
     /// `groups`: output columns of a group, and work-items (a power of two) that share a column.
     public var rowsColumns = 4
     public var rowsLanes = 32
 
     public init(variant: Variant) { self.variant = variant }
 
-    /// Local memory of the panel kernel.
-    var panelByteCount: Int { panelColumns * panelInputs * MemoryLayout<Float>.size }
-    var partialByteCount: Int { panelColumns * panelTokens * MemoryLayout<Float>.size }
-
     /// The same with panels that leave a part of `localMemoryByteCount` free.
     func fitting(localMemoryByteCount: Int) -> MatmulTuning {
         var fitting = self
-        while fitting.panelByteCount + fitting.partialByteCount > localMemoryByteCount / 8 * 7 {
-            if fitting.panelColumns > 32 {
-                fitting.panelColumns -= 32
-            } else if fitting.panelInputs > 32 {
-                fitting.panelInputs /= 2
-                fitting.panelTokens /= 2
+        fitting.panel.fit(localMemoryByteCount / 8 * 7)
+        fitting.pairsPanel.fit(localMemoryByteCount / 8 * 7)
+        fitting.levelsPanel.fit(localMemoryByteCount / 8 * 7)
+        return fitting
+    }
+}
+
+/// The panel of weights that a work-item packs, and the tokens it multiplies with it.
+public struct PanelTuning: Sendable, Hashable {
+    /// Weight rows, a multiple of 32.
+    public var columns: Int
+    /// Features, a multiple of 256.
+    public var inputs: Int
+    /// Tokens, a multiple of 8.
+    public var tokens: Int
+    /// Bits of local memory an element takes.
+    let elementBits: Int
+
+    var byteCount: Int { columns * inputs * elementBits / 8 }
+    private var partialByteCount: Int { columns * tokens * MemoryLayout<Float>.size }
+
+    /// Shrinks the panel until it and its sums take no more than `byteCount`.
+    mutating func fit(_ limit: Int) {
+        while byteCount + partialByteCount > limit {
+            if columns > 32 {
+                columns -= 32
+            } else if inputs > 256 {
+                inputs /= 2
+            } else if tokens > 32 {
+                tokens /= 2
             } else {
                 break
             }
         }
-        return fitting
     }
 }

@@ -17,6 +17,11 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     var limits: ExecutionLimits?
     /// Scratch of the attention, made by `reserve`.
     var attentionScratch: OpenCLBuffer?
+    /// Rounded activations of one product, made once a weight asks for them.
+    var recordScratch: OpenCLBuffer?
+    var roundsActivations = false
+    /// Outcomes of self-tests, each run once.
+    private var abilities: [Capability: Bool] = [:]
     var isCollectingProfile = false
     var timedLaunches: [TimedLaunch] = []
     private var kernels: [ObjectIdentifier: Kernel] = [:]
@@ -63,13 +68,23 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         return buffer
     }
 
-    /// Only attention needs scratch in global memory: `attentionScratchByteCount(_:)` beside it.
+    /// Attention needs scratch in global memory (`attentionScratchByteCount(_:)` beside it), and products that round their
+    /// activations.
     public func reserve(_ limits: ExecutionLimits) throws {
         attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(limits))
         self.limits = limits
+        try reserveRecords()
     }
 
-    private func grown(_ buffer: OpenCLBuffer?, to byteCount: Int) throws -> OpenCLBuffer? {
+    /// Whether a capability passed its self-test, which runs at the first question. Blocks then.
+    func has(_ capability: Capability) -> Bool {
+        if let known = abilities[capability] { return known }
+        let passed = probe(capability) == .passed
+        abilities[capability] = passed
+        return passed
+    }
+
+    func grown(_ buffer: OpenCLBuffer?, to byteCount: Int) throws -> OpenCLBuffer? {
         if byteCount <= buffer?.byteCount ?? 0 { return buffer }
         return try makeOpenCLBuffer(byteCount: byteCount)
     }

@@ -22,16 +22,22 @@ final class OpenCLWeight: Weight {
     let parts: [Part]
     /// `[N]` float32, one scale a row of all parts, for int8.
     let scales: OpenCLBuffer?
+    /// How products round their activations; `nil`: not at all.
+    let rounding: ActivationRounding?
 
     var rows: Int { parts.reduce(0) { $0 + $1.rows } }
     var partRows: [Int] { parts.map(\.rows) }
     var scalesRegion: BufferRegion? { scales.map { BufferRegion(buffer: $0, elementOffset: 0) } }
 
-    init(name: String, format: WeightFormat, columns: Int, parts: [Part], scales: OpenCLBuffer?) {
+    init(
+        name: String, format: WeightFormat, columns: Int, parts: [Part], scales: OpenCLBuffer?,
+        rounding: ActivationRounding?
+    ) {
         self.name = name
         self.format = format
         self.columns = columns
         self.parts = parts
         self.scales = scales
+        self.rounding = rounding
     }
 }

@@ -1,0 +1,255 @@
+// Weights in blocks as unsigned 8-bit levels, four in a word, and the scales that belong to them:
+//     w = scale * (level - LEVEL_OFFSET)   or   w = scale * level + minimum
+// with a scale (and minimum) for each LEVEL_GROUP elements, and activations as x = scale * level with a scale for each
+// 16. Layouts: ggml-quants.c of ggml.
+//
+// A span is what is unpacked together: LEVEL_SPAN elements, a block of 256 or LEVELS elements of blocks of 32. `rest`
+// counts the elements from the span's first to the row's end.
+#define LEVELS 64u
+
+#if defined(WEIGHT_INT8)
+#define LEVEL_SPAN 64
+#define LEVEL_SPAN_BYTES 64
+#elif WEIGHT_BLOCK_SIZE == 32
+#define LEVEL_SPAN 64
+#define LEVEL_SPAN_BYTES (2 * WEIGHT_BLOCK_BYTES)
+#else
+#define LEVEL_SPAN 256
+#define LEVEL_SPAN_BYTES WEIGHT_BLOCK_BYTES
+#endif
+#if defined(WEIGHT_Q2_K) || defined(WEIGHT_Q3_K) || defined(WEIGHT_Q6_K)
+#define LEVEL_GROUP 16
+#else
+#define LEVEL_GROUP 32
+#endif
+#if defined(WEIGHT_Q4_1) || defined(WEIGHT_Q5_1) || defined(WEIGHT_Q2_K) || defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
+#define LEVEL_MINIMA 1
+#define LEVEL_OFFSET 0
+#else
+#define LEVEL_MINIMA 0
+#if defined(WEIGHT_Q4_0)
+#define LEVEL_OFFSET 8
+#elif defined(WEIGHT_Q5_0)
+#define LEVEL_OFFSET 16
+#elif defined(WEIGHT_Q3_K)
+#define LEVEL_OFFSET 4
+#elif defined(WEIGHT_Q6_K)
+#define LEVEL_OFFSET 32
+#else
+#define LEVEL_OFFSET 128
+#endif
+#endif
+
+#define LEVEL_INLINE inline __attribute__((always_inline))
+// Features of a row of activations, padded with zeros.
+#define PADDED_INPUTS ((inputs + LEVELS - 1) / LEVELS * LEVELS)
+#define SPAN_AT(row, k) ((__global const uchar *)(row) + (ulong)((k) / LEVEL_SPAN) * LEVEL_SPAN_BYTES)
+
+#define NIBBLES 0x0f0f0f0fu
+#define TOP_BITS 0x80808080u
+
+LEVEL_INLINE uint word_at(__global const uchar *p) { return as_uint(vload4(0, p)); }
+LEVEL_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0, p)); }
+LEVEL_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
+
+// Low halves of 16 bytes, then their high halves.
+LEVEL_INLINE uint8 nibbles(__global const uchar *p)
+{
+    const uint4 bytes = words16(p);
+    return (uint8)(bytes & NIBBLES, (bytes >> 4) & NIBBLES);
+}
+
+// 32 bits as bytes of 0 or 16: a product puts four bits into the four bytes of a word.
+LEVEL_INLINE uint8 fifth_bits(__global const uchar *p)
+{
+    const uint8 quads = (uint8)(word_at(p)) >> (uint8)(0, 4, 8, 12, 16, 20, 24, 28) & 15u;
+    return ((quads * 0x00204081u) & 0x01010101u) << 4;
+}
+
+// Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
+LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)
+{
+    const uint8 bytes = words32(p);
+    return (uint16)(bytes >> shift, bytes >> (shift + step)) & mask;
+}
+
+// What the levels of IQ4_NL and IQ4_XS stand for, with 128 added.
+#if DOT_VARIANT == DOT_X86
+LEVEL_INLINE uint8 from_table(const uint8 levels)
+{
+    const uint4 half_table = (uint4)(0x3f2d1801u, 0x766a5d4fu, 0xa6998d81u, 0xf1d9c5b5u);
+    const uint8 table = (uint8)(half_table, half_table);
+    uint8 values;
+    __asm__("vpshufb %1, %2, %0" : "=v"(values) : "v"(levels), "v"(table));
+    return values;
+}
+#else
+// All bytes of 0 or 255, as bit `bit` of a byte is.
+#define TABLE_MASK(bit) ((levels >> bit & 0x01010101u) * 255u)
+#define TABLE_CHOICE(mask, a, b) ((a) ^ ((mask) & ((a) ^ (b))))
+#define TABLE_PAIR(a, b) TABLE_CHOICE(bit0, (uint8)(a * 0x01010101u), (uint8)(b * 0x01010101u))
+LEVEL_INLINE uint8 from_table(const uint8 levels)
+{
+    const uint8 bit0 = TABLE_MASK(0), bit1 = TABLE_MASK(1), bit2 = TABLE_MASK(2), bit3 = TABLE_MASK(3);
+    const uint8 low = TABLE_CHOICE(
+        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(1u, 24u), TABLE_PAIR(45u, 63u)),
+        TABLE_CHOICE(bit1, TABLE_PAIR(79u, 93u), TABLE_PAIR(106u, 118u)));
+    const uint8 high = TABLE_CHOICE(
+        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(129u, 141u), TABLE_PAIR(153u, 166u)),
+        TABLE_CHOICE(bit1, TABLE_PAIR(181u, 197u), TABLE_PAIR(217u, 241u)));
+    return TABLE_CHOICE(bit3, low, high);
+}
+#endif
+
+// ---- Levels: the `c`th LEVELS elements of a span. Those past `rest` are anything: activations are zero there.
+
+#if defined(WEIGHT_INT8)
+LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+{
+    if (rest >= LEVELS)
+        return (uint16)(words32(span), words32(span + 32)) ^ TOP_BITS;
+    uchar bytes[64];
+    for (uint i = 0; i < 64; ++i)
+        bytes[i] = i < rest ? span[i] : 0;
+    return (uint16)(as_uint4(vload16(0, bytes)), as_uint4(vload16(1, bytes)), as_uint4(vload16(2, bytes)),
+                    as_uint4(vload16(3, bytes))) ^ TOP_BITS;
+}
+#elif WEIGHT_BLOCK_SIZE == 32
+LEVEL_INLINE uint8 block_levels(__global const uchar *block)
+{
+#if defined(WEIGHT_Q8_0)
+    return words32(block + 2) ^ TOP_BITS;
+#elif defined(WEIGHT_Q4_0)
+    return nibbles(block + 2);
+#elif defined(WEIGHT_Q4_1)
+    return nibbles(block + 4);
+#elif defined(WEIGHT_Q5_0)
+    return nibbles(block + 6) | fifth_bits(block + 2);
+#elif defined(WEIGHT_Q5_1)
+    return nibbles(block + 8) | fifth_bits(block + 4);
+#else
+    return from_table(nibbles(block + 2));
+#endif
+}
+
+LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+{
+    const uint8 low = block_levels(span);
+    return (uint16)(low, rest < LEVELS ? (uint8)(0) : block_levels(span + WEIGHT_BLOCK_BYTES));
+}
+#else
+LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const uint rest)
+{
+#if defined(WEIGHT_Q2_K)
+    return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
+#elif defined(WEIGHT_Q3_K)
+    return two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u)
+        | two_shifts(block, 2 * c, 1, 0x01010101u) << 2;
+#elif defined(WEIGHT_Q4_K)
+    return two_shifts(block + 16 + c * 32, 0, 4, NIBBLES);
+#elif defined(WEIGHT_Q5_K)
+    return two_shifts(block + 48 + c * 32, 0, 4, NIBBLES) | two_shifts(block + 16, 2 * c, 1, 0x01010101u) << 4;
+#elif defined(WEIGHT_Q6_K)
+    __global const uchar *low = block + c / 2 * 64;
+    return (((uint16)(words32(low), words32(low + 32)) >> (c % 2 * 4)) & NIBBLES)
+        | two_shifts(block + 128 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u) << 4;
+#else
+    __global const uchar *group = block + 8 + c * 32;
+    return (uint16)(from_table(nibbles(group)), from_table(nibbles(group + 16)));
+#endif
+}
+#endif
+
+// ---- Scales: lane g of `*scales` and, where there are any, `*minima`: those of a span's group g.
+
+LEVEL_INLINE void span_scales(
+    __global const uchar *span, const uint rest, float16 *scales, float16 *minima)
+{
+    *minima = (float16)(0.0f);
+#if defined(WEIGHT_INT8)
+    *scales = (float16)(1.0f);
+#elif WEIGHT_BLOCK_SIZE == 32
+    __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
+    (*scales).s0 = block_half(span);
+    (*scales).s1 = block_half(second);
+#if LEVEL_MINIMA
+    (*minima).s0 = block_half(span + 2);
+    (*minima).s1 = block_half(second + 2);
+#endif
+#elif defined(WEIGHT_Q2_K)
+    const uint4 both = words16(span);
+    *scales = convert_float16(as_uchar16(both & NIBBLES)) * block_half(span + 80);
+    *minima = convert_float16(as_uchar16((both >> 4) & NIBBLES)) * -block_half(span + 82);
+#elif defined(WEIGHT_Q3_K)
+    const uint first = word_at(span + 96), second = word_at(span + 100), bits = word_at(span + 104);
+    const uint4 low = (uint4)(first, second, first >> 4, second >> 4) & NIBBLES;
+    const uint4 high = ((uint4)(bits, bits >> 2, bits >> 4, bits >> 6) & 0x03030303u) << 4;
+    *scales = (convert_float16(as_uchar16(low | high)) - 32.0f) * block_half(span + 108);
+#elif defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
+    const uint a = word_at(span + 4), b = word_at(span + 8), c = word_at(span + 12);
+    const uint4 all = (uint4)(
+        a & 0x3f3f3f3fu, (c & NIBBLES) | (a >> 2 & 0x30303030u), b & 0x3f3f3f3fu,
+        (c >> 4 & NIBBLES) | (b >> 2 & 0x30303030u));
+    const float16 values = convert_float16(as_uchar16(all));
+    *scales = values * block_half(span);
+    *minima = (float16)(values.hi, values.hi) * -block_half(span + 2);
+#elif defined(WEIGHT_Q6_K)
+    *scales = convert_float16(as_char16(words16(span + 192))) * block_half(span + 208);
+#else
+    const uint8 low = ((uint8)(word_at(span + 4)) >> (uint8)(0, 4, 8, 12, 16, 20, 24, 28)) & 15u;
+    const uint bits = span[2] | span[3] << 8;
+    const uint8 high = ((uint8)(bits) >> (uint8)(0, 2, 4, 6, 8, 10, 12, 14)) & 3u;
+    const float8 values = (convert_float8(low | high << 4) - 32.0f) * block_half(span);
+    *scales = (float16)(values, values);
+#endif
+}
+
+// Lane i: of the group that elements 4 i to 4 i + 3 of the `c`th LEVELS belong to.
+LEVEL_INLINE float16 lanes_of_groups(const float16 groups, const uint c)
+{
+#if defined(WEIGHT_INT8)
+    return groups;
+#elif LEVEL_GROUP == 16
+    const float4 four = c == 0 ? groups.s0123 : c == 1 ? groups.s4567 : c == 2 ? groups.s89ab : groups.scdef;
+    return four.xxxxyyyyzzzzwwww;
+#else
+    const float2 two = c == 0 ? groups.s01 : c == 1 ? groups.s23 : c == 2 ? groups.s45 : groups.s67;
+    return two.xxxxxxxxyyyyyyyy;
+#endif
+}
+
+// ---- Activations
+
+// Rounds LEVELS elements, of which `count` are there, to levels of -127 to 127, four in a word. Lanes 4 i to 4 i + 3 of
+// `*scales`: the scale of the i'th 16; NaN where one of them is no finite number.
+LEVEL_INLINE uint16 round_levels(__global const float *x, const uint count, float16 *scales)
+{
+    uint4 levels[4];
+    float four[4];
+    #pragma unroll
+    for (uint i = 0; i < 4; ++i) {
+        const float16 part = i * 16 < count ? load_partial16(x + i * 16, count - i * 16) : (float16)(0.0f);
+        // Magnitudes are ordered as integers too, and NaN is the largest.
+        const uint16 bits = as_uint16(part) & 0x7fffffffu;
+        const uint8 a = max(bits.lo, bits.hi);
+        const uint4 b = max(a.lo, a.hi);
+        const uint2 c = max(b.lo, b.hi);
+        const float scale = level_scale(as_float(max(c.x, c.y)));
+        // The lowest bits of a sum with 1.5 * 2^23 are the nearest integer.
+        const uint16 rounded = as_uint16(fma(part, (float16)(level_inverse(scale)), (float16)(12582912.0f)));
+        levels[i] = as_uint4(convert_uchar16(rounded & 255u));
+        four[i] = scale;
+    }
+    *scales = (float16)((float4)(four[0]), (float4)(four[1]), (float4)(four[2]), (float4)(four[3]));
+    return (uint16)(levels[0], levels[1], levels[2], levels[3]);
+}
+
+// What weights need of the sums of activations' levels: minus the offset times them, or the scale times them.
+LEVEL_INLINE uint16 weigh_sums(const int16 sums, const float16 scales)
+{
+#if LEVEL_MINIMA
+    return as_uint16(convert_float16(sums) * scales);
+#else
+    return as_uint16(sums * -LEVEL_OFFSET);
+#endif
+}

@@ -1,0 +1,81 @@
+// matmul_levels_vector_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once. A work-item rounds the tokens
+// first: that takes as long as some rows.
+//
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The products
+// of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group. Arguments up to
+// `flags` as in matmul_common.cl.
+//
+// Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
+// Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `records` VECTOR_TOKENS * 3 * PADDED_INPUTS bytes:
+// levels, and for each four elements their scale and their weighed sum.
+// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
+#define RECORD_WORDS (PADDED_INPUTS / 4 * 3)
+
+inline void round_record(__global const float *x, const uint inputs, __local uint *record)
+{
+    __local uint *scale_words = record + PADDED_INPUTS / 4, *sums = scale_words + PADDED_INPUTS / 4;
+    for (uint k = 0; k < inputs; k += LEVELS) {
+        float16 scales;
+        const uint16 levels = round_levels(x + k, inputs - k, &scales);
+        vstore16(levels, 0, record + k / 4);
+        vstore16(as_uint16(scales), 0, scale_words + k / 4);
+        vstore16(weigh_sums(dot_i8((int16)(0), (uint16)(0x01010101u), levels), scales), 0, sums + k / 4);
+    }
+}
+
+// Adds the products of the `c`th LEVELS of a span.
+#define DOT_LEVELS(c)                                                                                                  \
+    do {                                                                                                               \
+        const uint16 levels = span_levels(span, c, inputs - k);                                                        \
+        const float16 lane_scales = lanes_of_groups(scales, c), lane_minima = lanes_of_groups(minima, c);              \
+        _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t)                                                     \
+        {                                                                                                              \
+            __local const uint *at = records + t * RECORD_WORDS + k / 4 + (c) * 16;                                    \
+            const uint16 sum_words = vload16(0, at + PADDED_INPUTS / 2);                                               \
+            const float16 x_scales = as_float16(vload16(0, at + PADDED_INPUTS / 4));                                   \
+            const int16 quads = dot_i8(LEVEL_MINIMA ? (int16)(0) : as_int16(sum_words), levels, vload16(0, at));       \
+            sums[t] = fma(convert_float16(quads), lane_scales * x_scales, sums[t]);                                    \
+            if (LEVEL_MINIMA)                                                                                          \
+                minimum_sums[t] = fma(lane_minima, as_float16(sum_words), minimum_sums[t]);                            \
+        }                                                                                                              \
+    } while (0)
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
+void MATMUL_NAME(matmul_levels_vector)(MATMUL_PARAMETERS, const uint item_columns, __local uint *records)
+{
+    const uint gated = (flags & EPILOGUE_GATED) != 0;
+    const uint columns = gated ? weight_rows / 2 : weight_rows;
+    const uint first = (uint)get_global_id(0) * item_columns;
+    const uint end = min(columns, first + item_columns);
+    for (uint t = 0; t < VECTOR_TOKENS; ++t)
+        round_record(x + x_offset + (ulong)min(t, tokens - 1) * x_stride, inputs, records + t * RECORD_WORDS);
+
+    for (uint column = first; column < end; column += 16) {
+        float products[VECTOR_TOKENS][32];
+        for (uint i = 0; i < (gated ? 32u : 16u); ++i) {
+            const uint lane = min(column + (i & 15u), columns - 1);
+            const uint row = i < 16 ? lane : columns + lane;
+            __global const weight_t *w = WEIGHT_ROW(row);
+            float16 sums[VECTOR_TOKENS], minimum_sums[VECTOR_TOKENS];
+            #pragma unroll
+            for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                sums[t] = minimum_sums[t] = (float16)(0.0f);
+            for (uint k = 0; k < inputs; k += LEVEL_SPAN) {
+                __global const uchar *span = SPAN_AT(w, k);
+                float16 scales, minima;
+                span_scales(span, inputs - k, &scales, &minima);
+                DOT_LEVELS(0);
+#if LEVEL_SPAN == 256
+                DOT_LEVELS(1);
+                DOT_LEVELS(2);
+                DOT_LEVELS(3);
+#endif
+            }
+            #pragma unroll
+            for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                products[t][i] = sum16(LEVEL_MINIMA ? sums[t] + minimum_sums[t] : sums[t]);
+        }
+        for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
+            FINISH16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
+    }
+}

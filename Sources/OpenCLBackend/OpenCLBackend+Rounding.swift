@@ -1,0 +1,58 @@
+internal import TensorCore
+
+/// How a product rounds its activations (docs/numerics.md).
+enum ActivationRounding: Hashable {
+    /// To BF16, two features in a word, for BF16 and FP32 weights.
+    case pairs(DotVariant)
+    /// To int8 with a scale for each 16, for int8 weights and those in blocks.
+    case levels(DotVariant)
+}
+
+/// DOT_VARIANT of Kernels/common/dot.cl.
+enum DotVariant: Int, Hashable, CaseIterable {
+    case assembly = 1
+    case integerExtension = 2
+}
+
+extension OpenCLBackend {
+    /// The fast way of products with a weight where `precision` allows one and the device has passed its self-test.
+    func rounding(of source: WeightSource, precision: MatmulPrecision) throws -> ActivationRounding? {
+        let elementCount = source.rows * source.columns
+        guard tuning.matmul.variant == .registers,
+            precision.allowsReducedActivations(for: source.format, elementCount: elementCount)
+        else { return nil }
+        let rounding: ActivationRounding
+        switch source.format {
+        case .float16: return nil
+        case .float32, .bfloat16:
+            guard has(.bfloat16DotAssembly) else { return nil }
+            rounding = .pairs(.assembly)
+        default:
+            guard has(.integerDotAssembly) else { return nil }
+            rounding = .levels(.assembly)
+        }
+        roundsActivations = true
+        try reserveRecords()
+        return rounding
+    }
+
+    /// Makes room for the rounded activations of the largest product that was announced.
+    func reserveRecords() throws {
+        guard roundsActivations, let limits else { return }
+        recordScratch = try grown(recordScratch, to: limits.tokenCount * recordByteCount(limits.matmulInputCount))
+    }
+
+    /// Bytes of one token's record in its larger form, BF16.
+    func recordByteCount(_ inputs: Int) -> Int { ceilDivide(inputs, 64) * 64 * 2 }
+
+    /// - Throws: `BackendError.limitExceeded` where more was asked for than `reserve` announced.
+    func records(tokens: Int, inputs: Int) throws -> BufferRegion {
+        let byteCount = tokens * recordByteCount(inputs)
+        guard let recordScratch, byteCount <= recordScratch.byteCount else {
+            throw BackendError.limitExceeded(
+                op: "matmul", limit: "bytes of rounded activations", maximum: recordScratch?.byteCount ?? 0,
+                found: byteCount)
+        }
+        return BufferRegion(buffer: recordScratch, elementOffset: 0)
+    }
+}
