@@ -52,6 +52,20 @@ LEVEL_INLINE uint word_at(__global const uchar *p) { return as_uint(vload4(0, p)
 LEVEL_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0, p)); }
 LEVEL_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
 
+// Two binary16 numbers as float: the one at `p` and the one at `q`.
+LEVEL_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
+{
+#if DOT_VARIANT == DOT_X86
+    // PoCL would take them apart bit by bit.
+    const uint4 words = (uint4)(as_ushort(vload2(0, p)) | (uint)as_ushort(vload2(0, q)) << 16, 0, 0, 0);
+    float4 values;
+    __asm__("vcvtph2ps %1, %0" : "=v"(values) : "v"(words));
+    return values.xy;
+#else
+    return (float2)(block_half(p), block_half(q));
+#endif
+}
+
 // Low halves of 16 bytes, then their high halves.
 LEVEL_INLINE uint8 nibbles(__global const uchar *p)
 {
@@ -170,36 +184,36 @@ LEVEL_INLINE void span_scales(
     *scales = (float16)(1.0f);
 #elif WEIGHT_BLOCK_SIZE == 32
     __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
-    (*scales).s0 = block_half(span);
-    (*scales).s1 = block_half(second);
+    *scales = (float16)((float8)(two_halves(span, second), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
 #if LEVEL_MINIMA
-    (*minima).s0 = block_half(span + 2);
-    (*minima).s1 = block_half(second + 2);
+    *minima = (float16)((float8)(two_halves(span + 2, second + 2), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
 #endif
 #elif defined(WEIGHT_Q2_K)
     const uint4 both = words16(span);
-    *scales = convert_float16(as_uchar16(both & NIBBLES)) * block_half(span + 80);
-    *minima = convert_float16(as_uchar16((both >> 4) & NIBBLES)) * -block_half(span + 82);
+    const float2 factors = two_halves(span + 80, span + 82);
+    *scales = convert_float16(as_uchar16(both & NIBBLES)) * factors.x;
+    *minima = convert_float16(as_uchar16((both >> 4) & NIBBLES)) * -factors.y;
 #elif defined(WEIGHT_Q3_K)
     const uint first = word_at(span + 96), second = word_at(span + 100), bits = word_at(span + 104);
     const uint4 low = (uint4)(first, second, first >> 4, second >> 4) & NIBBLES;
     const uint4 high = ((uint4)(bits, bits >> 2, bits >> 4, bits >> 6) & 0x03030303u) << 4;
-    *scales = (convert_float16(as_uchar16(low | high)) - 32.0f) * block_half(span + 108);
+    *scales = (convert_float16(as_uchar16(low | high)) - 32.0f) * two_halves(span + 108, span + 108).x;
 #elif defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
     const uint a = word_at(span + 4), b = word_at(span + 8), c = word_at(span + 12);
     const uint4 all = (uint4)(
         a & 0x3f3f3f3fu, (c & NIBBLES) | (a >> 2 & 0x30303030u), b & 0x3f3f3f3fu,
         (c >> 4 & NIBBLES) | (b >> 2 & 0x30303030u));
     const float16 values = convert_float16(as_uchar16(all));
-    *scales = values * block_half(span);
-    *minima = (float16)(values.hi, values.hi) * -block_half(span + 2);
+    const float2 factors = two_halves(span, span + 2);
+    *scales = values * factors.x;
+    *minima = (float16)(values.hi, values.hi) * -factors.y;
 #elif defined(WEIGHT_Q6_K)
-    *scales = convert_float16(as_char16(words16(span + 192))) * block_half(span + 208);
+    *scales = convert_float16(as_char16(words16(span + 192))) * two_halves(span + 208, span + 208).x;
 #else
     const uint8 low = ((uint8)(word_at(span + 4)) >> (uint8)(0, 4, 8, 12, 16, 20, 24, 28)) & 15u;
     const uint bits = span[2] | span[3] << 8;
     const uint8 high = ((uint8)(bits) >> (uint8)(0, 2, 4, 6, 8, 10, 12, 14)) & 3u;
-    const float8 values = (convert_float8(low | high << 4) - 32.0f) * block_half(span);
+    const float8 values = (convert_float8(low | high << 4) - 32.0f) * two_halves(span, span).x;
     *scales = (float16)(values, values);
 #endif
 }

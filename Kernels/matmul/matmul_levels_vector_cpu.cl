@@ -26,7 +26,7 @@ inline void round_record(__global const float *x, const uint inputs, __local uin
 // Adds the products of the `c`th LEVELS of a span.
 #define DOT_LEVELS(c)                                                                                                  \
     do {                                                                                                               \
-        const uint16 levels = span_levels(span, c, inputs - k);                                                        \
+        const uint16 levels = span_levels(span, c, rest);                                                              \
         const float16 lane_scales = lanes_of_groups(scales, c), lane_minima = lanes_of_groups(minima, c);              \
         _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t)                                                     \
         {                                                                                                              \
@@ -40,6 +40,20 @@ inline void round_record(__global const float *x, const uint inputs, __local uin
         }                                                                                                              \
     } while (0)
 
+// Adds the products of a span of which `count` elements are there.
+#if LEVEL_SPAN == 256
+#define DOT_ALL_LEVELS DOT_LEVELS(0); DOT_LEVELS(1); DOT_LEVELS(2); DOT_LEVELS(3)
+#else
+#define DOT_ALL_LEVELS DOT_LEVELS(0)
+#endif
+#define DOT_SPAN(count)                                                                                                \
+    do {                                                                                                               \
+        const uint rest = (count);                                                                                     \
+        float16 scales, minima;                                                                                        \
+        span_scales(span, rest, &scales, &minima);                                                                     \
+        DOT_ALL_LEVELS;                                                                                                \
+    } while (0)
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void MATMUL_NAME(matmul_levels_vector)(MATMUL_PARAMETERS, const uint item_columns, __local uint *records)
 {
@@ -51,31 +65,29 @@ void MATMUL_NAME(matmul_levels_vector)(MATMUL_PARAMETERS, const uint item_column
         round_record(x + x_offset + (ulong)min(t, tokens - 1) * x_stride, inputs, records + t * RECORD_WORDS);
 
     for (uint column = first; column < end; column += 16) {
-        float products[VECTOR_TOKENS][32];
-        for (uint i = 0; i < (gated ? 32u : 16u); ++i) {
-            const uint lane = min(column + (i & 15u), columns - 1);
-            const uint row = i < 16 ? lane : columns + lane;
-            __global const weight_t *w = WEIGHT_ROW(row);
-            float16 sums[VECTOR_TOKENS], minimum_sums[VECTOR_TOKENS];
-            #pragma unroll
-            for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                sums[t] = minimum_sums[t] = (float16)(0.0f);
-            for (uint k = 0; k < inputs; k += LEVEL_SPAN) {
-                __global const uchar *span = SPAN_AT(w, k);
-                float16 scales, minima;
-                span_scales(span, inputs - k, &scales, &minima);
-                DOT_LEVELS(0);
-#if LEVEL_SPAN == 256
-                DOT_LEVELS(1);
-                DOT_LEVELS(2);
-                DOT_LEVELS(3);
-#endif
+        float16 products[2][VECTOR_TOKENS];
+        for (uint part = 0; part <= gated; ++part) {
+            float16 lanes[VECTOR_TOKENS][16];
+            for (uint i = 0; i < 16; ++i) {
+                const uint row = part * columns + min(column + i, columns - 1);
+                __global const uchar *span = (__global const uchar *)(WEIGHT_ROW(row));
+                float16 sums[VECTOR_TOKENS], minimum_sums[VECTOR_TOKENS];
+                #pragma unroll
+                for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                    sums[t] = minimum_sums[t] = (float16)(0.0f);
+                uint k = 0;
+                for (; k + LEVEL_SPAN <= inputs; k += LEVEL_SPAN, span += LEVEL_SPAN_BYTES)
+                    DOT_SPAN(LEVEL_SPAN);
+                if (LEVEL_SPAN == LEVELS && k < inputs)
+                    DOT_SPAN(inputs - k);
+                #pragma unroll
+                for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                    lanes[t][i] = LEVEL_MINIMA ? sums[t] + minimum_sums[t] : sums[t];
             }
-            #pragma unroll
             for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                products[t][i] = sum16(LEVEL_MINIMA ? sums[t] + minimum_sums[t] : sums[t]);
+                products[part][t] = sum_each16(lanes[t]);
         }
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
-            FINISH16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
+            FINISH16(products[0][t], gated ? products[1][t] : (float16)(0.0f), t, column);
     }
 }
