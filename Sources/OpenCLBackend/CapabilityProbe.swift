@@ -25,7 +25,7 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
     /// PoCL compiles for the processor it runs on, by a compiler that takes assembly; one that does not know an instruction
     /// ends the process.
     private func runsOnThisProcessor(_ device: OpenCLDevice) -> Bool {
-        device.kind == .cpu && device.platformName == "Portable Computing Language"
+        device.kind == .cpu && device.platformName == "Portable Computing Language" && device.version.contains("x86_64")
     }
 }
 

@@ -24,6 +24,8 @@ public struct MatmulTuning: Sendable, Hashable {
     /// `registers`: tokens from which rounding activations to BF16 gains time, and the most that stream levels.
     public var minPairsTokens = 16
     public var maxLevelsVectorTokens = 4
+    /// `registers`: rounds activations in plain OpenCL C, which is slow but checks these kernels on any device.
+    public var usesPortableDots = false
     /// `groups`: output columns of a group, and work-items (a power of two) that share a column.
     public var rowsColumns = 4
     public var rowsLanes = 32

@@ -10,8 +10,9 @@ enum ActivationRounding: Hashable {
 
 /// DOT_VARIANT of Kernels/common/dot.cl.
 enum DotVariant: Int, Hashable, CaseIterable {
+    /// Slow; only for checks.
+    case portable = 0
     case assembly = 1
-    case integerExtension = 2
 }
 
 extension OpenCLBackend {
@@ -25,15 +26,20 @@ extension OpenCLBackend {
         switch source.format {
         case .float16: return nil
         case .float32, .bfloat16:
-            guard has(.bfloat16DotAssembly) else { return nil }
-            rounding = .pairs(.assembly)
+            guard let variant = dotVariant(.bfloat16DotAssembly) else { return nil }
+            rounding = .pairs(variant)
         default:
-            guard has(.integerDotAssembly) else { return nil }
-            rounding = .levels(.assembly)
+            guard let variant = dotVariant(.integerDotAssembly) else { return nil }
+            rounding = .levels(variant)
         }
         roundsActivations = true
         try reserveRecords()
         return rounding
+    }
+
+    private func dotVariant(_ instruction: Capability) -> DotVariant? {
+        if tuning.matmul.usesPortableDots { return .portable }
+        return has(instruction) ? .assembly : nil
     }
 
     /// Makes room for the rounded activations of the largest product that was announced.

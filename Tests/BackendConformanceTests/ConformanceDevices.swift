@@ -9,13 +9,24 @@ import TestSupport
 /// `INFER_CONFORMANCE_DEVICES` keeps those whose name contains one of its comma-separated words.
 enum ConformanceDevices {
     static let all: [ConformanceDevice] = {
-        let wanted = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_DEVICES"]?.split(separator: ",") ?? []
-        let devices = (reference + cpu + openCL).filter { device in
-            wanted.isEmpty || wanted.contains { device.name.contains($0) }
-        }
+        let devices = wanted(reference + cpu + openCL)
         print("conformance runs on: \(devices.map(\.name).joined(separator: "; "))")
         return devices
     }()
+
+    /// OpenCL devices with the kernels for CPUs that round activations, in plain OpenCL C: a device that lacks the
+    /// instructions, and a checker, run them too.
+    static let portableRounding: [ConformanceDevice] = wanted(
+        openCLDevices().map { device in
+            var tuning = Tuning.forDevice(device, as: .cpu)
+            tuning.matmul.usesPortableDots = true
+            return openCL(device, " rounding in plain C", tuning)
+        })
+
+    private static func wanted(_ devices: [ConformanceDevice]) -> [ConformanceDevice] {
+        let wanted = ProcessInfo.processInfo.environment["INFER_CONFORMANCE_DEVICES"]?.split(separator: ",") ?? []
+        return devices.filter { device in wanted.isEmpty || wanted.contains { device.name.contains($0) } }
+    }
 
     /// The references as a backend: what fails on it is a mistake of the cases.
     private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
@@ -33,25 +44,29 @@ enum ConformanceDevices {
 
     /// Every OpenCL device with its own tuning; a CPU device also runs the kernels that GPUs get.
     private static var openCL: [ConformanceDevice] {
-        let devices: [OpenCLDevice]
+        let devices = openCLDevices()
+        if devices.isEmpty { print("the OpenCL cases do not run: no OpenCL device is present") }
+        return devices.flatMap { device in
+            let own = openCL(device, "", nil)
+            // Registers instead of groups on a GPU is slow, so only a checker's small run takes them there.
+            guard device.kind == .cpu || ConformanceSizes.isSmall else { return [own] }
+            let (kind, family) = device.kind == .cpu ? ("GPU", Tuning.Family.other) : ("CPU", .cpu)
+            return [own, openCL(device, " \(kind) variants", Tuning.forDevice(device, as: family))]
+        }
+    }
+
+    private static func openCLDevices() -> [OpenCLDevice] {
         do {
-            devices = try OpenCLDevice.all().filter(\.isUsable)
+            return try OpenCLDevice.all().filter(\.isUsable)
         } catch {
             print("the OpenCL cases do not run: \(error)")
             return []
         }
-        if devices.isEmpty { print("the OpenCL cases do not run: no OpenCL device is present") }
-        return devices.flatMap { device in
-            let name = "opencl \(device.name) (\(device.platformName))"
-            let own = ConformanceDevice(name) { try OpenCLBackend(device: device, options: options(for: nil)) }
-            // Registers instead of groups on a GPU is slow, so only a checker's small run takes them there.
-            guard device.kind == .cpu || ConformanceSizes.isSmall else { return [own] }
-            let (kind, family) = device.kind == .cpu ? ("GPU", Tuning.Family.other) : ("CPU", .cpu)
-            let tuning = Tuning.forDevice(device, as: family)
-            let other = ConformanceDevice("\(name) \(kind) variants") {
-                try OpenCLBackend(device: device, options: options(for: tuning))
-            }
-            return [own, other]
+    }
+
+    private static func openCL(_ device: OpenCLDevice, _ suffix: String, _ tuning: Tuning?) -> ConformanceDevice {
+        ConformanceDevice("opencl \(device.name) (\(device.platformName))\(suffix)") {
+            try OpenCLBackend(device: device, options: options(for: tuning))
         }
     }
 

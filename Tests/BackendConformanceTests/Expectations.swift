@@ -4,10 +4,10 @@ import Testing
 
 /// Runs one case on each device. A failure names the device and the case, and the other devices still run.
 func onEveryDevice(
-    _ name: String, sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: (any Backend, Expectations) throws -> Void
+    _ name: String, of devices: [ConformanceDevice] = ConformanceDevices.all,
+    sourceLocation: SourceLocation = #_sourceLocation, _ body: (any Backend, Expectations) throws -> Void
 ) {
-    for device in ConformanceDevices.all {
+    for device in devices {
         let expectations = Expectations(place: "\(device.name), \(name)", sourceLocation: sourceLocation)
         do {
             try device.use { try body($0, expectations) }

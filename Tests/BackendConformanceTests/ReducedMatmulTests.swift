@@ -5,6 +5,8 @@ import Testing
 /// Products whose activations a backend may round. On a backend that rounds nothing they are exact.
 @Suite("matmul with rounded activations")
 struct ReducedMatmulTests {
+    private static let devices = ConformanceDevices.all + ConformanceDevices.portableRounding
+
     /// Integers that fill 8 bits in every group of 16 are the same when rounded to BF16 or to 8-bit integers with a
     /// scale, so that the result must be as exact as with FP32 activations.
     @Test("activations that rounding keeps", arguments: ReducedMatmulTests.cases.selected)
@@ -35,7 +37,7 @@ struct ReducedMatmulTests {
         var x = random.floats(tokens * columns)
         for k in 0..<columns { x[k] = 0 }
         x[columns + 3] = .infinity
-        onEveryDevice(name) { backend, expectations in
+        onEveryDevice(name, of: Self.devices) { backend, expectations in
             let prepared = try backend.prepare(weight.source, precision: .medium)
             let input = try GuardedTensor(on: backend, x, [tokens, columns])
             let output = try GuardedTensor(on: backend, .float32, [tokens, 40])
@@ -53,7 +55,7 @@ struct ReducedMatmulTests {
         let expected = Reference.matmul(
             Matrix(rows: one.tokens, columns: one.columns, floats: x), weight.values,
             epilogue: .init(bias: nil, activation: one.activation, isGated: one.isGated, residual: nil))
-        onEveryDevice(one.name) { backend, expectations in
+        onEveryDevice(one.name, of: Self.devices) { backend, expectations in
             let prepared = try backend.prepare(weight.source, precision: .medium)
             let input = try GuardedTensor(on: backend, x, [one.tokens, one.columns], gap: one.gap, shift: one.shift)
             let output = try GuardedTensor(
