@@ -1,8 +1,8 @@
-// Sums of products of narrow numbers, lane by lane into 32-bit sums. DOT_VARIANT says how they are made; a program is built
-// with an instruction only after its self-test (Kernels/probe) passed.
+// Sums of products of narrow numbers, lane by lane into 32-bit sums. DOT_VARIANT says how they are made; a program
+// is built with an instruction only after its self-test (Kernels/probe) passed.
 //
 //   dot_i8(sums, a, b)    sums + Σ of four products of a lane's unsigned bytes `a` and signed bytes `b`
-//   dot_bf16(sums, a, b)  sums + Σ of two products of a lane's BF16 numbers; by instruction, subnormal ones count as zero
+//   dot_bf16(sums, a, b)  sums + Σ of two products of a lane's BF16 numbers; subnormal ones may count as zero
 #define DOT_PORTABLE 0 // plain OpenCL C: slower than products in FP32, there to check the kernels on any device
 #define DOT_X86 1      // AVX512_VNNI and AVX512_BF16 as inline assembly, which PoCL's compiler takes
 

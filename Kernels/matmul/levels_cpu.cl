@@ -1,7 +1,7 @@
 // Weights in blocks as unsigned 8-bit levels, four in a word, and the scales that belong to them:
 //     w = scale * (level - LEVEL_OFFSET)   or   w = scale * level + minimum
-// with a scale (and minimum) for each LEVEL_GROUP elements, and activations as x = scale * level with a scale for each
-// 16. Layouts: ggml-quants.c of ggml.
+// with a scale (and minimum) for each LEVEL_GROUP elements, and activations as x = scale * level with a scale for
+// each 16. Layouts: ggml-quants.c of ggml.
 //
 // A span is what is unpacked together: LEVEL_SPAN elements, a block of 256 or LEVELS elements of blocks of 32. `rest`
 // counts the elements from the span's first to the row's end.
@@ -234,8 +234,8 @@ LEVEL_INLINE float16 lanes_of_groups(const float16 groups, const uint c)
 
 // ---- Activations
 
-// Rounds LEVELS elements, of which `count` are there, to levels of -127 to 127, four in a word. Lanes 4 i to 4 i + 3 of
-// `*scales`: the scale of the i'th 16; NaN where one of them is no finite number.
+// Rounds LEVELS elements, of which `count` are there, to levels of -127 to 127, four in a word. Lanes 4 i to 4 i + 3
+// of `*scales`: the scale of the i'th 16; NaN where one of them is no finite number.
 LEVEL_INLINE uint16 round_levels(__global const float *x, const uint count, float16 *scales)
 {
     uint4 levels[4];

@@ -1,6 +1,6 @@
-// round_levels_<format>: activations for matmul_levels_panel. Record t of `records`: PADDED_INPUTS / 4 words of levels,
-// then for each 16 elements their scale, then for each 16 their weighed sum (where a minimum stands for 32 elements: the
-// sum of these 32). Geometry: global [T], local [1].
+// round_levels_<format>: activations for matmul_levels_panel. Record t of `records`: PADDED_INPUTS / 4 words of
+// levels, then for each 16 elements their scale, then for each 16 their weighed sum (where a minimum stands for 32
+// elements: the sum of these 32). Geometry: global [T], local [1].
 #define RECORD_WORDS (PADDED_INPUTS / 4 + PADDED_INPUTS / 8)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
@@ -32,18 +32,18 @@ void MATMUL_NAME(round_levels)(
 
 // matmul_levels_panel_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by PANEL_INPUTS features as
 // levels into local memory, which stays in its core's second-level cache, and runs its tokens over it, 4 tokens x 32
-// rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: levels [k / 4][32] words, scales
-// [k / LEVEL_GROUP][32] and as many minima. `x` holds the records of round_levels.
+// rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: levels [k / 4][32] words,
+// scales [k / LEVEL_GROUP][32] and as many minima. `x` holds the records of round_levels.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The products
-// of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group. Arguments up to
-// `flags` as in matmul_common.cl.
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The
+// products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
+// Arguments up to `flags` as in matmul_common.cl.
 //
-// Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens
-// j * item_tokens ..< (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels),
-// ceil(T / item_tokens)], local [1, 1].
-// Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 3 / 2 bytes; `partial` item_tokens * PANEL_COLUMNS * 4 bytes where
-// K > PANEL_INPUTS, else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 256).
+// Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
+// (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1].
+// Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 3 / 2 bytes; `partial` item_tokens * PANEL_COLUMNS * 4 bytes
+// where K > PANEL_INPUTS, else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of
+// 256).
 #define PANEL_SCALES (PANEL_INPUTS / 4 * 32)
 #define PANEL_MINIMA (PANEL_SCALES + PANEL_INPUTS / LEVEL_GROUP * 32)
 #define SUBPANEL_WORDS (PANEL_SCALES + PANEL_INPUTS / 8 * 32)

@@ -1,14 +1,14 @@
 // matmul_levels_vector_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once. A work-item rounds the tokens
 // first: that takes as long as some rows.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The products
-// of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group. Arguments up to
-// `flags` as in matmul_common.cl.
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The
+// products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
+// Arguments up to `flags` as in matmul_common.cl.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
-// Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `records` VECTOR_TOKENS * 3 * PADDED_INPUTS bytes:
-// levels, and for each four elements their scale and their weighed sum.
-// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
+// Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `records` VECTOR_TOKENS * 3 * PADDED_INPUTS
+// bytes: levels, and for each four elements their scale and their weighed sum. Build macros: VECTOR_TOKENS (tokens
+// above `tokens` repeat the last one).
 #define RECORD_WORDS (PADDED_INPUTS / 4 * 3)
 
 inline void round_record(__global const float *x, const uint inputs, __local uint *record)

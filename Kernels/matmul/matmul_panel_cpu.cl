@@ -1,17 +1,17 @@
-// matmul_panel_<format>, matmul_pairs_panel_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by PANEL_INPUTS features as FP32
-// [32-row sub-panel][k][32] into local memory, which stays in its core's second-level cache, and runs its tokens over
-// it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate rows and their 16 value rows.
-// With PANEL_PAIRS weights and activations are BF16, two features in a word (dot.cl); `x` then holds the records of
-// round_pairs, whose stride `x_stride` counts words.
+// matmul_panel_<format>, matmul_pairs_panel_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
+// PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-level
+// cache, and runs its tokens over it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate
+// rows and their 16 value rows. With PANEL_PAIRS weights and activations are BF16, two features in a word (dot.cl);
+// `x` then holds the records of round_pairs, whose stride `x_stride` counts words.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
-// Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens
-// j * item_tokens ..< (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels),
-// ceil(T / item_tokens)], local [1, 1].
-// Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 4 bytes (pairs: 2); `partial` item_tokens * PANEL_COLUMNS * 4 bytes where
-// K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output), else 4 bytes.
-// Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_PAIRS (0 or 1).
+// Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
+// (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1].
+// Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 4 bytes (pairs: 2); `partial` item_tokens * PANEL_COLUMNS * 4
+// bytes where K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output),
+// else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_PAIRS (0 or
+// 1).
 #if PANEL_PAIRS
 #define PANEL_NAME(op) MATMUL_NAME(op##_pairs_panel)
 // Features in a word of the panel.
@@ -102,6 +102,7 @@ void PANEL_NAME(matmul)(
         (columns + subpanel_columns - 1) / subpanel_columns, ((uint)get_global_id(0) + 1) * item_subpanels);
     const uint token_begin = (uint)get_global_id(1) * item_tokens;
     const uint token_end = min(tokens, token_begin + item_tokens);
+    __global const word_t *words = (__global const word_t *)x + x_offset;
 
     for (uint base = (uint)get_global_id(0) * item_subpanels; base < subpanel_end; base += PANEL_COLUMNS / 32) {
         const uint subpanels = min(subpanel_end - base, (uint)PANEL_COLUMNS / 32);
@@ -121,7 +122,7 @@ void PANEL_NAME(matmul)(
                 __global const word_t *a[8];
                 #pragma unroll
                 for (uint t = 0; t < 8; ++t)
-                    a[t] = (__global const word_t *)x + x_offset + (ulong)min(t0 + t, tokens - 1) * x_stride + k0 / WORD_INPUTS;
+                    a[t] = words + (ulong)min(t0 + t, tokens - 1) * x_stride + k0 / WORD_INPUTS;
                 for (uint s = 0; s < subpanels; ++s) {
                     __local const word_t *b = panel + s * SUBPANEL_WORDS;
                     __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 8) * 32;

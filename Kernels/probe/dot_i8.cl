@@ -1,5 +1,5 @@
-// out[i] = sums[i] + Σ_b a[i].byte(b) · b[i].byte(b) over four unsigned and four signed bytes packed in a word, by dot_i8 of
-// common/dot.cl in the variant DOT_VARIANT. sums, a, b, out: [64] int. Geometry: global [4], local [1].
+// out[i] = sums[i] + Σ_b a[i].byte(b) · b[i].byte(b) over four unsigned and four signed bytes packed in a word, by
+// dot_i8 of common/dot.cl in the variant DOT_VARIANT. sums, a, b, out: [64] int. Geometry: global [4], local [1].
 __kernel void probe_dot_i8(
     __global const int *sums, const ulong sums_offset, __global const int *a, const ulong a_offset,
     __global const int *b, const ulong b_offset, __global int *out, const ulong out_offset)

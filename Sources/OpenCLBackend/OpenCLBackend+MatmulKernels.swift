@@ -30,6 +30,8 @@ enum MatmulKernels {
     static let cpuSources = [
         "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/rows_cpu.cl",
     ]
+    private static let vectorSources = cpuSources + ["matmul/matmul_vector_cpu.cl"]
+    private static let panelSources = cpuSources + ["matmul/matmul_panel_cpu.cl"]
     private static let levelsSources = cpuSources + ["common/dot.cl", "matmul/levels_cpu.cl"]
     static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
@@ -51,7 +53,7 @@ enum MatmulKernels {
     }
 
     private static let vectorKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_vector", sources: cpuSources + ["matmul/matmul_vector_cpu.cl"]) { tuning in
+        let program = ProgramDescriptor("matmul_vector", sources: vectorSources) { tuning in
             [
                 (format.kernelMacro, 1), ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
@@ -74,7 +76,7 @@ enum MatmulKernels {
     private static let roundArguments: [ArgumentKind] = [.tensor, .uint32, .tensor, .uint32]
 
     private static let panelKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_panel", sources: cpuSources + ["matmul/matmul_panel_cpu.cl"]) { tuning in
+        let program = ProgramDescriptor("matmul_panel", sources: panelSources) { tuning in
             [(format.kernelMacro, 1), ("PANEL_PAIRS", 0)] + panelMacros(tuning.matmul.panel)
         }
         return KernelDescriptor(program, "matmul_panel_\(format.kernelSuffix)", panelArguments)
@@ -112,8 +114,7 @@ enum MatmulKernels {
     }()
 
     private static func pairs(_ format: WeightFormat, _ variant: DotVariant) -> Rounded {
-        let sources = cpuSources + ["common/dot.cl", "matmul/matmul_panel_cpu.cl"]
-        let program = ProgramDescriptor("matmul_pairs_panel", sources: sources) { tuning in
+        let program = ProgramDescriptor("matmul_pairs_panel", sources: ["common/dot.cl"] + panelSources) { tuning in
             [(format.kernelMacro, 1), ("PANEL_PAIRS", 1), ("DOT_VARIANT", variant.rawValue)]
                 + panelMacros(tuning.matmul.pairsPanel)
         }
