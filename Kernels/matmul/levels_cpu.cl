@@ -66,20 +66,6 @@ LEVEL_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 #endif
 }
 
-// Low halves of 16 bytes, then their high halves.
-LEVEL_INLINE uint8 nibbles(__global const uchar *p)
-{
-    const uint4 bytes = words16(p);
-    return (uint8)(bytes & NIBBLES, (bytes >> 4) & NIBBLES);
-}
-
-// 32 bits as bytes of 0 or 16: a product puts four bits into the four bytes of a word.
-LEVEL_INLINE uint8 fifth_bits(__global const uchar *p)
-{
-    const uint8 quads = (uint8)(word_at(p)) >> (uint8)(0, 4, 8, 12, 16, 20, 24, 28) & 15u;
-    return ((quads * 0x00204081u) & 0x01010101u) << 4;
-}
-
 // Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
 LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)
 {
@@ -89,11 +75,11 @@ LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const 
 
 // What the levels of IQ4_NL and IQ4_XS stand for, with 128 added.
 #if DOT_VARIANT == DOT_X86
-LEVEL_INLINE uint8 from_table(const uint8 levels)
+LEVEL_INLINE uint16 from_table(const uint16 levels)
 {
-    const uint4 half_table = (uint4)(0x3f2d1801u, 0x766a5d4fu, 0xa6998d81u, 0xf1d9c5b5u);
-    const uint8 table = (uint8)(half_table, half_table);
-    uint8 values;
+    const uint4 quarter = (uint4)(0x3f2d1801u, 0x766a5d4fu, 0xa6998d81u, 0xf1d9c5b5u);
+    const uint16 table = (uint16)(quarter, quarter, quarter, quarter);
+    uint16 values;
     __asm__("vpshufb %1, %2, %0" : "=v"(values) : "v"(levels), "v"(table));
     return values;
 }
@@ -101,21 +87,46 @@ LEVEL_INLINE uint8 from_table(const uint8 levels)
 // All bytes of 0 or 255, as bit `bit` of a byte is.
 #define TABLE_MASK(bit) ((levels >> bit & 0x01010101u) * 255u)
 #define TABLE_CHOICE(mask, a, b) ((a) ^ ((mask) & ((a) ^ (b))))
-#define TABLE_PAIR(a, b) TABLE_CHOICE(bit0, (uint8)(a * 0x01010101u), (uint8)(b * 0x01010101u))
-LEVEL_INLINE uint8 from_table(const uint8 levels)
+#define TABLE_PAIR(a, b) TABLE_CHOICE(bit0, (uint16)(a * 0x01010101u), (uint16)(b * 0x01010101u))
+LEVEL_INLINE uint16 from_table(const uint16 levels)
 {
-    const uint8 bit0 = TABLE_MASK(0), bit1 = TABLE_MASK(1), bit2 = TABLE_MASK(2), bit3 = TABLE_MASK(3);
-    const uint8 low = TABLE_CHOICE(
+    const uint16 bit0 = TABLE_MASK(0), bit1 = TABLE_MASK(1), bit2 = TABLE_MASK(2), bit3 = TABLE_MASK(3);
+    const uint16 low = TABLE_CHOICE(
         bit2, TABLE_CHOICE(bit1, TABLE_PAIR(1u, 24u), TABLE_PAIR(45u, 63u)),
         TABLE_CHOICE(bit1, TABLE_PAIR(79u, 93u), TABLE_PAIR(106u, 118u)));
-    const uint8 high = TABLE_CHOICE(
+    const uint16 high = TABLE_CHOICE(
         bit2, TABLE_CHOICE(bit1, TABLE_PAIR(129u, 141u), TABLE_PAIR(153u, 166u)),
         TABLE_CHOICE(bit1, TABLE_PAIR(181u, 197u), TABLE_PAIR(217u, 241u)));
     return TABLE_CHOICE(bit3, low, high);
 }
 #endif
 
-// ---- Levels: the `c`th LEVELS elements of a span. Those past `rest` are anything: activations are zero there.
+// Formats whose 32 elements are the low halves of 16 bytes, then the high ones: the low halves of two blocks are
+// unpacked together, so that the second and third 16 of LEVELS change places.
+#if (WEIGHT_BLOCK_SIZE == 32 && !defined(WEIGHT_Q8_0)) || defined(WEIGHT_IQ4_XS)
+#define LEVELS_CROSSED 1
+#define CROSS_LEVELS(words) (words).s012389ab4567cdef
+#else
+#define LEVELS_CROSSED 0
+#define CROSS_LEVELS(words) (words)
+#endif
+
+LEVEL_INLINE uint16 crossed_nibbles(const uint4 first, const uint4 second)
+{
+    const uint8 bytes = (uint8)(first, second);
+    return (uint16)(bytes & NIBBLES, (bytes >> 4) & NIBBLES);
+}
+
+// The fifth bits of two blocks as bytes of 0 or 16: a product puts four bits into the four bytes of a word.
+LEVEL_INLINE uint16 crossed_fifth_bits(const uint first, const uint second)
+{
+    const uint16 bits = (uint16)((uint4)(first), (uint4)(second), (uint4)(first), (uint4)(second));
+    const uint16 quads = (bits >> (uint16)(0, 4, 8, 12, 0, 4, 8, 12, 16, 20, 24, 28, 16, 20, 24, 28)) & 15u;
+    return ((quads * 0x00204081u) & 0x01010101u) << 4;
+}
+
+// ---- Levels: the `c`th LEVELS elements of a span, crossed where LEVELS_CROSSED. Those past `rest` are anything:
+// activations are zero there.
 
 #if defined(WEIGHT_INT8)
 LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
@@ -128,28 +139,26 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const 
     return (uint16)(as_uint4(vload16(0, bytes)), as_uint4(vload16(1, bytes)), as_uint4(vload16(2, bytes)),
                     as_uint4(vload16(3, bytes))) ^ TOP_BITS;
 }
-#elif WEIGHT_BLOCK_SIZE == 32
-LEVEL_INLINE uint8 block_levels(__global const uchar *block)
-{
-#if defined(WEIGHT_Q8_0)
-    return words32(block + 2) ^ TOP_BITS;
-#elif defined(WEIGHT_Q4_0)
-    return nibbles(block + 2);
-#elif defined(WEIGHT_Q4_1)
-    return nibbles(block + 4);
-#elif defined(WEIGHT_Q5_0)
-    return nibbles(block + 6) | fifth_bits(block + 2);
-#elif defined(WEIGHT_Q5_1)
-    return nibbles(block + 8) | fifth_bits(block + 4);
-#else
-    return from_table(nibbles(block + 2));
-#endif
-}
-
+#elif defined(WEIGHT_Q8_0)
 LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
 {
-    const uint8 low = block_levels(span);
-    return (uint16)(low, rest < LEVELS ? (uint8)(0) : block_levels(span + WEIGHT_BLOCK_BYTES));
+    const uint8 second = rest < LEVELS ? (uint8)(0) : words32(span + WEIGHT_BLOCK_BYTES + 2);
+    return (uint16)(words32(span + 2), second) ^ TOP_BITS;
+}
+#elif WEIGHT_BLOCK_SIZE == 32
+LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+{
+    __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
+    const uint16 levels = crossed_nibbles(
+        words16(span + WEIGHT_BLOCK_BYTES - 16), words16(second + WEIGHT_BLOCK_BYTES - 16));
+#if defined(WEIGHT_Q5_0) || defined(WEIGHT_Q5_1)
+    return levels
+        | crossed_fifth_bits(word_at(span + WEIGHT_BLOCK_BYTES - 20), word_at(second + WEIGHT_BLOCK_BYTES - 20));
+#elif defined(WEIGHT_IQ4_NL)
+    return from_table(levels);
+#else
+    return levels;
+#endif
 }
 #else
 LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const uint rest)
@@ -168,8 +177,7 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const
     return (((uint16)(words32(low), words32(low + 32)) >> (c % 2 * 4)) & NIBBLES)
         | two_shifts(block + 128 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u) << 4;
 #else
-    __global const uchar *group = block + 8 + c * 32;
-    return (uint16)(from_table(nibbles(group)), from_table(nibbles(group + 16)));
+    return from_table(crossed_nibbles(words16(block + 8 + c * 32), words16(block + 24 + c * 32)));
 #endif
 }
 #endif
@@ -218,7 +226,7 @@ LEVEL_INLINE void span_scales(
 #endif
 }
 
-// Lane i: of the group that elements 4 i to 4 i + 3 of the `c`th LEVELS belong to.
+// Lane i: of the group that word i of the `c`th LEVELS belongs to.
 LEVEL_INLINE float16 lanes_of_groups(const float16 groups, const uint c)
 {
 #if defined(WEIGHT_INT8)
@@ -228,7 +236,7 @@ LEVEL_INLINE float16 lanes_of_groups(const float16 groups, const uint c)
     return four.xxxxyyyyzzzzwwww;
 #else
     const float2 two = c == 0 ? groups.s01 : c == 1 ? groups.s23 : c == 2 ? groups.s45 : groups.s67;
-    return two.xxxxxxxxyyyyyyyy;
+    return LEVELS_CROSSED ? two.xxxxyyyyxxxxyyyy : two.xxxxxxxxyyyyyyyy;
 #endif
 }
 

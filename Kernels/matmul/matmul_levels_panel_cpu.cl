@@ -59,7 +59,7 @@ inline void pack_levels(
             float16 m[16];
             #pragma unroll
             for (uint r = 0; r < 16; ++r)
-                m[r] = as_float16(span_levels(SPAN_AT(rows[r], k0 + k), c, rest));
+                m[r] = as_float16(CROSS_LEVELS(span_levels(SPAN_AT(rows[r], k0 + k), c, rest)));
             transpose16(m);
             #pragma unroll
             for (uint i = 0; i < 16; ++i)

@@ -7,7 +7,7 @@
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
 // Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `records` VECTOR_TOKENS * 3 * PADDED_INPUTS
-// bytes: levels, and for each four elements their scale and their weighed sum. Build macros: VECTOR_TOKENS (tokens
+// bytes: levels, and for each four elements their scale and their weighed sum, crossed as the weight's. Build macros: VECTOR_TOKENS (tokens
 // above `tokens` repeat the last one).
 #define RECORD_WORDS (PADDED_INPUTS / 4 * 3)
 
@@ -16,7 +16,8 @@ inline void round_record(__global const float *x, const uint inputs, __local uin
     __local uint *scale_words = record + PADDED_INPUTS / 4, *sums = scale_words + PADDED_INPUTS / 4;
     for (uint k = 0; k < inputs; k += LEVELS) {
         float16 scales;
-        const uint16 levels = round_levels(x + k, inputs - k, &scales);
+        const uint16 levels = CROSS_LEVELS(round_levels(x + k, inputs - k, &scales));
+        scales = CROSS_LEVELS(scales);
         vstore16(levels, 0, record + k / 4);
         vstore16(as_uint16(scales), 0, scale_words + k / 4);
         vstore16(weigh_sums(dot_i8((int16)(0), (uint16)(0x01010101u), levels), scales), 0, sums + k / 4);

@@ -18,9 +18,9 @@ public struct MatmulTuning: Sendable, Hashable {
     public var vectorSteps = 1
     /// `registers`: what a work-item works on from local memory: in FP32, in pairs of BF16 numbers, in 8-bit levels with
     /// their scales.
-    public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, elementBits: 32)
-    public var pairsPanel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, elementBits: 16)
-    public var levelsPanel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, elementBits: 12)
+    public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, minInputs: 32, elementBits: 32)
+    public var pairsPanel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, minInputs: 64, elementBits: 16)
+    public var levelsPanel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, minInputs: 256, elementBits: 12)
     /// `registers`: tokens from which rounding activations to BF16 gains time, and the most that stream levels.
     public var minPairsTokens = 16
     public var maxLevelsVectorTokens = 4
@@ -46,10 +46,12 @@ public struct MatmulTuning: Sendable, Hashable {
 public struct PanelTuning: Sendable, Hashable {
     /// Weight rows, a multiple of 32.
     public var columns: Int
-    /// Features, a multiple of 256.
+    /// Features, a multiple of `minInputs`.
     public var inputs: Int
     /// Tokens, a multiple of 8.
     public var tokens: Int
+    /// Features that are packed together.
+    let minInputs: Int
     /// Bits of local memory an element takes.
     let elementBits: Int
 
@@ -61,7 +63,7 @@ public struct PanelTuning: Sendable, Hashable {
         while byteCount + partialByteCount > limit {
             if columns > 32 {
                 columns -= 32
-            } else if inputs > 256 {
+            } else if inputs > minInputs {
                 inputs /= 2
             } else if tokens > 32 {
                 tokens /= 2
