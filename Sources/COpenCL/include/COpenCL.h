@@ -92,6 +92,9 @@ typedef struct {
 /// for `seconds` at most. To be called before `ocl_load()`.
 ocl_trial ocl_try_drivers(int seconds);
 
+/// Lets go of the resident pages of large libraries' code, most of which only ran when they were opened.
+void ocl_release_code_pages(void);
+
 // All of these may be called only after `ocl_load()` returned true.
 int32_t ocl_get_platform_ids(uint32_t capacity, cl_platform_id *platforms, uint32_t *count);
 int32_t ocl_get_platform_info(cl_platform_id, uint32_t name, size_t size, void *value, size_t *size_out);
