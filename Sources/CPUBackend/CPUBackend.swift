@@ -230,16 +230,6 @@ extension openblas_library {
 }
 
 extension ExecutionLimits {
-    /// The larger of each bound.
-    fileprivate func union(_ other: ExecutionLimits) -> ExecutionLimits {
-        ExecutionLimits(
-            tokenCount: max(tokenCount, other.tokenCount), sequenceCount: max(sequenceCount, other.sequenceCount),
-            contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
-            matmulInputCount: max(matmulInputCount, other.matmulInputCount),
-            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
-            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount))
-    }
-
     /// For the message of a failed reservation.
     fileprivate var roughScratchByteCount: Int {
         let packed = min(tokenCount, 512).multipliedReportingOverflow(by: matmulInputCount)

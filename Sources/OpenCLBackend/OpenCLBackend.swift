@@ -72,8 +72,9 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// Attention needs scratch in global memory (`attentionScratchByteCount(_:)` beside it), and products that round their
     /// activations.
     public func reserve(_ limits: ExecutionLimits) throws {
-        attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(limits))
-        self.limits = limits
+        let merged = self.limits?.union(limits) ?? limits
+        attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(merged))
+        self.limits = merged
         try reserveRecords()
     }
 

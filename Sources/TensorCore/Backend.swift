@@ -85,6 +85,16 @@ public struct ExecutionLimits: Sendable, Hashable {
         self.headSize = headSize
         self.expertFeatureCount = expertFeatureCount
     }
+
+    /// The larger of each bound.
+    package func union(_ other: ExecutionLimits) -> ExecutionLimits {
+        ExecutionLimits(
+            tokenCount: max(tokenCount, other.tokenCount), sequenceCount: max(sequenceCount, other.sequenceCount),
+            contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
+            matmulInputCount: max(matmulInputCount, other.matmulInputCount),
+            headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
+            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount))
+    }
 }
 
 /// Exact counts; two runs of the same work on the same device give the same numbers.
