@@ -48,7 +48,7 @@ INLINE void dot_rows_of(
     const activation_records *x, float *y, int64_t ldy) {
     const few_records records = {
         .integers = x->data, .scales = x->data + record_scales(x->columns),
-        .sums = x->data + record_sums(x->columns, true), .stride = x->stride};
+        .sums = x->data + record_sums(x->columns), .stride = x->stride};
     for (int64_t r = 0; r < count; r += VL) {
         const int64_t part = count - r < VL ? count - r : VL;
         vf sums[FEW_TOKENS][VL];
