@@ -13,6 +13,17 @@ extension CPUBackend {
         }
     }
 
+    public func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws {
+        try Check.matrix("multiply", "x", x, rows: x.rows, columns: x.columns)
+        try Check.matrix("multiply", "y", y, rows: x.rows, columns: x.columns)
+        try Check.matrix("multiply", "output", output, rows: x.rows, columns: x.columns)
+        var arguments = cpuk_multiply_args(
+            rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, y: y.floatRows, output: output.floatRows)
+        launch("multiply_f32", byteCount: 3 * x.byteCount, flopCount: x.shape.elementCount) {
+            cpuk_multiply(context, &arguments)
+        }
+    }
+
     public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
         try Check.matrix("softCap", "x", x, rows: x.rows, columns: x.columns)
         try Check.matrix("softCap", "output", output, rows: x.rows, columns: x.columns)

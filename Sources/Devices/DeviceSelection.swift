@@ -58,14 +58,17 @@ public enum DeviceSelection {
 
     /// The first GPU or accelerator, else the CPU backend; the summary says why the latter.
     private static func automatic(_ threadCount: Int?, _ options: OpenCLOptions) throws -> SelectedDevice {
+        // Where there is no GPU for sure, its drivers need not be loaded into this process either.
         let devices: [OpenCLDevice]
-        do {
-            devices = try OpenCLDevice.all()
-        } catch {
-            return try cpu(threadCount, because: "OpenCL is not installed")
+        switch DriverTrial.result {
+        case .nothing: return try cpu(threadCount, because: "no OpenCL device")
+        case .processorsOnly: return try cpu(threadCount, because: "no OpenCL GPU or accelerator")
+        case .noLibrary: return try cpu(threadCount, because: "OpenCL is not installed")
+        case .failed(let reason): return try cpu(threadCount, because: "OpenCL is left out: \(reason)")
+        case .accelerator, .unknown: devices = (try? OpenCLDevice.all()) ?? []
         }
         guard let device = devices.first(where: { $0.isUsable && $0.isGPUOrAccelerator }) else {
-            return try cpu(threadCount, because: devices.isEmpty ? "no OpenCL device" : "no OpenCL GPU or accelerator")
+            return try cpu(threadCount, because: "no OpenCL GPU or accelerator that can run kernels")
         }
         do {
             return try opencl(device, options)

@@ -39,7 +39,8 @@ extension QuantizationInput {
         } catch {
             throw LoadError.json(error)
         }
-        let rows = try configuration.keys.size("vocab_size", maximum: SizeLimit.vocabulary)
+        let text = try configuration.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
+        let rows = try text.keys.size("vocab_size", maximum: SizeLimit.vocabulary)
         let export = GGUFTokenizerExport(
             root: root, tokenizer: tokenizer, path: file, rowCount: rows, generation: generation)
         guard let entries = try export.entries() else {

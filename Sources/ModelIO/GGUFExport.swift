@@ -17,6 +17,8 @@ struct GGUFExport: Sendable {
     var transposed: Set<String> = []
     /// Names in a layer, without `.weight` or `.bias`, of what has its rows in another order in the file.
     var reordered: [String: RowOrder] = [:]
+    /// What the file's weights of norms are larger by than the checkpoint's.
+    var normOffset: Float = 0
     /// Reads the configuration and writes the keys below the architecture's name.
     let write: @Sendable (ModelConfiguration, inout GGUFKeys) throws -> Void
 
@@ -29,6 +31,11 @@ struct GGUFExport: Sendable {
         "qwen2": GGUFExport(architecture: "qwen2", write: { try writeLlama($0, &$1) }),
         "qwen3": GGUFExport(architecture: "qwen3", write: { try writeLlama($0, &$1) }),
         "phi3": GGUFExport(architecture: "phi3", write: { try writePhi3($0, &$1) }),
+        "mixtral": GGUFExport(
+            architecture: "llama", reordered: llama.reordered, write: { try writeMixture($0, &$1) }),
+        "qwen3_moe": GGUFExport(architecture: "qwen3moe", write: { try writeMixture($0, &$1) }),
+        "gemma2": GGUFExport(architecture: "gemma2", normOffset: 1, write: { try writeGemma($0, &$1) }),
+        "gemma3": gemma3, "gemma3_text": gemma3,
         "gpt_neox": GGUFExport(
             architecture: "gptneox", reordered: ["attn_qkv": .partsOfHeads], write: { try writeGPTNeoX($0, &$1) }),
     ]
@@ -36,6 +43,9 @@ struct GGUFExport: Sendable {
     private static let llama = GGUFExport(
         architecture: "llama", reordered: ["attn_q": .alternatingHalves, "attn_k": .alternatingHalves],
         write: { try writeLlama($0, &$1) })
+
+    private static let gemma3 = GGUFExport(
+        architecture: "gemma3", normOffset: 1, write: { try writeGemma($0, &$1) })
 
     static func of(_ configuration: ModelConfiguration) throws -> GGUFExport {
         guard let export = known[configuration.modelType] else {
@@ -53,6 +63,10 @@ struct GGUFKeys {
     private(set) var entries: [(key: String, value: GGUFEncodedValue)] = []
     /// Vectors that belong to the metadata more than to the weights.
     var vectors: [(name: String, values: [Float])] = []
+    /// By names in a layer, what the file's weights are the checkpoint's times.
+    var scales: [String: Float] = [:]
+    /// Experts of a mixture; 0: there are none.
+    var expertCount = 0
     var notices: [String] = []
 
     init(architecture: String) { self.architecture = architecture }
@@ -62,6 +76,8 @@ struct GGUFKeys {
     mutating func set(_ name: String, _ size: Int) { set(name, .uint32(UInt32(clamping: size))) }
 
     mutating func set(_ name: String, _ number: Double) { set(name, .float32(Float(number))) }
+
+    mutating func set(_ name: String, _ flag: Bool) { set(name, .bool(flag)) }
 }
 
 extension GGUFExport {
@@ -82,7 +98,14 @@ extension GGUFExport {
         keys.set("attention.sliding_window", try file.slidingWindow() ?? 0)
     }
 
-    private static func writeLlamaSizes(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+    static func writeLlamaSizes(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        try writeDecoderSizes(file, &keys)
+        try writeRope(file.rope(headSize: file.attentionGeometry().headSize), file, &keys)
+        try require(file, "hidden_act", among: ["silu", "swish"])
+    }
+
+    /// Of a decoder with RMSNorm.
+    static func writeDecoderSizes(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         let geometry = try file.attentionGeometry()
         let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)
         keys.set("block_count", layerCount)
@@ -97,8 +120,6 @@ extension GGUFExport {
             keys.set("attention.value_length", geometry.headSize)
         }
         keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
-        try writeRope(file, headSize: geometry.headSize, &keys)
-        try require(file, "hidden_act", among: ["silu", "swish"])
     }
 
     private static func window(_ file: ModelConfiguration) throws -> Int? {
@@ -108,9 +129,9 @@ extension GGUFExport {
         return try file.slidingWindow()
     }
 
-    private static func writeRope(_ file: ModelConfiguration, headSize: Int, _ keys: inout GGUFKeys) throws {
-        let rope = try file.rope(headSize: headSize)
+    static func writeRope(_ rope: RopeConfiguration, _ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         // Halves that alternate are those of whole heads.
+        let headSize = try file.attentionGeometry().headSize
         guard rope.rotarySize == headSize || keys.architecture != "llama" else {
             throw LoadError.unsupportedValue(
                 path: file.path, key: "partial_rotary_factor", value: "\(Double(rope.rotarySize) / Double(headSize))",
@@ -156,9 +177,9 @@ extension GGUFExport {
         keys.set("feed_forward_length", try file.keys.size("intermediate_size"))
         keys.set("attention.head_count", geometry.headCount)
         keys.set("attention.layer_norm_epsilon", try file.keys.number("layer_norm_eps", in: NumberRange.positive))
-        keys.set("use_parallel_residual", .bool(try file.keys.flag("use_parallel_residual", default: true)))
+        keys.set("use_parallel_residual", try file.keys.flag("use_parallel_residual", default: true))
         keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
-        try writeRope(file, headSize: geometry.headSize, &keys)
+        try writeRope(file.rope(headSize: geometry.headSize), file, &keys)
         // Files do not say which GELU; readers take the one that nearly all of these models have.
         try require(file, "hidden_act", among: ["gelu"])
     }
@@ -184,7 +205,7 @@ extension GGUFExport {
         }
     }
 
-    private static func require(_ file: ModelConfiguration, _ key: String, among names: [String]) throws {
+    static func require(_ file: ModelConfiguration, _ key: String, among names: [String]) throws {
         let name = try file.keys.string(key)
         guard names.contains(name) else {
             throw LoadError.unsupportedValue(path: file.path, key: key, value: printable(name), supported: names)

@@ -18,7 +18,7 @@ package struct QuantizationEncoder: Sendable {
         let copies = tensor.storedType == type && tensor.bytes(of: 0..<0) != nil
         guard copies || tensor.storedType.isDecodable else {
             throw LoadError.unsupportedElement(
-                name: tensor.stored?.name ?? tensor.name, found: tensor.storedType.rawValue,
+                name: tensor.stored.first?.name ?? tensor.name, found: tensor.storedType.rawValue,
                 expected: "F64, F32, F16, BF16 or a block format that this version computes")
         }
         guard copies || QuantizationEncoder.isWritten(type), tensor.columns % type.blockSize == 0 else {
@@ -53,7 +53,7 @@ package struct QuantizationEncoder: Sendable {
             let bytes = UnsafeRawBufferPointer(rebasing: output.pointer[0..<range.count * rowByteCount])
             try body(bytes, range.count * tensor.columns)
         }
-        tensor.stored?.bytes.discard()
+        for stored in tensor.stored { stored.bytes.discard() }
     }
 
     private func forEachSlab(of slabRows: Int, _ body: (Range<Int>) throws -> Void) throws {

@@ -6,14 +6,15 @@ extension QuantizationInput {
     ///
     /// - Parameter name: `general.name`.
     /// - Throws: `LoadError` naming the key or tensor; `QuantizationError.unnamedTensor`, `.noTensors`.
-    public init(_ configuration: ModelConfiguration, checkpoint: Checkpoint, name: String) throws {
+    public init(_ whole: ModelConfiguration, checkpoint: Checkpoint, name: String) throws {
         guard !checkpoint.tensors.isEmpty else { throw QuantizationError.noTensors(path: checkpoint.path) }
-        let export = try GGUFExport.of(configuration)
+        let export = try GGUFExport.of(whole)
+        let configuration = try whole.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
         var keys = GGUFKeys(architecture: export.architecture)
         try export.write(configuration, &keys)
         let geometry = try configuration.attentionGeometry()
         let mapping = TensorMapping(
-            export: export, checkpoint: checkpoint, headSize: geometry.headSize,
+            export: export, keys: keys, checkpoint: checkpoint, headSize: geometry.headSize,
             isTied: try configuration.tiesWordEmbeddings())
         var tensors = try mapping.tensors()
         let layers = try configuration.keys.size(
@@ -31,9 +32,12 @@ extension QuantizationInput {
             tensors: tensors,
             sizes: QuantizationMixture.Sizes(
                 layerCount: layers, groupSize: geometry.headCount / geometry.keyValueHeadCount,
-                isTied: !tensors.contains { $0.name == "output.weight" }),
+                expertCount: keys.expertCount, isTied: !tensors.contains { $0.name == "output.weight" }),
             keepsFormats: false)
         notices = keys.notices
+        if checkpoint.tensors.keys.contains(where: TensorMapping.belongsToImages) {
+            notices.append("\(checkpoint.path): the part that sees images is left out; the file is the language model")
+        }
     }
 
     /// Every layer must have what the first one has.
@@ -52,6 +56,7 @@ extension QuantizationInput {
 /// Finds the tensors of a checkpoint their places in a GGUF file.
 private struct TensorMapping {
     let export: GGUFExport
+    let keys: GGUFKeys
     let checkpoint: Checkpoint
     let headSize: Int
     let isTied: Bool
@@ -61,14 +66,42 @@ private struct TensorMapping {
         let names = GGUFArchitecture.known[export.architecture]?.names ?? .none
         let inverse = GGUFTensorNameInverse(names)
         var found: [(key: (Int, String), tensor: QuantizationTensor)] = []
+        var stacks: [GGUFTensorNameInverse.Place: [Int: StoredTensor]] = [:]
         for (name, tensor) in checkpoint.tensors where !isLeftOut(name) {
+            if keys.expertCount > 0, let (place, expert) = inverse.expertPlace(of: name) {
+                stacks[place, default: [:]][expert] = tensor
+                continue
+            }
             guard let place = inverse.place(of: name) else {
                 throw QuantizationError.unnamedTensor(
                     path: tensor.path, tensor: printable(name), architecture: export.architecture)
             }
             found.append(((place.layer ?? -1, place.name), try converted(tensor, place)))
         }
+        for (place, experts) in stacks { found.append(((place.layer ?? -1, place.name), try stacked(experts, place))) }
         return found.sorted { $0.key < $1.key }.map(\.tensor)
+    }
+
+    /// The matrices of all experts as one tensor, `[E, N, K]`.
+    private func stacked(
+        _ experts: [Int: StoredTensor], _ place: GGUFTensorNameInverse.Place
+    ) throws -> QuantizationTensor {
+        let tensors = try (0..<keys.expertCount).map { number in
+            guard let tensor = experts[number] else {
+                throw LoadError.missingTensor(
+                    path: checkpoint.path, name: "\(place.name) of expert \(number)", tried: [])
+            }
+            return tensor
+        }
+        guard let first = tensors.first, first.shape.rank == 2, experts.count == tensors.count,
+            tensors.allSatisfy({ $0.shape == first.shape && $0.type == first.type })
+        else {
+            throw LoadError.invalidTensor(
+                path: checkpoint.path, tensor: place.name,
+                reason: "needs matrices of one shape and type of \(keys.expertCount) experts")
+        }
+        return QuantizationTensor(
+            name: place.name, shape: Shape([tensors.count] + first.shape.extents), source: .stacked(tensors))
     }
 
     /// Masks and frequencies that old checkpoints carry along, and the head where it is the embedding.
@@ -76,7 +109,12 @@ private struct TensorMapping {
         [
             ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
         ].contains(where: name.hasSuffix)
-            || (isTied && name == "lm_head.weight")
+            || (isTied && (name == "lm_head.weight" || name.hasSuffix(".lm_head.weight")))
+            || TensorMapping.belongsToImages(name)
+    }
+
+    static func belongsToImages(_ name: String) -> Bool {
+        ["vision_tower.", "multi_modal_projector."].contains { name.hasPrefix($0) || name.hasPrefix("model." + $0) }
     }
 
     private func converted(_ tensor: StoredTensor, _ place: GGUFTensorNameInverse.Place) throws -> QuantizationTensor {
@@ -90,8 +128,13 @@ private struct TensorMapping {
             return QuantizationTensor(
                 name: place.name, shape: Shape(extents.reversed()), source: .transposed(tensor))
         }
+        let scale = keys.scales[place.stem] ?? 1
+        if export.normOffset != 0, place.stem.hasSuffix("_norm") {
+            let values = try WeightLoader(checkpoint).floats(tensor).map { ($0 + export.normOffset) * scale }
+            return QuantizationTensor(name: place.name, shape: tensor.shape, source: .values(values))
+        }
         guard let order = export.reordered[place.stem] else {
-            return QuantizationTensor(name: place.name, shape: tensor.shape, source: .rows(tensor))
+            return QuantizationTensor(name: place.name, shape: tensor.shape, source: .rows(tensor), scale: scale)
         }
         let divisor = order == .partsOfHeads ? 3 * headSize : headSize
         guard let rows = extents.first, rows % divisor == 0, headSize % 2 == 0 else {
@@ -110,7 +153,7 @@ private struct TensorMapping {
 
 /// From the names that `Models` loads to those of GGUF files.
 private struct GGUFTensorNameInverse {
-    struct Place {
+    struct Place: Hashable {
         /// The whole name.
         let name: String
         /// Without layer, `.weight` and `.bias`.
@@ -125,17 +168,42 @@ private struct GGUFTensorNameInverse {
     /// What some checkpoints leave out at the start of every name.
     private let optionalPrefix: String
 
+    /// Mixtral's names of what Qwen3 calls otherwise.
+    private static let mixtral = [
+        "block_sparse_moe.gate": "ffn_gate_inp", "w1": "ffn_gate_exps", "w2": "ffn_down_exps", "w3": "ffn_up_exps",
+    ]
+
     init(_ names: GGUFTensorNames) {
         func inverse(_ table: [String: String]) -> [String: String] {
             Dictionary(table.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
         }
         outer = inverse(names.outer)
-        inner = inverse(names.inner)
+        inner = inverse(names.inner).merging(GGUFTensorNameInverse.mixtral) { own, _ in own }
         layerPrefix = names.layerPrefix
         optionalPrefix = (names.layerPrefix.split(separator: ".").first.map(String.init) ?? "") + "."
     }
 
-    func place(of name: String) -> Place? { exactPlace(of: name) ?? exactPlace(of: optionalPrefix + name) }
+    func place(of name: String) -> Place? {
+        if let place = exactPlace(of: name) ?? exactPlace(of: optionalPrefix + name) { return place }
+        // Of models that take images as well.
+        for prefix in ["language_model.", "model.language_model."] where name.hasPrefix(prefix) {
+            let own = String(name.dropFirst(prefix.count))
+            return exactPlace(of: own) ?? exactPlace(of: optionalPrefix + own)
+        }
+        return nil
+    }
+
+    /// The place of the stack that holds the matrix of one expert, and the expert's number: of `….mlp.experts.3.up_proj`
+    /// or `….block_sparse_moe.experts.3.w3`.
+    func expertPlace(of name: String) -> (Place, expert: Int)? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        guard let last = parts.dropLast().last, parts.count > 5, parts[parts.count - 4] == "experts",
+            let expert = Int(parts[parts.count - 3]), expert >= 0
+        else { return nil }
+        let layer = parts.dropLast(5).joined(separator: ".")
+        let stack = ["w1", "w2", "w3"].contains(last) ? last : "mlp.experts.\(last)"
+        return place(of: "\(layer).\(stack).\(parts[parts.count - 1])").map { ($0, expert) }
+    }
 
     private func exactPlace(of name: String) -> Place? {
         guard let dot = name.lastIndex(of: ".") else { return nil }

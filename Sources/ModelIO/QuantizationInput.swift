@@ -56,7 +56,7 @@ public struct QuantizationInput: Sendable {
     /// Whether `path` is one of the files that are read.
     func reads(_ path: String) -> Bool {
         guard let identity = FileIdentity(path) else { return false }
-        let files = Set(tensors.compactMap { $0.stored?.path } + [self.path])
+        let files = Set(tensors.flatMap { $0.stored.map(\.path) } + [self.path])
         return files.contains { FileIdentity($0) == identity }
     }
 

@@ -10,6 +10,8 @@ package struct QuantizationTensor: Sendable {
         case transposed(StoredTensor)
         /// In another order.
         case reordered(StoredTensor, RowOrder)
+        /// Below one another: the matrices of experts, all of one shape and type.
+        case stacked([StoredTensor])
         /// Made here.
         case values([Float])
     }
@@ -41,23 +43,27 @@ package struct QuantizationTensor: Sendable {
     /// In the file, row-major.
     package let shape: Shape
     package let source: Source
+    /// What every value is multiplied by.
+    package let scale: Float
 
-    package init(name: String, shape: Shape, source: Source) {
+    package init(name: String, shape: Shape, source: Source, scale: Float = 1) {
         self.name = name
         self.shape = shape
         self.source = source
+        self.scale = scale
     }
 
-    /// The tensor that is read, if any.
-    package var stored: StoredTensor? {
+    /// The tensors that are read: one, or those of all experts; none of values made here.
+    package var stored: [StoredTensor] {
         switch source {
-        case .rows(let tensor), .transposed(let tensor), .reordered(let tensor, _): tensor
-        case .values: nil
+        case .rows(let tensor), .transposed(let tensor), .reordered(let tensor, _): [tensor]
+        case .stacked(let tensors): tensors
+        case .values: []
         }
     }
 
     /// The format of the values as they are.
-    package var storedType: StoredType { stored?.type ?? .float32 }
+    package var storedType: StoredType { stored.first?.type ?? .float32 }
 
     /// Elements of a row. A vector whose elements are reordered counts as rows of one.
     package var columns: Int {
@@ -69,7 +75,7 @@ package struct QuantizationTensor: Sendable {
 
     /// The bytes of rows that are in the file as they are stored; `nil` where they must be computed.
     func bytes(of range: Range<Int>) -> HostBytes? {
-        guard case .rows(let tensor) = source else { return nil }
+        guard case .rows(let tensor) = source, scale == 1 else { return nil }
         let rowByteCount = columns / tensor.type.blockSize * tensor.type.byteCount
         let bytes = tensor.bytes.pointer[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]
         return HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes))
@@ -79,41 +85,45 @@ package struct QuantizationTensor: Sendable {
     /// - Precondition: the stored type is decodable.
     func load(_ range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
         let columns = columns
-        if case .values(let values) = source {
+        switch source {
+        case .values(let values):
             for index in 0..<range.count * columns { output[index] = values[range.lowerBound * columns + index] }
-            return
-        }
-        guard let tensor = stored, let start = tensor.bytes.pointer.baseAddress else { return }
-        let type = tensor.type
-        func decode(_ element: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>) {
-            let first = start + element / type.blockSize * type.byteCount
-            _ = ElementConversion.decode(first, type, count: count, into: target)
-        }
-        withExtendedLifetime(tensor.bytes.owner) {
-            switch source {
-            case .values: break
-            case .rows: decode(range.lowerBound * columns, range.count * columns, output)
-            case .reordered(_, let order):
-                let rows = rows
-                for row in range {
-                    let stored = order.storedRow(row, of: rows)
-                    decode(stored * columns, columns, output + (row - range.lowerBound) * columns)
-                }
-            case .transposed: transpose(range, into: output, decode)
+        case .rows(let tensor): decode(tensor, range.lowerBound * columns, range.count * columns, output)
+        case .reordered(let tensor, let order):
+            let rows = rows
+            for row in range {
+                let stored = order.storedRow(row, of: rows)
+                decode(tensor, stored * columns, columns, output + (row - range.lowerBound) * columns)
             }
+        case .stacked(let tensors):
+            let partRows = rows / tensors.count
+            for row in range {
+                let (part, stored) = row.quotientAndRemainder(dividingBy: partRows)
+                decode(tensors[part], stored * columns, columns, output + (row - range.lowerBound) * columns)
+            }
+        case .transposed(let tensor): transpose(tensor, range, into: output)
         }
+        guard scale != 1 else { return }
+        for index in 0..<range.count * columns { output[index] *= scale }
+    }
+
+    /// Widens `count` stored values from `element` on, where a block starts.
+    private func decode(
+        _ tensor: StoredTensor, _ element: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
+    ) {
+        guard let start = tensor.bytes.pointer.baseAddress else { return }
+        let first = start + element / tensor.type.blockSize * tensor.type.byteCount
+        _ = ElementConversion.decode(first, tensor.type, count: count, into: target)
+        withExtendedLifetime(tensor.bytes.owner) {}
     }
 
     /// Reads pieces of the stored rows, which are the file's columns.
-    private func transpose(
-        _ range: Range<Int>, into output: UnsafeMutablePointer<Float>,
-        _ decode: (Int, Int, UnsafeMutablePointer<Float>) -> Void
-    ) {
+    private func transpose(_ tensor: StoredTensor, _ range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
         let (rows, columns) = (rows, columns)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count) { line in
             guard let line = line.baseAddress else { return }
             for column in 0..<columns {
-                decode(column * rows + range.lowerBound, range.count, line)
+                decode(tensor, column * rows + range.lowerBound, range.count, line)
                 for row in 0..<range.count { output[row &* columns &+ column] = line[row] }
             }
         }

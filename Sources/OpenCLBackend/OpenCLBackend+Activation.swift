@@ -19,6 +19,11 @@ extension KernelDescriptor {
     ]
     static let softCapChunk = KernelDescriptor(.activation, "soft_cap_chunk_f32", softCapArguments + [.uint32])
     static let softCapElement = KernelDescriptor(.activation, "soft_cap_element_f32", softCapArguments)
+    private static let multiplyArguments: [ArgumentKind] = [
+        .tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
+    ]
+    static let multiplyChunk = KernelDescriptor(.activation, "multiply_chunk_f32", multiplyArguments + [.uint32])
+    static let multiplyElement = KernelDescriptor(.activation, "multiply_element_f32", multiplyArguments)
     static let softmaxRow = KernelDescriptor(.softmax, "softmax_row_f32", softmaxArguments)
     static let softmaxGroup = KernelDescriptor(.softmax, "softmax_group_f32", softmaxArguments + [.local])
 }
@@ -51,6 +56,25 @@ extension OpenCLBackend {
             try launch(
                 .activationElement, LaunchRange((x.columns, x.rows), local: (tuning.elementGroupSize, 1)), x, output,
                 rows, columns, x.stride32, output.stride32, activation.kernelCode, cost: cost)
+        }
+    }
+
+    public func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws {
+        let checks = ShapeChecks(op: "multiply")
+        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
+        try checks.matrix(y, "y", rows: x.rows, columns: x.columns)
+        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
+        let cost = LaunchCost(bytes: 3 * x.byteCount, flops: x.shape.elementCount)
+        if tuning.rowIsWorkItem {
+            let chunks = (x.columns + tuning.elementsPerItem - 1) / tuning.elementsPerItem
+            try launch(
+                .multiplyChunk, LaunchRange((chunks, x.rows), local: (tuning.elementGroupSize, 1)), x, y, output, rows,
+                columns, x.stride32, y.stride32, output.stride32, UInt32(tuning.elementsPerItem), cost: cost)
+        } else {
+            try launch(
+                .multiplyElement, LaunchRange((x.columns, x.rows), local: (tuning.elementGroupSize, 1)), x, y, output,
+                rows, columns, x.stride32, y.stride32, output.stride32, cost: cost)
         }
     }
 

@@ -36,6 +36,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         budget = MemoryBudget(device: device)
         builder = ProgramBuilder(queue: queue, tuning: tuning, options: options)
         staging = StagingArea()
+        ocl_release_code_pages()
     }
 
     deinit {

@@ -39,8 +39,12 @@ public struct OpenCLDevice: Sendable {
     public let extensions: [String]
 
     /// Every device of every platform, in the drivers' order; empty where there is none.
-    /// - Throws: `BackendError.libraryMissing` where libOpenCL cannot be opened.
+    /// - Throws: `BackendError.libraryMissing` where libOpenCL cannot be opened, or a driver crashes or hangs.
     public static func all() throws -> [OpenCLDevice] {
+        if case .failed(let reason) = DriverTrial.result {
+            throw BackendError.libraryMissing(
+                name: "OpenCL", reason: reason + "; mend it or leave it out (OCL_ICD_VENDORS), or take --device cpu")
+        }
         guard ocl_load() else {
             throw BackendError.libraryMissing(name: "OpenCL", reason: String(cString: ocl_load_error()))
         }

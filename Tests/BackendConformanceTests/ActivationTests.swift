@@ -72,6 +72,26 @@ struct ActivationTests {
         }
     }
 
+    /// `y` is the output where a case is in place: the one of the two that models write over.
+    @Test("products", arguments: RowCase.sizes("multiply", columns: [1, 2, 15, 16, 17, 255, 256, 257, 3072]).selected)
+    func products(_ one: RowCase) {
+        var random = one.random
+        let (first, second) = (random.floats(one.cost, scale: 3), random.floats(one.cost, scale: 3))
+        let expected = Reference.multiply(
+            Matrix(rows: one.rows, columns: one.columns, floats: first),
+            Matrix(rows: one.rows, columns: one.columns, floats: second))
+        onEveryDevice(one.name) { backend, expectations in
+            let x = try GuardedTensor(on: backend, first, [one.rows, one.columns], gap: one.gap)
+            let y = try GuardedTensor(on: backend, second, [one.rows, one.columns], gap: one.gap / 2)
+            let output =
+                one.isInPlace ? y : try GuardedTensor(on: backend, .float32, [one.rows, one.columns], gap: one.gap / 3)
+            try backend.multiply(x.tensor, y.tensor, into: output.tensor)
+            try expectations.close(output, expected, bound: 1e-13)
+            try expectations.unchanged(x, "x")
+            if !one.isInPlace { try expectations.unchanged(y, "y") }
+        }
+    }
+
     private func check(_ name: String, _ activation: Activation, _ one: RowCase, _ values: [Float]) {
         let expected = Reference.activate(Matrix(rows: one.rows, columns: one.columns, floats: values), activation)
         onEveryDevice(name) { backend, expectations in

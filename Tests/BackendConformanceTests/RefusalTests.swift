@@ -151,6 +151,9 @@ struct RefusalTests {
                 try expectations.refuses(backend, "softCap into \(shape)", writing: [out]) {
                     try backend.softCap(x.tensor, cap: 1, into: out.tensor)
                 }
+                try expectations.refuses(backend, "multiply into \(shape)", writing: [out]) {
+                    try backend.multiply(x.tensor, x.tensor, into: out.tensor)
+                }
                 try expectations.refuses(backend, "softmax into \(shape)", writing: [out]) {
                     try backend.softmax(x.tensor, scale: 1, into: out.tensor)
                 }

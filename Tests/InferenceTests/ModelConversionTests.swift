@@ -26,9 +26,7 @@ struct ModelConversionTests {
     }
 
     /// Those whose every key GGUF files have. (Mistral's window has none.)
-    private static let models = ReferenceModel.all.filter {
-        ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3", "phi3", "gpt-neox"].contains($0.name)
-    }
+    private static let models = ReferenceModel.all.filter { $0.name != "mistral" }
 
     @Test("folders written as GGUF answer the same", arguments: Self.models)
     func folders(model: ReferenceModel) throws {

@@ -98,8 +98,8 @@ struct ReferenceModelTests {
         try await checkTrained(package, folder.appendingPathComponent("expected.json"), on: device)
         let expected = try Checkpoint(safetensors: folder.appendingPathComponent("expected.safetensors").path)
         let rows = try expected.rows("input_ids")
-        // Its weights are BF16: rounded to it, activations make an error of 7.6e-7.
-        for (precision, bound) in [(MatmulPrecision.highest, 1e-9), (.automatic, 5e-6)] {
+        // Its weights are BF16: rounded to it, activations make an error of 7.6e-7. They are too small to be worth it.
+        for (precision, bound) in [(MatmulPrecision.highest, 1e-9), (.automatic, 1e-9), (.medium, 5e-6)] {
             let pass = try ForwardPass(
                 package, on: device.make(), contextLength: rows[0].count, options: EngineOptions(precision: precision))
             let logits = try rows.flatMap { try pass.logits(for: $0) }

@@ -44,6 +44,7 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     ) throws { throw unused() }
     func rmsNormHeads(_: Tensor, headSize _: Int, weight _: Tensor, epsilon _: Float) throws { throw unused() }
     func activate(_: Tensor, _: Activation, into _: Tensor) throws { throw unused() }
+    func multiply(_: Tensor, _: Tensor, into _: Tensor) throws { throw unused() }
     func softCap(_: Tensor, cap _: Float, into _: Tensor) throws { throw unused() }
     func softmax(_: Tensor, scale _: Float, into _: Tensor) throws { throw unused() }
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }

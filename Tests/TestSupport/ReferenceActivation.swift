@@ -16,6 +16,11 @@ public enum Reference {
         Matrix(rows: x.rows, columns: x.columns, values: x.values.map { activate($0, activation) })
     }
 
+    /// Element by element.
+    public static func multiply(_ x: Matrix, _ y: Matrix) -> Matrix {
+        Matrix(rows: x.rows, columns: x.columns, values: zip(x.values, y.values).map { $0 * $1 })
+    }
+
     /// `cap · tanh(x / cap)`.
     public static func softCap(_ x: Matrix, cap: Float) -> Matrix {
         Matrix(rows: x.rows, columns: x.columns, values: x.values.map { Double(cap) * tanh($0 / Double(cap)) })

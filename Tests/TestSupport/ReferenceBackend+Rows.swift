@@ -71,6 +71,14 @@ extension ReferenceBackend {
         store(Reference.activate(matrix(x), activation), to: output)
     }
 
+    public func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws {
+        for (name, tensor) in [("x", x), ("y", y), ("output", output)] {
+            try require("multiply", name, tensor, [x.rows, x.columns])
+        }
+        launch("multiply")
+        store(Reference.multiply(matrix(x), matrix(y)), to: output)
+    }
+
     public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
         try require("softCap", "x", x, [x.rows, x.columns])
         try require("softCap", "output", output, [x.rows, x.columns])

@@ -77,6 +77,24 @@ bool ocl_load(void);
 /// One line, valid for the life of the process; empty where the library was opened.
 const char *ocl_load_error(void);
 
+/// What a child process found that asked the drivers for their devices.
+typedef enum { OCL_FOUND_NONE, OCL_FOUND_OTHER, OCL_FOUND_ACCELERATOR, OCL_FOUND_NO_LIBRARY } ocl_devices_found;
+/// How its asking ended: with an answer; with the child's own end before it; not in time; it could not be started.
+typedef enum { OCL_TRIAL_ANSWERED, OCL_TRIAL_ENDED, OCL_TRIAL_TOO_LONG, OCL_TRIAL_IMPOSSIBLE } ocl_trial_outcome;
+typedef struct {
+    ocl_trial_outcome outcome;
+    /// Meaningful for `OCL_TRIAL_ANSWERED`.
+    ocl_devices_found found;
+    /// Of `OCL_TRIAL_ENDED`: the signal that ended the child, or 0 and the code that it exited with.
+    int signal, exit_code;
+} ocl_trial;
+/// Asks the drivers for their devices in a child process, which a driver that crashes ends instead of this one. Blocks
+/// for `seconds` at most. To be called before `ocl_load()`.
+ocl_trial ocl_try_drivers(int seconds);
+
+/// Lets go of the resident pages of large libraries' code, most of which only ran when they were opened.
+void ocl_release_code_pages(void);
+
 // All of these may be called only after `ocl_load()` returned true.
 int32_t ocl_get_platform_ids(uint32_t capacity, cl_platform_id *platforms, uint32_t *count);
 int32_t ocl_get_platform_info(cl_platform_id, uint32_t name, size_t size, void *value, size_t *size_out);

@@ -142,6 +142,11 @@ typedef struct {
     float scale;
 } cpuk_pointwise_args;
 void cpuk_activate(cpuk_context *context, const cpuk_pointwise_args *args);
+typedef struct {
+    int64_t rows, columns;
+    cpuk_rows x, y, output;
+} cpuk_multiply_args;
+void cpuk_multiply(cpuk_context *context, const cpuk_multiply_args *args);
 /// `output = scale * tanh(x / scale)`.
 void cpuk_soft_cap(cpuk_context *context, const cpuk_pointwise_args *args);
 void cpuk_softmax(cpuk_context *context, const cpuk_pointwise_args *args);

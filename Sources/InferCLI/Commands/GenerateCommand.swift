@@ -46,7 +46,8 @@ struct GenerateCommand: AsyncParsableCommand {
         let started = ContinuousClock.now
         let package = try model.openPackage()
         let request = try makeRequest(package)
-        var options = model.engineOptions()
+        // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.
+        var options = model.engineOptions(defaultPrecision: sampling.seed == nil ? .automatic : .highest)
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
         if let maxTokens = request.maxTokens {
             let context = try options.contextLength ?? package.describe().maxContextLength

@@ -50,7 +50,9 @@ struct SamplingOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: "The same seed gives the same text; left out, a random one is taken.")
+        help: ArgumentHelp(
+            "The same seed gives the same text, on every device; left out, a random one is taken.",
+            discussion: "With it, --precision is highest where it is left out."))
     var seed: UInt64?
 
     @Option(help: "Ends before this text would appear; may be repeated.")

@@ -19,7 +19,8 @@ public struct SamplingParameters: Sendable, Hashable {
     public var frequencyPenalty: Float
     /// Added to the logits of single tokens.
     public var logitBias: [Int: Float]
-    /// The same seed draws the same text; `nil` takes a random one.
+    /// The same seed draws the same text, on every device with `EngineOptions.precision` `.highest`; `nil` takes a
+    /// random one.
     public var seed: UInt64?
 
     public init(

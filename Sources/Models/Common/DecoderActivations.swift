@@ -14,20 +14,25 @@ struct DecoderActivations: Sendable {
     let attended: Tensor
     /// `[T, F]`.
     let intermediate: Tensor
+    /// `[T, F]`, where a layer has its gate apart from its up projection.
+    let gateScratch: Tensor?
     /// `[R, D]` and `[R, H * headSize]`: the rows whose logits are wanted, from the last layer's attention on.
     let selected: Tensor
     let selectedQuery: Tensor
 
-    init(_ sizes: DecoderDescription, limits: PassLimits, on backend: any Backend) throws {
+    init(
+        _ sizes: DecoderDescription, limits: PassLimits, hasSplitGates: Bool = false, on backend: any Backend
+    ) throws {
         let plan = WorkspacePlan()
         let queryCount = sizes.headCount * sizes.headSize
         let keyCount = sizes.keyValueHeadCount * sizes.headSize
         let tokens = limits.tokenCount
-        let shapes: [Shape] = [
+        var shapes: [Shape] = [
             [tokens, sizes.hiddenSize], [tokens, sizes.hiddenSize], [tokens, queryCount + 2 * keyCount],
             [tokens, queryCount], [tokens, sizes.intermediateSize], [limits.logitRowCount, sizes.hiddenSize],
             [limits.logitRowCount, queryCount],
         ]
+        if hasSplitGates { shapes.append([tokens, sizes.intermediateSize]) }
         for shape in shapes { _ = plan.add(.float32, shape) }
         let tensors = try plan.allocate(on: backend)
         hidden = tensors[0]
@@ -37,6 +42,7 @@ struct DecoderActivations: Sendable {
         intermediate = tensors[4]
         selected = tensors[5]
         selectedQuery = tensors[6]
+        gateScratch = hasSplitGates ? tensors[7] : nil
     }
 
     /// All rows of a batch.
@@ -109,6 +115,7 @@ struct DecoderRows {
     let query: Tensor
     let attended: Tensor
     let intermediate: Tensor
+    let gateScratch: Tensor?
     let attention: AttentionBatch
 
     fileprivate init(hidden: Tensor, query: Tensor, _ activations: DecoderActivations, attention: AttentionBatch) {
@@ -119,5 +126,6 @@ struct DecoderRows {
         normed = activations.normed.rows(range)
         attended = activations.attended.rows(range)
         intermediate = activations.intermediate.rows(range)
+        gateScratch = activations.gateScratch?.rows(range)
     }
 }

@@ -28,19 +28,13 @@ struct DecoderLoader {
     ///
     /// - Parameters:
     ///   - parts: names without `.weight` and `.bias`, and each one's rows.
-    ///   - isGated: whether the parts are gate and up projection, which are computed together: where the file stores
-    ///     them in two formats they become FP32.
     ///   - transposed: whether the file stores `[K, N]`.
     func linear(
-        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, isGated: Bool = false,
-        transposed: Bool = false
+        _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, transposed: Bool = false
     ) throws -> Linear {
         let matrices = parts.map { (name: $0.name + ".weight", rows: $0.rows) }
-        let sources =
-            isGated
-            ? [try weights.weight(matrices, columns: columns, as: target.format, transposed: transposed)]
-            : try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
-        let prepared = try sources.map(prepare)
+        let prepared = try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
+            .map(prepare)
         guard hasBias else { return Linear(prepared) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
         return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))

@@ -33,11 +33,13 @@ extension GemmaModel {
                 output: try linear([(attention + "o_proj", width)], columns: queryWidth),
                 afterAttentionNorm: try norm(prefix + "post_attention_layernorm"),
                 feedForwardNorm: try norm(prefix + "pre_feedforward_layernorm"),
-                gateUp: try loader.linear(
-                    [
-                        (feedForward + "gate_proj", sizes.intermediateSize),
-                        (feedForward + "up_proj", sizes.intermediateSize),
-                    ], columns: width, hasBias: false, isGated: true),
+                gateUp: GatedProjection(
+                    linear: try loader.linear(
+                        [
+                            (feedForward + "gate_proj", sizes.intermediateSize),
+                            (feedForward + "up_proj", sizes.intermediateSize),
+                        ], columns: width, hasBias: false),
+                    activation: configuration.activation),
                 down: try loader.linear(
                     [(feedForward + "down_proj", width)], columns: sizes.intermediateSize, hasBias: false),
                 afterFeedForwardNorm: try norm(prefix + "post_feedforward_layernorm"),

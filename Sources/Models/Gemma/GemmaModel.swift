@@ -21,8 +21,7 @@ public final class GemmaModel: DecoderModel {
         let output: Linear
         let afterAttentionNorm: Tensor
         let feedForwardNorm: Tensor
-        /// Gate and up projection as the two halves of one weight.
-        let gateUp: Linear
+        let gateUp: GatedProjection
         let down: Linear
         let afterFeedForwardNorm: Tensor
         let attention: AttentionParameters
@@ -55,7 +54,8 @@ public final class GemmaModel: DecoderModel {
         localRopeTable =
             configuration.localRope == configuration.globalRope
             ? globalRopeTable : try configuration.localRope.table(positions: limits.contextLength, on: backend)
-        activations = try DecoderActivations(description, limits: limits, on: backend)
+        activations = try DecoderActivations(
+            description, limits: limits, hasSplitGates: layers.contains(where: \.gateUp.isSplit), on: backend)
     }
 
     public func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
@@ -81,9 +81,7 @@ public final class GemmaModel: DecoderModel {
             try layer.output(rows.attended, on: backend, into: rows.normed)
             try add(rows, normedBy: layer.afterAttentionNorm, thenNorm: layer.feedForwardNorm)
 
-            try layer.gateUp(
-                rows.normed, on: backend, activation: configuration.activation, isGated: true,
-                into: rows.intermediate)
+            try layer.gateUp(rows.normed, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
             try layer.down(rows.intermediate, on: backend, into: rows.normed)
             let next = index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm
             try add(rows, normedBy: layer.afterFeedForwardNorm, thenNorm: next)

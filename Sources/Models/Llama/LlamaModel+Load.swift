@@ -47,11 +47,13 @@ extension DecoderLoader {
         let (width, inner) = (configuration.description.hiddenSize, configuration.description.intermediateSize)
         let prefix = "layers.\(layer).mlp."
         return .gated(
-            gateUp: try linear(
-                configuration.hasFusedProjections
-                    ? [(prefix + "gate_up_proj", 2 * inner)]
-                    : [(prefix + "gate_proj", inner), (prefix + "up_proj", inner)],
-                columns: width, hasBias: configuration.hasFeedForwardBias, isGated: true),
+            gateUp: GatedProjection(
+                linear: try linear(
+                    configuration.hasFusedProjections
+                        ? [(prefix + "gate_up_proj", 2 * inner)]
+                        : [(prefix + "gate_proj", inner), (prefix + "up_proj", inner)],
+                    columns: width, hasBias: configuration.hasFeedForwardBias),
+                activation: configuration.activation),
             down: try linear(
                 [(prefix + "down_proj", width)], columns: inner, hasBias: configuration.hasFeedForwardBias))
     }

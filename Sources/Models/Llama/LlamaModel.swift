@@ -24,9 +24,12 @@ public final class LlamaModel: DecoderModel {
     }
 
     enum FeedForward: Sendable {
-        /// Gate and up projection as the two halves of one weight.
-        case gated(gateUp: Linear, down: Linear)
+        case gated(gateUp: GatedProjection, down: Linear)
         case experts(ExpertMixture)
+
+        var isSplit: Bool {
+            if case .gated(let gateUp, _) = self { gateUp.isSplit } else { false }
+        }
     }
 
     public let description: DecoderDescription
@@ -53,7 +56,8 @@ public final class LlamaModel: DecoderModel {
         self.finalNorm = finalNorm
         self.head = head
         ropeTable = try configuration.rope.table(positions: limits.contextLength, on: backend)
-        activations = try DecoderActivations(description, limits: limits, on: backend)
+        activations = try DecoderActivations(
+            description, limits: limits, hasSplitGates: layers.contains(where: \.feedForward.isSplit), on: backend)
         expertActivations = try configuration.experts.map {
             try ExpertActivations(
                 $0, hiddenSize: configuration.description.hiddenSize, tokenCount: limits.tokenCount, on: backend)
@@ -94,9 +98,7 @@ public final class LlamaModel: DecoderModel {
     private func feedForward(_ part: FeedForward, _ rows: DecoderRows) throws {
         switch part {
         case .gated(let gateUp, let down):
-            try gateUp(
-                rows.normed, on: backend, activation: configuration.activation, isGated: true,
-                into: rows.intermediate)
+            try gateUp(rows.normed, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
             try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
         case .experts(let mixture):
             guard let scratch = expertActivations else { preconditionFailure("experts without activations") }

@@ -15,6 +15,9 @@ public protocol ActivationOps: AnyObject, Sendable {
     /// `output = activation(x)`; `output` may be `x`.
     func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws
 
+    /// `output = x · y`, element by element; `output` may be `x` or `y`.
+    func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws
+
     /// `output = cap · tanh(x / cap)`: keeps every element between `-cap` and `cap`. `cap` is positive; `output` may be
     /// `x`. (Gemma 2 team, 2024, for logits)
     func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws
