@@ -92,6 +92,16 @@ typedef struct {
 /// Tokens of a strip, and rows whose products are turned together.
 enum { LANE_TOKENS = 16, TURNED_ROWS = 16 };
 
+/// Scratch of one thread while it computes prefill attention.
+typedef struct {
+    float query[ATTENTION_QUERY_TILE * QUERY_STRIDE];
+    float output[ATTENTION_QUERY_TILE * MAX_HEAD_SIZE];
+    float scores[ATTENTION_QUERY_TILE * ATTENTION_KEY_TILE];
+    float keys[MAX_HEAD_SIZE * ATTENTION_KEY_TILE];
+    float values[ATTENTION_KEY_TILE * MAX_HEAD_SIZE];
+    float maxima[ATTENTION_QUERY_TILE], sums[ATTENTION_QUERY_TILE];
+} prefill_scratch;
+
 /// Products whose activations are rounded to fewer bits, on processors with instructions for them.
 typedef struct {
     bool (*takes)(cpuk_format format, bool few);
@@ -103,22 +113,16 @@ typedef struct {
     void (*dot_rows)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count,
         const activation_records *x, int64_t tokens, float *y, int64_t ldy);
+    /// As kernel_table's; NULL where there is none.
+    void (*attention_prefill)(
+        const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
+        prefill_scratch *scratch);
 } reduced_kernels;
 
 /// Where one chunk of a softmax over columns ended.
 typedef struct {
     float maximum, sum;
 } softmax_part;
-
-/// Scratch of one thread while it computes prefill attention.
-typedef struct {
-    float query[ATTENTION_QUERY_TILE * QUERY_STRIDE];
-    float output[ATTENTION_QUERY_TILE * MAX_HEAD_SIZE];
-    float scores[ATTENTION_QUERY_TILE * ATTENTION_KEY_TILE];
-    float keys[MAX_HEAD_SIZE * ATTENTION_KEY_TILE];
-    float values[ATTENTION_KEY_TILE * MAX_HEAD_SIZE];
-    float maxima[ATTENTION_QUERY_TILE], sums[ATTENTION_QUERY_TILE];
-} prefill_scratch;
 
 /// Scratch of one thread while it computes decode attention.
 typedef struct {

@@ -101,11 +101,18 @@ static void multiply(
                 begin > 0, &next, products + s * PRODUCTS_STRIDE + r * VL);
 }
 
+#include "cache_rows.h"
+
+#include "attention_tiles.h"
+
+#include "pair_attention.h"
+
 static const reduced_kernels kernels = {
     .takes = takes,
     .strips = {
         .depth = PAIRS_DEPTH, .expanded_bytes = PAIRS_DEPTH / STEP * LINES_STRIDE, .strip_bytes = strip_bytes,
         .make_strip = make_strip, .expand = expand, .multiply = multiply, .turn = turn},
+    .attention_prefill = attention_pairs,
 };
 #pragma clang attribute pop
 const reduced_kernels *kernels_avx512_bf16(void) { return &kernels; }

@@ -45,6 +45,15 @@ struct DecoderLoader {
         try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
     }
 
+    /// A layer's attention, which may round what it multiplies where the products that it stands between may.
+    func attention(_ parameters: AttentionParameters, after projections: Linear) -> AttentionParameters {
+        var result = parameters
+        result.allowsReducedProducts = projections.weights.allSatisfy {
+            target.precision.allowsReducedActivations(for: $0.format, elementCount: $0.rows * $0.columns)
+        }
+        return result
+    }
+
     /// A weight for products of the precision asked for.
     func prepare(_ source: WeightSource) throws -> any Weight {
         try backend.prepare(source, precision: target.precision)
