@@ -2,7 +2,8 @@
 //
 // A record is the integers, padded with zeros to whole vectors; the scales; and what the weights' offset or minimum
 // needs: the sums of the integers times minus the offset, or the sums times the scale. There is one of each a lane of
-// four elements, as products leave them. Included by kernels_avx512_vnni.c.
+// four elements, as products leave them; but for minima of blocks of 256 one vector of sums a block, in the order of its
+// groups. Included by kernels_avx512_vnni.c.
 //
 // Half as many scales, as ggml has them, would make products about a tenth faster and errors a half larger.
 #pragma once
@@ -38,6 +39,21 @@ INLINE vf round_levels(const float *x, int64_t count, char *integers) {
     return scales;
 }
 
+// Sums of the groups of the LEVELS elements from `k` on, from those of their lanes. What a block's groups leave of its
+// vector is zero.
+INLINE void store_group_sums(int format, vf lanes, int64_t k, float *sums) {
+    const int groups = LEVELS / group_of(format), line = (int)(k % 256 / LEVELS);
+    float each[VL];
+    store(each, lanes);
+    float *block = sums + k / 256 * VL;
+    for (int g = 0; g < groups; g++) {
+        float sum = 0;
+        for (int i = 0; i < VL / groups; i++) sum += each[g * (VL / groups) + i];
+        block[line * groups + g] = sum;
+        if (4 * groups < VL) block[4 * groups + line * groups + g] = 0;
+    }
+}
+
 static void convert(cpuk_format format, const float *x, int64_t columns, void *record) {
     char *integers = record, *scales = integers + record_scales(columns), *sums = integers + record_sums(columns);
     for (int64_t k = 0; k < columns; k += LEVELS) {
@@ -45,6 +61,8 @@ static void convert(cpuk_format format, const float *x, int64_t columns, void *r
         const __m512i lanes = _mm512_dpbusd_epi32(
             _mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(integers + k));
         store((float *)(scales + k), scale);
-        _mm512_storeu_si512(sums + k, weigh_sums(format, lanes, scale));
+        const __m512i weighed = weigh_sums(format, lanes, scale);
+        if (has_span_minima((int)format)) store_group_sums((int)format, (vf)weighed, k, (float *)sums);
+        else _mm512_storeu_si512(sums + k, weighed);
     }
 }

@@ -99,24 +99,26 @@ static read_ahead bytes_of(const cpuk_weight *weight, int64_t n, int64_t count) 
     return ahead;
 }
 
-// The products of rows `n..<n + count` with some strips, while `ahead` is read.
+// Rows that are expanded at a time: for few strips those of one tile, which then stay in the first-level cache.
+static int64_t expanded_rows(int64_t strips) { return strips <= NEAR_STRIPS ? TURNED_ROWS : PANEL_ROWS; }
+
+// The products of rows `n..<n + count` with some strips. The rows that follow are read ahead, and after the last ones
+// those from `next` on.
 static void multiply(
-    const strip_job *job, int64_t n, int64_t count, int64_t strip, int64_t strips, read_ahead ahead, void *expanded,
+    const strip_job *job, int64_t n, int64_t count, int64_t next, int64_t strip, int64_t strips, void *expanded,
     float *products) {
     const cpuk_weight *weight = job->job->args->weight;
     activation_records x = job->job->x;
     x.data += strip * x.stride;
-    // For few strips the rows of one tile at a time: they stay in the first-level cache.
-    const int64_t step = strips <= NEAR_STRIPS ? TURNED_ROWS : PANEL_ROWS;
-    const int64_t share = divide_up(ahead.bytes, divide_up(count, step) * divide_up(weight->columns, job->kernels->depth));
+    const int64_t step = expanded_rows(strips);
     for (int64_t r = 0; r < count; r += step) {
         const panel_rows rows = rows_of(weight, n + r, at_most(step, count - r));
+        read_ahead ahead = bytes_of(weight, r + step < count ? n + r + step : next, step);
         for (int64_t k = 0; k < weight->columns; k += job->kernels->depth) {
             const int64_t depth = at_most(job->kernels->depth, weight->columns - k);
-            const read_ahead part = {.from = ahead.from, .bytes = at_most(share, ahead.bytes)};
-            ahead = (read_ahead){.from = ahead.from + part.bytes, .bytes = ahead.bytes - part.bytes};
             job->kernels->expand(&rows, k, depth, expanded);
-            job->kernels->multiply(&rows, expanded, &x, strips, k, depth, part, products + r * LANE_TOKENS);
+            job->kernels->multiply(&rows, expanded, &x, strips, k, depth, ahead, products + r * LANE_TOKENS);
+            ahead.bytes = 0;
         }
     }
 }
@@ -136,7 +138,6 @@ static void finish(
 static void strip_task(void *argument, int64_t task, int worker) {
     const strip_job *strips = argument;
     const matmul_job *job = strips->job;
-    const cpuk_weight *weight = job->args->weight;
     char *memory = thread_scratch(job->context, worker);
     const strip_scratch scratch = {
         .products = (float *)memory, .up_products = (float *)(memory + PRODUCTS_BYTES),
@@ -149,16 +150,10 @@ static void strip_task(void *argument, int64_t task, int worker) {
     const int64_t part = unit % strips->blocks * pieces + piece, parts = strips->blocks * pieces;
     const int64_t all = strips_of(job->args->tokens), s = part * all / parts, some = (part + 1) * all / parts - s;
     // What this thread most likely takes next.
-    const int64_t next = n + pool_threads(job->context->pool) * strips->panel_rows;
-    const int64_t next_count = strips->blocks > 1 ? 0 : at_most(strips->panel_rows, job->outputs - next);
-    read_ahead ahead = bytes_of(weight, next, next_count), up_ahead = {.bytes = 0};
-    if (job->epilogue.gated) {
-        up_ahead = ahead;
-        ahead = bytes_of(weight, job->outputs + n, strips->blocks > 1 ? 0 : count);
-    }
-    multiply(strips, n, count, s, some, ahead, scratch.expanded, scratch.products);
-    if (job->epilogue.gated)
-        multiply(strips, job->outputs + n, count, s, some, up_ahead, scratch.expanded, scratch.up_products);
+    const int64_t next = n + (strips->blocks > 1 ? 0 : pool_threads(job->context->pool) * strips->panel_rows);
+    const int64_t up = job->outputs + n;
+    multiply(strips, n, count, job->epilogue.gated ? up : next, s, some, scratch.expanded, scratch.products);
+    if (job->epilogue.gated) multiply(strips, up, count, next, s, some, scratch.expanded, scratch.up_products);
     finish(strips, n, count, s, some, &scratch);
 }
 

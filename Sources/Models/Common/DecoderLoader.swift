@@ -45,11 +45,12 @@ struct DecoderLoader {
         try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
     }
 
-    /// A layer's attention, which may round what it multiplies where the products that it stands between may.
+    /// A layer's attention, which may round what it multiplies where its projections do. FP16 ones never do.
     func attention(_ parameters: AttentionParameters, after projections: Linear) -> AttentionParameters {
         var result = parameters
         result.allowsReducedProducts = projections.weights.allSatisfy {
-            target.precision.allowsReducedActivations(for: $0.format, elementCount: $0.rows * $0.columns)
+            $0.format != .float16
+                && target.precision.allowsReducedActivations(for: $0.format, elementCount: $0.rows * $0.columns)
         }
         return result
     }
