@@ -187,7 +187,8 @@ void multiply_strips(const matmul_job *job) {
     strip_job strips = {.job = job, .kernels = &job->reduced->strips};
     const int64_t threads = pool_threads(job->context->pool), tokens = job->args->tokens;
     strips.blocks = divide_up(strips_of(tokens), BLOCK_STRIPS);
-    strips.panel_rows = rows_of_panels(job->outputs, threads);
+    // Panels that are left over can be cut by strips where there are enough of those.
+    strips.panel_rows = strips_of(tokens) > NEAR_STRIPS ? PANEL_ROWS : rows_of_panels(job->outputs, threads);
     const int64_t units = divide_up(job->outputs, strips.panel_rows) * strips.blocks, rest = units % threads;
     strips.whole_units = units - rest;
     strips.pieces = pieces_of(rest, strips_of(tokens) / strips.blocks, threads);
