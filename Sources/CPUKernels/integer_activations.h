@@ -2,8 +2,8 @@
 //
 // A record is the integers, padded with zeros to whole vectors; the scales; and what the weights' offset or minimum
 // needs: the sums of the integers times minus the offset, or the sums times the scale. There is one of each a lane of
-// four elements, as products leave them; but for minima of blocks of 256 one vector of sums a block, in the order of its
-// groups. Included by kernels_avx512_vnni.c.
+// four elements, as products leave them; but for minima of blocks of 256 one vector of sums a block, in the order of
+// its groups. Included by kernels_avx512_vnni.c.
 //
 // Half as many scales, as ggml has them, would make products about a tenth faster and errors a half larger.
 #pragma once

@@ -173,8 +173,8 @@ INLINE vf from_bytes(uint64_t low, uint64_t high) {
 
 INLINE float half_at(const uint8_t *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(p)))); }
 
-// Scales and minima of Q4_K and Q5_K: 6 bits each, eight of each, behind the binary16 factors of both. Those of the last
-// four groups have their upper two bits where the first four leave room.
+// Scales and minima of Q4_K and Q5_K: 6 bits each, eight of each, behind the binary16 factors of both. Those of the
+// last four groups have their upper two bits where the first four leave room.
 INLINE span_scales scales_6_bit(const uint8_t *block) {
     const __m128i head = read_16(block);
     const __m128i low_bytes = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);

@@ -1,4 +1,5 @@
-// Products of many tokens with FP32 activations: each task packs one panel of weights after another and multiplies it with its tokens.
+// Products of many tokens with FP32 activations: each task packs one panel of weights after another and multiplies it
+// with its tokens.
 #include "matmul.h"
 
 typedef struct {

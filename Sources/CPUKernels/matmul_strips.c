@@ -16,8 +16,13 @@ typedef struct {
     void *expanded;
 } strip_scratch;
 
-/// Strips whose products with a panel wait in scratch for their end.
-enum { NEAR_STRIPS = 3, BLOCK_STRIPS = PANEL_BLOCK_TOKENS / LANE_TOKENS, PRODUCTS_BYTES = PANEL_BLOCK_TOKENS * PANEL_ROWS * 4 };
+enum {
+    /// So many strips are few.
+    NEAR_STRIPS = 3,
+    /// Strips whose products with a panel wait in scratch for their end, and bytes of those.
+    BLOCK_STRIPS = PANEL_BLOCK_TOKENS / LANE_TOKENS,
+    PRODUCTS_BYTES = PANEL_BLOCK_TOKENS * PANEL_ROWS * sizeof(float),
+};
 
 static int64_t strips_of(int64_t tokens) { return divide_up(tokens, LANE_TOKENS); }
 

@@ -33,7 +33,9 @@ INLINE void prefetch_step(prefetcher *p) {
 INLINE const char *row_at(const panel_rows *rows, int64_t r) {
     return rows->rows[r < rows->count ? r : rows->count - 1];
 }
-INLINE int64_t whole_rows(const panel_rows *rows) { return (rows->count + TURNED_ROWS - 1) / TURNED_ROWS * TURNED_ROWS; }
+INLINE int64_t whole_rows(const panel_rows *rows) {
+    return (rows->count + TURNED_ROWS - 1) / TURNED_ROWS * TURNED_ROWS;
+}
 
 static void turn(const float *products, int64_t rows, float *y) {
     for (int64_t r = 0; r < rows; r += VL) {
