@@ -36,7 +36,7 @@ extension CPUBackend {
             query_offsets: batch.queryOffsets.int32s, context_lengths: batch.contextLengths.int32s,
             block_tables: batch.blockTables.int32s, table_stride: Int64(batch.blockTables.rowStride),
             table_columns: Int64(batch.blockTables.columns), sequences: Int64(sequences),
-            tokens: Int64(batch.tokenCount))
+            tokens: Int64(batch.tokenCount), reduced: parameters.allowsReducedProducts)
         var sequence: Int64 = 0
         let work = AttentionWork(batch, cache: cache, parameters: parameters)
         let status = launch(

@@ -32,8 +32,7 @@ final class CPUWeight: Weight {
             to: cpuk_weight(
                 format: source.format.kernelFormat, rows: Int64(rows), columns: Int64(columns),
                 row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress,
-                reduced: precision.allowsReducedActivations(
-                    for: source.format, elementCount: source.rows * source.columns)))
+                reduced: precision.allowsReducedActivations(for: source.format)))
     }
 
     deinit {

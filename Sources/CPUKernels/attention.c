@@ -115,7 +115,8 @@ static void attention_task(void *argument, int64_t task, int worker) {
     int64_t head = kv_head * job->group + split * job->prefill_heads;
     int64_t heads = at_most(job->prefill_heads, job->group - split * job->prefill_heads);
     int64_t first = tile * job->tile_queries;
-    job->context->kernels->attention_prefill(
+    const bool rounds = args->reduced && job->context->bf16;
+    (rounds ? job->context->bf16->attention_prefill : job->context->kernels->attention_prefill)(
         args, s, head, heads, first, at_most(job->tile_queries, queries - first),
         thread_scratch(job->context, worker));
 }

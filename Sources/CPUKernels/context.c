@@ -114,6 +114,8 @@ bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
         CHUNK_HEADER + at_least(limits->head_size, 0));
     int64_t per_thread = at_least(sizeof(prefill_scratch), sizeof(decode_scratch));
     per_thread = at_least(per_thread, panel_scratch_bytes(context));
+    per_thread = at_least(per_thread, strip_scratch_bytes(context->bf16));
+    per_thread = at_least(per_thread, strip_scratch_bytes(context->integer));
     if (context->sgemm) per_thread = at_least(per_thread, 2 * SGEMM_OUTPUTS * SGEMM_TOKENS * (int64_t)sizeof(float));
     if (partial < 0 || limits->sequences < 0) return false;
     next.shared_count = partial;
@@ -121,7 +123,9 @@ bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
     next.shared = allocate(next.shared_count * (int64_t)sizeof(float));
     next.sequence_starts = allocate((limits->sequences + 1) * 2 * (int64_t)sizeof(int64_t));
     next.thread_memory = allocate(bounded_product(next.thread_bytes, pool_threads(context->pool)));
-    next.activations = allocate(activation_scratch_bytes(context, limits->tokens, limits->matmul_inputs));
+    const int64_t pairs = reduced_activation_bytes(context->bf16, limits->tokens, limits->matmul_inputs);
+    const int64_t quads = reduced_activation_bytes(context->integer, limits->tokens, limits->matmul_inputs);
+    next.activations = allocate(at_most(pairs, quads) < 0 ? -1 : at_least(pairs, quads));
     if (!next.shared || !next.sequence_starts || !next.activations || !next.thread_memory) {
         free_scratch(&next);
         return false;

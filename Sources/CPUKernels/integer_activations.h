@@ -1,9 +1,9 @@
 // Activations as 8-bit integers: x = scale * q with one scale for each 16, |q| <= 127.
 //
 // A record is the integers, padded with zeros to whole vectors; the scales; and what the weights' offset or minimum
-// needs: the sums of the integers times minus the offset, or the sums times the scale. For panels there is one of each
-// a group of 16 (a sum for a minimum of 32 elements twice); for few tokens one a lane of four elements, as products
-// leave them. Included by kernels_avx512_vnni.c.
+// needs: the sums of the integers times minus the offset, or the sums times the scale. There is one of each a lane of
+// four elements, as products leave them; but for minima of blocks of 256 one vector of sums a block, in the order of
+// its groups. Included by kernels_avx512_vnni.c.
 //
 // Half as many scales, as ggml has them, would make products about a tenth faster and errors a half larger.
 #pragma once
@@ -13,22 +13,16 @@ _Static_assert(X_GROUP == VL, "a vector of activations has one scale");
 
 INLINE int64_t padded_columns(int64_t columns) { return (columns + LEVELS - 1) / LEVELS * LEVELS; }
 INLINE int64_t record_scales(int64_t columns) { return padded_columns(columns); }
-INLINE int64_t scales_bytes(int64_t columns, bool few) { return padded_columns(columns) / (few ? LANE : X_GROUP) * 4; }
-INLINE int64_t record_sums(int64_t columns, bool few) { return record_scales(columns) + scales_bytes(columns, few); }
-static int64_t record_bytes(int64_t columns, bool few) {
-    return (record_sums(columns, few) + scales_bytes(columns, few) + 63) / 64 * 64;
+INLINE int64_t scales_bytes(int64_t columns) { return padded_columns(columns) / LANE * 4; }
+INLINE int64_t record_sums(int64_t columns) { return record_scales(columns) + scales_bytes(columns); }
+static int64_t record_bytes(int64_t columns) {
+    return (record_sums(columns) + scales_bytes(columns) + 63) / 64 * 64;
 }
 
 // What the weights need of sums of integers, `scale` being that of their activations.
 INLINE __m512i weigh_sums(cpuk_format format, __m512i sums, vf scale) {
     if (has_minimum((int)format)) return (__m512i)(_mm512_cvtepi32_ps(sums) * scale);
     return _mm512_mullo_epi32(sums, _mm512_set1_epi32(-offset_of((int)format)));
-}
-
-// Sums of four neighbouring lanes in each of them.
-INLINE __m512i sum_of_quads(__m512i lanes) {
-    lanes = _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_BADC));
-    return _mm512_add_epi32(lanes, _mm512_shuffle_epi32(lanes, _MM_PERM_CDAB));
 }
 
 // Rounds LEVELS elements to `integers`. Lanes 4 i to 4 i + 3 of the result: the scale of the `i`th 16.
@@ -45,25 +39,30 @@ INLINE vf round_levels(const float *x, int64_t count, char *integers) {
     return scales;
 }
 
-static void convert(cpuk_format format, const float *x, int64_t columns, bool few, void *record) {
-    char *integers = record, *scales = integers + record_scales(columns);
-    char *sums = integers + record_sums(columns, few);
-    const __m512i firsts = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+// Sums of the groups of the LEVELS elements from `k` on, from those of their lanes. What a block's groups leave of its
+// vector is zero.
+INLINE void store_group_sums(int format, vf lanes, int64_t k, float *sums) {
+    const int groups = LEVELS / group_of(format), line = (int)(k % 256 / LEVELS);
+    float each[VL];
+    store(each, lanes);
+    float *block = sums + k / 256 * VL;
+    for (int g = 0; g < groups; g++) {
+        float sum = 0;
+        for (int i = 0; i < VL / groups; i++) sum += each[g * (VL / groups) + i];
+        block[line * groups + g] = sum;
+        if (4 * groups < VL) block[4 * groups + line * groups + g] = 0;
+    }
+}
+
+static void convert(cpuk_format format, const float *x, int64_t columns, void *record) {
+    char *integers = record, *scales = integers + record_scales(columns), *sums = integers + record_sums(columns);
     for (int64_t k = 0; k < columns; k += LEVELS) {
         const vf scale = round_levels(x + k, columns - k, integers + k);
         const __m512i lanes = _mm512_dpbusd_epi32(
             _mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(integers + k));
-        if (few) {
-            store((float *)(scales + k), scale);
-            _mm512_storeu_si512(sums + k, weigh_sums(format, lanes, scale));
-        } else {
-            __m512i groups = weigh_sums(format, sum_of_quads(lanes), scale);
-            // A minimum of 32 elements takes the sum of both its groups.
-            if (has_minimum((int)format) && group_of((int)format) == 2 * X_GROUP)
-                groups = (__m512i)((vf)groups + _mm512_shuffle_f32x4((vf)groups, (vf)groups, 0xb1));
-            _mm_storeu_ps((float *)(scales + k / 4), _mm512_castps512_ps128(_mm512_permutexvar_ps(firsts, scale)));
-            _mm_storeu_si128(
-                (__m128i *)(sums + k / 4), _mm512_castsi512_si128(_mm512_permutexvar_epi32(firsts, groups)));
-        }
+        store((float *)(scales + k), scale);
+        const __m512i weighed = weigh_sums(format, lanes, scale);
+        if (has_span_minima((int)format)) store_group_sums((int)format, (vf)weighed, k, (float *)sums);
+        else _mm512_storeu_si512(sums + k, weighed);
     }
 }

@@ -45,6 +45,9 @@ INLINE bool has_minimum(const int format) {
 }
 
 /// What the levels have too much.
+/// Whether minima are applied once for a span, by sums of activations in the order of its groups.
+INLINE bool has_span_minima(const int format) { return has_minimum(format) && span_of(format) == 256; }
+
 INLINE int offset_of(const int format) {
     switch (format) {
     case CPUK_Q4_0: return 8;
@@ -65,41 +68,67 @@ INLINE __m512i both(__m256i low, __m256i high) { return _mm512_inserti64x4(_mm51
 
 // ---- Levels
 
-// Low halves of 16 bytes, then their high halves.
-INLINE __m256i nibbles(const uint8_t *p) {
-    const __m128i bytes = read_16(p);
-    const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(bytes), _mm_srli_epi16(bytes, 4), 1);
-    return _mm256_and_si256(halves, _mm256_set1_epi8(15));
+// Bytes shifted right, eight of them by as many bits as a lane of `shifts` says; what comes in from their neighbours is
+// masked.
+INLINE __m512i shifted(__m512i bytes, __m512i shifts, const int mask) {
+    return _mm512_and_si512(_mm512_srlv_epi64(bytes, shifts), _mm512_set1_epi8((char)mask));
+}
+
+// Of two blocks: low halves of the first's 16 bytes, then their high halves; then the second's.
+INLINE __m512i nibbles(const uint8_t *first, const uint8_t *second) {
+    const __m512i bytes = _mm512_castsi256_si512(
+        _mm256_inserti128_si256(_mm256_castsi128_si256(read_16(first)), read_16(second), 1));
+    const __m512i twice = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3), bytes);
+    return shifted(twice, _mm512_setr_epi64(0, 0, 4, 4, 0, 0, 4, 4), 15);
 }
 
 // The table of IQ4_NL and IQ4_XS, with 128 added.
-INLINE __m256i from_table(__m256i levels) {
+INLINE __m512i from_table(__m512i levels) {
     const __m128i table = _mm_setr_epi8(
         1, 24, 45, 63, 79, 93, 106, 118, (char)129, (char)141, (char)153, (char)166, (char)181, (char)197, (char)217,
         (char)241);
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), levels);
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), levels);
 }
 
-INLINE __m256i with_fifth_bits(__m256i levels, const uint8_t *bits) {
-    return _mm256_or_si256(levels, _mm256_maskz_set1_epi8(read_u32(bits), 16));
+INLINE __m512i with_fifth_bits(__m512i levels, const uint8_t *first, const uint8_t *second) {
+    const __mmask64 bits = read_u32(first) | (uint64_t)read_u32(second) << 32;
+    return _mm512_or_si512(levels, _mm512_maskz_set1_epi8(bits, 16));
 }
 
-INLINE __m256i block_levels_32(const int format, const uint8_t *block) {
+// Two blocks of 32 elements.
+INLINE __m512i block_levels_32(const int format, const uint8_t *first, const uint8_t *second) {
     switch (format) {
-    case CPUK_Q8_0: return _mm256_xor_si256(read_32(block + 2), _mm256_set1_epi8((char)128));
-    case CPUK_Q4_0: return nibbles(block + 2);
-    case CPUK_Q4_1: return nibbles(block + 4);
-    case CPUK_Q5_0: return with_fifth_bits(nibbles(block + 6), block + 2);
-    case CPUK_Q5_1: return with_fifth_bits(nibbles(block + 8), block + 4);
-    default: return from_table(nibbles(block + 2));
+    case CPUK_Q8_0: return _mm512_xor_si512(both(read_32(first + 2), read_32(second + 2)), _mm512_set1_epi8((char)128));
+    case CPUK_Q4_0: return nibbles(first + 2, second + 2);
+    case CPUK_Q4_1: return nibbles(first + 4, second + 4);
+    case CPUK_Q5_0: return with_fifth_bits(nibbles(first + 6, second + 6), first + 2, second + 2);
+    case CPUK_Q5_1: return with_fifth_bits(nibbles(first + 8, second + 8), first + 4, second + 4);
+    default: return from_table(nibbles(first + 2, second + 2));
     }
 }
 
 // Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
 INLINE __m512i two_shifts(const uint8_t *p, int shift, const int step, const int mask) {
-    const __m256i bytes = read_32(p);
-    const __m512i shifted = both(_mm256_srli_epi16(bytes, shift), _mm256_srli_epi16(bytes, shift + step));
-    return _mm512_and_si512(shifted, _mm512_set1_epi8((char)mask));
+    const int64_t a = shift, b = shift + step;
+    return shifted(_mm512_broadcast_i64x4(read_32(p)), _mm512_setr_epi64(a, a, a, a, b, b, b, b), mask);
+}
+
+// (a & mask) | b
+INLINE __m512i masked_or(__m512i a, const int mask, __m512i b) {
+    enum { OR_OF_AND = 0xf8 };
+    return _mm512_ternarylogic_epi32(b, a, _mm512_set1_epi8((char)mask), OR_OF_AND);
+}
+
+// Two high bits of each element lie in the bytes of four: what a shift brings to bits 4 and 5 belongs to one half.
+INLINE __m512i levels_q6_k(const uint8_t *block, int c) {
+    const __m512i low = _mm512_loadu_si512(block + c / 2 * 64);
+    const __m512i high = _mm512_broadcast_i64x4(read_32(block + 128 + c / 2 * 32));
+    if (c % 2 == 1) {
+        const __m512i bits = shifted(high, _mm512_setr_epi64(0, 0, 0, 0, 2, 2, 2, 2), 0x30);
+        return masked_or(_mm512_srli_epi16(low, 4), 15, bits);
+    }
+    const __m512i left = _mm512_sllv_epi64(high, _mm512_setr_epi64(4, 4, 4, 4, 2, 2, 2, 2));
+    return masked_or(low, 15, _mm512_and_si512(left, _mm512_set1_epi8(0x30)));
 }
 
 // The `c`th LEVELS elements of a block of 256.
@@ -115,15 +144,8 @@ INLINE __m512i block_levels_256(const int format, const uint8_t *block, int c) {
         const __m512i low = two_shifts(block + 48 + c * 32, 0, 4, 15);
         return _mm512_or_si512(low, _mm512_slli_epi16(two_shifts(block + 16, 2 * c, 1, 1), 4));
     }
-    case CPUK_IQ4_XS: {
-        const uint8_t *group = block + 8 + c * 32;
-        return both(from_table(nibbles(group)), from_table(nibbles(group + 16)));
-    }
-    default: {
-        const __m512i bytes = _mm512_loadu_si512(block + c / 2 * 64);
-        const __m512i low = _mm512_and_si512(_mm512_srli_epi16(bytes, c % 2 * 4), _mm512_set1_epi8(15));
-        return _mm512_or_si512(low, _mm512_slli_epi16(two_shifts(block + 128 + c / 2 * 32, c % 2 * 4, 2, 3), 4));
-    }
+    case CPUK_IQ4_XS: return from_table(nibbles(block + 8 + c * 32, block + 24 + c * 32));
+    default: return levels_q6_k(block, c);
     }
 }
 
@@ -134,9 +156,8 @@ INLINE __m512i span_levels(const int format, const uint8_t *span, int c, int64_t
         const __mmask64 mask = rest >= LEVELS ? ~0ull : (1ull << rest) - 1;
         return _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, span), _mm512_maskz_set1_epi8(mask, (char)128));
     }
-    const __m256i low = block_levels_32(format, span);
-    if (rest < LEVELS) return _mm512_zextsi256_si512(low);
-    return both(low, block_levels_32(format, span + span_bytes(format) / 2));
+    if (rest >= LEVELS) return block_levels_32(format, span, span + span_bytes(format) / 2);
+    return _mm512_maskz_mov_epi64(15, block_levels_32(format, span, span));
 }
 
 // ---- Scales
@@ -152,14 +173,21 @@ INLINE vf from_bytes(uint64_t low, uint64_t high) {
 
 INLINE float half_at(const uint8_t *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(p)))); }
 
-// Scales and minima of Q4_K and Q5_K: 6 bits each, eight of each.
+// Scales and minima of Q4_K and Q5_K: 6 bits each, eight of each, behind the binary16 factors of both. Those of the
+// last four groups have their upper two bits where the first four leave room.
 INLINE span_scales scales_6_bit(const uint8_t *block) {
-    const uint32_t a = read_u32(block + 4), b = read_u32(block + 8), c = read_u32(block + 12);
-    const uint64_t scales = (a & 0x3f3f3f3fu) | (uint64_t)((c & 0x0f0f0f0fu) | (a >> 2 & 0x30303030u)) << 32;
-    const uint64_t minima = (b & 0x3f3f3f3fu) | (uint64_t)((c >> 4 & 0x0f0f0f0fu) | (b >> 2 & 0x30303030u)) << 32;
-    const vf all = from_bytes(scales, minima);
-    return (span_scales){
-        all * half_at(block), _mm512_shuffle_f32x4(all, all, 0xee) * -half_at(block + 2)};
+    const __m128i head = read_16(block);
+    const __m128i low_bytes = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i high_bytes = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
+    const __m128i low = _mm_and_si128(
+        _mm_srlv_epi32(_mm_shuffle_epi8(head, low_bytes), _mm_setr_epi32(0, 0, 0, 4)),
+        _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
+    const __m128i high = _mm_and_si128(
+        _mm_srli_epi16(_mm_shuffle_epi8(head, high_bytes), 2), _mm_set1_epi8(0x30));
+    const vf integers = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_or_si128(low, high)));
+    const __m512i factor_lanes = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const vf all = integers * _mm512_permutexvar_ps(factor_lanes, _mm512_castps128_ps512(_mm_cvtph_ps(head)));
+    return (span_scales){all, -_mm512_shuffle_f32x4(all, all, 0xee)};
 }
 
 INLINE span_scales scales_q3_k(const uint8_t *block) {

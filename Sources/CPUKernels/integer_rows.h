@@ -19,16 +19,23 @@ INLINE void dot_levels(
         const __m512i quads = _mm512_dpbusd_epi32(start, levels, _mm512_loadu_si512(x->integers + at));
         const vf scale = load((const float *)(x->scales + at));
         sums[t] = fma_v(_mm512_cvtepi32_ps(quads), format == CPUK_I8 ? scale : scales * scale, sums[t]);
-        if (has_minimum(format)) sums[t] = fma_v(minima, load((const float *)(x->sums + at)), sums[t]);
+        if (has_minimum(format) && !has_span_minima(format))
+            sums[t] = fma_v(minima, load((const float *)(x->sums + at)), sums[t]);
     }
 }
 
 INLINE void dot_span(
     const int format, const int T, const uint8_t *span, const few_records *x, int64_t k, int64_t rest, vf *sums) {
     const span_scales values = scales_of(format, span, rest);
+    if (has_span_minima(format))
+        UNROLL for (int t = 0; t < T; t++) {
+            const vf x_sums = load((const float *)(x->sums + t * x->stride + k / span_of(format) * LINE));
+            sums[t] = fma_v(values.minimums, x_sums, sums[t]);
+        }
     UNROLL for (int c = 0; c < span_of(format) / LEVELS; c++) {
         const vf scales = lanes_of_groups(format, values.scales, c);
-        const vf minima = has_minimum(format) ? lanes_of_groups(format, values.minimums, c) : splat(0);
+        const bool has_lanes = has_minimum(format) && !has_span_minima(format);
+        const vf minima = has_lanes ? lanes_of_groups(format, values.minimums, c) : splat(0);
         dot_levels(format, T, span_levels(format, span, c, rest), scales, minima, x, k + c * LEVELS, sums);
     }
 }
@@ -48,7 +55,7 @@ INLINE void dot_rows_of(
     const activation_records *x, float *y, int64_t ldy) {
     const few_records records = {
         .integers = x->data, .scales = x->data + record_scales(x->columns),
-        .sums = x->data + record_sums(x->columns, true), .stride = x->stride};
+        .sums = x->data + record_sums(x->columns), .stride = x->stride};
     for (int64_t r = 0; r < count; r += VL) {
         const int64_t part = count - r < VL ? count - r : VL;
         vf sums[FEW_TOKENS][VL];

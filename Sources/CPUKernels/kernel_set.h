@@ -10,7 +10,11 @@
 
 #include "row_kernels.h"
 
+#include "cache_rows.h"
+
 #include "attention_kernels.h"
+
+#include "attention_tiles.h"
 
 #include "prefill_kernels.h"
 

@@ -38,10 +38,10 @@ typedef struct {
     float scales[PANEL_ROWS];
 } panel_rows;
 
-/// One record of activations a token: floats, or what a kernel's `convert` made of them.
+/// One record of activations a token: floats, or what a kernel's `convert` made of them. Or one strip of tokens.
 typedef struct {
     const char *data;
-    /// Bytes from one token to the next.
+    /// Bytes from one token, or strip, to the next.
     int64_t stride;
     int64_t columns;
 } activation_records;
@@ -60,23 +60,37 @@ typedef struct {
         int64_t depth, float *y);
 } panel_kernels;
 
-/// Products whose activations are rounded to fewer bits, on processors with instructions for them.
+/// Weights that will be read soon, to be brought near while others are multiplied.
 typedef struct {
-    bool (*takes)(cpuk_format format, bool few);
-    panel_kernels panels;
-    /// Bytes of a record for `columns`, for few tokens or for panels, and how it is made.
-    int64_t (*record_bytes)(int64_t columns, bool few);
-    void (*convert)(cpuk_format format, const float *x, int64_t columns, bool few, void *record);
-    /// As kernel_table's, of records for few tokens; NULL where `takes` refuses those.
-    void (*dot_rows)(
-        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count,
-        const activation_records *x, int64_t tokens, float *y, int64_t ldy);
-} reduced_kernels;
+    const char *from;
+    int64_t bytes;
+} read_ahead;
 
-/// Where one chunk of a softmax over columns ended.
+/// Products of rounded activations with many tokens. LANE_TOKENS tokens lie side by side in vectors, a strip; rows of
+/// weights are expanded where they are not turned, and each piece of one is multiplied with the whole of a vector.
 typedef struct {
-    float maximum, sum;
-} softmax_part;
+    /// Columns of expanded rows at most, a multiple of every block's; wider weights take several rounds.
+    int64_t depth;
+    /// Bytes of PANEL_ROWS such rows.
+    int64_t expanded_bytes;
+    int64_t (*strip_bytes)(int64_t columns);
+    /// Rounds columns `begin..<end` (`begin` a multiple of 64) of up to LANE_TOKENS tokens. Lanes past them are zero.
+    void (*make_strip)(
+        cpuk_format format, const float *x, int64_t ldx, int64_t tokens, int64_t columns, int64_t begin, int64_t end,
+        void *strip);
+    /// Expands columns `begin..<begin + depth` of the rows.
+    void (*expand)(const panel_rows *rows, int64_t begin, int64_t depth, void *expanded);
+    /// `products[r * LANE_TOKENS + t] = row r . token t` over those columns, for each strip PANEL_ROWS * LANE_TOKENS
+    /// floats on; adds where `begin` is not 0. Rows are rounded up to TURNED_ROWS.
+    void (*multiply)(
+        const panel_rows *rows, const void *expanded, const activation_records *strips, int64_t count, int64_t begin,
+        int64_t depth, read_ahead ahead, float *products);
+    /// `y[t * PANEL_ROWS + r] = products[r * LANE_TOKENS + t]` for the tokens of a strip.
+    void (*turn)(const float *products, int64_t rows, float *y);
+} strip_kernels;
+
+/// Tokens of a strip, and rows whose products are turned together.
+enum { LANE_TOKENS = 16, TURNED_ROWS = 16 };
 
 /// Scratch of one thread while it computes prefill attention.
 typedef struct {
@@ -87,6 +101,28 @@ typedef struct {
     float values[ATTENTION_KEY_TILE * MAX_HEAD_SIZE];
     float maxima[ATTENTION_QUERY_TILE], sums[ATTENTION_QUERY_TILE];
 } prefill_scratch;
+
+/// Products whose activations are rounded to fewer bits, on processors with instructions for them.
+typedef struct {
+    bool (*takes)(cpuk_format format, bool few);
+    strip_kernels strips;
+    /// Records of few tokens: bytes of one for `columns`, how it is made, and products as kernel_table's `dot_rows`;
+    /// NULL where `takes` refuses few tokens.
+    int64_t (*record_bytes)(int64_t columns);
+    void (*convert)(cpuk_format format, const float *x, int64_t columns, void *record);
+    void (*dot_rows)(
+        cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count,
+        const activation_records *x, int64_t tokens, float *y, int64_t ldy);
+    /// As kernel_table's; NULL where there is none.
+    void (*attention_prefill)(
+        const cpuk_attention_args *args, int64_t sequence, int64_t head, int64_t heads, int64_t first, int64_t count,
+        prefill_scratch *scratch);
+} reduced_kernels;
+
+/// Where one chunk of a softmax over columns ended.
+typedef struct {
+    float maximum, sum;
+} softmax_part;
 
 /// Scratch of one thread while it computes decode attention.
 typedef struct {

@@ -1,4 +1,4 @@
-// Products of weights in blocks (and in 8-bit integers) with activations rounded to 8-bit integers, a scale for each 32
+// Products of weights in blocks (and in 8-bit integers) with activations rounded to 8-bit integers, a scale for each 16
 // of them, four at a time into integer sums. (AVX512_VNNI: Cascade Lake, Ice Lake and Zen 4 on.)
 #include "kernels.h"
 
@@ -16,7 +16,9 @@
 
 #include "integer_activations.h"
 
-#include "integer_panels.h"
+#include "strip_kernels.h"
+
+#include "integer_strips.h"
 
 #include "integer_rows.h"
 
@@ -27,7 +29,9 @@ static bool takes(cpuk_format format, bool few) {
 
 static const reduced_kernels kernels = {
     .takes = takes,
-    .panels = {.depth = QUADS_DEPTH, .panel_bytes = QUADS_PANEL_BYTES, .pack = pack, .multiply = multiply},
+    .strips = {
+        .depth = QUADS_DEPTH, .expanded_bytes = EXPANDED_BYTES, .strip_bytes = strip_bytes, .make_strip = make_strip,
+        .expand = expand, .multiply = multiply, .turn = turn},
     .record_bytes = record_bytes,
     .convert = convert,
     .dot_rows = dot_rows,

@@ -10,10 +10,10 @@ enum {
     /// Fewer tokens than this are faster without a library's packing.
     MIN_SGEMM_TOKENS = 32,
     /// Fewer tokens than this are faster from rows where they lie: of formats that are read quickly; of those whose
-    /// reading should serve all tokens; where panels of BF16 pairs, and where panels of integers are faster.
+    /// reading should serve all tokens; where strips of BF16 pairs, and where strips of integers are faster.
     MIN_PANEL_TOKENS = 128,
     MIN_UNPACKED_TOKENS = MAX_ROW_TOKENS + 1,
-    MIN_PAIR_TOKENS = 16,
+    MIN_PAIR_TOKENS = 9,
     MIN_QUAD_TOKENS = 5,
 };
 
@@ -174,5 +174,6 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         }
     }
     if (few) multiply_rows(&job);
+    else if (job.reduced) multiply_strips(&job);
     else multiply_panels(&job);
 }

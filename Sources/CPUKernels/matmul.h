@@ -8,7 +8,7 @@ typedef struct {
     epilogue epilogue;
     /// Output columns.
     int64_t outputs;
-    /// The kernels for rounded activations, or NULL; and the records they read.
+    /// The kernels for rounded activations, or NULL; and the records or strips they read.
     const reduced_kernels *reduced;
     activation_records x;
 } matmul_job;
@@ -38,12 +38,17 @@ void finish_products(
     const matmul_job *job, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy);
 
+/// The rows `n..<n + rows->count` of a weight, wherever they lie.
+void gather_rows(const cpuk_weight *weight, int64_t n, panel_rows *rows);
+
 /// Bytes of scratch that a thread needs for products of many tokens.
 int64_t panel_scratch_bytes(const cpuk_context *context);
+int64_t strip_scratch_bytes(const reduced_kernels *kernels);
 /// Bytes of scratch for the rounded activations of `tokens` rows of `columns`, or -1 where that is too much to ask for.
-int64_t activation_scratch_bytes(const cpuk_context *context, int64_t tokens, int64_t columns);
+int64_t reduced_activation_bytes(const reduced_kernels *kernels, int64_t tokens, int64_t columns);
 
 /// Rounds the activations of a product for `job->reduced`.
 void round_activations(matmul_job *job, bool few);
-/// Products of many tokens.
+/// Products of many tokens with FP32 activations, and with rounded ones.
 void multiply_panels(const matmul_job *job);
+void multiply_strips(const matmul_job *job);

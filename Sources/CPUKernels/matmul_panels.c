@@ -1,4 +1,5 @@
-// Products of many tokens: each task packs one panel of weights after another and multiplies it with its tokens.
+// Products of many tokens with FP32 activations: each task packs one panel of weights after another and multiplies it
+// with its tokens.
 #include "matmul.h"
 
 typedef struct {
@@ -17,38 +18,23 @@ typedef struct {
 
 enum { PRODUCTS_BYTES = PANEL_BLOCK_TOKENS * PANEL_ROWS * sizeof(float) };
 
-static int64_t panel_bytes(const reduced_kernels *kernels) { return kernels ? kernels->panels.panel_bytes : 0; }
-
 int64_t panel_scratch_bytes(const cpuk_context *context) {
-    const int64_t reduced = at_least(panel_bytes(context->bf16), panel_bytes(context->integer));
-    return 2 * PRODUCTS_BYTES + at_least(context->kernels->panels.panel_bytes, reduced);
+    return 2 * PRODUCTS_BYTES + context->kernels->panels.panel_bytes;
 }
 
-static int64_t record_bytes(const reduced_kernels *kernels, int64_t columns, bool few) {
-    return kernels ? kernels->record_bytes(columns, few) : 0;
-}
-
-int64_t activation_scratch_bytes(const cpuk_context *context, int64_t tokens, int64_t columns) {
-    // A record is less than four bytes an element and a little.
-    if (tokens < 0 || columns < 0 || columns > INT64_MAX / 8 - 1024) return -1;
-    const int64_t many = at_least(
-        record_bytes(context->bf16, columns, false), record_bytes(context->integer, columns, false));
-    const int64_t few = at_least(
-        record_bytes(context->bf16, columns, true), record_bytes(context->integer, columns, true));
-    int64_t bytes;
-    if (__builtin_mul_overflow(many, tokens, &bytes) || bytes > INT64_MAX / 2) return -1;
-    return at_least(bytes, few * MAX_ROW_TOKENS);
+void gather_rows(const cpuk_weight *weight, int64_t n, panel_rows *result) {
+    FOR_EACH_PIECE(weight, n, result->count, {
+        for (int64_t i = 0; i < piece; i++) {
+            result->rows[offset + i] = rows + i * weight->row_bytes;
+            if (scales) result->scales[offset + i] = scales[i];
+        }
+    })
 }
 
 static panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count) {
     panel_rows result = {
         .format = weight->format, .columns = weight->columns, .row_bytes = weight->row_bytes, .count = count};
-    FOR_EACH_PIECE(weight, n, count, {
-        for (int64_t i = 0; i < piece; i++) {
-            result.rows[offset + i] = rows + i * weight->row_bytes;
-            if (scales) result.scales[offset + i] = scales[i];
-        }
-    })
+    gather_rows(weight, n, &result);
     return result;
 }
 
@@ -101,7 +87,6 @@ static int64_t pieces_of(int64_t units, int64_t tokens, int64_t threads) {
 
 void multiply_panels(const matmul_job *job) {
     panel_job panels = {.job = job, .kernels = &job->context->kernels->panels};
-    if (job->reduced) panels.kernels = &job->reduced->panels;
     const int64_t threads = pool_threads(job->context->pool), tokens = job->args->tokens;
     panels.blocks = divide_up(tokens, PANEL_BLOCK_TOKENS);
     const int64_t units = divide_up(job->outputs, PANEL_ROWS) * panels.blocks, rest = units % threads;
@@ -109,34 +94,4 @@ void multiply_panels(const matmul_job *job) {
     panels.pieces = pieces_of(rest, tokens / panels.blocks, threads);
     const int64_t bytes = job->args->weight->columns * job->args->weight->rows * at_least(1, tokens / 4);
     run_tasks(job->context, panel_task, &panels, panels.whole_units + rest * panels.pieces, bytes);
-}
-
-typedef struct {
-    const matmul_job *job;
-    char *records;
-    bool few;
-} rounding_job;
-
-/// Tokens that one task rounds.
-enum { ROUNDED_TOKENS = 16 };
-
-static void round_task(void *argument, int64_t task, int worker) {
-    (void)worker;
-    const rounding_job *rounding = argument;
-    const cpuk_matmul_args *args = rounding->job->args;
-    const int64_t end = at_most((task + 1) * ROUNDED_TOKENS, args->tokens);
-    for (int64_t token = task * ROUNDED_TOKENS; token < end; token++)
-        rounding->job->reduced->convert(
-            args->weight->format, args->x.data + token * args->x.stride, args->weight->columns, rounding->few,
-            rounding->records + token * rounding->job->x.stride);
-}
-
-void round_activations(matmul_job *job, bool few) {
-    const int64_t columns = job->args->weight->columns, tokens = job->args->tokens;
-    rounding_job rounding = {.job = job, .records = job->context->scratch.activations, .few = few};
-    job->x = (activation_records){
-        .data = rounding.records, .stride = job->reduced->record_bytes(columns, few), .columns = columns};
-    run_tasks(
-        job->context, round_task, &rounding, divide_up(tokens, ROUNDED_TOKENS),
-        tokens * columns * (int64_t)sizeof(float));
 }

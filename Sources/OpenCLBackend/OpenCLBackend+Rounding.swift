@@ -18,10 +18,9 @@ enum DotVariant: Int, Hashable, CaseIterable {
 extension OpenCLBackend {
     /// The fast way of products with a weight where `precision` allows one and the device has passed its self-test.
     func rounding(of source: WeightSource, precision: MatmulPrecision) throws -> ActivationRounding? {
-        let elementCount = source.rows * source.columns
-        guard tuning.matmul.variant == .registers,
-            precision.allowsReducedActivations(for: source.format, elementCount: elementCount)
-        else { return nil }
+        guard tuning.matmul.variant == .registers, precision.allowsReducedActivations(for: source.format) else {
+            return nil
+        }
         let rounding: ActivationRounding
         switch source.format {
         case .float16: return nil

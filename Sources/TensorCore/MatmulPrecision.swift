@@ -5,25 +5,29 @@
 /// precision computes more exactly.
 public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     /// `highest` for FP32 weights; for 16-bit and quantised ones the fastest way that the device has instructions for:
-    /// activations in BF16, or in 8-bit integers with a scale for each 16 or 32. Small weights keep FP32 ones.
+    /// activations in BF16, or in 8-bit integers with a scale for each 16 or 32.
     case automatic
     /// FP32 activations, whatever the weights' format.
     case highest
-    /// FP32 weights and activations as sums of two BF16 each (or TF32); other formats as `medium`.
+    /// FP32 weights and activations as sums of two BF16 each (or TF32); other formats as `automatic`.
     case high
-    /// FP32 weights and activations rounded to BF16; other formats as `automatic`, and small weights too.
+    /// FP32 weights and activations rounded to BF16; other formats as `automatic`.
     case medium
 
-    /// Weights of fewer elements are multiplied so quickly that rounding gains nothing: left out, it is not done for them, so
-    /// that small models say the same on every device.
-    public static let leastElementsWorthRounding = 1 << 18
+    /// Layers of fewer weights are multiplied so quickly that rounding gains nothing.
+    public static let leastWeightsWorthRounding = 1 << 18
 
-    /// Whether activations of a weight in `format` with `elementCount` elements may be rounded to fewer bits than FP32's.
-    public func allowsReducedActivations(for format: WeightFormat, elementCount: Int) -> Bool {
+    /// What a layer of `weightCount` weights takes: `automatic` becomes `highest` for a small one, so that small models say
+    /// the same on every device.
+    public func forLayer(weightCount: Int) -> MatmulPrecision {
+        self == .automatic && weightCount < Self.leastWeightsWorthRounding ? .highest : self
+    }
+
+    /// Whether activations of a weight in `format` may be rounded to fewer bits than FP32's.
+    public func allowsReducedActivations(for format: WeightFormat) -> Bool {
         switch self {
-        case .automatic: format != .float32 && elementCount >= Self.leastElementsWorthRounding
+        case .automatic, .high: format != .float32
         case .highest: false
-        case .high: format != .float32
         case .medium: true
         }
     }

@@ -213,6 +213,9 @@ typedef struct {
     const int32_t *query_offsets, *context_lengths, *block_tables;
     int64_t table_stride, table_columns;
     int64_t sequences, tokens;
+    /// Products of many queries may round queries, keys, values and the softmax to BF16 where the processor has
+    /// instructions for it.
+    bool reduced;
 } cpuk_attention_args;
 
 typedef enum {

@@ -33,8 +33,9 @@ struct DecoderLoader {
         _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, transposed: Bool = false
     ) throws -> Linear {
         let matrices = parts.map { (name: $0.name + ".weight", rows: $0.rows) }
+        let precision = target.precision.forLayer(weightCount: columns * parts.reduce(0) { $0 + $1.rows })
         let prepared = try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
-            .map(prepare)
+            .map { try backend.prepare($0, precision: precision) }
         guard hasBias else { return Linear(prepared) }
         let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
         return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
@@ -45,9 +46,21 @@ struct DecoderLoader {
         try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
     }
 
-    /// A weight for products of the precision asked for.
+    /// A layer's attention, which may round what it multiplies where its projections do. FP16 ones never do.
+    func attention(_ parameters: AttentionParameters, after projections: Linear) -> AttentionParameters {
+        var result = parameters
+        let weightCount = projections.weights.reduce(0) { $0 + $1.rows * $1.columns }
+        let precision = target.precision.forLayer(weightCount: weightCount)
+        result.allowsReducedProducts = projections.weights.allSatisfy {
+            $0.format != .float16 && precision.allowsReducedActivations(for: $0.format)
+        }
+        return result
+    }
+
+    /// A layer's only weight, for products of the precision asked for.
     func prepare(_ source: WeightSource) throws -> any Weight {
-        try backend.prepare(source, precision: target.precision)
+        let precision = target.precision.forLayer(weightCount: source.rows * source.columns)
+        return try backend.prepare(source, precision: precision)
     }
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.

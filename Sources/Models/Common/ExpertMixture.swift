@@ -121,13 +121,14 @@ extension DecoderLoader {
         let outputFormat = target.format ?? WeightLoader.commonFormat(of: downs)
         let router = try weights.weight(
             prefix + "gate.weight", rows: settings.expertCount, columns: width)
+        let precision = target.precision.forLayer(weightCount: 2 * inner * width)
         return ExpertMixture(
             router: try prepare(router),
             gateUp: try target.backend.prepareExperts(
                 zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: inputFormat) },
-                precision: target.precision),
+                precision: precision),
             down: try target.backend.prepareExperts(
-                downs.map { try weights.weight([$0], columns: inner, as: outputFormat) }, precision: target.precision),
+                downs.map { try weights.weight([$0], columns: inner, as: outputFormat) }, precision: precision),
             settings: settings, activation: activation)
     }
 }

@@ -17,14 +17,14 @@ extension GPT2Model {
         }
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "h.\(index)."
+            let projections = try linear(prefix + "attn.c_attn", rows: 3 * width, columns: width)
             return Layer(
-                attentionNorm: try norm(prefix + "ln_1"),
-                projections: try linear(prefix + "attn.c_attn", rows: 3 * width, columns: width),
+                attentionNorm: try norm(prefix + "ln_1"), projections: projections,
                 output: try linear(prefix + "attn.c_proj", rows: width, columns: width),
                 feedForwardNorm: try norm(prefix + "ln_2"),
                 up: try linear(prefix + "mlp.c_fc", rows: sizes.intermediateSize, columns: width),
                 down: try linear(prefix + "mlp.c_proj", rows: width, columns: sizes.intermediateSize),
-                attention: configuration.attention(layer: index))
+                attention: loader.attention(configuration.attention(layer: index), after: projections))
         }
         try self.init(
             configuration: configuration, backend: target.backend, limits: target.limits, tokenEmbedding: embedding,

@@ -15,17 +15,19 @@ extension GPTNeoXModel {
         let hasAttentionBias = configuration.hasAttentionBias
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "layers.\(index)."
-            let projections = prefix + "attention.query_key_value"
+            let name = prefix + "attention.query_key_value"
+            let projections =
+                configuration.storesHeadsTogether
+                ? try loader.linear(headwise: name, of: sizes, hasBias: hasAttentionBias)
+                : try linear(name, rows: 3 * width, columns: width, hasBias: hasAttentionBias)
             return Layer(
-                attentionNorm: try norm(prefix + "input_layernorm"),
-                projections: configuration.storesHeadsTogether
-                    ? try loader.linear(headwise: projections, of: sizes, hasBias: hasAttentionBias)
-                    : try linear(projections, rows: 3 * width, columns: width, hasBias: hasAttentionBias),
+                attentionNorm: try norm(prefix + "input_layernorm"), projections: projections,
                 output: try linear(
                     prefix + "attention.dense", rows: width, columns: width, hasBias: hasAttentionBias),
                 feedForwardNorm: try norm(prefix + "post_attention_layernorm"),
                 up: try linear(prefix + "mlp.dense_h_to_4h", rows: sizes.intermediateSize, columns: width),
-                down: try linear(prefix + "mlp.dense_4h_to_h", rows: width, columns: sizes.intermediateSize))
+                down: try linear(prefix + "mlp.dense_4h_to_h", rows: width, columns: sizes.intermediateSize),
+                attention: loader.attention(configuration.attention, after: projections))
         }
         try self.init(
             configuration: configuration, backend: target.backend, limits: target.limits, embedding: embedding,

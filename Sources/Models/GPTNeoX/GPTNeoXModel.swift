@@ -18,6 +18,7 @@ public final class GPTNeoXModel: DecoderModel {
         let feedForwardNorm: LayerNorm
         let up: Linear
         let down: Linear
+        let attention: AttentionParameters
     }
 
     public let description: DecoderDescription
@@ -58,7 +59,7 @@ public final class GPTNeoXModel: DecoderModel {
             try norm(rows.hidden, layer.attentionNorm, into: rows.normed)
             try layer.projections(rows.normed, on: backend, into: projections.all)
             let attended = try activations.attend(
-                rows, projections, rope: rope, parameters: configuration.attention, cache: cacheLayer,
+                rows, projections, rope: rope, parameters: layer.attention, cache: cacheLayer,
                 batch: batch, isLastLayer: index == layers.count - 1, on: backend)
             guard let attended else { return }
             rows = attended

@@ -21,13 +21,13 @@ extension GemmaModel {
             let prefix = "layers.\(index)."
             let attention = prefix + "self_attn."
             let feedForward = prefix + "mlp."
+            let projections = try linear(
+                [
+                    (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
+                    (attention + "v_proj", keyWidth),
+                ], columns: width)
             return Layer(
-                attentionNorm: try norm(prefix + "input_layernorm"),
-                projections: try linear(
-                    [
-                        (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
-                        (attention + "v_proj", keyWidth),
-                    ], columns: width),
+                attentionNorm: try norm(prefix + "input_layernorm"), projections: projections,
                 headNorms: configuration.hasHeadNorms
                     ? try loader.headNorms(attention, of: sizes, offset: offset) : nil,
                 output: try linear([(attention + "o_proj", width)], columns: queryWidth),
@@ -43,7 +43,7 @@ extension GemmaModel {
                 down: try loader.linear(
                     [(feedForward + "down_proj", width)], columns: sizes.intermediateSize, hasBias: false),
                 afterFeedForwardNorm: try norm(prefix + "post_feedforward_layernorm"),
-                attention: configuration.attention(layer: index))
+                attention: loader.attention(configuration.attention(layer: index), after: projections))
         }
         try self.init(
             configuration: configuration, backend: target.backend, limits: target.limits, embedding: embedding,

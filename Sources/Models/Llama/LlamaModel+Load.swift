@@ -13,15 +13,16 @@ extension LlamaModel {
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "layers.\(index)."
             let attention = prefix + "self_attn."
+            let projections = try loader.linear(
+                configuration.hasFusedProjections
+                    ? [(attention + "qkv_proj", queryWidth + 2 * keyWidth)]
+                    : [
+                        (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
+                        (attention + "v_proj", keyWidth),
+                    ], columns: width, hasBias: configuration.hasProjectionBias)
             return Layer(
                 attentionNorm: try loader.vector(prefix + "input_layernorm.weight", count: width),
-                projections: try loader.linear(
-                    configuration.hasFusedProjections
-                        ? [(attention + "qkv_proj", queryWidth + 2 * keyWidth)]
-                        : [
-                            (attention + "q_proj", queryWidth), (attention + "k_proj", keyWidth),
-                            (attention + "v_proj", keyWidth),
-                        ], columns: width, hasBias: configuration.hasProjectionBias),
+                projections: projections,
                 headNorms: configuration.hasHeadNorms
                     ? try loader.headNorms(attention, of: sizes) : nil,
                 output: try loader.linear(
@@ -30,7 +31,7 @@ extension LlamaModel {
                 feedForward: configuration.hasExperts[index]
                     ? try loader.experts(configuration, layer: index)
                     : try loader.gatedFeedForward(configuration, layer: index),
-                attention: configuration.attention(layer: index))
+                attention: loader.attention(configuration.attention(layer: index), after: projections))
         }
         try self.init(
             configuration: configuration, backend: target.backend, limits: target.limits, embedding: embedding,

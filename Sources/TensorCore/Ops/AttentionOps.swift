@@ -8,12 +8,19 @@ public struct AttentionParameters: Sendable, Hashable {
     public var slidingWindow: Int?
     /// Scores become `softCap · tanh(score / softCap)` before the mask.
     public var softCap: Float?
+    /// Whether queries, keys, values and the weights of the softmax may be rounded to BF16 for the products of many
+    /// queries, where a device has fast instructions for them. Scores, softmax and sums stay FP32.
+    public var allowsReducedProducts: Bool
 
-    public init(headCount: Int, scale: Float, slidingWindow: Int? = nil, softCap: Float? = nil) {
+    public init(
+        headCount: Int, scale: Float, slidingWindow: Int? = nil, softCap: Float? = nil,
+        allowsReducedProducts: Bool = false
+    ) {
         self.headCount = headCount
         self.scale = scale
         self.slidingWindow = slidingWindow
         self.softCap = softCap
+        self.allowsReducedProducts = allowsReducedProducts
     }
 }
 
