@@ -1,6 +1,21 @@
 // Decode attention over the paged cache for one instruction set: one query against chunks of the context.
 #pragma once
 
+/// Groups of VL tokens between the one that is read and the one that is fetched. Blocks lie apart from each other, so
+/// that the hardware sees none coming.
+enum { GROUPS_AHEAD = 2 };
+
+// Fetches what lies together of the VL rows from token `j` on, where that is before `end`.
+INLINE void prefetch_tokens(
+    const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t j, int64_t end) {
+    if (j >= end) return;
+    const int64_t in_block = cache->block_tokens - j % cache->block_tokens;
+    const int64_t row_bytes = cache->head_size * format_bytes((int)cache->format);
+    const char *from = (const char *)side.rows + token_row(cache, table, kv_head, j) * row_bytes;
+    const int64_t rows = in_block < VL ? in_block : VL;
+    for (int64_t i = 0; i < rows * row_bytes; i += 64) __builtin_prefetch(from + i, 0, 3);
+}
+
 static void decode_scores(
     const cpuk_attention_args *args, const int32_t *table, int64_t kv_head, int64_t heads, int64_t begin, int64_t end,
     decode_scratch *scratch) {
@@ -8,6 +23,13 @@ static void decode_scores(
     const int64_t padded = padded_head(cache->head_size);
     for (int64_t j = begin; j < end; j += VL) {
         int64_t count = end - j < VL ? end - j : VL, stride;
+        const int64_t ahead = j + GROUPS_AHEAD * VL;
+        prefetch_tokens(cache, keys_of(cache), table, kv_head, ahead, end);
+        // Behind the keys come the values.
+        if (ahead >= end) {
+            const int64_t group = (ahead - begin) / VL - (end - begin + VL - 1) / VL;
+            prefetch_tokens(cache, values_of(cache), table, kv_head, begin + group * VL, end);
+        }
         const float *rows = token_rows(cache, keys_of(cache), table, kv_head, j, count, scratch->rows, &stride);
         for (int64_t g = 0; g < heads; g++) {
             const float *query = scratch->query + g * MAX_HEAD_SIZE;
@@ -72,6 +94,7 @@ static void attention_decode(
     }
     for (int64_t j = begin; j < end; j += VL) {
         int64_t count = end - j < VL ? end - j : VL, stride;
+        prefetch_tokens(cache, values_of(cache), table, kv_head, j + GROUPS_AHEAD * VL, end);
         const float *rows = token_rows(cache, values_of(cache), table, kv_head, j, count, scratch->rows, &stride);
         for (int64_t g = 0; g < heads; g++) {
             const float *weights = scratch->scores + g * ATTENTION_CHUNK + (j - begin);
