@@ -7,8 +7,8 @@
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
 // Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `records` VECTOR_TOKENS * 3 * PADDED_INPUTS
-// bytes: levels, and for each four elements their scale and their weighed sum, crossed as the weight's. Build macros: VECTOR_TOKENS (tokens
-// above `tokens` repeat the last one).
+// bytes: levels, and for each four elements their scale and their weighed sum, crossed as the weight's levels are.
+// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
 #define RECORD_WORDS (PADDED_INPUTS / 4 * 3)
 
 inline void round_record(__global const float *x, const uint inputs, __local uint *record)
