@@ -1,6 +1,5 @@
 import CommandSupport
 import Foundation
-internal import ModelIO
 internal import TensorCore
 
 /// Attention of one sequence over the paged cache: decoding at several contexts, and prompts.
@@ -28,7 +27,7 @@ struct AttentionCases {
 }
 
 private struct AttentionCase {
-    private static let blockSize = 16
+    private static let blockSize = CachePlane.blockSize
 
     let shape: ModelShape
     let dtype: DType
@@ -37,8 +36,8 @@ private struct AttentionCase {
     let context: OpContext
     private let blockCount: Int
     private let copyCount: Int
-    private let keys: HostAllocation
-    private let values: HostAllocation
+    private let keys: CachePlane
+    private let values: CachePlane
     /// One row of block numbers a copy.
     private let tables: [[Int32]]
 
@@ -49,15 +48,20 @@ private struct AttentionCase {
         tokenCount = tokens
         contextLength = length
         blockCount = (length + Self.blockSize - 1) / Self.blockSize
-        let planeByteCount =
-            blockCount * Self.blockSize * shape.keyValueHeadCount * shape.headSize * dtype.byteCount
         // Prompts are bound by arithmetic; only decoding must find its context outside the caches.
-        copyCount = tokens > 1 ? 1 : context.copies(byteCount: 2 * planeByteCount)
-        keys = HostAllocation(byteCount: copyCount * planeByteCount)
-        values = HostAllocation(byteCount: copyCount * planeByteCount)
-        let format: WeightFormat = dtype == .float32 ? .float32 : dtype == .float16 ? .float16 : .bfloat16
-        RandomWeight.fill(keys, format: format, scale: 1, seed: 31)
-        RandomWeight.fill(values, format: format, scale: 1, seed: 32)
+        copyCount =
+            tokens > 1
+            ? 1
+            : context.copies(
+                byteCount: 2 * blockCount * Self.blockSize * shape.keyValueHeadCount
+                    * KVCacheLayer.rowByteCount(dtype, headSize: shape.headSize))
+        let planeBlockCount = copyCount * blockCount
+        func plane(seed: UInt64) -> CachePlane {
+            CachePlane(
+                dtype, blockCount: planeBlockCount, headCount: shape.keyValueHeadCount, headSize: shape.headSize,
+                seed: seed)
+        }
+        (keys, values) = (plane(seed: 31), plane(seed: 32))
         var random = RandomNumbers(seed: 33)
         // Blocks of a context lie anywhere.
         let blocks = (0..<Int32(copyCount * blockCount)).shuffled(using: &random)
@@ -71,18 +75,16 @@ private struct AttentionCase {
         try context.reserve(
             tokens: tokenCount, context: contextLength, features: width, inputs: width, heads: shape.headCount,
             headSize: shape.headSize)
-        let extents: Shape = [copyCount * blockCount, shape.keyValueHeadCount, Self.blockSize, shape.headSize]
-        let cache = KVCacheLayer(
-            keys: try backend.makeTensor(dtype, extents), values: try backend.makeTensor(dtype, extents))
-        try backend.write(UnsafeRawBufferPointer(keys.pointer), to: cache.keys)
-        try backend.write(UnsafeRawBufferPointer(values.pointer), to: cache.values)
+        let cache = try KVCacheLayer(keys: keys, values: values, on: backend)
         var random = RandomNumbers(seed: 34)
-        let queries = random.floats(tokenCount * width, scale: 1.5)
+        // Scores must be large for a cap to show.
+        let queries = random.floats(tokenCount * width, scale: shape.softCaps == nil ? 1.5 : 50)
         let query = try backend.makeTensor(queries, [tokenCount, width])
         let output = try backend.makeTensor(.float32, [tokenCount, width])
         let batches = try tables.map(batch)
         let parameters = AttentionParameters(
-            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot())
+            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot(),
+            softCap: shape.softCaps.map { Float($0.scores) })
         func call(_ index: Int) throws {
             try backend.attention(
                 query: query, cache: cache, batch: batches[index % batches.count], parameters: parameters,
@@ -98,15 +100,18 @@ private struct AttentionCase {
     }
 
     private var opCase: OpCase {
-        let rowCount = contextLength * shape.keyValueHeadCount * shape.headSize
+        let rowCount = contextLength * shape.keyValueHeadCount
         let width = shape.headCount * shape.headSize
         // Query `i` sees all before the prompt, and `i + 1` of the prompt.
         let visible = tokenCount * (contextLength - tokenCount) + tokenCount * (tokenCount + 1) / 2
         return OpCase(
             op: "attention", shape: shape.name,
-            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)",
+            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)"
+                + (shape.softCaps == nil ? "" : " capped"),
             format: dtype.rawValue, tokenCount: tokenCount, contextLength: contextLength,
-            byteCount: 2 * rowCount * dtype.byteCount + 2 * 4 * tokenCount * width, flopCount: 4 * visible * width)
+            byteCount: 2 * rowCount * KVCacheLayer.rowByteCount(dtype, headSize: shape.headSize)
+                + 2 * 4 * tokenCount * width,
+            flopCount: 4 * visible * width)
     }
 
     private func batch(_ table: [Int32]) throws -> AttentionBatch {
@@ -137,7 +142,9 @@ private struct AttentionCase {
         let count = contextLength - tokenCount + token + 1
         let scale = 1 / Double(shape.headSize).squareRoot()
         let scores = (0..<count).map { position in
-            zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
+            let score =
+                zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
+            return shape.softCaps.map { $0.scores * tanh(score / $0.scores) } ?? score
         }
         let largest = scores.max() ?? 0
         let weights = scores.map { exp($0 - largest) }
@@ -152,16 +159,8 @@ private struct AttentionCase {
     }
 
     /// A key or value of the first copy.
-    private func row(_ plane: HostAllocation, _ position: Int, _ head: Int) -> [Float] {
+    private func row(_ plane: CachePlane, _ position: Int, _ head: Int) -> [Float] {
         let (block, offset) = position.quotientAndRemainder(dividingBy: Self.blockSize)
-        let index = (Int(tables[0][block]) * shape.keyValueHeadCount + head) * Self.blockSize + offset
-        let size = shape.headSize
-        return [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
-            guard let output = buffer.baseAddress, let start = plane.pointer.baseAddress,
-                let type = StoredType(dtype)
-            else { return }
-            _ = ElementConversion.decode(start + index * size * dtype.byteCount, type, count: size, into: output)
-            initialized = size
-        }
+        return plane.row(block: Int(tables[0][block]), offset: offset, head: head)
     }
 }
