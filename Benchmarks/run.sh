@@ -10,10 +10,17 @@ shift 2
 mkdir -p "$results"
 cd "$(dirname "$0")/.."
 
+known=(latency sizes contexts ops throughput counts serve)
+for suite in "$@"; do
+    [[ " ${known[*]} " == *" $suite "* ]] || {
+        echo "error: unknown suite '$suite'; there are ${known[*]}" >&2
+        exit 64
+    }
+done
 suites=("$@")
 if [ "${#suites[@]}" -eq 0 ]; then
-    suites=(latency sizes contexts ops throughput counts)
-    [ -z "${INFER_BENCH_SERVER:-}" ] || suites+=(serve)
+    suites=("${known[@]}")
+    [ -n "${INFER_BENCH_SERVER:-}" ] || unset 'suites[-1]'
 fi
 
 devices=(cpu)
@@ -28,12 +35,6 @@ on() {
 }
 
 for suite in "${suites[@]}"; do
-    case $suite in latency | sizes | contexts | ops | throughput | counts | serve) ;;
-        *)
-            echo "error: unknown suite '$suite'; there are latency, sizes, contexts, ops, throughput, counts, serve" >&2
-            exit 64
-            ;;
-    esac
     echo "## $suite"
     rm -f "$results/$suite.jsonl"
     case $suite in

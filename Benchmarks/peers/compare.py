@@ -28,7 +28,7 @@ FORMATS = {"f32": "F32", "bf16": "BF16", "f16": "F16", "int8": None, "q8_0": "Q8
 DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8"}
 # Peers that are Python libraries: their worker, what it is told after folder and threads for each format that they have,
 # and the architectures that they can load.
-TORCH = {"f32": ["float32"], "bf16": ["bfloat16"], "f16": ["float16"]}
+TORCH = {"f32": ["float32"], "bf16": ["bfloat16"]}
 LIBRARIES = {
     "transformers": ("worker_transformers.py", TORCH, ["gpt2", "llama"]),
     "transformers-compiled": (

@@ -43,7 +43,9 @@ import Testing
             (["ops", "--device", "tpu"], "tpu"), (["latency", "-p", "x"], "'x'"),
             (["latency", "-pg", "3"], "-pg is 3"),
             (["latency", "--shape", "llama-135m", "-m", "x"], "--shape and --model"),
+            (["latency", "--formats", "q4_0"], "--formats belongs to --shape"),
             (["latency", "-r", "0"], "--repetitions"),
+            (["ops", "--kv-dtypes", "int4"], "int4"), (["latency", "--shape", "mixtral-8x7b"], "mixtral-8x7b"),
             (["throughput", "--prompt-range", "9,3"], "--prompt-range"), (["serve", "--url", "ftp://x"], "ftp://x"),
             (["serve", "--request-rate", "0"], "'0'"), (["serve", "--goodput", "speed:1"], "speed:1"),
             (["serve", "--burstiness", "-1"], "--burstiness"), (["latency", "-o", "xml"], "xml"),
@@ -104,6 +106,17 @@ import Testing
             })
         #expect(rows.last?.contains("\"completed\":0,\"failed\":2") == true)
         #expect(result.errorLines.count == 1 && result.errorLines.first?.contains("2 of 2 requests failed") == true)
+        try await server.stop()
+    }
+
+    @Test("an array of rows is closed where a run fails") func brokenJSON() async throws {
+        let server = try await FakeServer([.tokens(2), .breaks(after: 1)])
+        let result = try await Self.run([
+            "serve", "--url", "\(server.address)", "--requests", "1", "--max-concurrency", "1,2", "-o", "json",
+        ])
+        #expect(result.code == 1, "\(result.errors)")
+        let rows = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]]
+        #expect(rows?.count == 2 && rows?.first?["completed"] as? Int == 1, "\(result.output)")
         try await server.stop()
     }
 
