@@ -40,9 +40,9 @@ def devices(rows):
             over = [r["avg_ts"] / ours[key] for r in rows if r["backends"] == name and r[kind] == 0
                     and (key := (r["model_shape"], r["weight_format"], r["test"])) in ours]
             if over:
-                parts.append(f"{min(over):.2f} to {max(over):.2f} of the CPU backend's rates in {title}")
+                parts.append(f"{min(over):.2f} to {max(over):.2f} in {title}")
         if parts:
-            sentences.append(f"`{name.split(' (')[0]}` reaches {' and '.join(parts)}, by format.")
+            sentences.append(f"`{name.split(' (')[0]}` over the CPU backend, by format: {', '.join(parts)}.")
     return "\n".join(sentences)
 
 
@@ -60,14 +60,14 @@ def write(readme, rows, where, report):
         sys.exit(f"error: {readme}: has no lines '{BEGIN}' and '{END}' to write its section on speed between")
     link = os.path.relpath(report, os.path.dirname(os.path.abspath(readme)))
     section = f"""
-On {where}: `infer`'s CPU backend over
-other engines with the same weights and threads, turn by turn in one run; the median of the pairs, over 1 `infer` is
-faster. Prompts of {peers[0]["n_prompt"]} tokens, then {peers[0]["n_gen"]} decoded:
+On {where}:
+`infer`'s CPU backend over other engines with the same weights and threads, turn by turn in one run; the median of the
+pairs, over 1 `infer` is faster. Prompts of {peers[0]["n_prompt"]} tokens, then {peers[0]["n_gen"]} decoded:
 
 {ratios(peers)}
 {devices(rows["latency"])}
-[The report]({link}) has every number, the gaps in order of size, and the pictures;
-`make bench bench-peers bench-report` makes it anew.
+[The report]({link}) has every number, the gaps in order of
+size, and the pictures; `make bench bench-peers bench-report` makes it anew.
 """
     with open(readme, "w") as file:
         file.write(before + BEGIN + section + END + after)

@@ -226,7 +226,13 @@ class Report:
                 self.add(file.read())
 
 
-def commit_of_checkout():
+def measured_commit(folder):
+    """What `make bench` noted, else the checkout's."""
+    try:
+        with open(os.path.join(folder, "commit")) as file:
+            return file.read().strip()
+    except OSError:
+        pass
     try:
         return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
                               check=True).stdout.strip()
@@ -247,7 +253,7 @@ def main():
     processor, cores, memory = machine()
     today = datetime.date.today().isoformat()
     name = arguments.name or f"{slug(processor)}-{cores}-cores-{today}"
-    commit = arguments.commit or commit_of_checkout()
+    commit = arguments.commit or measured_commit(arguments.results)
     report = Report(rows_of(arguments.results), arguments.output, name)
     report.add(f"# {processor}, {cores} cores, {memory:.0f} GiB, {today}\n\n"
                f"Commit `{commit}`. [Benchmarks/README.md](../README.md) says how each figure is defined and how far two "

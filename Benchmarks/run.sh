@@ -23,6 +23,8 @@ if [ "${#suites[@]}" -eq 0 ]; then
     [ -n "${INFER_BENCH_SERVER:-}" ] || unset 'suites[-1]'
 fi
 
+git rev-parse --short HEAD >"$results/commit" 2>/dev/null || rm -f "$results/commit"
+
 devices=(cpu)
 "$bench" latency -p 1 -n 0 -r 1 --device opencl >/dev/null 2>&1 && devices+=(opencl)
 
