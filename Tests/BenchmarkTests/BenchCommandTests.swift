@@ -1,3 +1,4 @@
+import Devices
 import Foundation
 import LoadGenerator
 import Testing
@@ -85,10 +86,20 @@ import Testing
         }
     }
 
-    @Test("a profile names floor and gap") func profile() async throws {
-        let result = try await Self.run(["-p", "0", "-n", "4", "-r", "1", "--device", "cpu", "--profile", "-t", "1"])
-        #expect(result.code == 0, "\(result.errors)")
-        #expect(result.errors.contains("one token") && result.errors.contains("gap ms"))
+    @Test(
+        "a profile has every launch of one token or step, its floor and its gap",
+        arguments: DeviceSelection.availableChoices().map(\.description))
+    func profile(device: String) async throws {
+        let common = ["-n", "4", "--device", device, "--profile", "-t", "1"]
+        let decode = try await Self.run(["latency", "-p", "0", "-r", "1"] + common)
+        #expect(decode.code == 0, "\(decode.errors)")
+        #expect(decode.errors.contains("one token") && decode.errors.contains("gap ms"))
+        let batches = try await Self.run(["throughput", "-p", "3", "--batches", "2", "--requests", "0"] + common)
+        #expect(batches.code == 0, "\(batches.errors)")
+        let embed = batches.errors.split(separator: "\n").first { $0.hasPrefix("embed") }
+        let launches = embed?.split(separator: " ").dropFirst().first.flatMap { Double($0) }
+        #expect(launches == launches?.rounded(), "\(batches.errors)")
+        #expect(batches.errors.contains("one step of 2 tokens"), "\(batches.errors)")
     }
 
     @Test("a sweep prints a row a run, and a server that dies leaves the rows before") func serve() async throws {

@@ -1,6 +1,7 @@
 package import ArgumentParser
 package import CommandSupport
 package import Inference
+internal import ModelIO
 package import TensorCore
 
 /// Which models a suite runs: that of `--model`, or random weights in named shapes.
@@ -54,6 +55,14 @@ package enum BenchModelSource {
         case .files(let options): options.dtype?.format
         case .synthetic(_, let format): format == .int8 ? .int8 : nil
         }
+    }
+
+    /// The formats that its matrix products are in.
+    package func productFormats(of package: ModelPackage) -> [WeightFormat] {
+        if let weightFormat { return [weightFormat] }
+        let matrices = package.checkpoint.tensors.values.filter { $0.shape.rank > 1 }
+        let formats = Set(matrices.compactMap(\.type.weightFormat))
+        return WeightFormat.allCases.filter(formats.contains)
     }
 
     /// The format as tables name it.

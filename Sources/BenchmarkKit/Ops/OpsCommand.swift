@@ -96,7 +96,8 @@ package struct OpsCommand: ParsableCommand {
     }
 
     private func allGroups(_ shape: ModelShape) -> [OpGroup] {
-        let counts = tokens?.counts ?? (full ? [1, 16, 128, 512, 2048] : [1, 16, 512])
+        // Ascending: a case of more tokens grows the scratch that the ones before it need.
+        let counts = tokens?.counts.sorted() ?? (full ? [1, 16, 128, 512, 2048] : [1, 16, 512])
         let contexts = contexts?.counts ?? (full ? [128, 512, 2048, 8192, 32768] : [512, 4096])
         let caches = cacheTypes?.types ?? (full ? KVCacheLayer.dtypes : [.float32, .float16, .int8])
         // Prompts of mixtures take long where every choice is a product of its own.
