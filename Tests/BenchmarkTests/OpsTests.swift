@@ -47,6 +47,7 @@ import Testing
         #expect(
             ops.isSuperset(of: [
                 "matmul", "attention", "norm", "activation", "softmax", "argmax", "topk", "embed", "store",
+                "store_attend", "gather",
             ]))
         #expect(ops.isSuperset(of: shape.ownOps))
     }
@@ -57,7 +58,8 @@ import Testing
             Self.mixture, formats: [.float32], cacheTypes: [.int8], tokenCounts: [3], expertTokenCounts: [1],
             contextLengths: [33])
         var cases: [String: [OpCase]] = [:]
-        for group in groups where ["experts", "combine", "attention", "store", "head_norm"].contains(group.op) {
+        for group in groups
+        where ["experts", "combine", "attention", "store_attend", "store", "head_norm"].contains(group.op) {
             cases[group.op, default: []] += try group.prepare(Self.context(backend)).map(\.opCase)
         }
         // One token takes 2 experts of 2 * 512 rows of 256, and writes 2 rows of 512; then 2 of 256 rows of 512.
@@ -71,6 +73,7 @@ import Testing
         #expect(cases["combine"]?.map(\.flopCount) == [2 * 2 * 256])
         // 33 keys and values of one head of 64 bytes with a scale, one query and one output of 4 heads.
         #expect(cases["attention"]?.first?.byteCount == 2 * 33 * 68 + 2 * 4 * 256)
+        #expect(cases["store_attend"]?.map(\.byteCount) == [2 * 33 * 68 + 2 * 4 * 256 + 2 * (4 * 64 + 68) + 4])
         #expect(cases["store"]?.map(\.byteCount) == [3 * (2 * (4 * 64 + 68) + 4)])
         #expect(cases["head_norm"]?.map(\.byteCount) == [2 * 4 * 3 * 256])
     }

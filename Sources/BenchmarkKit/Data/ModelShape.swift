@@ -110,7 +110,7 @@ package struct ModelShape: Sendable, Hashable {
     package var ownOps: Set<String> {
         var ops: Set<String> = []
         if experts != nil { ops.formUnion(["experts", "combine"]) }
-        if softCaps != nil { ops.formUnion(["attention", "soft_cap"]) }
+        if softCaps != nil { ops.formUnion(["attention", "store_attend", "soft_cap"]) }
         if normalizesHeads { ops.insert("head_norm") }
         return ops
     }

@@ -2,7 +2,8 @@ import CommandSupport
 import Foundation
 internal import TensorCore
 
-/// Attention of one sequence over the paged cache: decoding at several contexts, and prompts.
+/// Attention of one sequence over the paged cache: decoding at several contexts, with and without storing the token's own
+/// keys and values in the same call, and prompts.
 ///
 /// Legend: `T` query tokens, `C` tokens of context, `H`, `KH` heads, `D` elements a head, `L` tokens a block.
 struct AttentionCases {
@@ -22,6 +23,12 @@ struct AttentionCases {
                     [try AttentionCase(shape, dtype, tokens: size.tokens, length: size.context, context).prepare()]
                 }
             }
+                + sizes.filter { $0.tokens == 1 }.map { size in
+                    OpGroup(op: "store_attend") { context in
+                        let attention = try AttentionCase(shape, dtype, tokens: 1, length: size.context, context)
+                        return [try attention.prepare(stores: true)]
+                    }
+                }
         }
     }
 }
@@ -52,9 +59,7 @@ private struct AttentionCase {
         copyCount =
             tokens > 1
             ? 1
-            : context.copies(
-                byteCount: 2 * blockCount * Self.blockSize * shape.keyValueHeadCount
-                    * KVCacheLayer.rowByteCount(dtype, headSize: shape.headSize))
+            : context.copies(byteCount: shape.cacheByteCount(tokenCount: blockCount * Self.blockSize, dtype))
         let planeBlockCount = copyCount * blockCount
         func plane(seed: UInt64) -> CachePlane {
             CachePlane(
@@ -69,7 +74,9 @@ private struct AttentionCase {
         tables = (0..<copyCount).map { Array(blocks[$0 * size..<($0 + 1) * size]) }
     }
 
-    func prepare() throws -> PreparedOp {
+    /// - Parameter stores: whether each call also stores the last token's keys and values, which the cache of the first
+    ///   copy has already.
+    func prepare(stores: Bool = false) throws -> PreparedOp {
         let backend = context.backend
         let width = shape.headCount * shape.headSize
         try context.reserve(
@@ -82,16 +89,23 @@ private struct AttentionCase {
         let query = try backend.makeTensor(queries, [tokenCount, width])
         let output = try backend.makeTensor(.float32, [tokenCount, width])
         let batches = try tables.map(batch)
+        let last = stores ? try LastToken(self) : nil
         let parameters = AttentionParameters(
             headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot(),
             softCap: shape.softCaps.map { Float($0.scores) })
         func call(_ index: Int) throws {
-            try backend.attention(
-                query: query, cache: cache, batch: batches[index % batches.count], parameters: parameters,
-                into: output)
+            let index = index % batches.count
+            if let last {
+                try backend.storeAndAttend(
+                    query: query, key: last.key, value: last.value, slots: last.slots[index], rope: nil, cache: cache,
+                    batch: batches[index], parameters: parameters, into: output)
+            } else {
+                try backend.attention(
+                    query: query, cache: cache, batch: batches[index], parameters: parameters, into: output)
+            }
         }
         return PreparedOp(
-            opCase: opCase, call: call,
+            opCase: opCase(stores: stores), call: call,
             error: {
                 try call(0)
                 return sampledError(try backend.readFloats(output), queries: queries)
@@ -99,18 +113,40 @@ private struct AttentionCase {
             tolerance: dtype == .float32 ? 1e-9 : 1e-5, rates: context.ceilings.rates(for: .float32))
     }
 
-    private var opCase: OpCase {
-        let rowCount = contextLength * shape.keyValueHeadCount
+    /// What is stored of the last token, and where in each copy.
+    private struct LastToken {
+        let key: Tensor
+        let value: Tensor
+        let slots: [Tensor]
+
+        init(_ attention: AttentionCase) throws {
+            let (shape, backend) = (attention.shape, attention.context.backend)
+            let last = attention.contextLength - 1
+            func row(of plane: CachePlane) throws -> Tensor {
+                let values = (0..<shape.keyValueHeadCount).flatMap { attention.row(plane, last, $0) }
+                return try backend.makeTensor(values, [1, values.count])
+            }
+            key = try row(of: attention.keys)
+            value = try row(of: attention.values)
+            let (block, offset) = last.quotientAndRemainder(dividingBy: CachePlane.blockSize)
+            slots = try attention.tables.map {
+                try backend.makeTensor([$0[block] * Int32(CachePlane.blockSize) + Int32(offset)], [1])
+            }
+        }
+    }
+
+    private func opCase(stores: Bool) -> OpCase {
         let width = shape.headCount * shape.headSize
         // Query `i` sees all before the prompt, and `i + 1` of the prompt.
         let visible = tokenCount * (contextLength - tokenCount) + tokenCount * (tokenCount + 1) / 2
+        let storedByteCount = stores ? shape.storedByteCount(tokenCount: 1, dtype) : 0
         return OpCase(
-            op: "attention", shape: shape.name,
+            op: stores ? "store_attend" : "attention", shape: shape.name,
             operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)"
                 + (shape.softCaps == nil ? "" : " capped"),
             format: dtype.rawValue, tokenCount: tokenCount, contextLength: contextLength,
-            byteCount: 2 * rowCount * KVCacheLayer.rowByteCount(dtype, headSize: shape.headSize)
-                + 2 * 4 * tokenCount * width,
+            byteCount: shape.cacheByteCount(tokenCount: contextLength, dtype) + 2 * 4 * tokenCount * width
+                + storedByteCount,
             flopCount: 4 * visible * width)
     }
 

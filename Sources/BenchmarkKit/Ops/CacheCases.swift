@@ -89,8 +89,7 @@ private struct StoreCase {
         let opCase = OpCase(
             op: "store", shape: shape.name, operand: "\(heads) heads of \(size)", format: dtype.rawValue,
             tokenCount: tokenCount,
-            byteCount: tokenCount * (2 * heads * (4 * size + KVCacheLayer.rowByteCount(dtype, headSize: size)) + 4),
-            flopCount: 0)
+            byteCount: shape.storedByteCount(tokenCount: tokenCount, dtype), flopCount: 0)
         func call(_ index: Int) throws {
             try backend.storeKeyValue(
                 query: nil, key: key, value: value, slots: slotTensors[index % slots.count], into: cache, rope: nil)

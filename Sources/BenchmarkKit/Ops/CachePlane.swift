@@ -75,3 +75,15 @@ extension KVCacheLayer {
             keys: keys.elements, values: values.elements, keyScales: keys.scales, valueScales: values.scales)
     }
 }
+
+extension ModelShape {
+    /// Bytes of the keys and values of one layer.
+    func cacheByteCount(tokenCount: Int, _ dtype: DType) -> Int {
+        2 * tokenCount * keyValueHeadCount * KVCacheLayer.rowByteCount(dtype, headSize: headSize)
+    }
+
+    /// Bytes that storing them moves: FP32 keys and values and the slots are read.
+    func storedByteCount(tokenCount: Int, _ dtype: DType) -> Int {
+        tokenCount * (2 * 4 * keyValueHeadCount * headSize + 4) + cacheByteCount(tokenCount: tokenCount, dtype)
+    }
+}

@@ -30,11 +30,14 @@ struct RowCases {
                 [try RowCase(shape, "head_norm", [count, shape.headCount * shape.headSize], context).headNorm()]
             }
         }
+        let gather = sizes.map { size in
+            OpGroup(op: "gather") { [try RowCase(shape, "gather", size, $0).gather()] }
+        }
         let logits = [1, shape.vocabularySize]
         let softCap = shape.softCaps.map { caps in
             OpGroup(op: "soft_cap") { [try RowCase(shape, "soft_cap", logits, $0).softCap(caps.logits)] }
         }
-        return norm + headNorm + activation + rope + [softCap].compactMap(\.self) + [
+        return norm + headNorm + activation + rope + gather + [softCap].compactMap(\.self) + [
             OpGroup(op: "softmax") { [try RowCase(shape, "softmax", logits, $0).softmax()] },
             OpGroup(op: "argmax") { [try RowCase(shape, "argmax", logits, $0).argmax()] },
             OpGroup(op: "topk") { [try RowCase(shape, "topk", logits, $0).topK()] },
@@ -124,6 +127,17 @@ private struct RowCase {
         prepared(
             written: rows * columns, call: { try backend.activate($0, .silu, into: output) }, found: readOutput
         ) { Activation.silu.reference(Double(values[$0])) }
+    }
+
+    /// Of all rows, in another order.
+    func gather() throws -> PreparedOp {
+        var random = RandomNumbers(seed: 45)
+        let order = (0..<Int32(rows)).shuffled(using: &random)
+        let indices = try backend.makeTensor(order, [rows])
+        return prepared(
+            written: rows * columns, call: { try backend.gatherRows($0, rows: indices, into: output) },
+            found: readOutput
+        ) { Double(values[Int(order[$0 / columns]) * columns + $0 % columns]) }
     }
 
     func softCap(_ cap: Double) throws -> PreparedOp {
