@@ -127,19 +127,23 @@ class Report:
         bandwidth = ceilings.get("read", 0)
         compute = max((v for k, v in ceilings.items() if k.startswith("products")), default=0)
         figure, axis = plt.subplots()
-        marks = {"matmul": "o", "attention": "s", "experts": "^"}
+        # Ops that only move or compare have no place on it.
+        ops = dict.fromkeys(r["op"] for r in self.rows["ops"] if r["flops"])
+        marks = dict(zip(ops, "os^Dv<>ph*"))
         formats = list(dict.fromkeys(r["format"] for r in self.rows["ops"]))
         for index, form in enumerate(formats):
             for op in marks:
                 points = [(r["flops"] / r["bytes"], r["gflop_per_s"]) for r in self.rows["ops"]
                           if r["backends"] == name and r["format"] == form and r["op"] == op and r["flops"]]
                 if points:
-                    axis.scatter(*zip(*points), s=14, marker=marks[op], color=f"C{index}", label=f"{op} {form}")
+                    axis.scatter(*zip(*points), s=14, marker=marks[op], color=f"C{index}")
         x = [0.1, compute / bandwidth if bandwidth else 1, 1000]
         axis.plot(x, [min(compute, bandwidth * v) for v in x], color="black", linewidth=1)
         axis.set(xscale="log", yscale="log", xlabel="FLOP a byte that must be moved", ylabel="GFLOP/s",
-                 title=f"Roofline, {name}")
-        axis.legend(fontsize=7, ncol=2)
+                 title=f"Roofline, {name.split(' (')[0]}")
+        shapes = [axis.scatter([], [], s=14, marker=mark, color="black", label=op) for op, mark in marks.items()]
+        colors = [axis.scatter([], [], s=14, color=f"C{i}", label=form) for i, form in enumerate(formats)]
+        axis.legend(handles=shapes + colors, fontsize=7, ncol=2)
         self.picture(f"Roofline {name.split(':')[0]}", figure)
 
     # Throughput

@@ -106,7 +106,7 @@ private struct RowCase {
         let weight = try backend.makeTensor(scales, [columns])
         let isLayerNorm = shape.family == .gpt2
         return prepared(
-            written: rows * columns,
+            flops: 4 * rows * columns, written: rows * columns,
             call: { x in
                 if isLayerNorm {
                     try backend.layerNorm(
@@ -156,7 +156,7 @@ private struct RowCase {
         let signs = try backend.makeTensor(scales.map { Float($0 < 0 ? -1 : 1) }, [columns])
         let size = shape.headSize
         return prepared(
-            written: rows * columns,
+            flops: 4 * rows * columns, written: rows * columns,
             call: { try backend.rmsNormHeads($0, headSize: size, weight: signs, epsilon: 1e-5) },
             found: {
                 let sample = try backend.makeTensor(values, [rows, columns])
@@ -194,7 +194,7 @@ private struct RowCase {
             positions: try backend.makeTensor((0..<Int32(rows)).map { $0 }, [rows]), rotarySize: shape.headSize,
             layout: .halfSplit)
         return prepared(
-            written: rows * columns,
+            flops: 3 * rows * columns, written: rows * columns,
             call: { try backend.rope($0, headSize: shape.headSize, arguments) },
             found: {
                 // It works in place, so the sample rotates a copy of its own.
