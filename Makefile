@@ -53,7 +53,7 @@ bench: build-bench
 	bash Benchmarks/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/bench" $(BENCH_RESULTS) $(SUITES)
 
 # Installs llama.cpp and transformers in a folder outside the repository (INFER_PEERS) and compares with them turn by turn.
-# PEERS="llama transformers-compiled ctranslate2 onnxruntime" names others; ARGUMENTS="--rounds 1 --models llama-135m" …
+# PEERS="transformers-compiled ctranslate2 onnxruntime" names others; ARGUMENTS="--rounds 1 --models llama-135m" …
 bench-peers: build-bench
 	bash Benchmarks/peers/install.sh models $(if $(filter llama,$(PEERS)),llama) \
 		$(patsubst transformers-compiled,transformers,$(filter-out llama,$(PEERS)))
@@ -61,11 +61,12 @@ bench-peers: build-bench
 	"$(PEERS_PYTHON)" Benchmarks/peers/compare.py --infer "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" \
 		--peers $(subst $(space),$(comma),$(strip $(PEERS))) --save $(BENCH_RESULTS)/peers.jsonl $(ARGUMENTS)
 
-# Benchmarks/results/MACHINE-DATE.md from what the suites have kept; runs them first where nothing is there.
+# Benchmarks/results/MACHINE-DATE.md and the README's section on speed from what the suites have kept; runs them first
+# where nothing is there.
 bench-report:
 	@[ -d $(BENCH_RESULTS) ] || $(MAKE) bench
 	bash Benchmarks/peers/install.sh report
-	"$(PEERS_PYTHON)" Benchmarks/report.py $(BENCH_RESULTS) Benchmarks/results
+	"$(PEERS_PYTHON)" Benchmarks/report.py $(BENCH_RESULTS) Benchmarks/results --readme README.md
 
 format:
 	swift format format --in-place --recursive $(SWIFT_SOURCES)

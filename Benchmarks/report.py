@@ -1,19 +1,21 @@
 """Writes a report from the rows that the suites kept: a Markdown file with tables and pictures beside it.
 
-usage: report.py RESULTS_FOLDER OUTPUT_FOLDER [--name NAME] [--commit COMMIT]
-Reads every *.jsonl of the results; a suite that was not run is left out. Needs matplotlib.
+usage: report.py RESULTS_FOLDER OUTPUT_FOLDER [--name NAME] [--commit COMMIT] [--readme README.md]
+Reads every *.jsonl of the results; a suite that was not run is left out. What people have written in
+OUTPUT_FOLDER/NAME/notes.md comes behind the comparisons. Needs matplotlib.
 """
 import argparse
 import collections
 import datetime
-import json
 import os
-import re
 import statistics
 import subprocess
 import sys
 
 import matplotlib
+
+import readme_section
+from report_rows import device, machine, median_ratio, rows_of, slug, table
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -22,52 +24,6 @@ plt.rcParams.update({
     "svg.fonttype": "none", "svg.hashsalt": "infer", "figure.figsize": (7, 4), "axes.grid": True, "grid.alpha": 0.3,
     "axes.spines.top": False, "axes.spines.right": False, "font.size": 9, "legend.frameon": False,
 })
-
-
-def rows_of(folder):
-    rows = collections.defaultdict(list)
-    for name in sorted(os.listdir(folder)):
-        if not name.endswith(".jsonl"):
-            continue
-        with open(os.path.join(folder, name)) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError:
-                    sys.exit(f"error: {name}, line {number}: no JSON; run its suite again")
-                rows[row["suite"]].append({**row, "file": name[:-len(".jsonl")]})
-    return rows
-
-
-def machine():
-    """What the processor calls itself, and how many of it there are."""
-    name = "unknown processor"
-    with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
-    cores = len(os.sched_getaffinity(0))
-    with open("/proc/meminfo") as file:
-        memory = int(file.readline().split()[1]) / 2**20
-    return name, cores, memory
-
-
-def slug(text):
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def table(titles, rows):
-    """Markdown; numbers to the right."""
-    if not rows:
-        return ""
-    numeric = [all(re.match(r"^[-\d.,% ±x]*$", str(r[i])) for r in rows) for i in range(len(titles))]
-    lines = [titles, ["--:" if n else ":--" for n in numeric], *rows]
-    return "\n".join("| " + " | ".join(str(c) for c in line) + " |" for line in lines) + "\n"
-
-
-def device(row):
-    return row["backends"].split(":")[0]
 
 
 class Report:
@@ -171,19 +127,23 @@ class Report:
         bandwidth = ceilings.get("read", 0)
         compute = max((v for k, v in ceilings.items() if k.startswith("products")), default=0)
         figure, axis = plt.subplots()
-        marks = {"matmul": "o", "attention": "s"}
+        # Ops that only move or compare have no place on it.
+        ops = dict.fromkeys(r["op"] for r in self.rows["ops"] if r["flops"])
+        marks = dict(zip(ops, "os^Dv<>ph*"))
         formats = list(dict.fromkeys(r["format"] for r in self.rows["ops"]))
         for index, form in enumerate(formats):
-            for op in ("matmul", "attention"):
+            for op in marks:
                 points = [(r["flops"] / r["bytes"], r["gflop_per_s"]) for r in self.rows["ops"]
                           if r["backends"] == name and r["format"] == form and r["op"] == op and r["flops"]]
                 if points:
-                    axis.scatter(*zip(*points), s=14, marker=marks[op], color=f"C{index}", label=f"{op} {form}")
+                    axis.scatter(*zip(*points), s=14, marker=marks[op], color=f"C{index}")
         x = [0.1, compute / bandwidth if bandwidth else 1, 1000]
         axis.plot(x, [min(compute, bandwidth * v) for v in x], color="black", linewidth=1)
         axis.set(xscale="log", yscale="log", xlabel="FLOP a byte that must be moved", ylabel="GFLOP/s",
-                 title=f"Roofline, {name}")
-        axis.legend(fontsize=7, ncol=2)
+                 title=f"Roofline, {name.split(' (')[0]}")
+        shapes = [axis.scatter([], [], s=14, marker=mark, color="black", label=op) for op, mark in marks.items()]
+        colors = [axis.scatter([], [], s=14, color=f"C{i}", label=form) for i, form in enumerate(formats)]
+        axis.legend(handles=shapes + colors, fontsize=7, ncol=2)
         self.picture(f"Roofline {name.split(':')[0]}", figure)
 
     # Throughput
@@ -249,22 +209,34 @@ class Report:
             return
         self.add("## Against other engines\n\nThe same weights and threads, turn by turn; both continued the same prompt "
                  "with the same tokens first. The ratio is of each pair of runs: over 1, infer is faster.")
-        ratio = lambda r, t: (f"{statistics.median(r[t + '_ratio']):.2f} "
+        ratio = lambda r, t: (f"{median_ratio(r, t):.2f} "
                               f"({min(r[t + '_ratio']):.2f} to {max(r[t + '_ratio']):.2f})")
         middle = lambda r, n: f"{statistics.median(r[n]):.1f}"
         self.add(table(
             ["peer", "model", "format", "same greedy tokens", "prompt t/s", "peer", "ratio", "decode t/s", "peer", "ratio"],
             [[r["peer"], r["model_shape"], r["format"], r["greedy_same"], middle(r, "pp_infer"), middle(r, "pp_peer"),
               ratio(r, "pp"), middle(r, "tg_infer"), middle(r, "tg_peer"), ratio(r, "tg")] for r in rows]))
-        gaps = sorted((statistics.median(r[t + "_ratio"]), r["peer"], r["model_shape"], r["format"], n)
+        gaps = sorted((median_ratio(r, t), r["peer"], r["model_shape"], r["format"], n)
                       for r in rows for t, n in (("pp", "prompt"), ("tg", "decode")))
         gaps = [g for g in gaps if g[0] < 1]
         self.add("### Gaps, largest first\n\n" + ("\n".join(
             f"{i}. {n}, {model} {form}: {value:.2f} of {peer}" for i, (value, peer, model, form, n)
             in enumerate(gaps, 1)) or "None: no ratio is below 1."))
 
+    def notes(self):
+        path = os.path.join(self.folder, self.name, "notes.md")
+        if os.path.exists(path):
+            with open(path) as file:
+                self.add(file.read())
 
-def commit_of_checkout():
+
+def measured_commit(folder):
+    """What `make bench` noted, else the checkout's."""
+    try:
+        with open(os.path.join(folder, "commit")) as file:
+            return file.read().strip()
+    except OSError:
+        pass
     try:
         return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
                               check=True).stdout.strip()
@@ -278,23 +250,28 @@ def main():
     parser.add_argument("output")
     parser.add_argument("--name")
     parser.add_argument("--commit", default=None)
+    parser.add_argument("--readme", help="whose section on speed is written anew")
     arguments = parser.parse_args()
     if not os.path.isdir(arguments.results) or not any(n.endswith(".jsonl") for n in os.listdir(arguments.results)):
         sys.exit(f"error: {arguments.results}: no rows of any suite; run make bench first")
     processor, cores, memory = machine()
     today = datetime.date.today().isoformat()
     name = arguments.name or f"{slug(processor)}-{cores}-cores-{today}"
+    commit = arguments.commit or measured_commit(arguments.results)
     report = Report(rows_of(arguments.results), arguments.output, name)
     report.add(f"# {processor}, {cores} cores, {memory:.0f} GiB, {today}\n\n"
-               f"Commit `{arguments.commit or commit_of_checkout()}`. "
-               "[Benchmarks/README.md](../README.md) says how each figure is defined and how far two runs differ.")
-    for part in (report.peers, report.latency, report.sizes, report.contexts, report.ops, report.throughput,
-                 report.serve, report.counts):
+               f"Commit `{commit}`. [Benchmarks/README.md](../README.md) says how each figure is defined and how far two "
+               "runs differ.")
+    for part in (report.peers, report.notes, report.latency, report.sizes, report.contexts, report.ops,
+                 report.throughput, report.serve, report.counts):
         part()
     path = os.path.join(arguments.output, name + ".md")
     with open(path, "w") as file:
         file.write("\n".join(report.parts))
     print(path)
+    if arguments.readme:
+        where = f"{cores} cores of {processor} ({today}, commit `{commit}`)"
+        readme_section.write(arguments.readme, report.rows, where, path)
 
 
 main()

@@ -10,11 +10,20 @@ shift 2
 mkdir -p "$results"
 cd "$(dirname "$0")/.."
 
+known=(latency sizes contexts ops throughput counts serve)
+for suite in "$@"; do
+    [[ " ${known[*]} " == *" $suite "* ]] || {
+        echo "error: unknown suite '$suite'; there are ${known[*]}" >&2
+        exit 64
+    }
+done
 suites=("$@")
 if [ "${#suites[@]}" -eq 0 ]; then
-    suites=(latency sizes contexts ops throughput counts)
-    [ -z "${INFER_BENCH_SERVER:-}" ] || suites+=(serve)
+    suites=("${known[@]}")
+    [ -n "${INFER_BENCH_SERVER:-}" ] || unset 'suites[-1]'
 fi
+
+git rev-parse --short HEAD >"$results/commit" 2>/dev/null || rm -f "$results/commit"
 
 devices=(cpu)
 "$bench" latency -p 1 -n 0 -r 1 --device opencl >/dev/null 2>&1 && devices+=(opencl)
@@ -28,12 +37,6 @@ on() {
 }
 
 for suite in "${suites[@]}"; do
-    case $suite in latency | sizes | contexts | ops | throughput | counts | serve) ;;
-        *)
-            echo "error: unknown suite '$suite'; there are latency, sizes, contexts, ops, throughput, counts, serve" >&2
-            exit 64
-            ;;
-    esac
     echo "## $suite"
     rm -f "$results/$suite.jsonl"
     case $suite in

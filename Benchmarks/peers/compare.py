@@ -7,6 +7,7 @@ Before anything is timed both continue the same prompt greedily and must agree. 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,10 +20,25 @@ FOLDER = os.environ.get("INFER_PEERS") or os.path.expanduser("~/.cache/infer-ben
 PYTHON = os.path.join(FOLDER, "venv/bin/python")
 LLAMA = os.environ.get("INFER_LLAMA_BIN") or os.path.join(FOLDER, "llama/bin")
 MODELS = os.environ.get("INFER_BENCH_MODELS") or os.path.join(FOLDER, "models")
-# By name: what llama-quantize calls it, and how many of the greedy tokens must agree. Engines round activations in their
-# own ways, so with weights of fewer bits they part at the first near tie; one token of 50,000 that agrees is no accident.
-FORMATS = {"f32": (None, 16), "bf16": ("BF16", 1), "q8_0": ("Q8_0", 1), "q4_0": ("Q4_0", 1), "q4_k_m": ("Q4_K_M", 1)}
-PEERS = ["llama", "transformers", "transformers-compiled", "ctranslate2", "onnxruntime"]
+# By name: what llama-quantize calls it, where GGUF files have it.
+FORMATS = {"f32": "F32", "bf16": "BF16", "f16": "F16", "int8": None, "q8_0": "Q8_0", "q4_0": "Q4_0", "q4_1": "Q4_1",
+           "q5_0": "Q5_0", "q5_1": "Q5_1", "q2_k": "Q2_K", "q3_k_m": "Q3_K_M", "q4_k_m": "Q4_K_M", "q5_k_m": "Q5_K_M",
+           "q6_k": "Q6_K", "iq4_nl": "IQ4_NL", "iq4_xs": "IQ4_XS"}
+# The same under the names of `infer --dtype`, which converts while loading.
+DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8"}
+# Peers that are Python libraries: their worker, what it is told after folder and threads for each format that they have,
+# and the architectures that they can load.
+TORCH = {"f32": ["float32"], "bf16": ["bfloat16"]}
+LIBRARIES = {
+    "transformers": ("worker_transformers.py", TORCH, ["gpt2", "llama"]),
+    "transformers-compiled": (
+        "worker_transformers.py", {form: [*words, "compiled"] for form, words in TORCH.items()}, ["gpt2", "llama"]),
+    "ctranslate2": ("worker_ctranslate2.py", {"f32": ["float32"], "int8": ["int8_float32"]}, ["gpt2", "llama"]),
+    "onnxruntime": ("worker_onnxruntime.py", {"f32": ["fp32"]}, ["llama"]),
+}
+PEERS = ["llama", *LIBRARIES]
+# Tokens that both continue a prompt with. In FP32 all must agree. Engines round activations in their own ways, so with
+# weights of fewer bits they part at the first near tie; one token of 50,000 that agrees is no accident.
 GREEDY = 16
 # Single bytes, which the vocabulary has as its first tokens: words would need merges. The next is tried where one ends in
 # a near tie.
@@ -31,8 +47,10 @@ PROMPTS = [b"To be or not to be", b"All the world is a stage", b"Now is the wint
 
 def model_folder(name):
     folder = os.path.join(MODELS, name)
-    if not os.path.exists(os.path.join(folder, "hf/tokenizer.json")):
+    if not os.path.exists(os.path.join(folder, "hf/tokenizer_config.json")):
         warn(f"making {name} in {folder}")
+        # With what was made of a model that was not whole.
+        shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([PYTHON, make_model.__file__, name, folder], check=True)
     return folder
 
@@ -41,36 +59,32 @@ def gguf(name, form):
     path = os.path.join(model_folder(name), f"model-{form}.gguf")
     if not os.path.exists(path):
         source = os.path.join(model_folder(name), "model-f32.gguf")
-        engines.run([os.path.join(LLAMA, "llama-quantize"), source, path + ".part", FORMATS[form][0]])
+        engines.run([os.path.join(LLAMA, "llama-quantize"), source, path + ".part", FORMATS[form]])
         os.rename(path + ".part", path)
     return path
 
 
+def lacking(peer, models, formats):
+    """What of these a peer cannot run, as one line, or None."""
+    known_formats = [f for f in FORMATS if FORMATS[f]] if peer == "llama" else LIBRARIES[peer][1]
+    missing = [f for f in formats if f not in known_formats]
+    if peer != "llama":
+        missing += [m for m in models if make_model.SHAPES[m]["arch"] not in LIBRARIES[peer][2]]
+    return f"{peer} is not compared on what it does not have: {', '.join(missing)}" if missing else None
+
+
 def pair(peer, name, form, arguments):
-    """Both engines for one model and format, or None where the peer has no such format."""
+    """Both engines for one model and format."""
     threads = arguments.threads
-    folder = os.path.join(model_folder(name), "hf")
     if peer == "llama":
         path = gguf(name, form)
         tokens = make_model.vocabulary(make_model.SHAPES[name]["vocab"])
         return (engines.Infer(arguments.infer, path, threads, arguments.device),
                 engines.LlamaCpp(LLAMA, path, threads, tokens))
-    if peer.startswith("transformers") and form in ("f32", "bf16"):
-        dtype = {"f32": "float32", "bf16": "bfloat16"}[form]
-        extra = ["compiled"] if peer.endswith("compiled") else []
-        worker = lambda: engines.PythonWorker(
-            peer, PYTHON, "worker_transformers.py", [folder, threads, dtype, *extra], threads)
-    elif peer == "ctranslate2" and form == "f32":
-        dtype = "float32"
-        worker = lambda: engines.PythonWorker(
-            peer, PYTHON, "worker_ctranslate2.py", [folder, threads, "float32"], threads)
-    elif peer == "onnxruntime" and form == "f32" and make_model.SHAPES[name]["arch"] == "llama":
-        dtype = "float32"
-        worker = lambda: engines.PythonWorker(
-            peer, PYTHON, "worker_onnxruntime.py", [folder, threads, "fp32"], threads)
-    else:
-        return None
-    return engines.Infer(arguments.infer, folder, threads, arguments.device, ["--dtype", dtype]), worker()
+    script, words, _ = LIBRARIES[peer]
+    folder = os.path.join(model_folder(name), "hf")
+    return (engines.Infer(arguments.infer, folder, threads, arguments.device, ["--dtype", DTYPES[form]]),
+            engines.PythonWorker(peer, PYTHON, script, [folder, threads, *words[form]], threads))
 
 
 def agreeing(ours, theirs, form):
@@ -78,7 +92,7 @@ def agreeing(ours, theirs, form):
     for text in PROMPTS:
         a, b = ours.greedy(list(text), GREEDY), theirs.greedy(list(text), GREEDY)
         same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-        if same >= FORMATS[form][1]:
+        if same >= (GREEDY if form == "f32" else 1):
             return same
     raise EngineError(f"the greedy tokens part after {same}: infer {a[:same + 2]}, {theirs.name} {b[:same + 2]}")
 
@@ -88,10 +102,7 @@ def spread(values):
 
 
 def compare(peer, name, form, arguments):
-    engines_of_pair = pair(peer, name, form, arguments)
-    if engines_of_pair is None:
-        return None
-    ours, theirs = engines_of_pair
+    ours, theirs = pair(peer, name, form, arguments)
     try:
         same = agreeing(ours, theirs, form)
         rounds = []
@@ -144,29 +155,41 @@ def parse():
     return arguments
 
 
+def comparisons(arguments):
+    """Peer, model and format of each that can be made, in order; what cannot is said."""
+    for peer in arguments.peers:
+        missing = lacking(peer, arguments.models, arguments.formats)
+        if missing:
+            warn(missing)
+        for name in arguments.models:
+            for form in arguments.formats:
+                if not lacking(peer, [name], [form]):
+                    yield peer, name, form
+
+
 def main():
     arguments = parse()
     failures = []
     print("| peer | model | format | same greedy tokens | pp infer t/s | pp peer t/s | pp ratio | tg infer t/s "
           "| tg peer t/s | tg ratio |\n| :-- | :-- | :-- | --: | --: | --: | --: | --: | --: | --: |", flush=True)
-    for peer in arguments.peers:
-        for name in arguments.models:
-            for form in arguments.formats:
-                try:
-                    row = compare(peer, name, form, arguments)
-                except (EngineError, OSError, subprocess.SubprocessError) as error:
-                    failures.append(f"{peer} {name} {form}: {error}")
-                    warn(failures[-1])
-                    continue
-                if row is None:
-                    continue
-                print(markdown(row), flush=True)
-                if arguments.save:
-                    with open(arguments.save, "a") as file:
-                        file.write(json.dumps(row) + "\n")
+    for peer, name, form in comparisons(arguments):
+        try:
+            row = compare(peer, name, form, arguments)
+        except (EngineError, OSError, subprocess.SubprocessError) as error:
+            failures.append(f"{peer} {name} {form}: {error}")
+            warn(failures[-1])
+            continue
+        print(markdown(row), flush=True)
+        if arguments.save:
+            with open(arguments.save, "a") as file:
+                file.write(json.dumps(row) + "\n")
     if failures:
         print(f"error: {len(failures)} comparisons failed; the first: {failures[0]}", file=sys.stderr)
         sys.exit(1)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    # What was compared before is printed and saved.
+    sys.exit("error: interrupted")

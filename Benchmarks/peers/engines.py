@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -93,7 +94,7 @@ class PythonWorker:
         self.name = name
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1",
                        "TOKENIZERS_PARALLELISM": "false"}
-        self.log = open(os.path.join("/tmp", f"infer-peer-{os.getpid()}-{script}.log"), "w+")
+        self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([python, os.path.join(HERE, script), *map(str, arguments)], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                         env=environment, cwd=HERE)
@@ -132,9 +133,7 @@ class PythonWorker:
             # It has nothing left to do that matters.
             self.process.kill()
             self.process.wait()
-        path = self.log.name
         self.log.close()
-        os.remove(path)
 
 
 def warn(text):

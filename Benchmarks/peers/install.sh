@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the comparisons need into a folder outside the repository; what is there already is left as it is.
-# usage: install.sh [report] [llama] [transformers] [ctranslate2] [onnxruntime]
+# usage: install.sh [report] [models] [llama] [transformers] [ctranslate2] [onnxruntime]
 # INFER_PEERS: the folder (~/.cache/infer-bench-peers).
 # INFER_LLAMA_BIN: llama.cpp's programs, where they are built already.
 set -euo pipefail
@@ -59,9 +59,13 @@ for peer in "$@"; do
         report) need matplotlib matplotlib ;;
         models) need numpy numpy && need safetensors safetensors && need gguf gguf ;;
         llama) install_llama ;;
-        transformers) need torch torch && need transformers transformers ;;
-        ctranslate2) need torch torch && need transformers transformers && need ctranslate2 ctranslate2 ;;
-        onnxruntime) need onnxruntime_genai onnxruntime-genai onnx onnx-ir torch transformers ;;
+        transformers | ctranslate2 | onnxruntime)
+            need torch torch && need transformers transformers
+            case $peer in
+                ctranslate2) need ctranslate2 ctranslate2 ;;
+                onnxruntime) need onnx onnx && need onnx_ir onnx-ir && need onnxruntime_genai onnxruntime-genai ;;
+            esac
+            ;;
         *)
             echo "error: unknown peer '$peer'; there are llama, transformers, ctranslate2 and onnxruntime" >&2
             exit 64

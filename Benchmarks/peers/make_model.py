@@ -150,6 +150,10 @@ def write_folder(path, s, tokens, data):
     }
     with open(os.path.join(path, "tokenizer.json"), "w") as file:
         json.dump(tokenizer, file, ensure_ascii=False)
+    # Without it transformers adds tokens of the architecture's usual tokenizer. Written last: a folder that has it is whole.
+    names = {f"{kind}_token": tokens[end] for kind in ("bos", "eos", "unk")}
+    with open(os.path.join(path, "tokenizer_config.json"), "w") as file:
+        json.dump({"tokenizer_class": "PreTrainedTokenizerFast", **names}, file)
 
 
 def make(name, folder):

@@ -16,11 +16,23 @@ class Transformers(workers.Worker):
         self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
         self.vocabulary = self.model.config.vocab_size
         self.compiled = compiled
+        self.caches = {}
         self.forward = torch.compile(self.model, dynamic=False) if compiled else self.model
 
     def cache(self, length):
-        # A compiled model needs a cache whose size does not change.
-        return StaticCache(config=self.model.config, max_cache_len=length) if self.compiled else DynamicCache()
+        if not self.compiled:
+            return DynamicCache()
+        # A compiled model needs a cache whose size does not change, and is compiled anew for one at another address or
+        # one that is allocated only in its first pass.
+        if length not in self.caches:
+            config = self.model.config
+            heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+            cache = StaticCache(config=config, max_cache_len=length)
+            cache.early_initialization(1, heads, config.hidden_size // config.num_attention_heads, self.model.dtype,
+                                       self.model.device)
+            self.caches[length] = cache
+        self.caches[length].reset()
+        return self.caches[length]
 
     def step(self, tokens, cache, position):
         ids = torch.tensor([tokens])

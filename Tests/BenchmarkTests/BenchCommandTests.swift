@@ -1,3 +1,4 @@
+import Devices
 import Foundation
 import LoadGenerator
 import Testing
@@ -43,7 +44,9 @@ import Testing
             (["ops", "--device", "tpu"], "tpu"), (["latency", "-p", "x"], "'x'"),
             (["latency", "-pg", "3"], "-pg is 3"),
             (["latency", "--shape", "llama-135m", "-m", "x"], "--shape and --model"),
+            (["latency", "--formats", "q4_0"], "--formats belongs to --shape"),
             (["latency", "-r", "0"], "--repetitions"),
+            (["ops", "--kv-dtypes", "int4"], "int4"), (["latency", "--shape", "mixtral-8x7b"], "mixtral-8x7b"),
             (["throughput", "--prompt-range", "9,3"], "--prompt-range"), (["serve", "--url", "ftp://x"], "ftp://x"),
             (["serve", "--request-rate", "0"], "'0'"), (["serve", "--goodput", "speed:1"], "speed:1"),
             (["serve", "--burstiness", "-1"], "--burstiness"), (["latency", "-o", "xml"], "xml"),
@@ -83,10 +86,20 @@ import Testing
         }
     }
 
-    @Test("a profile names floor and gap") func profile() async throws {
-        let result = try await Self.run(["-p", "0", "-n", "4", "-r", "1", "--device", "cpu", "--profile", "-t", "1"])
-        #expect(result.code == 0, "\(result.errors)")
-        #expect(result.errors.contains("one token") && result.errors.contains("gap ms"))
+    @Test(
+        "a profile has every launch of one token or step, its floor and its gap",
+        arguments: DeviceSelection.availableChoices().map(\.description))
+    func profile(device: String) async throws {
+        let common = ["-n", "4", "--device", device, "--profile", "-t", "1"]
+        let decode = try await Self.run(["latency", "-p", "0", "-r", "1"] + common)
+        #expect(decode.code == 0, "\(decode.errors)")
+        #expect(decode.errors.contains("one token") && decode.errors.contains("gap ms"))
+        let batches = try await Self.run(["throughput", "-p", "3", "--batches", "2", "--requests", "0"] + common)
+        #expect(batches.code == 0, "\(batches.errors)")
+        let embed = batches.errors.split(separator: "\n").first { $0.hasPrefix("embed") }
+        let launches = embed?.split(separator: " ").dropFirst().first.flatMap { Double($0) }
+        #expect(launches == launches?.rounded(), "\(batches.errors)")
+        #expect(batches.errors.contains("one step of 2 tokens"), "\(batches.errors)")
     }
 
     @Test("a sweep prints a row a run, and a server that dies leaves the rows before") func serve() async throws {
@@ -104,6 +117,17 @@ import Testing
             })
         #expect(rows.last?.contains("\"completed\":0,\"failed\":2") == true)
         #expect(result.errorLines.count == 1 && result.errorLines.first?.contains("2 of 2 requests failed") == true)
+        try await server.stop()
+    }
+
+    @Test("an array of rows is closed where a run fails") func brokenJSON() async throws {
+        let server = try await FakeServer([.tokens(2), .breaks(after: 1)])
+        let result = try await Self.run([
+            "serve", "--url", "\(server.address)", "--requests", "1", "--max-concurrency", "1,2", "-o", "json",
+        ])
+        #expect(result.code == 1, "\(result.errors)")
+        let rows = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [[String: Any]]
+        #expect(rows?.count == 2 && rows?.first?["completed"] as? Int == 1, "\(result.output)")
         try await server.stop()
     }
 

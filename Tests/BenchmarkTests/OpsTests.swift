@@ -14,6 +14,12 @@ import Testing
         name: "tiny-gpt2", family: .gpt2, vocabularySize: 300, hiddenSize: 128, layerCount: 1, headCount: 2,
         keyValueHeadCount: 2, headSize: 64, intermediateSize: 256, maxContextLength: 128)
 
+    private static let mixture = ModelShape(
+        name: "tiny-mixture", family: .llama, vocabularySize: 300, hiddenSize: 256, layerCount: 1, headCount: 4,
+        keyValueHeadCount: 1, headSize: 64, intermediateSize: 512, maxContextLength: 128,
+        experts: ModelShape.Experts(count: 4, choiceCount: 2),
+        softCaps: ModelShape.SoftCaps(scores: 50, logits: 2), normalizesHeads: true)
+
     private static func context(_ backend: any Backend) -> OpContext {
         let rate = Ceilings.Rate(perSecond: 1e9, reachedBy: "nothing")
         return OpContext(
@@ -21,12 +27,12 @@ import Testing
             rotationByteCount: 1 << 16)
     }
 
-    @Test("every case computes what its reference says, on every operand", arguments: [llama, gpt2])
+    @Test("every case computes what its reference says, on every operand", arguments: [llama, gpt2, mixture])
     func references(shape: ModelShape) throws {
         let backend = try DeviceSelection.makeBackend(.cpu).backend
         let groups = OpGroup.all(
-            shape, formats: WeightFormat.allCases, cacheTypes: [.float32, .float16, .bfloat16], tokenCounts: [1, 5],
-            contextLengths: [33])
+            shape, formats: WeightFormat.allCases, cacheTypes: KVCacheLayer.dtypes, tokenCounts: [1, 5],
+            expertTokenCounts: [1, 5], contextLengths: [33])
         var ops: Set<String> = []
         for group in groups {
             for op in try group.prepare(Self.context(backend)) {
@@ -41,7 +47,35 @@ import Testing
         #expect(
             ops.isSuperset(of: [
                 "matmul", "attention", "norm", "activation", "softmax", "argmax", "topk", "embed", "store",
+                "store_attend", "gather",
             ]))
+        #expect(ops.isSuperset(of: shape.ownOps))
+    }
+
+    @Test("bytes and operations are those of the README's formulas") func sizes() throws {
+        let backend = try DeviceSelection.makeBackend(.cpu).backend
+        let groups = OpGroup.all(
+            Self.mixture, formats: [.float32], cacheTypes: [.int8], tokenCounts: [3], expertTokenCounts: [1],
+            contextLengths: [33])
+        var cases: [String: [OpCase]] = [:]
+        for group in groups
+        where ["experts", "combine", "attention", "store_attend", "store", "head_norm"].contains(group.op) {
+            cases[group.op, default: []] += try group.prepare(Self.context(backend)).map(\.opCase)
+        }
+        // One token takes 2 experts of 2 * 512 rows of 256, and writes 2 rows of 512; then 2 of 256 rows of 512.
+        let weights = 4 * 2 * 1024 * 256
+        #expect(
+            cases["experts"]?.map(\.byteCount) == [
+                weights + 4 * (256 + 2 * 512 + 2), weights / 2 + 4 * (2 * 512 + 2 * 256 + 2),
+            ])
+        #expect(cases["experts"]?.map(\.flopCount) == [2 * 2 * 1024 * 256, 2 * 2 * 256 * 512])
+        #expect(cases["combine"]?.map(\.byteCount) == [4 * (2 * 256 + 2 + 2 * 256)])
+        #expect(cases["combine"]?.map(\.flopCount) == [2 * 2 * 256])
+        // 33 keys and values of one head of 64 bytes with a scale, one query and one output of 4 heads.
+        #expect(cases["attention"]?.first?.byteCount == 2 * 33 * 68 + 2 * 4 * 256)
+        #expect(cases["store_attend"]?.map(\.byteCount) == [2 * 33 * 68 + 2 * 4 * 256 + 2 * (4 * 64 + 68) + 4])
+        #expect(cases["store"]?.map(\.byteCount) == [3 * (2 * (4 * 64 + 68) + 4)])
+        #expect(cases["head_norm"]?.map(\.byteCount) == [2 * 4 * 3 * 256])
     }
 
     @Test("operands are random, never zeros", arguments: WeightFormat.allCases) func randomness(format: WeightFormat) {

@@ -1,5 +1,4 @@
 import ArgumentParser
-package import TensorCore
 
 /// The sizes of a well-known model, under which benchmarks name theirs.
 package struct ModelShape: Sendable, Hashable {
@@ -8,6 +7,29 @@ package struct ModelShape: Sendable, Hashable {
         case gpt2
         /// RMS norms, rotary positions, grouped-query attention, SiLU with a gate.
         case llama
+    }
+
+    /// A mixture in place of one feed-forward part; `intermediateSize` is then that of one expert.
+    package struct Experts: Sendable, Hashable {
+        package let count: Int
+        /// That a token takes.
+        package let choiceCount: Int
+
+        package init(count: Int, choiceCount: Int) {
+            self.count = count
+            self.choiceCount = choiceCount
+        }
+    }
+
+    /// What keeps attention's scores and the logits from growing.
+    package struct SoftCaps: Sendable, Hashable {
+        package let scores: Double
+        package let logits: Double
+
+        package init(scores: Double, logits: Double) {
+            self.scores = scores
+            self.logits = logits
+        }
     }
 
     package let name: String
@@ -20,10 +42,15 @@ package struct ModelShape: Sendable, Hashable {
     package let headSize: Int
     package let intermediateSize: Int
     package let maxContextLength: Int
+    package let experts: Experts?
+    package let softCaps: SoftCaps?
+    /// Whether query and key are normalised head by head.
+    package let normalizesHeads: Bool
 
     package init(
         name: String, family: Family, vocabularySize: Int, hiddenSize: Int, layerCount: Int, headCount: Int,
-        keyValueHeadCount: Int, headSize: Int, intermediateSize: Int, maxContextLength: Int
+        keyValueHeadCount: Int, headSize: Int, intermediateSize: Int, maxContextLength: Int,
+        experts: Experts? = nil, softCaps: SoftCaps? = nil, normalizesHeads: Bool = false
     ) {
         self.name = name
         self.family = family
@@ -35,6 +62,9 @@ package struct ModelShape: Sendable, Hashable {
         self.headSize = headSize
         self.intermediateSize = intermediateSize
         self.maxContextLength = maxContextLength
+        self.experts = experts
+        self.softCaps = softCaps
+        self.normalizesHeads = normalizesHeads
     }
 
     /// GPT-2 124M; SmolLM 135M, Qwen2.5 0.5B, Llama 3.2 1B and Llama 3.1 8B, all as Llamas with the head tied to the
@@ -57,51 +87,34 @@ package struct ModelShape: Sendable, Hashable {
             headCount: 32, keyValueHeadCount: 8, headSize: 128, intermediateSize: 14336, maxContextLength: 32768),
     ]
 
-    package static func named(_ name: String) -> ModelShape? { all.first { $0.name == name } }
+    /// Of which only the ops are measured: Gemma 2 2B, Qwen3 30B A3B and Mixtral 8x7B.
+    package static let layers = [
+        ModelShape(
+            name: "gemma2-2b", family: .llama, vocabularySize: 256_000, hiddenSize: 2304, layerCount: 26, headCount: 8,
+            keyValueHeadCount: 4, headSize: 256, intermediateSize: 9216, maxContextLength: 8192,
+            softCaps: SoftCaps(scores: 50, logits: 30)),
+        ModelShape(
+            name: "qwen3-30b-a3b", family: .llama, vocabularySize: 151_936, hiddenSize: 2048, layerCount: 48,
+            headCount: 32, keyValueHeadCount: 4, headSize: 128, intermediateSize: 768, maxContextLength: 32768,
+            experts: Experts(count: 128, choiceCount: 8), normalizesHeads: true),
+        ModelShape(
+            name: "mixtral-8x7b", family: .llama, vocabularySize: 32000, hiddenSize: 4096, layerCount: 32,
+            headCount: 32, keyValueHeadCount: 8, headSize: 128, intermediateSize: 14336, maxContextLength: 32768,
+            experts: Experts(count: 8, choiceCount: 2)),
+    ]
+
+    /// Of ``all`` and ``layers``.
+    package static func named(_ name: String) -> ModelShape? { (all + layers).first { $0.name == name } }
+
+    /// The ops that a layer of this shape has beside those of a plain one, or runs in another way.
+    package var ownOps: Set<String> {
+        var ops: Set<String> = []
+        if experts != nil { ops.formUnion(["experts", "combine"]) }
+        if softCaps != nil { ops.formUnion(["attention", "store_attend", "soft_cap"]) }
+        if normalizesHeads { ops.insert("head_norm") }
+        return ops
+    }
 
     /// Query, key and value side by side.
     var projectionSize: Int { (headCount + 2 * keyValueHeadCount) * headSize }
-}
-
-/// `--shape`: one or several names.
-package struct ShapeList: ExpressibleByArgument, Sendable {
-    package let shapes: [ModelShape]
-
-    package init(_ shapes: [ModelShape]) { self.shapes = shapes }
-
-    package init?(argument: String) {
-        let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let shapes = names == ["all"] ? ModelShape.all : names.compactMap(ModelShape.named)
-        guard !shapes.isEmpty, shapes.count == names.count || names == ["all"] else { return nil }
-        self.shapes = shapes
-    }
-
-    package var defaultValueDescription: String { shapes.map(\.name).joined(separator: ",") }
-
-    package static var allValueStrings: [String] { ModelShape.all.map(\.name) + ["all"] }
-}
-
-/// `--formats`: weight formats under the names that people type, as `bfloat16,q4_0`, or `all`.
-package struct FormatList: ExpressibleByArgument, Sendable {
-    package let formats: [WeightFormat]
-
-    package init(_ formats: [WeightFormat]) { self.formats = formats }
-
-    package init?(argument: String) {
-        let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let formats = names == ["all"] ? WeightFormat.allCases : names.compactMap(FormatList.format)
-        guard !formats.isEmpty, formats.count == names.count || names == ["all"] else { return nil }
-        self.formats = formats
-    }
-
-    private static func format(_ name: String) -> WeightFormat? {
-        let short: [String: WeightFormat] = [
-            "f32": .float32, "fp32": .float32, "bf16": .bfloat16, "f16": .float16, "fp16": .float16,
-        ]
-        return short[name] ?? WeightFormat.allCases.first { $0.rawValue.lowercased() == name.lowercased() }
-    }
-
-    package var defaultValueDescription: String { formats.map(\.rawValue).joined(separator: ",") }
-
-    package static var allValueStrings: [String] { WeightFormat.allCases.map(\.rawValue) + ["all"] }
 }

@@ -1,6 +1,7 @@
 package import ArgumentParser
 package import CommandSupport
 package import Inference
+internal import ModelIO
 package import TensorCore
 
 /// Which models a suite runs: that of `--model`, or random weights in named shapes.
@@ -11,21 +12,28 @@ package struct BenchModelOptions: ParsableArguments {
                 + ModelShape.all.map(\.name).joined(separator: ", ") + ", or all.", valueName: "names"))
     package var shape: ShapeList?
 
-    @Option(help: ArgumentHelp("Formats of the random weights: float32, bfloat16, q8_0, q4_0 …", valueName: "names"))
-    package var formats = FormatList([.float32])
+    @Option(
+        help: ArgumentHelp("Formats of the random weights, as bfloat16,q4_0; left out, float32.", valueName: "names"))
+    package var formats: FormatList?
 
     package init() {}
 
     /// The models to run, one after another, so that only one lies in memory.
     package func sources(_ model: ModelOptions) throws -> [BenchModelSource] {
-        guard let shape else { return [.files(model)] }
+        guard let shape else {
+            guard formats == nil else {
+                throw ValidationError("--formats belongs to --shape; with --model use --dtype")
+            }
+            return [.files(model)]
+        }
         guard model.model == nil else {
             throw ValidationError("--shape and --model are both given; a shape brings its own weights")
         }
         guard model.dtype == nil else {
             throw ValidationError("--dtype belongs to --model; with --shape use --formats")
         }
-        return shape.shapes.flatMap { shape in formats.formats.map { .synthetic(shape, $0) } }
+        let formats = formats?.formats ?? [.float32]
+        return shape.shapes.flatMap { shape in formats.map { .synthetic(shape, $0) } }
     }
 }
 
@@ -47,6 +55,14 @@ package enum BenchModelSource {
         case .files(let options): options.dtype?.format
         case .synthetic(_, let format): format == .int8 ? .int8 : nil
         }
+    }
+
+    /// The formats that its matrix products are in.
+    package func productFormats(of package: ModelPackage) -> [WeightFormat] {
+        if let weightFormat { return [weightFormat] }
+        let matrices = package.checkpoint.tensors.values.filter { $0.shape.rank > 1 }
+        let formats = Set(matrices.compactMap(\.type.weightFormat))
+        return WeightFormat.allCases.filter(formats.contains)
     }
 
     /// The format as tables name it.

@@ -105,6 +105,11 @@ package struct LatencyCommand: AsyncParsableCommand {
     ) throws {
         let device = try model.makeDevice(threadCount: threadCount)
         description.backend = device.backend.summary
+        // Before the model is there, whose scratch must not be reserved over.
+        let ceilings =
+            model.profile
+            ? try CeilingProbe(device, threadCount: threadCount, formats: source.productFormats(of: package)).measure()
+            : nil
         let measurement = try PassMeasurement(
             package, on: device.backend, contextLength: tests.map(\.contextLength).max() ?? 1,
             options: engineOptions(source))
@@ -113,8 +118,7 @@ package struct LatencyCommand: AsyncParsableCommand {
             let seconds = try (0...repetitions).map { _ in try test.run(measurement) }.dropFirst()
             try output.write(description.row(test, seconds: Array(seconds)))
         }
-        guard model.profile else { return }
-        let ceilings = try CeilingProbe(device, threadCount: threadCount).measure()
+        guard let ceilings else { return }
         for test in tests {
             // A run of its own, because collecting times slows some devices.
             device.backend.setProfiling(true)

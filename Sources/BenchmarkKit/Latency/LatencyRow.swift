@@ -35,6 +35,9 @@ package struct RunDescription: Sendable {
         precision = options.precision?.rawValue ?? "auto"
     }
 
+    /// Model and format, as tables name them.
+    package var title: String { (shape.isEmpty ? architecture : shape) + " " + format }
+
     /// Model, format and device, as fields that every suite with a model has.
     package func addFields(to row: inout TableRow) {
         row.add("build_version", Version.text)
@@ -53,7 +56,7 @@ package struct RunDescription: Sendable {
     }
 
     package func addCells(to row: inout TableRow) {
-        row.show("model", (shape.isEmpty ? architecture : shape) + " " + format)
+        row.show("model", title)
         row.show(number: "size", fixed(Double(byteCount) / 1_048_576, digits: 2) + " MiB")
         row.show(number: "params", fixed(Double(parameterCount) / 1e6, digits: 2) + " M")
         row.show("backend", backend)

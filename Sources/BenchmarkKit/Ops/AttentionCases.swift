@@ -1,9 +1,9 @@
 import CommandSupport
 import Foundation
-internal import ModelIO
 internal import TensorCore
 
-/// Attention of one sequence over the paged cache: decoding at several contexts, and prompts.
+/// Attention of one sequence over the paged cache: decoding at several contexts, with and without storing the token's own
+/// keys and values in the same call, and prompts.
 ///
 /// Legend: `T` query tokens, `C` tokens of context, `H`, `KH` heads, `D` elements a head, `L` tokens a block.
 struct AttentionCases {
@@ -23,12 +23,18 @@ struct AttentionCases {
                     [try AttentionCase(shape, dtype, tokens: size.tokens, length: size.context, context).prepare()]
                 }
             }
+                + sizes.filter { $0.tokens == 1 }.map { size in
+                    OpGroup(op: "store_attend") { context in
+                        let attention = try AttentionCase(shape, dtype, tokens: 1, length: size.context, context)
+                        return [try attention.prepare(stores: true)]
+                    }
+                }
         }
     }
 }
 
 private struct AttentionCase {
-    private static let blockSize = 16
+    private static let blockSize = CachePlane.blockSize
 
     let shape: ModelShape
     let dtype: DType
@@ -37,8 +43,8 @@ private struct AttentionCase {
     let context: OpContext
     private let blockCount: Int
     private let copyCount: Int
-    private let keys: HostAllocation
-    private let values: HostAllocation
+    private let keys: CachePlane
+    private let values: CachePlane
     /// One row of block numbers a copy.
     private let tables: [[Int32]]
 
@@ -49,15 +55,18 @@ private struct AttentionCase {
         tokenCount = tokens
         contextLength = length
         blockCount = (length + Self.blockSize - 1) / Self.blockSize
-        let planeByteCount =
-            blockCount * Self.blockSize * shape.keyValueHeadCount * shape.headSize * dtype.byteCount
         // Prompts are bound by arithmetic; only decoding must find its context outside the caches.
-        copyCount = tokens > 1 ? 1 : context.copies(byteCount: 2 * planeByteCount)
-        keys = HostAllocation(byteCount: copyCount * planeByteCount)
-        values = HostAllocation(byteCount: copyCount * planeByteCount)
-        let format: WeightFormat = dtype == .float32 ? .float32 : dtype == .float16 ? .float16 : .bfloat16
-        RandomWeight.fill(keys, format: format, scale: 1, seed: 31)
-        RandomWeight.fill(values, format: format, scale: 1, seed: 32)
+        copyCount =
+            tokens > 1
+            ? 1
+            : context.copies(byteCount: shape.cacheByteCount(tokenCount: blockCount * Self.blockSize, dtype))
+        let planeBlockCount = copyCount * blockCount
+        func plane(seed: UInt64) -> CachePlane {
+            CachePlane(
+                dtype, blockCount: planeBlockCount, headCount: shape.keyValueHeadCount, headSize: shape.headSize,
+                seed: seed)
+        }
+        (keys, values) = (plane(seed: 31), plane(seed: 32))
         var random = RandomNumbers(seed: 33)
         // Blocks of a context lie anywhere.
         let blocks = (0..<Int32(copyCount * blockCount)).shuffled(using: &random)
@@ -65,31 +74,38 @@ private struct AttentionCase {
         tables = (0..<copyCount).map { Array(blocks[$0 * size..<($0 + 1) * size]) }
     }
 
-    func prepare() throws -> PreparedOp {
+    /// - Parameter stores: whether each call also stores the last token's keys and values, which the cache of the first
+    ///   copy has already.
+    func prepare(stores: Bool = false) throws -> PreparedOp {
         let backend = context.backend
         let width = shape.headCount * shape.headSize
         try context.reserve(
             tokens: tokenCount, context: contextLength, features: width, inputs: width, heads: shape.headCount,
             headSize: shape.headSize)
-        let extents: Shape = [copyCount * blockCount, shape.keyValueHeadCount, Self.blockSize, shape.headSize]
-        let cache = KVCacheLayer(
-            keys: try backend.makeTensor(dtype, extents), values: try backend.makeTensor(dtype, extents))
-        try backend.write(UnsafeRawBufferPointer(keys.pointer), to: cache.keys)
-        try backend.write(UnsafeRawBufferPointer(values.pointer), to: cache.values)
+        let cache = try KVCacheLayer(keys: keys, values: values, on: backend)
         var random = RandomNumbers(seed: 34)
-        let queries = random.floats(tokenCount * width, scale: 1.5)
+        // Scores must be large for a cap to show.
+        let queries = random.floats(tokenCount * width, scale: shape.softCaps == nil ? 1.5 : 50)
         let query = try backend.makeTensor(queries, [tokenCount, width])
         let output = try backend.makeTensor(.float32, [tokenCount, width])
         let batches = try tables.map(batch)
+        let last = stores ? try LastToken(self) : nil
         let parameters = AttentionParameters(
-            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot())
+            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot(),
+            softCap: shape.softCaps.map { Float($0.scores) })
         func call(_ index: Int) throws {
-            try backend.attention(
-                query: query, cache: cache, batch: batches[index % batches.count], parameters: parameters,
-                into: output)
+            let index = index % batches.count
+            if let last {
+                try backend.storeAndAttend(
+                    query: query, key: last.key, value: last.value, slots: last.slots[index], rope: nil, cache: cache,
+                    batch: batches[index], parameters: parameters, into: output)
+            } else {
+                try backend.attention(
+                    query: query, cache: cache, batch: batches[index], parameters: parameters, into: output)
+            }
         }
         return PreparedOp(
-            opCase: opCase, call: call,
+            opCase: opCase(stores: stores), call: call,
             error: {
                 try call(0)
                 return sampledError(try backend.readFloats(output), queries: queries)
@@ -97,16 +113,41 @@ private struct AttentionCase {
             tolerance: dtype == .float32 ? 1e-9 : 1e-5, rates: context.ceilings.rates(for: .float32))
     }
 
-    private var opCase: OpCase {
-        let rowCount = contextLength * shape.keyValueHeadCount * shape.headSize
+    /// What is stored of the last token, and where in each copy.
+    private struct LastToken {
+        let key: Tensor
+        let value: Tensor
+        let slots: [Tensor]
+
+        init(_ attention: AttentionCase) throws {
+            let (shape, backend) = (attention.shape, attention.context.backend)
+            let last = attention.contextLength - 1
+            func row(of plane: CachePlane) throws -> Tensor {
+                let values = (0..<shape.keyValueHeadCount).flatMap { attention.row(plane, last, $0) }
+                return try backend.makeTensor(values, [1, values.count])
+            }
+            key = try row(of: attention.keys)
+            value = try row(of: attention.values)
+            let (block, offset) = last.quotientAndRemainder(dividingBy: CachePlane.blockSize)
+            slots = try attention.tables.map {
+                try backend.makeTensor([$0[block] * Int32(CachePlane.blockSize) + Int32(offset)], [1])
+            }
+        }
+    }
+
+    private func opCase(stores: Bool) -> OpCase {
         let width = shape.headCount * shape.headSize
         // Query `i` sees all before the prompt, and `i + 1` of the prompt.
         let visible = tokenCount * (contextLength - tokenCount) + tokenCount * (tokenCount + 1) / 2
+        let storedByteCount = stores ? shape.storedByteCount(tokenCount: 1, dtype) : 0
         return OpCase(
-            op: "attention", shape: shape.name,
-            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)",
+            op: stores ? "store_attend" : "attention", shape: shape.name,
+            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)"
+                + (shape.softCaps == nil ? "" : " capped"),
             format: dtype.rawValue, tokenCount: tokenCount, contextLength: contextLength,
-            byteCount: 2 * rowCount * dtype.byteCount + 2 * 4 * tokenCount * width, flopCount: 4 * visible * width)
+            byteCount: shape.cacheByteCount(tokenCount: contextLength, dtype) + 2 * 4 * tokenCount * width
+                + storedByteCount,
+            flopCount: 4 * visible * width)
     }
 
     private func batch(_ table: [Int32]) throws -> AttentionBatch {
@@ -137,7 +178,9 @@ private struct AttentionCase {
         let count = contextLength - tokenCount + token + 1
         let scale = 1 / Double(shape.headSize).squareRoot()
         let scores = (0..<count).map { position in
-            zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
+            let score =
+                zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
+            return shape.softCaps.map { $0.scores * tanh(score / $0.scores) } ?? score
         }
         let largest = scores.max() ?? 0
         let weights = scores.map { exp($0 - largest) }
@@ -152,16 +195,8 @@ private struct AttentionCase {
     }
 
     /// A key or value of the first copy.
-    private func row(_ plane: HostAllocation, _ position: Int, _ head: Int) -> [Float] {
+    private func row(_ plane: CachePlane, _ position: Int, _ head: Int) -> [Float] {
         let (block, offset) = position.quotientAndRemainder(dividingBy: Self.blockSize)
-        let index = (Int(tables[0][block]) * shape.keyValueHeadCount + head) * Self.blockSize + offset
-        let size = shape.headSize
-        return [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
-            guard let output = buffer.baseAddress, let start = plane.pointer.baseAddress,
-                let type = StoredType(dtype)
-            else { return }
-            _ = ElementConversion.decode(start + index * size * dtype.byteCount, type, count: size, into: output)
-            initialized = size
-        }
+        return plane.row(block: Int(tables[0][block]), offset: offset, head: head)
     }
 }

@@ -4,8 +4,10 @@ internal import TensorCore
 
 /// Storing keys and values in the cache, and reading rows of the embedding.
 struct CacheCases {
-    static func groups(_ shape: ModelShape, tokenCounts: [Int]) -> [OpGroup] {
-        tokenCounts.map { count in OpGroup(op: "store") { [try store(shape, count, $0)] } }
+    static func groups(_ shape: ModelShape, cacheTypes: [DType], tokenCounts: [Int]) -> [OpGroup] {
+        cacheTypes.flatMap { dtype in
+            tokenCounts.map { count in OpGroup(op: "store") { [try StoreCase(shape, dtype, count, $0).prepare()] } }
+        }
     }
 
     static func embeddings(_ shape: ModelShape, formats: [WeightFormat], tokenCounts: [Int]) -> [OpGroup] {
@@ -47,41 +49,81 @@ struct CacheCases {
                 return error.value
             }, tolerance: 1e-12, rates: context.ceilings.rates(for: .float32))
     }
+}
 
-    private static func store(_ shape: ModelShape, _ tokenCount: Int, _ context: OpContext) throws -> PreparedOp {
-        let backend = context.backend
+/// Storing the keys and values of tokens in slots that lie anywhere.
+///
+/// Legend: `T` tokens, `KH` heads, `D` elements a head, `L` tokens a block.
+private struct StoreCase {
+    let shape: ModelShape
+    let dtype: DType
+    let tokenCount: Int
+    let context: OpContext
+    private let cache: KVCacheLayer
+    /// `[T, KH * D]`.
+    private let keys: [Float]
+    /// Of each call that differs.
+    private let slots: [[Int32]]
+
+    init(_ shape: ModelShape, _ dtype: DType, _ tokenCount: Int, _ context: OpContext) throws {
+        self.shape = shape
+        self.dtype = dtype
+        self.tokenCount = tokenCount
+        self.context = context
         let (heads, size) = (shape.keyValueHeadCount, shape.headSize)
-        let blockCount = (tokenCount + 15) / 16 * 4
+        let blockCount = (tokenCount + CachePlane.blockSize - 1) / CachePlane.blockSize * 4
+        let plane = CachePlane(dtype, blockCount: blockCount, headCount: heads, headSize: size, seed: 53)
+        cache = try KVCacheLayer(keys: plane, values: plane, on: context.backend)
+        var random = RandomNumbers(seed: 54)
+        keys = random.floats(tokenCount * heads * size)
+        let places = (0..<Int32(blockCount * CachePlane.blockSize)).shuffled(using: &random)
+        slots = (0..<4).map { Array(places[$0 * tokenCount..<($0 + 1) * tokenCount]) }
+    }
+
+    func prepare() throws -> PreparedOp {
+        let (backend, heads, size) = (context.backend, shape.keyValueHeadCount, shape.headSize)
         try context.reserve(tokens: tokenCount, features: heads * size, heads: shape.headCount, headSize: size)
-        let cache = KVCacheLayer(
-            keys: try backend.makeTensor(.float32, [blockCount, heads, 16, size]),
-            values: try backend.makeTensor(.float32, [blockCount, heads, 16, size]))
-        var random = RandomNumbers(seed: 53)
-        let keys = random.floats(tokenCount * heads * size)
         let key = try backend.makeTensor(keys, [tokenCount, heads * size])
-        let value = try backend.makeTensor(random.floats(keys.count), [tokenCount, heads * size])
-        let places = (0..<Int32(blockCount * 16)).shuffled(using: &random)
-        let lists = (0..<4).map { Array(places[$0 * tokenCount..<($0 + 1) * tokenCount]) }
-        let slots = try lists.map { try backend.makeTensor($0, [tokenCount]) }
+        let value = try backend.makeTensor(keys.reversed(), [tokenCount, heads * size])
+        let slotTensors = try slots.map { try backend.makeTensor($0, [tokenCount]) }
         let opCase = OpCase(
-            op: "store", shape: shape.name, operand: "\(heads) heads of \(size)", format: "float32",
-            tokenCount: tokenCount, byteCount: tokenCount * (4 * 4 * heads * size + 4), flopCount: 0)
+            op: "store", shape: shape.name, operand: "\(heads) heads of \(size)", format: dtype.rawValue,
+            tokenCount: tokenCount,
+            byteCount: shape.storedByteCount(tokenCount: tokenCount, dtype), flopCount: 0)
         func call(_ index: Int) throws {
             try backend.storeKeyValue(
-                query: nil, key: key, value: value, slots: slots[index % slots.count], into: cache, rope: nil)
+                query: nil, key: key, value: value, slots: slotTensors[index % slots.count], into: cache, rope: nil)
         }
         return PreparedOp(
             opCase: opCase, call: call,
             error: {
                 try call(0)
-                let slot = Int(lists[0][tokenCount - 1])
-                let block = try backend.readFloats(cache.keys.rows(slot / 16..<slot / 16 + 1))
-                var error = SampledError()
-                for element in 0..<heads * size {
-                    let place = (element / size * 16 + slot % 16) * size + element % size
-                    error.add(block[place], expected: Double(keys[(tokenCount - 1) * heads * size + element]))
-                }
-                return error.value
-            }, tolerance: 1e-12, rates: context.ceilings.rates(for: .float32))
+                return try storedError()
+            }, tolerance: tolerance, rates: context.ceilings.rates(for: .float32))
+    }
+
+    /// What rounding to the cache's numbers may cost.
+    private var tolerance: Double {
+        switch dtype {
+        case .float16: 1e-6
+        case .bfloat16: 1e-4
+        case .int8: 1e-4
+        default: 1e-12
+        }
+    }
+
+    /// Of the last token's keys.
+    private func storedError() throws -> Double {
+        let (heads, size) = (shape.keyValueHeadCount, shape.headSize)
+        let (block, offset) = Int(slots[0][tokenCount - 1]).quotientAndRemainder(dividingBy: CachePlane.blockSize)
+        let stored = try CachePlane(reading: cache.keys, cache.keyScales, block: block, on: context.backend)
+        var error = SampledError()
+        for head in 0..<heads {
+            let start = ((tokenCount - 1) * heads + head) * size
+            for (index, found) in stored.row(block: 0, offset: offset, head: head).enumerated() {
+                error.add(found, expected: Double(keys[start + index]))
+            }
+        }
+        return error.value
     }
 }

@@ -1,5 +1,4 @@
 import CommandSupport
-import Foundation
 internal import TensorCore
 
 /// The matrix products of a model's layer and head.
@@ -30,18 +29,21 @@ struct MatmulCases {
                 name: "output", rows: width, columns: shape.headCount * shape.headSize, hasBias: bias,
                 hasResidual: true),
         ]
-        switch shape.family {
-        case .gpt2:
+        if let experts = shape.experts {
+            matrices.append(Matrix(name: "router", rows: experts.count, columns: width))
+        } else {
             matrices.append(
-                Matrix(name: "up", rows: inner, columns: width, hasBias: true, activation: .geluTanh))
-        case .llama:
-            matrices.append(
-                Matrix(name: "gate_up", rows: 2 * inner, columns: width, activation: .silu, isGated: true))
+                shape.family == .gpt2
+                    ? Matrix(name: "up", rows: inner, columns: width, hasBias: true, activation: .geluTanh)
+                    : Matrix(name: "gate_up", rows: 2 * inner, columns: width, activation: .silu, isGated: true))
+            matrices.append(Matrix(name: "down", rows: width, columns: inner, hasBias: bias, hasResidual: true))
         }
-        matrices.append(Matrix(name: "down", rows: width, columns: inner, hasBias: bias, hasResidual: true))
         matrices.append(Matrix(name: "head", rows: shape.vocabularySize, columns: width, takesOneToken: true))
         return matrices
     }
+
+    /// FP32 products end far below; quantised weights may meet activations of 8 bits.
+    static func tolerance(_ format: WeightFormat) -> Double { format == .float32 ? 1e-9 : 1e-3 }
 
     static func groups(_ shape: ModelShape, formats: [WeightFormat], tokenCounts: [Int]) -> [OpGroup] {
         matrices(shape).flatMap { matrix in
@@ -112,38 +114,21 @@ private struct MatmulGroup {
                 try backend.matmul(x, weights[0], into: output, epilogue: epilogue)
                 return sampledError(try backend.readFloats(output), inputs: inputs, residual: residual)
             },
-            // FP32 products end far below; quantised weights may meet activations of 8 bits.
-            tolerance: format == .float32 ? 1e-9 : 1e-3, rates: context.ceilings.rates(for: format))
+            tolerance: MatmulCases.tolerance(format), rates: context.ceilings.rates(for: format))
     }
 
-    /// Of 32 outputs.
     private func sampledError(_ found: [Float], inputs: [Float], residual: [Float]?) -> Double {
-        var error = SampledError()
-        var random = RandomNumbers(seed: 24)
-        for _ in 0..<32 {
-            let place = Int(random.next() % UInt64(found.count))
+        SampledError.ofSample(32, of: found, seed: 24) { place in
             let (token, channel) = place.quotientAndRemainder(dividingBy: matrix.outputCount)
             let row = inputs[token * matrix.columns..<(token + 1) * matrix.columns]
-            var value = activated(product(row, channel))
+            let first = product(row, channel)
+            var value = matrix.activation?.reference(first) ?? first
             if matrix.isGated { value *= product(row, matrix.outputCount + channel) }
-            if let residual { value += Double(residual[place]) }
-            error.add(found[place], expected: value)
+            return value + Double(residual?[place] ?? 0)
         }
-        return error.value
     }
 
     private func product(_ row: ArraySlice<Float>, _ channel: Int) -> Double {
-        zip(row, sources[0].values(row: channel)).reduce(Double(bias?[channel] ?? 0)) {
-            $0 + Double($1.0) * Double($1.1)
-        }
-    }
-
-    private func activated(_ value: Double) -> Double {
-        switch matrix.activation {
-        case .silu: value / (1 + exp(-value))
-        case .geluTanh:
-            value / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (value + 0.044715 * value * value * value)))
-        default: value
-        }
+        sources[0].product(row: channel, row) + Double(bias?[channel] ?? 0)
     }
 }

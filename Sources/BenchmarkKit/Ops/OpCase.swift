@@ -39,20 +39,24 @@ package struct PreparedOp {
 /// Cases that share operands, made when their turn comes and freed after.
 package struct OpGroup {
     package let op: String
+    /// Bytes of the weights that the cases share, where they may be many.
+    package var weightByteCount = 0
     package let prepare: (OpContext) throws -> [PreparedOp]
 }
 
 extension OpGroup {
     /// Every op of a model.
     package static func all(
-        _ shape: ModelShape, formats: [WeightFormat], cacheTypes: [DType], tokenCounts: [Int], contextLengths: [Int]
+        _ shape: ModelShape, formats: [WeightFormat], cacheTypes: [DType], tokenCounts: [Int],
+        expertTokenCounts: [Int], contextLengths: [Int]
     ) -> [OpGroup] {
         MatmulCases.groups(shape, formats: formats, tokenCounts: tokenCounts)
             + AttentionCases.groups(
                 shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts, contextLengths: contextLengths)
             + RowCases.groups(shape, tokenCounts: tokenCounts)
             + CacheCases.embeddings(shape, formats: formats, tokenCounts: tokenCounts)
-            + CacheCases.groups(shape, tokenCounts: tokenCounts)
+            + CacheCases.groups(shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts)
+            + ExpertCases.groups(shape, formats: formats, tokenCounts: expertTokenCounts)
     }
 }
 
@@ -73,29 +77,13 @@ package struct OpContext {
     func copies(byteCount: Int) -> Int { min(max(rotationByteCount / max(byteCount, 1) + 1, 2), 512) }
 
     /// Grows the backend's scratch.
-    func reserve(tokens: Int, context: Int = 1, features: Int, inputs: Int = 1, heads: Int = 1, headSize: Int = 64)
-        throws
-    {
+    func reserve(
+        tokens: Int, context: Int = 1, features: Int, inputs: Int = 1, heads: Int = 1, headSize: Int = 64,
+        expertFeatures: Int = 0
+    ) throws {
         try backend.reserve(
             ExecutionLimits(
                 tokenCount: tokens, sequenceCount: 1, contextLength: context, featureCount: features,
-                matmulInputCount: inputs, headCount: heads, headSize: headSize))
-    }
-}
-
-/// `Σ(a−b)² / Σb²` of a sample.
-struct SampledError {
-    private var difference = 0.0
-    private var reference = 0.0
-
-    mutating func add(_ found: Float, expected: Double) {
-        difference += (Double(found) - expected) * (Double(found) - expected)
-        reference += expected * expected
-    }
-
-    /// Infinite where something is not finite.
-    var value: Double {
-        let value = reference > 0 ? difference / reference : difference
-        return value.isFinite ? value : .infinity
+                matmulInputCount: inputs, headCount: heads, headSize: headSize, expertFeatureCount: expertFeatures))
     }
 }

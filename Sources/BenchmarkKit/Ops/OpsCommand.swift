@@ -2,7 +2,7 @@ package import ArgumentParser
 import CommandSupport
 import Devices
 import Foundation
-package import TensorCore
+internal import TensorCore
 
 /// `bench ops`: each kernel on each device over the sizes that models have.
 package struct OpsCommand: ParsableCommand {
@@ -16,7 +16,9 @@ package struct OpsCommand: ParsableCommand {
             """)
 
     private static let names = [
-        "matmul", "attention", "norm", "activation", "rope", "softmax", "argmax", "topk", "embed", "store",
+        "matmul", "attention", "store_attend", "norm", "head_norm", "activation", "rope", "soft_cap", "softmax",
+        "argmax",
+        "topk", "gather", "embed", "store", "experts", "combine",
     ]
 
     @Option(help: ArgumentHelp("Only these: " + names.joined(separator: ", ") + ".", valueName: "names"))
@@ -24,9 +26,12 @@ package struct OpsCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Models whose sizes are taken: " + ModelShape.all.map(\.name).joined(separator: ", ")
-                + ", or all.", valueName: "names"))
-    var shape: ShapeList?
+            "Models whose sizes are taken.",
+            discussion: """
+                Left out: gpt2-124m and llama-135m, and of gemma2-2b and qwen3-30b-a3b the ops that those lack, mixtures
+                with up to \(Self.mostExpertTokens) tokens and 1 GiB of weights.
+                """, valueName: "names"))
+    var shape: OpShapeList?
 
     @Option(help: ArgumentHelp("Weight formats, or all.", valueName: "names"))
     var formats: FormatList?
@@ -37,7 +42,7 @@ package struct OpsCommand: ParsableCommand {
     @Option(help: "Tokens of context for attention.")
     var contexts: CountList?
 
-    @Option(name: .customLong("kv-dtypes"), help: "Number formats of the cache, as float32,float16; not int8.")
+    @Option(name: .customLong("kv-dtypes"), help: "Number formats of the cache, as float32,int8, or all.")
     var cacheTypes: CacheTypeList?
 
     @Option(help: "Where to run: auto, cpu, opencl or opencl:N; left out, every device there is.")
@@ -67,18 +72,43 @@ package struct OpsCommand: ParsableCommand {
 
     private var wantedOps: [String] { only?.split(separator: ",").map(String.init) ?? Self.names }
 
+    private static let mostExpertTokens = 16
+    private static let mostWeightBytes = 1 << 30
+
+    private var weightFormats: [WeightFormat] {
+        formats?.formats ?? (full ? WeightFormat.allCases : [.float32, .bfloat16, .q8_0, .q4_0, .q4_K])
+    }
+
     /// The cases of every shape, in order.
     package var groups: [OpGroup] {
-        let shapes =
-            shape?.shapes ?? (full ? ModelShape.all : ["gpt2-124m", "llama-135m"].compactMap(ModelShape.named))
-        let formats = formats?.formats ?? (full ? WeightFormat.allCases : [.float32, .bfloat16, .q8_0, .q4_0, .q4_K])
-        let counts = tokens?.counts ?? (full ? [1, 16, 128, 512, 2048] : [1, 16, 512])
+        let groups: [OpGroup]
+        if let shape {
+            groups = shape.shapes.flatMap(allGroups)
+        } else if full {
+            groups = ModelShape.all.flatMap(allGroups) + ModelShape.layers.flatMap(ownGroups)
+        } else {
+            groups =
+                ["gpt2-124m", "llama-135m"].compactMap(ModelShape.named).flatMap(allGroups)
+                + ["gemma2-2b", "qwen3-30b-a3b"].compactMap(ModelShape.named).flatMap(ownGroups)
+                .filter { $0.weightByteCount <= Self.mostWeightBytes }
+        }
+        return groups.filter { wantedOps.contains($0.op) }
+    }
+
+    private func allGroups(_ shape: ModelShape) -> [OpGroup] {
+        // Ascending: a case of more tokens grows the scratch that the ones before it need.
+        let counts = tokens?.counts.sorted() ?? (full ? [1, 16, 128, 512, 2048] : [1, 16, 512])
         let contexts = contexts?.counts ?? (full ? [128, 512, 2048, 8192, 32768] : [512, 4096])
-        let caches = cacheTypes?.types ?? (full ? [.float32, .float16, .bfloat16] : [.float32, .float16])
-        return shapes.flatMap { shape in
-            OpGroup.all(
-                shape, formats: formats, cacheTypes: caches, tokenCounts: counts, contextLengths: contexts)
-        }.filter { wantedOps.contains($0.op) }
+        let caches = cacheTypes?.types ?? (full ? KVCacheLayer.dtypes : [.float32, .float16, .int8])
+        // Prompts of mixtures take long where every choice is a product of its own.
+        let isCut = tokens == nil && !full
+        return OpGroup.all(
+            shape, formats: weightFormats, cacheTypes: caches, tokenCounts: counts,
+            expertTokenCounts: isCut ? counts.filter { $0 <= Self.mostExpertTokens } : counts, contextLengths: contexts)
+    }
+
+    private func ownGroups(_ shape: ModelShape) -> [OpGroup] {
+        allGroups(shape).filter { shape.ownOps.contains($0.op) }
     }
 
     package func run() throws {
@@ -100,8 +130,7 @@ package struct OpsCommand: ParsableCommand {
         let selected = try DeviceSelection.makeBackend(
             choice, threadCount: threads, environment: ProcessInfo.processInfo.environment)
         StandardErrorLog.line("infer: \(selected.summary)")
-        let used = formats?.formats ?? (full ? WeightFormat.allCases : [.float32, .bfloat16, .q8_0, .q4_0, .q4_K])
-        let ceilings = try CeilingProbe(selected, threadCount: threads, formats: used).measure()
+        let ceilings = try CeilingProbe(selected, threadCount: threads, formats: weightFormats).measure()
         try output.begin("ceilings")
         for row in ceilings.rows() { try output.write(row) }
         let context = OpContext(
@@ -161,17 +190,5 @@ package struct OpsCommand: ParsableCommand {
             row.show(number: "gap µs", fixed((median - floor) * 1e6, digits: 1))
         }
         return row
-    }
-}
-
-/// `--kv-dtypes`: those that are one buffer of numbers, so not int8, which has scales beside it.
-package struct CacheTypeList: ExpressibleByArgument, Sendable {
-    package let types: [DType]
-
-    package init?(argument: String) {
-        let names = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        let types = names.compactMap { CacheFormatArgument(argument: $0)?.dtype }
-        guard types.count == names.count, !types.isEmpty, !types.contains(.int8) else { return nil }
-        self.types = types
     }
 }

@@ -25,8 +25,19 @@ struct RowCases {
                     [try RowCase(shape, "rope", [count, shape.headCount * shape.headSize], context).rope()]
                 }
             }
+        let headNorm = (shape.normalizesHeads ? tokenCounts : []).map { count in
+            OpGroup(op: "head_norm") { context in
+                [try RowCase(shape, "head_norm", [count, shape.headCount * shape.headSize], context).headNorm()]
+            }
+        }
+        let gather = sizes.map { size in
+            OpGroup(op: "gather") { [try RowCase(shape, "gather", size, $0).gather()] }
+        }
         let logits = [1, shape.vocabularySize]
-        return norm + activation + rope + [
+        let softCap = shape.softCaps.map { caps in
+            OpGroup(op: "soft_cap") { [try RowCase(shape, "soft_cap", logits, $0).softCap(caps.logits)] }
+        }
+        return norm + headNorm + activation + rope + gather + [softCap].compactMap(\.self) + [
             OpGroup(op: "softmax") { [try RowCase(shape, "softmax", logits, $0).softmax()] },
             OpGroup(op: "argmax") { [try RowCase(shape, "argmax", logits, $0).argmax()] },
             OpGroup(op: "topk") { [try RowCase(shape, "topk", logits, $0).topK()] },
@@ -78,14 +89,7 @@ private struct RowCase {
             opCase: opCase, call: { [inputs] in try call(inputs[$0 % inputs.count]) },
             error: { [inputs] in
                 try call(inputs[0])
-                let found = try found()
-                var error = SampledError()
-                var random = RandomNumbers(seed: 42)
-                for _ in 0..<64 {
-                    let place = Int(random.next() % UInt64(found.count))
-                    error.add(found[place], expected: expected(place))
-                }
-                return error.value
+                return SampledError.ofSample(64, of: try found(), seed: 42, expected: expected)
             },
             tolerance: tolerance, rates: context.ceilings.rates(for: .float32))
     }
@@ -102,7 +106,7 @@ private struct RowCase {
         let weight = try backend.makeTensor(scales, [columns])
         let isLayerNorm = shape.family == .gpt2
         return prepared(
-            written: rows * columns,
+            flops: 4 * rows * columns, written: rows * columns,
             call: { x in
                 if isLayerNorm {
                     try backend.layerNorm(
@@ -122,9 +126,47 @@ private struct RowCase {
     func activation() throws -> PreparedOp {
         prepared(
             written: rows * columns, call: { try backend.activate($0, .silu, into: output) }, found: readOutput
+        ) { Activation.silu.reference(Double(values[$0])) }
+    }
+
+    /// Of all rows, in another order.
+    func gather() throws -> PreparedOp {
+        var random = RandomNumbers(seed: 45)
+        let order = (0..<Int32(rows)).shuffled(using: &random)
+        let indices = try backend.makeTensor(order, [rows])
+        return prepared(
+            written: rows * columns, call: { try backend.gatherRows($0, rows: indices, into: output) },
+            found: readOutput
+        ) { Double(values[Int(order[$0 / columns]) * columns + $0 % columns]) }
+    }
+
+    func softCap(_ cap: Double) throws -> PreparedOp {
+        prepared(
+            written: rows * columns, call: { try backend.softCap($0, cap: Float(cap), into: output) },
+            found: readOutput
+        ) { cap * tanh(Double(values[$0]) / cap) }
+    }
+
+    /// In place, so that what is timed norms its own output again: weights of 1 and -1 keep that as it is. The sample has
+    /// other weights.
+    func headNorm() throws -> PreparedOp {
+        var random = RandomNumbers(seed: 44)
+        let scales = random.floats(columns)
+        let weight = try backend.makeTensor(scales, [columns])
+        let signs = try backend.makeTensor(scales.map { Float($0 < 0 ? -1 : 1) }, [columns])
+        let size = shape.headSize
+        return prepared(
+            flops: 4 * rows * columns, written: rows * columns,
+            call: { try backend.rmsNormHeads($0, headSize: size, weight: signs, epsilon: 1e-5) },
+            found: {
+                let sample = try backend.makeTensor(values, [rows, columns])
+                try backend.rmsNormHeads(sample, headSize: size, weight: weight, epsilon: 1e-5)
+                return try backend.readFloats(sample)
+            }
         ) { place in
-            let value = Double(values[place])
-            return value / (1 + exp(-value))
+            let head = values[place / size * size..<(place / size + 1) * size].map(Double.init)
+            let variance = head.reduce(0) { $0 + $1 * $1 } / Double(size)
+            return Double(values[place]) / (variance + 1e-5).squareRoot() * Double(scales[place % columns])
         }
     }
 
@@ -151,14 +193,13 @@ private struct RowCase {
             table: try backend.makeTensor(table, [rows, 2, half]),
             positions: try backend.makeTensor((0..<Int32(rows)).map { $0 }, [rows]), rotarySize: shape.headSize,
             layout: .halfSplit)
-        // In place: the sample rotates a copy of its own.
-        let sample = try backend.makeTensor(values, [rows, columns])
         return prepared(
-            written: rows * columns,
+            flops: 3 * rows * columns, written: rows * columns,
             call: { try backend.rope($0, headSize: shape.headSize, arguments) },
             found: {
+                // It works in place, so the sample rotates a copy of its own.
+                let sample = try backend.makeTensor(values, [rows, columns])
                 try backend.rope(sample, headSize: shape.headSize, arguments)
-                defer { try? values.withUnsafeBytes { try backend.write($0, to: sample) } }
                 return try backend.readFloats(sample)
             }
         ) { place in

@@ -50,10 +50,7 @@ package struct BatchRow: Sendable, Hashable {
         row.add("speed_tg", decodeRate)
         row.add("t", totalSeconds)
         row.add("speed", totalRate)
-        row.show(
-            "model",
-            (description.shape.isEmpty ? description.architecture : description.shape)
-                + " \(description.format)")
+        row.show("model", description.title)
         row.show("backend", description.backend)
         row.show("prompts", sharesPrompt ? "shared" : "separate")
         row.show(number: "PP", "\(promptCount)")

@@ -77,10 +77,7 @@ package struct OfflineSet: Sendable, Hashable {
         row.add("output_tokens_per_s", Double(result.outputTokenCount) / result.seconds)
         row.add("total_tokens_per_s", total / result.seconds)
         row.add("ttft_median_seconds", result.firstTokenSeconds.median)
-        row.show(
-            "model",
-            (description.shape.isEmpty ? description.architecture : description.shape)
-                + " \(description.format)")
+        row.show("model", description.title)
         row.show("backend", description.backend)
         row.show(number: "requests", "\(requests.count)")
         row.show(number: "at once", "\(sequenceCount)")

@@ -91,19 +91,25 @@ package struct ThroughputCommand: AsyncParsableCommand {
             var options = model.engineOptions()
             options.passTokenCount = passTokenCount
             options.weightFormat = source.weightFormat
-            try runBatches(package, device, options, description, &output)
+            // Before the model is there, whose scratch must not be reserved over.
+            let ceilings =
+                model.profile
+                ? try CeilingProbe(
+                    device, threadCount: model.threads?.counts.first, formats: source.productFormats(of: package)
+                ).measure() : nil
+            try runBatches(package, device.backend, options, description, ceilings, &output)
             try await runSet(package, device.backend, options, description, &output)
         }
         try output.end()
     }
 
     private func runBatches(
-        _ package: ModelPackage, _ device: SelectedDevice, _ options: EngineOptions, _ description: RunDescription,
-        _ output: inout ResultOutput
+        _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
+        _ ceilings: Ceilings?, _ output: inout ResultOutput
     ) throws {
         guard let largest = batches.counts.max() else { return }
         let measurement = try BatchMeasurement(
-            package, on: device.backend, sequenceCount: largest,
+            package, on: backend, sequenceCount: largest,
             contextLength: (promptCounts.counts.max() ?? 1) + (decodeCounts.counts.max() ?? 1), options: options)
         try output.begin("batched")
         for promptCount in promptCounts.counts {
@@ -124,19 +130,20 @@ package struct ThroughputCommand: AsyncParsableCommand {
                 }
             }
         }
-        if model.profile { try printProfile(measurement, device, sequenceCount: largest) }
+        if let ceilings { try printProfile(measurement, backend, ceilings, sequenceCount: largest) }
     }
 
-    /// Of one more run of the largest batch, divided by its steps.
-    private func printProfile(_ measurement: BatchMeasurement, _ device: SelectedDevice, sequenceCount: Int) throws {
-        let ceilings = try CeilingProbe(device, threadCount: model.threads?.counts.first).measure()
-        let steps = decodeCounts.counts.max() ?? 1
-        device.backend.setProfiling(true)
+    /// Of one more run of the largest batch with prompts of one token, which are a step like the others.
+    private func printProfile(
+        _ measurement: BatchMeasurement, _ backend: any Backend, _ ceilings: Ceilings, sequenceCount: Int
+    ) throws {
+        let decodeCount = decodeCounts.counts.max() ?? 1
+        backend.setProfiling(true)
         _ = try measurement.run(
-            sequenceCount: sequenceCount, promptCount: 1, decodeCount: steps, sharesPrompt: false)
-        let entries = try device.backend.profile()
-        device.backend.setProfiling(false)
-        ProfileTable(entries, unit: ("step of \(sequenceCount) tokens", steps), ceilings: ceilings.rates)
+            sequenceCount: sequenceCount, promptCount: 1, decodeCount: decodeCount, sharesPrompt: false)
+        let entries = try backend.profile()
+        backend.setProfiling(false)
+        ProfileTable(entries, unit: ("step of \(sequenceCount) tokens", decodeCount + 1), ceilings: ceilings.rates)
             .print(title: "decoding \(sequenceCount) sequences")
     }
 

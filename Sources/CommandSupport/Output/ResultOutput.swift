@@ -31,7 +31,16 @@ package struct ResultOutput: ~Copyable {
         }
     }
 
-    deinit { if let file { _ = close(file.rawValue) } }
+    /// Also closes the table of a run that failed; who reads it has the rows until then.
+    deinit {
+        if let text = table?.footer(), !text.isEmpty {
+            var writer = writer
+            // What could not be written has been thrown before, or the run fails for another reason.
+            try? writer.write(text)
+            try? writer.flush()
+        }
+        if let file { _ = close(file.rawValue) }
+    }
 
     /// Begins a table; the one before is closed. JSON has one array of all rows, which name their suite.
     package mutating func begin(_ name: String) throws {
