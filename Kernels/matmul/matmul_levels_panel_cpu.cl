@@ -122,12 +122,7 @@ void MATMUL_NAME(matmul_levels_panel)(
             const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
             for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
                 __global const weight_t *rows[16];
-                const uint column = (base + half_index / 2) * subpanel_columns + (gated ? 0 : (half_index & 1) * 16);
-                for (uint r = 0; r < 16; ++r) {
-                    const uint lane = min(column + r, columns - 1);
-                    const uint row = gated && (half_index & 1) ? columns + lane : lane;
-                    rows[r] = WEIGHT_ROW(row);
-                }
+                SUBPANEL_ROWS(rows, base + half_index / 2, half_index & 1);
                 pack_levels(rows, inputs, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + (half_index & 1) * 16);
             }
             const uint x_scales = PADDED_INPUTS / 4 - k0 / 4 + k0 / 16, x_sums = x_scales + PADDED_INPUTS / 16;

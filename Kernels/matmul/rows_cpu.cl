@@ -72,3 +72,14 @@ inline void finish16(
 #define FINISH16(y, value, t, column)                                                                                  \
     finish16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset, \
              residual_stride, out + out_offset, out_stride, flags)
+
+// The 16 weight rows of one half of sub-panel `number`, 32 columns of the output; where gated 16 columns, of which the
+// second half holds the up projection's rows. Reads a kernel's `gated`, `columns` and `subpanel_columns`.
+#define SUBPANEL_ROWS(rows, number, half)                                                                              \
+    do {                                                                                                               \
+        const uint first = (number) * subpanel_columns + (gated ? 0 : (half) * 16);                                    \
+        for (uint r = 0; r < 16; ++r) {                                                                                \
+            const uint lane = min(first + r, columns - 1);                                                             \
+            rows[r] = WEIGHT_ROW(gated && (half) ? columns + lane : lane);                                             \
+        }                                                                                                              \
+    } while (0)

@@ -38,8 +38,8 @@ void finish_products(
     const matmul_job *job, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy);
 
-/// The rows `n..<n + rows->count` of a weight, wherever they lie.
-void gather_rows(const cpuk_weight *weight, int64_t n, panel_rows *rows);
+/// The rows `n..<n + count` of a weight, wherever they lie.
+panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count);
 
 /// Bytes of scratch that a thread needs for products of many tokens.
 int64_t panel_scratch_bytes(const cpuk_context *context);

@@ -22,19 +22,15 @@ int64_t panel_scratch_bytes(const cpuk_context *context) {
     return 2 * PRODUCTS_BYTES + context->kernels->panels.panel_bytes;
 }
 
-void gather_rows(const cpuk_weight *weight, int64_t n, panel_rows *result) {
-    FOR_EACH_PIECE(weight, n, result->count, {
-        for (int64_t i = 0; i < piece; i++) {
-            result->rows[offset + i] = rows + i * weight->row_bytes;
-            if (scales) result->scales[offset + i] = scales[i];
-        }
-    })
-}
-
-static panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count) {
+panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count) {
     panel_rows result = {
         .format = weight->format, .columns = weight->columns, .row_bytes = weight->row_bytes, .count = count};
-    gather_rows(weight, n, &result);
+    FOR_EACH_PIECE(weight, n, count, {
+        for (int64_t i = 0; i < piece; i++) {
+            result.rows[offset + i] = rows + i * weight->row_bytes;
+            if (scales) result.scales[offset + i] = scales[i];
+        }
+    })
     return result;
 }
 

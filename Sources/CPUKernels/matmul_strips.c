@@ -84,13 +84,6 @@ void round_activations(matmul_job *job, bool few) {
 
 // ---- Products
 
-static panel_rows rows_of(const cpuk_weight *weight, int64_t n, int64_t count) {
-    panel_rows result = {
-        .format = weight->format, .columns = weight->columns, .row_bytes = weight->row_bytes, .count = count};
-    gather_rows(weight, n, &result);
-    return result;
-}
-
 // Rows `n..<n + count`, or the first of them that lie together.
 static read_ahead bytes_of(const cpuk_weight *weight, int64_t n, int64_t count) {
     read_ahead ahead = {.from = NULL, .bytes = 0};

@@ -41,7 +41,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         budget = MemoryBudget(device: device)
         builder = ProgramBuilder(queue: queue, tuning: tuning, options: options)
         staging = StagingArea()
-        ocl_release_code_pages()
+        // Drivers of processors have brought LLVM along.
+        if device.kind == .cpu { ocl_release_code_pages() }
     }
 
     deinit {
