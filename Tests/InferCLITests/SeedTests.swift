@@ -19,7 +19,8 @@ import Testing
         func add(_ name: String, _ shape: [Int], _ values: [Float]) {
             let start = bytes.count
             values.withUnsafeBytes { bytes.append(contentsOf: $0) }
-            entries.append("\"\(name)\":{\"dtype\":\"F32\",\"shape\":\(shape),\"data_offsets\":[\(start),\(bytes.count)]}")
+            let place = "[\(start), \(bytes.count)]"
+            entries.append(##""\##(name)": {"dtype": "F32", "shape": \##(shape), "data_offsets": \##(place)}"##)
         }
         let layer = "model.layers.0."
         add("model.embed_tokens.weight", [vocabulary, width], random.floats(vocabulary * width, scale: 0.2))
