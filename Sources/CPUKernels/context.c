@@ -29,15 +29,34 @@ cpuk_isa cpuk_best_isa(void) {
     return CPUK_PORTABLE;
 }
 
-cpuk_extensions cpuk_extensions_of(cpuk_isa isa) {
+// The kernels of integer products, and whether they have an instruction for quads.
+static const reduced_kernels *integer_kernels_for(cpuk_isa isa, bool *in_one) {
+    *in_one = false;
 #if defined(__x86_64__)
-    if (isa == CPUK_AVX512 && cpuk_supports(isa))
-        return (cpuk_extensions){
-            .bf16 = __builtin_cpu_supports("avx512bf16"),
-            .int8 = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2")};
+    if (isa < CPUK_AVX2 || !cpuk_supports(isa)) return NULL;
+    *in_one = true;
+    if (isa == CPUK_AVX512 && __builtin_cpu_supports("avx512vnni")) return kernels_avx512_vnni();
+    if (__builtin_cpu_supports("avxvnni")) return kernels_avx_vnni();
+    *in_one = false;
+    return kernels_avx2_int8();
+#else
+    (void)isa;
+    return NULL;
+#endif
+}
+
+static const reduced_kernels *pair_kernels_for(cpuk_isa isa) {
+#if defined(__x86_64__)
+    if (isa == CPUK_AVX512 && cpuk_supports(isa) && __builtin_cpu_supports("avx512bf16")) return kernels_avx512_bf16();
 #endif
     (void)isa;
-    return (cpuk_extensions){0};
+    return NULL;
+}
+
+cpuk_extensions cpuk_extensions_of(cpuk_isa isa) {
+    cpuk_extensions extensions = {.bf16 = pair_kernels_for(isa) != NULL};
+    extensions.int8 = integer_kernels_for(isa, &extensions.int8_in_one) != NULL;
+    return extensions;
 }
 
 int cpuk_available_processors(void) {
@@ -66,9 +85,9 @@ cpuk_context *cpuk_create(int threads, cpuk_isa isa) {
     cpuk_context *context = calloc(1, sizeof *context);
     if (!context) return NULL;
     context->kernels = kernels;
-    const cpuk_extensions extensions = cpuk_extensions_of(isa);
-    context->bf16 = extensions.bf16 ? kernels_avx512_bf16() : NULL;
-    context->integer = extensions.int8 ? kernels_avx512_vnni() : NULL;
+    bool in_one;
+    context->bf16 = pair_kernels_for(isa);
+    context->integer = integer_kernels_for(isa, &in_one);
     context->pool = pool_create(threads);
     if (!context->pool) {
         free(context);

@@ -3,7 +3,7 @@
 // A record is the integers, padded with zeros to whole vectors; the scales; and what the weights' offset or minimum
 // needs: the sums of the integers times minus the offset, or the sums times the scale. There is one of each a lane of
 // four elements, as products leave them; but for minima of blocks of 256 one vector of sums a block, in the order of
-// its groups. Included by kernels_avx512_vnni.c.
+// its groups. Included by integer_kernels.h.
 //
 // Half as many scales, as ggml has them, would make products about a tenth faster and errors a half larger.
 #pragma once
@@ -20,23 +20,22 @@ static int64_t record_bytes(int64_t columns) {
 }
 
 // What the weights need of sums of integers, `scale` being that of their activations.
-INLINE __m512i weigh_sums(cpuk_format format, __m512i sums, vf scale) {
-    if (has_minimum((int)format)) return (__m512i)(_mm512_cvtepi32_ps(sums) * scale);
-    return _mm512_mullo_epi32(sums, _mm512_set1_epi32(-offset_of((int)format)));
+INLINE vi weigh_sums(cpuk_format format, vi sums, vf scale) {
+    if (has_minimum((int)format)) return (vi)(__builtin_convertvector(sums, vf) * scale);
+    return sums * -offset_of((int)format);
 }
 
 // Rounds LEVELS elements to `integers`. Lanes 4 i to 4 i + 3 of the result: the scale of the `i`th 16.
 INLINE vf round_levels(const float *x, int64_t count, char *integers) {
-    vf scales = splat(0);
+    float each[LEVELS / X_GROUP];
     UNROLL for (int i = 0; i < LEVELS / X_GROUP; i++) {
         const int64_t rest = count - i * X_GROUP;
         const vf part = rest >= VL ? load(x + i * VL) : rest > 0 ? load_part(x + i * VL, rest) : splat(0);
         const float largest = max_lanes(abs_v(part)), inverse = largest > 0 ? 127.0f / largest : 0;
-        const __m512i rounded = _mm512_cvtps_epi32(part * inverse);
-        _mm_storeu_si128((__m128i *)(integers + i * VL), _mm512_cvtsepi32_epi8(rounded));
-        scales = _mm512_mask_mov_ps(scales, (__mmask16)(15 << 4 * i), splat(largest / 127.0f));
+        *(q16_unaligned *)(integers + i * VL) = narrow(round_v(part * inverse));
+        each[i] = largest / 127.0f;
     }
-    return scales;
+    return (vf){FOUR(each[0]), FOUR(each[1]), FOUR(each[2]), FOUR(each[3])};
 }
 
 // Sums of the groups of the LEVELS elements from `k` on, from those of their lanes. What a block's groups leave of its
@@ -58,11 +57,10 @@ static void convert(cpuk_format format, const float *x, int64_t columns, void *r
     char *integers = record, *scales = integers + record_scales(columns), *sums = integers + record_sums(columns);
     for (int64_t k = 0; k < columns; k += LEVELS) {
         const vf scale = round_levels(x + k, columns - k, integers + k);
-        const __m512i lanes = _mm512_dpbusd_epi32(
-            _mm512_setzero_si512(), _mm512_set1_epi8(1), _mm512_loadu_si512(integers + k));
+        const vi lanes = dot_quads(splat_i(0), splat_q(1), load_q(integers + k));
         store((float *)(scales + k), scale);
-        const __m512i weighed = weigh_sums(format, lanes, scale);
+        const vi weighed = weigh_sums(format, lanes, scale);
         if (has_span_minima((int)format)) store_group_sums((int)format, (vf)weighed, k, (float *)sums);
-        else _mm512_storeu_si512(sums + k, weighed);
+        else store_q(sums + k, (vq)weighed);
     }
 }

@@ -1,5 +1,5 @@
 // Few tokens: dot products of rows where they lie. Each lane of a sum takes every sixteenth quad of a row, whose scale
-// it applies itself; lanes are summed for VL rows together. Included by kernels_avx512_vnni.c.
+// it applies itself; lanes are summed for VL rows together. Included by integer_kernels.h.
 #pragma once
 
 enum { FEW_TOKENS = 4 };
@@ -10,15 +10,23 @@ typedef struct {
     int64_t stride;
 } few_records;
 
+INLINE vi dot_levels_quads(const int format, vi start, vq levels, vq integers) {
+#if !HAS_DPBUSD
+    if (has_wide_levels(format)) return dot_quads(start, magnitudes(levels), with_signs(integers, levels));
+#endif
+    (void)format;
+    return dot_quads(start, levels, integers);
+}
+
 // Adds the products of LEVELS elements to the lanes of T sums.
 INLINE void dot_levels(
-    const int format, const int T, __m512i levels, vf scales, vf minima, const few_records *x, int64_t k, vf *sums) {
+    const int format, const int T, vq levels, vf scales, vf minima, const few_records *x, int64_t k, vf *sums) {
     UNROLL for (int t = 0; t < T; t++) {
         const int64_t at = t * x->stride + k;
-        const __m512i start = has_minimum(format) ? _mm512_setzero_si512() : _mm512_loadu_si512(x->sums + at);
-        const __m512i quads = _mm512_dpbusd_epi32(start, levels, _mm512_loadu_si512(x->integers + at));
+        const vi start = offset_of(format) == 0 ? splat_i(0) : (vi)load_q(x->sums + at);
+        const vi quads = dot_levels_quads(format, start, levels, load_q(x->integers + at));
         const vf scale = load((const float *)(x->scales + at));
-        sums[t] = fma_v(_mm512_cvtepi32_ps(quads), format == CPUK_I8 ? scale : scales * scale, sums[t]);
+        sums[t] = fma_v(__builtin_convertvector(quads, vf), format == CPUK_I8 ? scale : scales * scale, sums[t]);
         if (has_minimum(format) && !has_span_minima(format))
             sums[t] = fma_v(minima, load((const float *)(x->sums + at)), sums[t]);
     }

@@ -1,4 +1,4 @@
-// Many tokens: strips of 16 of them as 8-bit integers, against rows of levels. Included by kernels_avx512_vnni.c.
+// Many tokens: strips of 16 of them as 8-bit integers, against rows of levels. Included by integer_kernels.h.
 //
 // A group of a strip is 16 columns: for each quad of them a vector of the tokens' quads, then a vector of their scales
 // and one of what the weights' offset or minimum needs (see integer_activations.h; a sum for a minimum of 32 elements
@@ -8,9 +8,9 @@
 
 enum {
     QUADS_DEPTH = 2048,
-    /// Sums of a tile: of TILE_SUMS / S rows and S strips.
-    TILE_SUMS = 8,
-    MAX_TILE_STRIPS = 2,
+    /// Sums of a tile: of TILE_SUMS / S rows and S strips. Two registers each, and half as many of these, with AVX2.
+    TILE_SUMS = HAS_AVX512 ? 8 : 4,
+    MAX_TILE_STRIPS = HAS_AVX512 ? 2 : 1,
     GROUP_VECTORS = X_GROUP / LANE + 2,
     /// Floats of a line's scales.
     LINE_SCALES = LEVELS / X_GROUP,
@@ -25,16 +25,13 @@ _Static_assert(LEVELS == LINE, "a line of levels");
 static int64_t strip_bytes(int64_t columns) { return padded_columns(columns) / X_GROUP * GROUP_VECTORS * LINE; }
 
 // Four vectors of integers of a byte as one.
-INLINE __m512i join_bytes(__m512i a, __m512i b, __m512i c, __m512i d) {
-    enum { CHOOSE = 0xca };
-    const __m512i low = _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xff), a, _mm512_slli_epi32(b, 8), CHOOSE);
-    const __m512i high = _mm512_ternarylogic_epi32(
-        _mm512_set1_epi32(0xff0000), _mm512_slli_epi32(c, 16), _mm512_slli_epi32(d, 24), CHOOSE);
-    return _mm512_ternarylogic_epi32(_mm512_set1_epi32(0xffff), low, high, CHOOSE);
+INLINE vu join_bytes(vi a, vi b, vi c, vi d) {
+    const vu low = ((vu)a & 0xff) | ((vu)b << 8 & ~0xffu), high = ((vu)c << 16 & 0xff0000) | ((vu)d << 24 & ~0xff0000u);
+    return (low & 0xffff) | (high & ~0xffffu);
 }
 
 // Rounds 16 columns of the tokens to a group, all but its sums, which are returned.
-INLINE __m512i round_strip_group(
+INLINE vi round_strip_group(
     const float *x, int64_t ldx, int64_t tokens, int64_t columns, char *group, vf *scale) {
     vf square[VL];
     for (int t = 0; t < VL; t++) {
@@ -43,15 +40,15 @@ INLINE __m512i round_strip_group(
     }
     transpose(square);
     // Of the bits, so that a NaN is the largest.
-    __m512i top = _mm512_setzero_si512();
-    UNROLL for (int i = 0; i < VL; i++) top = _mm512_max_epu32(top, (__m512i)abs_v(square[i]));
+    vu top = splat_u(0);
+    UNROLL for (int i = 0; i < VL; i++) top = __builtin_elementwise_max(top, (vu)abs_v(square[i]));
     const vf largest = (vf)top, inverse = select_v(largest > 0.0f, 127.0f / largest, splat(0));
-    __m512i sums = _mm512_setzero_si512(), integers[VL];
-    UNROLL for (int i = 0; i < VL; i++) integers[i] = _mm512_cvtps_epi32(square[i] * inverse);
+    vi sums = splat_i(0), integers[VL];
+    UNROLL for (int i = 0; i < VL; i++) integers[i] = round_v(square[i] * inverse);
     UNROLL for (int i = 0; i < VL; i += LANE) {
-        const __m512i quads = join_bytes(integers[i], integers[i + 1], integers[i + 2], integers[i + 3]);
-        sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), quads);
-        _mm512_storeu_si512(group + i / LANE * LINE, quads);
+        const vq quads = (vq)join_bytes(integers[i], integers[i + 1], integers[i + 2], integers[i + 3]);
+        sums = dot_quads(sums, splat_q(1), quads);
+        store_q(group + i / LANE * LINE, quads);
     }
     *scale = largest / 127.0f;
     store((float *)(group + (GROUP_VECTORS - 2) * LINE), *scale);
@@ -63,7 +60,7 @@ static void make_strip(
     void *strip) {
     const bool joins = has_minimum((int)format) && group_of((int)format) == 2 * X_GROUP;
     for (int64_t k = begin; k < begin + padded_columns(end - begin); k += 2 * X_GROUP) {
-        __m512i sums[2];
+        vi sums[2];
         UNROLL for (int half = 0; half < 2; half++) {
             const int64_t at = k + half * X_GROUP;
             vf scale;
@@ -71,10 +68,9 @@ static void make_strip(
                 x + at, ldx, tokens, columns - at, (char *)strip + at / X_GROUP * GROUP_VECTORS * LINE, &scale);
             sums[half] = weigh_sums(format, sums[half], scale);
         }
-        if (joins) sums[0] = sums[1] = (__m512i)((vf)sums[0] + (vf)sums[1]);
+        if (joins) sums[0] = sums[1] = (vi)((vf)sums[0] + (vf)sums[1]);
         UNROLL for (int half = 0; half < 2; half++)
-            _mm512_storeu_si512(
-                (char *)strip + ((k / X_GROUP + half) * GROUP_VECTORS + GROUP_VECTORS - 1) * LINE, sums[half]);
+            store_q((char *)strip + ((k / X_GROUP + half) * GROUP_VECTORS + GROUP_VECTORS - 1) * LINE, (vq)sums[half]);
     }
 }
 
@@ -87,16 +83,16 @@ INLINE int64_t expanded_minima(int64_t depth) {
 
 INLINE __m128 quarter(vf x, const int number) {
     switch (number) {
-    case 0: return _mm512_castps512_ps128(x);
-    case 1: return _mm512_extractf32x4_ps(x, 1);
-    case 2: return _mm512_extractf32x4_ps(x, 2);
-    default: return _mm512_extractf32x4_ps(x, 3);
+    case 0: return __builtin_shufflevector(x, x, 0, 1, 2, 3);
+    case 1: return __builtin_shufflevector(x, x, 4, 5, 6, 7);
+    case 2: return __builtin_shufflevector(x, x, 8, 9, 10, 11);
+    default: return __builtin_shufflevector(x, x, 12, 13, 14, 15);
     }
 }
 
 // The scales of the `c`th line of a span, each for `group_of` elements, from lane 0 on.
 INLINE __m128 line_scales(const int format, vf groups, const int c) {
-    if (span_of(format) == LEVELS) return _mm512_castps512_ps128(groups);
+    if (span_of(format) == LEVELS) return quarter(groups, 0);
     const __m128 two_lines = quarter(groups, group_of(format) == X_GROUP ? c : c / 2);
     return group_of(format) != X_GROUP && c % 2 ? _mm_movehl_ps(two_lines, two_lines) : two_lines;
 }
@@ -109,7 +105,7 @@ INLINE void expand_row(
         span_scales values = scales_of(format, span, columns - k);
         if (format == CPUK_I8) values.scales = splat(row_scale);
         UNROLL for (int c = 0; c < span_of(format) / LEVELS; c++) {
-            _mm512_storeu_si512(lines, span_levels(format, span, c, columns - k));
+            store_q(lines, span_levels(format, span, c, columns - k));
             _mm_storeu_ps(scales, line_scales(format, values.scales, c));
             if (has_minimum(format)) _mm_storeu_ps(minima, line_scales(format, values.minimums, c));
             lines += LINES_STRIDE;
@@ -167,23 +163,58 @@ INLINE vf group_vector(const quads_step *step, int s, int group, int vector) {
     return load((const float *)(step->groups[s] + (group * GROUP_VECTORS + vector) * LINE));
 }
 
-// Integer products of the `group`th X_GROUP elements of a line.
-INLINE void multiply_group(
-    const int format, const int S, const quads_step *step, const int group, __m512i quads[TILE_SUMS]) {
-    FOR_EACH_SUM {
-        quads[r * S + s] = has_minimum(format) ? _mm512_setzero_si512()
-                                               : (__m512i)group_vector(step, s, group, GROUP_VECTORS - 1);
-    }
+INLINE vq quad_levels(const quads_step *step, int r, int group, int quad) {
+    return (vq)splat_i(int_at(step->levels + r * LINE + group * X_GROUP + quad * LANE));
+}
+
+#if HAS_DPBUSD
+// Adds the integer products of the `group`th X_GROUP elements of a line.
+INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
+    (void)format;
     UNROLL for (int quad = 0; quad < X_GROUP / LANE; quad++) {
-        __m512i tokens[MAX_TILE_STRIPS];
-        UNROLL for (int s = 0; s < S; s++) tokens[s] = (__m512i)group_vector(step, s, group, quad);
+        vq tokens[MAX_TILE_STRIPS];
+        UNROLL for (int s = 0; s < S; s++) tokens[s] = (vq)group_vector(step, s, group, quad);
         UNROLL for (int r = 0; r < TILE_SUMS / S; r++) {
-            const __m512i levels =
-                _mm512_set1_epi32(int_at(step->levels + r * LINE + group * X_GROUP + quad * LANE));
-            UNROLL for (int s = 0; s < S; s++)
-                quads[r * S + s] = _mm512_dpbusd_epi32(quads[r * S + s], levels, tokens[s]);
+            const vq levels = quad_levels(step, r, group, quad);
+            UNROLL for (int s = 0; s < S; s++) quads[r * S + s] = dot_quads(quads[r * S + s], levels, tokens[s]);
         }
     }
+}
+#else
+// How many quads' products fit in 16 bits: all of levels up to 31, two of levels up to 63, one of signed ones.
+INLINE int quads_together(const int format) {
+    return has_wide_levels(format) ? 1 : format == CPUK_Q6_K ? 2 : X_GROUP / LANE;
+}
+
+// Adds the integer products of the `group`th X_GROUP elements of a line.
+INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
+    vpairs pairs[TILE_SUMS];
+    UNROLL for (int quad = 0; quad < X_GROUP / LANE; quad++) {
+        vq tokens[MAX_TILE_STRIPS];
+        UNROLL for (int s = 0; s < S; s++) tokens[s] = (vq)group_vector(step, s, group, quad);
+        UNROLL for (int r = 0; r < TILE_SUMS / S; r++) {
+            const vq levels = quad_levels(step, r, group, quad);
+            const vq factors = has_wide_levels(format) ? magnitudes(levels) : levels;
+            UNROLL for (int s = 0; s < S; s++) {
+                const int i = r * S + s;
+                const vpairs products = multiply_pairs(
+                    factors, has_wide_levels(format) ? with_signs(tokens[s], levels) : tokens[s]);
+                pairs[i] = quad % quads_together(format) == 0 ? products : pairs[i] + products;
+                if ((quad + 1) % quads_together(format) == 0) quads[i] = add_pairs(quads[i], pairs[i]);
+            }
+        }
+    }
+}
+#endif
+
+// Integer products of the `group`th X_GROUP elements of a line.
+INLINE void multiply_group(
+    const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
+    FOR_EACH_SUM {
+        quads[r * S + s] =
+            offset_of(format) == 0 ? splat_i(0) : (vi)group_vector(step, s, group, GROUP_VECTORS - 1);
+    }
+    add_group(format, S, step, group, quads);
 }
 
 // Adds the products of two groups to `sums`. Where both have the same scale of weights, it is applied once.
@@ -193,13 +224,13 @@ INLINE void multiply_pair(
     vf both[TILE_SUMS];
     UNROLL for (int half = 0; half < 2; half++) {
         const int group = 2 * pair + half, scale = is_shared ? pair : group;
-        __m512i quads[TILE_SUMS];
+        vi quads[TILE_SUMS];
         multiply_group(format, S, step, group, quads);
         vf x_scales[MAX_TILE_STRIPS];
         UNROLL for (int s = 0; s < S; s++) x_scales[s] = group_vector(step, s, group, GROUP_VECTORS - 2);
         FOR_EACH_SUM {
             const int i = r * S + s;
-            const vf products = _mm512_cvtepi32_ps(quads[i]), w_scale = splat(step->scales[r * LINE_SCALES + scale]);
+            const vf products = __builtin_convertvector(quads[i], vf), w_scale = splat(step->scales[r * LINE_SCALES + scale]);
             if (!is_shared) sums[i] = fma_v(products, x_scales[s] * w_scale, sums[i]);
             else if (half == 0) both[i] = products * x_scales[s];
             else sums[i] = fma_v(fma_v(products, x_scales[s], both[i]), w_scale, sums[i]);
@@ -258,10 +289,10 @@ INLINE void multiply_of(
     quads_product product = {.expanded = expanded, .rows = whole_rows(rows), .begin = begin, .depth = depth};
     product.ahead = prefetch_in(ahead, padded_columns(depth) / LEVELS * product.rows * count / TILE_SUMS);
     int64_t s = 0;
-    for (; s + 2 <= count; s += 2)
+    if (MAX_TILE_STRIPS == 2) for (; s + 2 <= count; s += 2)
         multiply_strips_of(
             format, 2, &product, strips->data + s * strips->stride, strips->stride, products + s * PRODUCTS_STRIDE);
-    if (s < count)
+    for (; s < count; s++)
         multiply_strips_of(
             format, 1, &product, strips->data + s * strips->stride, strips->stride, products + s * PRODUCTS_STRIDE);
 }
@@ -275,6 +306,11 @@ static void multiply(
         multiply_of(CPUK_Q4_K, rows, expanded, strips, count, begin, depth, ahead, products);
         return;
     case CPUK_Q2_K: multiply_of(CPUK_Q2_K, rows, expanded, strips, count, begin, depth, ahead, products); return;
+#if !HAS_DPBUSD
+    case CPUK_Q4_0: case CPUK_Q5_0:
+        multiply_of(CPUK_Q4_0, rows, expanded, strips, count, begin, depth, ahead, products);
+        return;
+#endif
     case CPUK_Q3_K: case CPUK_Q6_K:
         multiply_of(CPUK_Q6_K, rows, expanded, strips, count, begin, depth, ahead, products);
         return;

@@ -63,8 +63,8 @@ int cpuk_available_processors(void);
 typedef struct {
     /// Pairs of BF16 into FP32 sums.
     bool bf16;
-    /// Quads of 8-bit integers into 32-bit sums.
-    bool int8;
+    /// Quads of 8-bit integers into 32-bit sums, in one instruction (AVX512_VNNI, AVX-VNNI) or in several (AVX2).
+    bool int8, int8_in_one;
 } cpuk_extensions;
 /// Those that a context of `isa` uses on this machine.
 cpuk_extensions cpuk_extensions_of(cpuk_isa isa);
