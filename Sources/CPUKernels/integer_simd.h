@@ -36,6 +36,45 @@ INLINE vq twice_each(q16 first, q16 second) {
     return __builtin_shufflevector(first, second, NUMBERS_16(0), NUMBERS_16(0), NUMBERS_16(16), NUMBERS_16(16));
 }
 
+// ---- One register, of which products of many tokens need as many as there are
+
+enum { REGISTER_LANES = HAS_AVX512 ? VL : VL / 2 };
+typedef float vr __attribute__((vector_size(REGISTER_LANES * 4)));
+typedef int32_t vri __attribute__((vector_size(REGISTER_LANES * 4)));
+typedef int16_t vr_16 __attribute__((vector_size(REGISTER_LANES * 4)));
+typedef float vr_unaligned __attribute__((vector_size(REGISTER_LANES * 4), aligned(1), may_alias));
+
+INLINE vr load_r(const void *p) { return *(const vr_unaligned *)p; }
+INLINE void store_r(void *p, vr x) { *(vr_unaligned *)p = x; }
+INLINE vri splat_ri(int32_t x) { return (vri){0} + x; }
+INLINE vr splat_r(float x) {
+#if HAS_AVX512
+    return splat(x);
+#else
+    return (vr){x, x, x, x, x, x, x, x};
+#endif
+}
+INLINE vr fma_r(vr a, vr b, vr c) { return __builtin_elementwise_fma(a, b, c); }
+
+#if HAS_DPBUSD
+// Adds the products of each quad of levels, unsigned, with its integers.
+INLINE vri dot_r(vri sums, vri levels, vri integers) {
+#if HAS_AVX512
+    return (vri)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)levels, (__m512i)integers);
+#else
+    return (vri)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)levels, (__m256i)integers);
+#endif
+}
+#else
+// Sums of two products each.
+INLINE vr_16 multiply_r(vri levels, vri integers) {
+    return (vr_16)_mm256_maddubs_epi16((__m256i)levels, (__m256i)integers);
+}
+INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+#endif
+
+// ---- Two of AVX2
+
 INLINE vq splat_q(const int x) { return (vq){0} + (uint8_t)x; }
 
 // What an instruction of AVX2 on half a vector makes of both.

@@ -4,25 +4,38 @@
 // and one of what the weights' offset or minimum needs (see integer_activations.h; a sum for a minimum of 32 elements
 // is that of two groups, in both). Expanded rows are a line of levels of each row beside those of the others, and
 // behind all lines their scales, and their minima, four of each for a line.
+//
+// Levels of 8 bits are multiplied in pairs where there is no instruction for quads of them: as 16 bits each, and the
+// tokens' integers too.
 #pragma once
 
 enum {
     QUADS_DEPTH = 2048,
-    /// Sums of a tile: of TILE_SUMS / S rows and S strips. Two registers each, and half as many of these, with AVX2.
-    TILE_SUMS = HAS_AVX512 ? 8 : 4,
-    MAX_TILE_STRIPS = HAS_AVX512 ? 2 : 1,
-    GROUP_VECTORS = X_GROUP / LANE + 2,
+    /// Registers that hold one number of each token of a strip.
+    STRIP_REGISTERS = VL / REGISTER_LANES,
+    /// Sums of a tile: of TILE_SUMS / S rows and S registers of tokens.
+    TILE_SUMS = 8,
+    MAX_TILE_TOKENS = 2,
+    MAX_GROUP_VECTORS = (HAS_DPBUSD ? X_GROUP / LANE : X_GROUP / 2) + 2,
+    MAX_LINE = HAS_DPBUSD ? LINE : 2 * LINE,
     /// Floats of a line's scales.
     LINE_SCALES = LEVELS / X_GROUP,
     /// Floats from the scales of PANEL_ROWS lines to the next ones.
     SCALES_STRIDE = PANEL_ROWS * LINE_SCALES,
-    EXPANDED_BYTES = QUADS_DEPTH / LEVELS * (LINES_STRIDE + 2 * SCALES_STRIDE * 4),
+    EXPANDED_BYTES = QUADS_DEPTH / LEVELS * (MAX_LINE / LINE * LINES_STRIDE + 2 * SCALES_STRIDE * 4),
 };
 _Static_assert(LEVELS == LINE, "a line of levels");
 
+INLINE bool is_paired(const int format) { return !HAS_DPBUSD && has_wide_levels(format); }
+/// Bytes of a group of a strip; its scales and sums are the last two vectors.
+INLINE int64_t group_bytes(const int format) { return ((is_paired(format) ? X_GROUP / 2 : X_GROUP / LANE) + 2) * LINE; }
+/// Bytes of LEVELS elements of an expanded row, and from those of PANEL_ROWS rows to the next ones.
+INLINE int64_t line_bytes(const int format) { return is_paired(format) ? 2 * LINE : LINE; }
+INLINE int64_t lines_stride(const int format) { return is_paired(format) ? 2 * LINES_STRIDE : LINES_STRIDE; }
+
 // ---- Activations
 
-static int64_t strip_bytes(int64_t columns) { return padded_columns(columns) / X_GROUP * GROUP_VECTORS * LINE; }
+static int64_t strip_bytes(int64_t columns) { return padded_columns(columns) / X_GROUP * MAX_GROUP_VECTORS * LINE; }
 
 // Four vectors of integers of a byte as one.
 INLINE vu join_bytes(vi a, vi b, vi c, vi d) {
@@ -30,9 +43,25 @@ INLINE vu join_bytes(vi a, vi b, vi c, vi d) {
     return (low & 0xffff) | (high & ~0xffffu);
 }
 
+// Stores integers as quads and returns the sums of all, or as pairs, which need none.
+INLINE vi store_integers(bool paired, const vi integers[VL], char *group) {
+    vi sums = splat_i(0);
+    if (paired) {
+        UNROLL for (int i = 0; i < VL; i += 2)
+            store_q(group + i / 2 * LINE, (vq)((integers[i] & 0xffff) | integers[i + 1] << 16));
+        return sums;
+    }
+    UNROLL for (int i = 0; i < VL; i += LANE) {
+        const vq quads = (vq)join_bytes(integers[i], integers[i + 1], integers[i + 2], integers[i + 3]);
+        sums = dot_quads(sums, splat_q(1), quads);
+        store_q(group + i / LANE * LINE, quads);
+    }
+    return sums;
+}
+
 // Rounds 16 columns of the tokens to a group, all but its sums, which are returned.
 INLINE vi round_strip_group(
-    const float *x, int64_t ldx, int64_t tokens, int64_t columns, char *group, vf *scale) {
+    const float *x, int64_t ldx, int64_t tokens, int64_t columns, bool paired, char *group, vf *scale) {
     vf square[VL];
     for (int t = 0; t < VL; t++) {
         if (t >= tokens || columns <= 0) square[t] = splat(0);
@@ -43,42 +72,40 @@ INLINE vi round_strip_group(
     vu top = splat_u(0);
     UNROLL for (int i = 0; i < VL; i++) top = __builtin_elementwise_max(top, (vu)abs_v(square[i]));
     const vf largest = (vf)top, inverse = select_v(largest > 0.0f, 127.0f / largest, splat(0));
-    vi sums = splat_i(0), integers[VL];
+    vi integers[VL];
     UNROLL for (int i = 0; i < VL; i++) integers[i] = round_v(square[i] * inverse);
-    UNROLL for (int i = 0; i < VL; i += LANE) {
-        const vq quads = (vq)join_bytes(integers[i], integers[i + 1], integers[i + 2], integers[i + 3]);
-        sums = dot_quads(sums, splat_q(1), quads);
-        store_q(group + i / LANE * LINE, quads);
-    }
     *scale = largest / 127.0f;
-    store((float *)(group + (GROUP_VECTORS - 2) * LINE), *scale);
-    return sums;
+    return store_integers(paired, integers, group);
 }
 
 static void make_strip(
     cpuk_format format, const float *x, int64_t ldx, int64_t tokens, int64_t columns, int64_t begin, int64_t end,
     void *strip) {
     const bool joins = has_minimum((int)format) && group_of((int)format) == 2 * X_GROUP;
+    const int64_t bytes = group_bytes((int)format);
     for (int64_t k = begin; k < begin + padded_columns(end - begin); k += 2 * X_GROUP) {
         vi sums[2];
         UNROLL for (int half = 0; half < 2; half++) {
             const int64_t at = k + half * X_GROUP;
+            char *group = (char *)strip + at / X_GROUP * bytes;
             vf scale;
-            sums[half] = round_strip_group(
-                x + at, ldx, tokens, columns - at, (char *)strip + at / X_GROUP * GROUP_VECTORS * LINE, &scale);
+            sums[half] = round_strip_group(x + at, ldx, tokens, columns - at, is_paired((int)format), group, &scale);
             sums[half] = weigh_sums(format, sums[half], scale);
+            store((float *)(group + bytes - 2 * LINE), scale);
         }
         if (joins) sums[0] = sums[1] = (vi)((vf)sums[0] + (vf)sums[1]);
         UNROLL for (int half = 0; half < 2; half++)
-            store_q((char *)strip + ((k / X_GROUP + half) * GROUP_VECTORS + GROUP_VECTORS - 1) * LINE, (vq)sums[half]);
+            store_q((char *)strip + (k / X_GROUP + half + 1) * bytes - LINE, (vq)sums[half]);
     }
 }
 
 // ---- Weights
 
-INLINE int64_t expanded_scales(int64_t depth) { return padded_columns(depth) / LEVELS * LINES_STRIDE; }
-INLINE int64_t expanded_minima(int64_t depth) {
-    return expanded_scales(depth) + padded_columns(depth) / LEVELS * SCALES_STRIDE * 4;
+INLINE int64_t expanded_scales(const int format, int64_t depth) {
+    return padded_columns(depth) / LEVELS * lines_stride(format);
+}
+INLINE int64_t expanded_minima(const int format, int64_t depth) {
+    return expanded_scales(format, depth) + padded_columns(depth) / LEVELS * SCALES_STRIDE * 4;
 }
 
 INLINE __m128 quarter(vf x, const int number) {
@@ -97,6 +124,16 @@ INLINE __m128 line_scales(const int format, vf groups, const int c) {
     return group_of(format) != X_GROUP && c % 2 ? _mm_movehl_ps(two_lines, two_lines) : two_lines;
 }
 
+INLINE void store_levels(const int format, vq levels, char *line) {
+    typedef int8_t half_line __attribute__((vector_size(LINE / 2)));
+    if (!is_paired(format)) {
+        store_q(line, levels);
+        return;
+    }
+    store_q(line, (vq)__builtin_convertvector((half_line)low_half(levels), vpairs));
+    store_q(line + LINE, (vq)__builtin_convertvector((half_line)high_half(levels), vpairs));
+}
+
 INLINE void expand_row(
     const int format, const char *row, float row_scale, int64_t columns, int64_t depth, char *lines, float *scales,
     float *minima) {
@@ -105,10 +142,10 @@ INLINE void expand_row(
         span_scales values = scales_of(format, span, columns - k);
         if (format == CPUK_I8) values.scales = splat(row_scale);
         UNROLL for (int c = 0; c < span_of(format) / LEVELS; c++) {
-            store_q(lines, span_levels(format, span, c, columns - k));
+            store_levels(format, span_levels(format, span, c, columns - k), lines);
             _mm_storeu_ps(scales, line_scales(format, values.scales, c));
             if (has_minimum(format)) _mm_storeu_ps(minima, line_scales(format, values.minimums, c));
-            lines += LINES_STRIDE;
+            lines += lines_stride(format);
             scales += SCALES_STRIDE;
             minima += SCALES_STRIDE;
         }
@@ -120,8 +157,8 @@ INLINE void expand_of(const int format, const panel_rows *rows, int64_t begin, i
         const float scale = format != CPUK_I8 ? 1 : rows->scales[r < rows->count ? r : rows->count - 1];
         expand_row(
             format, row_at(rows, r) + begin / span_of(format) * span_bytes(format), scale, rows->columns - begin, depth,
-            expanded + r * LINE, (float *)(expanded + expanded_scales(depth)) + r * LINE_SCALES,
-            (float *)(expanded + expanded_minima(depth)) + r * LINE_SCALES);
+            expanded + r * line_bytes(format), (float *)(expanded + expanded_scales(format, depth)) + r * LINE_SCALES,
+            (float *)(expanded + expanded_minima(format, depth)) + r * LINE_SCALES);
     }
 }
 
@@ -148,116 +185,152 @@ static void expand(const panel_rows *rows, int64_t begin, int64_t depth, void *e
 
 // ---- Products
 
-/// One line of each row of a tile, and the groups of the tile's strips that it is multiplied with.
+/// One line of each row of a tile, and the groups of its strips, or of halves of one, that it is multiplied with.
 typedef struct {
     const char *levels;
     const float *scales, *minima;
-    const char *groups[MAX_TILE_STRIPS];
+    const char *groups[MAX_TILE_TOKENS];
 } quads_step;
 
-// Sums of a tile: of all strips for a row, then of the next row.
+// Sums of a tile: of all tokens for a row, then of the next row.
 #define FOR_EACH_SUM UNROLL for (int r = 0; r < TILE_SUMS / S; r++) UNROLL for (int s = 0; s < S; s++)
 
 INLINE int32_t int_at(const char *p) { int32_t x; memcpy(&x, p, sizeof x); return x; }
-INLINE vf group_vector(const quads_step *step, int s, int group, int vector) {
-    return load((const float *)(step->groups[s] + (group * GROUP_VECTORS + vector) * LINE));
+INLINE const char *group_at(const int format, const quads_step *step, int s, int group) {
+    return step->groups[s] + group * group_bytes(format);
+}
+INLINE vr group_scales(const int format, const quads_step *step, int s, int group) {
+    return load_r(group_at(format, step, s, group + 1) - 2 * LINE);
+}
+INLINE vr group_sums(const int format, const quads_step *step, int s, int group) {
+    return load_r(group_at(format, step, s, group + 1) - LINE);
+}
+// The `part`th four bytes of the group of a row.
+INLINE vri group_levels(const int format, const quads_step *step, int r, int group, int part) {
+    const int64_t bytes = line_bytes(format);
+    return splat_ri(int_at(step->levels + r * bytes + group * (bytes / LINE_SCALES) + part * 4));
 }
 
-INLINE vq quad_levels(const quads_step *step, int r, int group, int quad) {
-    return (vq)splat_i(int_at(step->levels + r * LINE + group * X_GROUP + quad * LANE));
+// With few registers, makes all of a tile's sums before what follows, which may then not be reordered: row by row, as
+// the compiler would have it, each row would load the tokens anew.
+#if HAS_AVX512
+#define IN_ORDER(x)
+#else
+#define IN_ORDER(x)                                                                                                   \
+    __asm__("" : "+x"(x[0]), "+x"(x[1]), "+x"(x[2]), "+x"(x[3]), "+x"(x[4]), "+x"(x[5]), "+x"(x[6]), "+x"(x[7]))
+_Static_assert(TILE_SUMS == 8, "all sums of a tile");
+#endif
+
+// The `part`th vector of a group: quads of the tokens' integers, or pairs.
+INLINE vri group_tokens(const int format, const quads_step *step, int s, int group, int part) {
+    return (vri)load_r(group_at(format, step, s, group) + part * LINE);
 }
 
 #if HAS_DPBUSD
-// Adds the integer products of the `group`th X_GROUP elements of a line.
-INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
-    (void)format;
-    UNROLL for (int quad = 0; quad < X_GROUP / LANE; quad++) {
-        vq tokens[MAX_TILE_STRIPS];
-        UNROLL for (int s = 0; s < S; s++) tokens[s] = (vq)group_vector(step, s, group, quad);
+// Adds the products of a group.
+INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    UNROLL for (int part = 0; part < X_GROUP / LANE; part++) {
+        vri tokens[MAX_TILE_TOKENS];
+        UNROLL for (int s = 0; s < S; s++) tokens[s] = group_tokens(format, step, s, group, part);
         UNROLL for (int r = 0; r < TILE_SUMS / S; r++) {
-            const vq levels = quad_levels(step, r, group, quad);
-            UNROLL for (int s = 0; s < S; s++) quads[r * S + s] = dot_quads(quads[r * S + s], levels, tokens[s]);
+            const vri levels = group_levels(format, step, r, group, part);
+            UNROLL for (int s = 0; s < S; s++) quads[r * S + s] = dot_r(quads[r * S + s], levels, tokens[s]);
         }
+        IN_ORDER(quads);
     }
 }
 #else
-// How many quads' products fit in 16 bits: all of levels up to 31, two of levels up to 63, one of signed ones.
-INLINE int quads_together(const int format) {
-    return has_wide_levels(format) ? 1 : format == CPUK_Q6_K ? 2 : X_GROUP / LANE;
+// Products of pairs of 16 bits.
+INLINE void add_pairs_of_group(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    UNROLL for (int part = 0; part < X_GROUP / 2; part++) {
+        FOR_EACH_SUM {
+            const vri levels = group_levels(format, step, r, group, part);
+            quads[r * S + s] += multiply_16_r((vr_16)levels, (vr_16)group_tokens(format, step, s, group, part));
+        }
+        IN_ORDER(quads);
+    }
 }
 
-// Adds the integer products of the `group`th X_GROUP elements of a line.
-INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
-    vpairs pairs[TILE_SUMS];
-    UNROLL for (int quad = 0; quad < X_GROUP / LANE; quad++) {
-        vq tokens[MAX_TILE_STRIPS];
-        UNROLL for (int s = 0; s < S; s++) tokens[s] = (vq)group_vector(step, s, group, quad);
-        UNROLL for (int r = 0; r < TILE_SUMS / S; r++) {
-            const vq levels = quad_levels(step, r, group, quad);
-            const vq factors = has_wide_levels(format) ? magnitudes(levels) : levels;
-            UNROLL for (int s = 0; s < S; s++) {
-                const int i = r * S + s;
-                const vpairs products = multiply_pairs(
-                    factors, has_wide_levels(format) ? with_signs(tokens[s], levels) : tokens[s]);
-                pairs[i] = quad % quads_together(format) == 0 ? products : pairs[i] + products;
-                if ((quad + 1) % quads_together(format) == 0) quads[i] = add_pairs(quads[i], pairs[i]);
-            }
+// Products of quads. All of them fit in 16 bits together with levels up to 31, two with levels up to 63.
+INLINE void add_quads_of_group(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    const int together = format == CPUK_Q6_K ? 2 : X_GROUP / LANE;
+    vr_16 pairs[TILE_SUMS];
+    UNROLL for (int part = 0; part < X_GROUP / LANE; part++) {
+        FOR_EACH_SUM {
+            const int i = r * S + s;
+            const vr_16 products = multiply_r(
+                group_levels(format, step, r, group, part), group_tokens(format, step, s, group, part));
+            pairs[i] = part % together == 0 ? products : pairs[i] + products;
         }
+        IN_ORDER(pairs);
+        if ((part + 1) % together == 0)
+            FOR_EACH_SUM { quads[r * S + s] += multiply_16_r(pairs[r * S + s], (vr_16){0} + 1); }
     }
+}
+
+INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    if (is_paired(format)) add_pairs_of_group(format, S, step, group, quads);
+    else add_quads_of_group(format, S, step, group, quads);
 }
 #endif
 
 // Integer products of the `group`th X_GROUP elements of a line.
 INLINE void multiply_group(
-    const int format, const int S, const quads_step *step, const int group, vi quads[TILE_SUMS]) {
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
     FOR_EACH_SUM {
-        quads[r * S + s] =
-            offset_of(format) == 0 ? splat_i(0) : (vi)group_vector(step, s, group, GROUP_VECTORS - 1);
+        quads[r * S + s] = offset_of(format) == 0 ? splat_ri(0) : (vri)group_sums(format, step, s, group);
     }
     add_group(format, S, step, group, quads);
 }
 
 // Adds the products of two groups to `sums`. Where both have the same scale of weights, it is applied once.
 INLINE void multiply_pair(
-    const int format, const int S, const quads_step *step, const int pair, vf sums[TILE_SUMS]) {
+    const int format, const int S, const quads_step *step, const int pair, vr sums[TILE_SUMS]) {
     const bool is_shared = group_of(format) == 2 * X_GROUP;
-    vf both[TILE_SUMS];
+    vr both[TILE_SUMS];
     UNROLL for (int half = 0; half < 2; half++) {
         const int group = 2 * pair + half, scale = is_shared ? pair : group;
-        vi quads[TILE_SUMS];
+        vri quads[TILE_SUMS];
         multiply_group(format, S, step, group, quads);
-        vf x_scales[MAX_TILE_STRIPS];
-        UNROLL for (int s = 0; s < S; s++) x_scales[s] = group_vector(step, s, group, GROUP_VECTORS - 2);
+        vr x_scales[MAX_TILE_TOKENS];
+        UNROLL for (int s = 0; s < S; s++) x_scales[s] = group_scales(format, step, s, group);
         FOR_EACH_SUM {
             const int i = r * S + s;
-            const vf products = __builtin_convertvector(quads[i], vf), w_scale = splat(step->scales[r * LINE_SCALES + scale]);
-            if (!is_shared) sums[i] = fma_v(products, x_scales[s] * w_scale, sums[i]);
+            const vr products = __builtin_convertvector(quads[i], vr);
+            const vr w_scale = splat_r(step->scales[r * LINE_SCALES + scale]);
+            if (!is_shared) sums[i] = fma_r(products, x_scales[s] * w_scale, sums[i]);
             else if (half == 0) both[i] = products * x_scales[s];
-            else sums[i] = fma_v(fma_v(products, x_scales[s], both[i]), w_scale, sums[i]);
+            else sums[i] = fma_r(fma_r(products, x_scales[s], both[i]), w_scale, sums[i]);
         }
         if (!has_minimum(format) || (is_shared && half == 0)) continue;
-        vf x_sums[MAX_TILE_STRIPS];
-        UNROLL for (int s = 0; s < S; s++) x_sums[s] = group_vector(step, s, group, GROUP_VECTORS - 1);
+        vr x_sums[MAX_TILE_TOKENS];
+        UNROLL for (int s = 0; s < S; s++) x_sums[s] = group_sums(format, step, s, group);
         FOR_EACH_SUM {
-            sums[r * S + s] = fma_v(x_sums[s], splat(step->minima[r * LINE_SCALES + scale]), sums[r * S + s]);
+            sums[r * S + s] = fma_r(x_sums[s], splat_r(step->minima[r * LINE_SCALES + scale]), sums[r * S + s]);
         }
     }
+}
+
+INLINE int64_t token_products(int s) {
+    return s / STRIP_REGISTERS * PRODUCTS_STRIDE + s % STRIP_REGISTERS * REGISTER_LANES;
 }
 
 INLINE void multiply_tile(
     const int format, const int S, quads_step step, int64_t lines, bool accumulate, prefetcher *ahead,
     float *products) {
-    vf sums[TILE_SUMS];
-    FOR_EACH_SUM { sums[r * S + s] = accumulate ? load(products + s * PRODUCTS_STRIDE + r * VL) : splat(0); }
+    vr sums[TILE_SUMS];
+    FOR_EACH_SUM { sums[r * S + s] = accumulate ? load_r(products + token_products(s) + r * VL) : splat_r(0); }
     for (int64_t line = 0; line < lines; line++) {
         prefetch_step(ahead);
         UNROLL for (int pair = 0; pair < LEVELS / X_GROUP / 2; pair++) multiply_pair(format, S, &step, pair, sums);
-        step.levels += LINES_STRIDE;
+        step.levels += lines_stride(format);
         step.scales += SCALES_STRIDE;
         step.minima += SCALES_STRIDE;
-        UNROLL for (int s = 0; s < S; s++) step.groups[s] += LEVELS / X_GROUP * GROUP_VECTORS * LINE;
+        UNROLL for (int s = 0; s < S; s++) step.groups[s] += LEVELS / X_GROUP * group_bytes(format);
     }
-    FOR_EACH_SUM { store(products + s * PRODUCTS_STRIDE + r * VL, sums[r * S + s]); }
+    FOR_EACH_SUM { store_r(products + token_products(s) + r * VL, sums[r * S + s]); }
 }
 
 /// What all tiles of a product share.
@@ -272,11 +345,12 @@ INLINE void multiply_strips_of(
     const int64_t depth = product->depth;
     for (int64_t r = 0; r < product->rows; r += TILE_SUMS / S) {
         quads_step first = {
-            .levels = product->expanded + r * LINE,
-            .scales = (const float *)(product->expanded + expanded_scales(depth)) + r * LINE_SCALES,
-            .minima = (const float *)(product->expanded + expanded_minima(depth)) + r * LINE_SCALES};
+            .levels = product->expanded + r * line_bytes(format),
+            .scales = (const float *)(product->expanded + expanded_scales(format, depth)) + r * LINE_SCALES,
+            .minima = (const float *)(product->expanded + expanded_minima(format, depth)) + r * LINE_SCALES};
         UNROLL for (int s = 0; s < S; s++)
-            first.groups[s] = strips + s * stride + product->begin / X_GROUP * GROUP_VECTORS * LINE;
+            first.groups[s] = strips + s / STRIP_REGISTERS * stride + s % STRIP_REGISTERS * REGISTER_LANES * 4
+                + product->begin / X_GROUP * group_bytes(format);
         multiply_tile(
             format, S, first, padded_columns(depth) / LEVELS, product->begin > 0, &product->ahead, products + r * VL);
     }
@@ -286,13 +360,16 @@ INLINE void multiply_strips_of(
 INLINE void multiply_of(
     const int format, const panel_rows *rows, const char *expanded, const activation_records *strips, int64_t count,
     int64_t begin, int64_t depth, read_ahead ahead, float *products) {
+    enum { TILE_STRIPS = MAX_TILE_TOKENS / STRIP_REGISTERS };
     quads_product product = {.expanded = expanded, .rows = whole_rows(rows), .begin = begin, .depth = depth};
-    product.ahead = prefetch_in(ahead, padded_columns(depth) / LEVELS * product.rows * count / TILE_SUMS);
+    product.ahead = prefetch_in(
+        ahead, padded_columns(depth) / LEVELS * product.rows * count * STRIP_REGISTERS / TILE_SUMS);
     int64_t s = 0;
-    if (MAX_TILE_STRIPS == 2) for (; s + 2 <= count; s += 2)
+    for (; s + TILE_STRIPS <= count; s += TILE_STRIPS)
         multiply_strips_of(
-            format, 2, &product, strips->data + s * strips->stride, strips->stride, products + s * PRODUCTS_STRIDE);
-    for (; s < count; s++)
+            format, MAX_TILE_TOKENS, &product, strips->data + s * strips->stride, strips->stride,
+            products + s * PRODUCTS_STRIDE);
+    if (TILE_STRIPS > 1 && s < count)
         multiply_strips_of(
             format, 1, &product, strips->data + s * strips->stride, strips->stride, products + s * PRODUCTS_STRIDE);
 }
