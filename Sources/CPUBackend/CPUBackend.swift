@@ -114,10 +114,11 @@ public final class CPUBackend: Backend {
             + extensionNames.map { ", \($0)" }.joined() + (openBLASName.map { ", \($0)" } ?? "")
     }
 
-    /// The instructions for products of rounded activations.
+    /// The instructions for products of rounded activations; "int8" where it takes several for what VNNI does in one.
     private var extensionNames: [String] {
         let extensions = cpuk_extensions_of(instructionSet.kernelValue)
-        return (extensions.bf16 ? ["bf16"] : []) + (extensions.int8 ? ["vnni"] : [])
+        let integers = extensions.int8_in_one ? "vnni" : "int8"
+        return (extensions.bf16 ? ["bf16"] : []) + (extensions.int8 ? [integers] : [])
     }
 
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {

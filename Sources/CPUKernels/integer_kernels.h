@@ -23,8 +23,8 @@ static bool takes(cpuk_format format, bool few) {
 static const reduced_kernels kernels = {
     .takes = takes,
     .strips = {
-        .depth = QUADS_DEPTH, .expanded_bytes = EXPANDED_BYTES, .strip_bytes = strip_bytes, .make_strip = make_strip,
-        .expand = expand, .multiply = multiply, .turn = turn},
+        .depth = QUADS_DEPTH, .expanded_bytes = EXPANDED_BYTES, .min_tokens = MIN_STRIP_TOKENS,
+        .strip_bytes = strip_bytes, .make_strip = make_strip, .expand = expand, .multiply = multiply, .turn = turn},
     .record_bytes = record_bytes,
     .convert = convert,
     .dot_rows = dot_rows,

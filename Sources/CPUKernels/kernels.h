@@ -73,6 +73,8 @@ typedef struct {
     int64_t depth;
     /// Bytes of PANEL_ROWS such rows.
     int64_t expanded_bytes;
+    /// Fewer tokens than this are faster from rows where they lie (measured).
+    int64_t min_tokens;
     int64_t (*strip_bytes)(int64_t columns);
     /// Rounds columns `begin..<end` (`begin` a multiple of 64) of up to LANE_TOKENS tokens. Lanes past them are zero.
     void (*make_strip)(

@@ -110,7 +110,8 @@ static void multiply(
 static const reduced_kernels kernels = {
     .takes = takes,
     .strips = {
-        .depth = PAIRS_DEPTH, .expanded_bytes = PAIRS_DEPTH / STEP * LINES_STRIDE, .strip_bytes = strip_bytes,
+        .depth = PAIRS_DEPTH, .expanded_bytes = PAIRS_DEPTH / STEP * LINES_STRIDE, .min_tokens = 9,
+        .strip_bytes = strip_bytes,
         .make_strip = make_strip, .expand = expand, .multiply = multiply, .turn = turn},
     .attention_prefill = attention_pairs,
 };

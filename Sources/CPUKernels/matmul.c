@@ -10,11 +10,9 @@ enum {
     /// Fewer tokens than this are faster without a library's packing.
     MIN_SGEMM_TOKENS = 32,
     /// Fewer tokens than this are faster from rows where they lie: of formats that are read quickly; of those whose
-    /// reading should serve all tokens; where strips of BF16 pairs, and where strips of integers are faster.
+    /// reading should serve all tokens.
     MIN_PANEL_TOKENS = 128,
     MIN_UNPACKED_TOKENS = MAX_ROW_TOKENS + 1,
-    MIN_PAIR_TOKENS = 9,
-    MIN_QUAD_TOKENS = 5,
 };
 
 typedef struct {
@@ -147,8 +145,7 @@ static const reduced_kernels *reduced_for(const cpuk_context *context, const cpu
 
 static bool are_few(const cpuk_context *context, const cpuk_matmul_args *args) {
     const reduced_kernels *many = reduced_for(context, args->weight, false);
-    if (many && many == context->bf16) return args->tokens < MIN_PAIR_TOKENS;
-    if (many) return args->tokens < MIN_QUAD_TOKENS;
+    if (many) return args->tokens < many->strips.min_tokens;
     return args->tokens < (args->weight->format > CPUK_Q8_0 ? MIN_UNPACKED_TOKENS : MIN_PANEL_TOKENS);
 }
 
