@@ -189,9 +189,13 @@ INLINE span_scales scales_q3_k(const uint8_t *block) {
 
 // Four bits of a scale in one half of a byte, two in a quarter.
 INLINE span_scales scales_iq4_xs(const uint8_t *block) {
-    const vu fours = {0, 4, 8, 12, 16, 20, 24, 28}, twos = {0, 2, 4, 6, 8, 10, 12, 14};
-    const vu low = (splat_u(read_u32(block + 4)) >> fours) & 15, high = (splat_u(read_u16(block + 2)) >> twos) & 3;
-    return (span_scales){.scales = __builtin_convertvector((vi)(low | high << 4) - 32, vf) * half_at(block)};
+    typedef int32_t lanes_8 __attribute__((vector_size(32)));
+    typedef float floats_8 __attribute__((vector_size(32)));
+    const lanes_8 fours = {0, 4, 8, 12, 16, 20, 24, 28}, twos = {0, 2, 4, 6, 8, 10, 12, 14};
+    const lanes_8 low = (((lanes_8){0} + (int32_t)read_u32(block + 4)) >> fours) & 15;
+    const lanes_8 high = (((lanes_8){0} + read_u16(block + 2)) >> twos) & 3;
+    const floats_8 scales = (__builtin_convertvector(low | high << 4, floats_8) - 32.0f) * half_at(block);
+    return (span_scales){.scales = __builtin_shufflevector(scales, scales, NUMBERS_8(0), NUMBERS_8(0))};
 }
 
 // Four binary16 numbers in the first lanes.

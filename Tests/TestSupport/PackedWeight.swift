@@ -23,6 +23,28 @@ public struct PackedWeight: Sendable {
         self.values = Matrix(rows: partRows.reduce(0, +), columns: columns, values: values)
     }
 
+    /// Rows of int8 or of blocks that consist of one byte each, in turn, but for binary16 scales, which are 1/8.
+    public init(format: WeightFormat, fillings: [UInt8], rows: Int, columns: Int) {
+        let rowByteCount = columns / format.blockSize * format.blockByteCount
+        var bytes = (0..<rows * rowByteCount).map { fillings[$0 / rowByteCount % fillings.count] }
+        var values = bytes.map { 0.125 * Double(Int8(bitPattern: $0)) }
+        var scales: HostBytes?
+        if format == .int8 {
+            scales = PackedWeight.hostBytes([Float](repeating: 0.125, count: rows).withUnsafeBytes { Array($0) })
+        } else {
+            let scale = Float16(0.125).bitPattern
+            for block in stride(from: 0, to: bytes.count, by: format.blockByteCount) {
+                for place in BlockReference.halves(format) {
+                    (bytes[block + place], bytes[block + place + 1]) = (UInt8(scale & 255), UInt8(scale >> 8))
+                }
+            }
+            values = BlockReference.decode(bytes, format)
+        }
+        let part = WeightPart(rows: rows, bytes: PackedWeight.hostBytes(bytes), scales: scales)
+        source = WeightSource(name: "filled.\(format.rawValue)", format: format, columns: columns, parts: [part])
+        self.values = Matrix(rows: rows, columns: columns, values: values)
+    }
+
     private static func pack(
         _ raw: [Float], format: WeightFormat, rows: Int, columns: Int
     ) -> (part: WeightPart, values: [Double]) {
