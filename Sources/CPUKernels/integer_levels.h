@@ -112,7 +112,8 @@ INLINE vq two_shifts(const uint8_t *p, int shift, const int step, const int mask
 
 // Two high bits of each element lie in the bytes of four: what a shift brings to bits 4 and 5 belongs to one half.
 INLINE vq levels_q6_k(const uint8_t *block, int c) {
-    const vq low = load_q(block + c / 2 * 64), high = both(read_32(block + 128 + c / 2 * 32), read_32(block + 128 + c / 2 * 32));
+    const q32 bits = read_32(block + 128 + c / 2 * 32);
+    const vq low = load_q(block + c / 2 * 64), high = both(bits, bits);
     if (c % 2 == 1)
         return ((vq)((vq_16)low >> 4) & splat_q(15)) | shifted(high, (vq_64){0, 0, 0, 0, 2, 2, 2, 2}, 0x30);
     const vq left = (vq)((vq_64)high << (vq_64){4, 4, 4, 4, 2, 2, 2, 2});

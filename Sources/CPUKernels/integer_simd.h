@@ -151,13 +151,10 @@ INLINE vi dot_quads(vi sums, vq levels, vq integers) {
 #endif
 }
 #else
-INLINE vpairs multiply_pairs(vq levels, vq integers) { return (vpairs)BY_HALVES(_mm256_maddubs_epi16, levels, integers); }
-
-INLINE vi add_pairs(vi sums, vpairs pairs) {
-    return sums + (vi)BY_HALVES(_mm256_madd_epi16, (vq)pairs, (vq)((vpairs){0} + 1));
+INLINE vi dot_quads(vi sums, vq levels, vq integers) {
+    const vq pairs = BY_HALVES(_mm256_maddubs_epi16, levels, integers);
+    return sums + (vi)BY_HALVES(_mm256_madd_epi16, pairs, (vq)((vpairs){0} + 1));
 }
-
-INLINE vi dot_quads(vi sums, vq levels, vq integers) { return add_pairs(sums, multiply_pairs(levels, integers)); }
 
 // Signed levels are multiplied as their magnitudes with integers that take their signs.
 typedef int8_t vq_signed __attribute__((vector_size(64)));
