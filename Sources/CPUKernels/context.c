@@ -38,7 +38,7 @@ static const reduced_kernels *integer_kernels_for(cpuk_isa isa, bool *in_one) {
     if (isa == CPUK_AVX512 && __builtin_cpu_supports("avx512vnni")) return kernels_avx512_vnni();
     if (__builtin_cpu_supports("avxvnni")) return kernels_avx_vnni();
     *in_one = false;
-    return kernels_avx2_int8();
+    return isa == CPUK_AVX512 ? kernels_avx512_int8() : kernels_avx2_int8();
 #else
     (void)isa;
     return NULL;

@@ -68,9 +68,19 @@ INLINE vri dot_r(vri sums, vri levels, vri integers) {
 #else
 // Sums of two products each.
 INLINE vr_16 multiply_r(vri levels, vri integers) {
+#if HAS_AVX512
+    return (vr_16)_mm512_maddubs_epi16((__m512i)levels, (__m512i)integers);
+#else
     return (vr_16)_mm256_maddubs_epi16((__m256i)levels, (__m256i)integers);
+#endif
 }
-INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+INLINE vri multiply_16_r(vr_16 a, vr_16 b) {
+#if HAS_AVX512
+    return (vri)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+#else
+    return (vri)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#endif
+}
 #endif
 
 // ---- Two of AVX2
@@ -152,12 +162,23 @@ INLINE vi dot_quads(vi sums, vq levels, vq integers) {
 }
 #else
 INLINE vi dot_quads(vi sums, vq levels, vq integers) {
+#if HAS_AVX512
+    return sums + multiply_16_r(multiply_r((vi)levels, (vi)integers), (vr_16){0} + 1);
+#else
     const vq pairs = BY_HALVES(_mm256_maddubs_epi16, levels, integers);
     return sums + (vi)BY_HALVES(_mm256_madd_epi16, pairs, (vq)((vpairs){0} + 1));
+#endif
 }
 
 // Signed levels are multiplied as their magnitudes with integers that take their signs.
 typedef int8_t vq_signed __attribute__((vector_size(64)));
 INLINE vq magnitudes(vq levels) { return (vq)__builtin_elementwise_abs((vq_signed)levels); }
-INLINE vq with_signs(vq integers, vq levels) { return BY_HALVES(_mm256_sign_epi8, integers, levels); }
+INLINE vq with_signs(vq integers, vq levels) {
+#if HAS_AVX512
+    const __mmask64 negative = _mm512_movepi8_mask((__m512i)levels);
+    return (vq)_mm512_mask_sub_epi8((__m512i)integers, negative, _mm512_setzero_si512(), (__m512i)integers);
+#else
+    return BY_HALVES(_mm256_sign_epi8, integers, levels);
+#endif
+}
 #endif

@@ -11,7 +11,7 @@
 
 enum {
     QUADS_DEPTH = 2048,
-    MIN_STRIP_TOKENS = HAS_AVX512 ? 5 : HAS_DPBUSD ? 7 : 9,
+    MIN_STRIP_TOKENS = !HAS_DPBUSD ? 9 : HAS_AVX512 ? 5 : 7,
     /// Registers that hold one number of each token of a strip.
     STRIP_REGISTERS = VL / REGISTER_LANES,
     /// Sums of a tile: of TILE_SUMS / S rows and S registers of tokens.

@@ -204,6 +204,7 @@ const kernel_table *kernels_avx512(void);
 /// For processors with AVX-512 and the extension named: BF16 products of pairs, integer products of quads (VNNI).
 const reduced_kernels *kernels_avx512_bf16(void);
 const reduced_kernels *kernels_avx512_vnni(void);
-/// Integer products of quads for processors with AVX2, and with AVX-VNNI.
+/// Integer products of quads for processors with AVX-512 or AVX2 alone, and with AVX-VNNI.
+const reduced_kernels *kernels_avx512_int8(void);
 const reduced_kernels *kernels_avx2_int8(void);
 const reduced_kernels *kernels_avx_vnni(void);

@@ -1,4 +1,4 @@
-// Products of 8-bit integers with AVX2 alone (Haswell and Zen on).
+// Products of 8-bit integers with AVX2 alone (Haswell to Comet Lake, Zen 1 to 3).
 #include "kernels.h"
 
 #if defined(__x86_64__)

@@ -1,4 +1,4 @@
-// Products of 8-bit integers with AVX-VNNI (Alder Lake and Zen 5 on).
+// Products of 8-bit integers with AVX-VNNI where there is no AVX-512 (Alder Lake on).
 #include "kernels.h"
 
 #if defined(__x86_64__)
