@@ -34,11 +34,10 @@ static const reduced_kernels *integer_kernels_for(cpuk_isa isa, bool *in_one) {
     *in_one = false;
 #if defined(__x86_64__)
     if (isa < CPUK_AVX2 || !cpuk_supports(isa)) return NULL;
-    *in_one = true;
-    if (isa == CPUK_AVX512 && __builtin_cpu_supports("avx512vnni")) return kernels_avx512_vnni();
-    if (__builtin_cpu_supports("avxvnni")) return kernels_avx_vnni();
-    *in_one = false;
-    return isa == CPUK_AVX512 ? kernels_avx512_int8() : kernels_avx2_int8();
+    const bool is_wide = isa == CPUK_AVX512;
+    *in_one = is_wide ? __builtin_cpu_supports("avx512vnni") : __builtin_cpu_supports("avxvnni");
+    if (is_wide) return *in_one ? kernels_avx512_vnni() : kernels_avx512_int8();
+    return *in_one ? kernels_avx_vnni() : kernels_avx2_int8();
 #else
     (void)isa;
     return NULL;
