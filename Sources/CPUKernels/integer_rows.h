@@ -2,7 +2,7 @@
 // it applies itself; lanes are summed for VL rows together. Included by integer_kernels.h.
 #pragma once
 
-enum { FEW_TOKENS = 4 };
+enum { FEW_TOKENS = 4, MAX_CHAINS = 2 };
 
 /// The records of the tokens.
 typedef struct {
@@ -32,30 +32,38 @@ INLINE void dot_levels(
     }
 }
 
+/// Sums of a row and a token that do not wait for each other: a single token's would add up too slowly.
+INLINE int chains_of(const int T) { return T == 1 ? MAX_CHAINS : 1; }
+
 INLINE void dot_span(
     const int format, const int T, const uint8_t *span, const few_records *x, int64_t k, int64_t rest, vf *sums) {
     const span_scales values = scales_of(format, span, rest);
     if (has_span_minima(format))
         UNROLL for (int t = 0; t < T; t++) {
             const vf x_sums = load((const float *)(x->sums + t * x->stride + k / span_of(format) * LINE));
-            sums[t] = fma_v(values.minimums, x_sums, sums[t]);
+            vf *last = sums + (chains_of(T) - 1) * T + t;
+            *last = fma_v(values.minimums, x_sums, *last);
         }
     UNROLL for (int c = 0; c < span_of(format) / LEVELS; c++) {
         const vf scales = lanes_of_groups(format, values.scales, c);
         const bool has_lanes = has_minimum(format) && !has_span_minima(format);
         const vf minima = has_lanes ? lanes_of_groups(format, values.minimums, c) : splat(0);
-        dot_levels(format, T, span_levels(format, span, c, rest), scales, minima, x, k + c * LEVELS, sums);
+        dot_levels(
+            format, T, span_levels(format, span, c, rest), scales, minima, x, k + c * LEVELS,
+            sums + c % chains_of(T) * T);
     }
 }
 
 INLINE void dot_row(
-    const int format, const int T, const char *row, int64_t columns, const few_records *x, vf *sums) {
-    UNROLL for (int t = 0; t < T; t++) sums[t] = splat(0);
+    const int format, const int T, const char *row, int64_t columns, const few_records *x, vf *totals) {
+    vf sums[FEW_TOKENS];
+    UNROLL for (int i = 0; i < T * chains_of(T); i++) sums[i] = splat(0);
     const uint8_t *span = (const uint8_t *)row;
     int64_t k = 0;
     for (; k + span_of(format) <= columns; k += span_of(format), span += span_bytes(format))
         dot_span(format, T, span, x, k, span_of(format), sums);
     if (span_of(format) == LEVELS && k < columns) dot_span(format, T, span, x, k, columns - k, sums);
+    UNROLL for (int t = 0; t < T; t++) totals[t] = chains_of(T) == 1 ? sums[t] : sums[t] + sums[T + t];
 }
 
 INLINE void dot_rows_of(
