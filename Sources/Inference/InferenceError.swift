@@ -7,6 +7,10 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case tokenOutOfRange(id: Int, vocabularySize: Int)
     case tokenizerMissing(path: String)
     case contextTooLong(requested: Int, maximum: Int)
+    case notADecoder(path: String, architecture: String)
+    case rowTooLong(row: Int, tokenCount: Int, maximum: Int)
+    case segmentOutOfRange(id: Int, segmentCount: Int)
+    case nothingVisible(row: Int)
     case nonFiniteLogits(step: Int)
     case engineStopped(reason: String)
 
@@ -24,6 +28,14 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
+        case .notADecoder(let path, let architecture):
+            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward`"
+        case .rowTooLong(let row, let count, let maximum):
+            "row \(row) has \(count) tokens, but the model was made for at most \(maximum); shorten it"
+        case .segmentOutOfRange(let id, let count):
+            "segment \(id) in token_type_ids is outside of the model's \(count) segment\(count == 1 ? "" : "s")"
+        case .nothingVisible(let row):
+            "row \(row) has no token that attention_mask does not hide; leave the row out"
         case .nonFiniteLogits(let step):
             "the model's logits are not finite at output token \(step); its weights are damaged or overflow the "
                 + "number format, try --dtype float32"

@@ -40,9 +40,22 @@ public struct ModelPackage: Sendable {
         self.tokenizer = tokenizer
     }
 
-    /// The model's sizes, from its configuration alone.
+    /// The sizes of a model that generates text, from its configuration alone.
+    /// - Throws: `LoadError`; `InferenceError.notADecoder` for an encoder.
+    public func describe() throws -> DecoderDescription {
+        guard !isEncoder else {
+            throw InferenceError.notADecoder(
+                path: name, architecture: configuration.architectures.first ?? configuration.modelType)
+        }
+        return try ModelRegistry.describe(configuration)
+    }
+
+    /// Whether the model is an encoder, which `EncoderPass` runs.
+    public var isEncoder: Bool { ModelRegistry.isEncoder(configuration) }
+
+    /// The sizes of an encoder, from its configuration alone.
     /// - Throws: `LoadError`.
-    public func describe() throws -> DecoderDescription { try ModelRegistry.describe(configuration) }
+    public func describeEncoder() throws -> EncoderDescription { try ModelRegistry.describeEncoder(configuration) }
 
     /// A text as the ids that generation starts from, with the special tokens that the tokenizer adds. An empty text
     /// becomes the beginning-of-sequence token.
