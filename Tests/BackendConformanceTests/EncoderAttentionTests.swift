@@ -157,7 +157,8 @@ struct EncoderAttentionTests {
                 let out = try float(output)
                 let batch = EncoderAttentionBatch(
                     queryOffsets: try backend.makeTensor(offsets, [offsets.count]),
-                    keyRanges: try backend.makeTensor([0, 6], [1, 2]), tokenCount: tokenCount, maxQueryCount: 4,
+                    keyRanges: try backend.makeTensor([0, 6] as [Int32], [1, 2]), tokenCount: tokenCount,
+                    maxQueryCount: 4,
                     maxKeyCount: 6)
                 let (query, key, value) = (try float(query), try float(key), try float(value))
                 let table = try bias.map { RelativePositionBias(table: try float($0).tensor) }
