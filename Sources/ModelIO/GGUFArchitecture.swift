@@ -4,7 +4,7 @@ internal import TensorCore
 /// The architectures of GGUF files that `Models` can run, with what differs from their Hugging Face form.
 struct GGUFArchitecture: Sendable {
     /// Which metadata there is, and under which keys a `config.json` has it.
-    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX }
+    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, bert }
 
     /// The `model_type` of the Hugging Face form.
     let modelType: String
@@ -24,6 +24,7 @@ struct GGUFArchitecture: Sendable {
         "gemma3": GGUFArchitecture(modelType: "gemma3_text", family: .gemma, names: .gemma),
         "gptneox": GGUFArchitecture(modelType: "gpt_neox", family: .gptNeoX, names: .gptNeoX),
         "gpt2": GGUFArchitecture(modelType: "gpt2", family: .gpt2, names: .gpt2),
+        "bert": GGUFArchitecture(modelType: "bert", family: .bert, names: .bert),
     ]
 }
 
@@ -46,6 +47,7 @@ extension GGUFModel {
             case .gemma: try writeGemma(to: &writer)
             case .gpt2: try writeGPT2(to: &writer)
             case .gptNeoX: try writeGPTNeoX(to: &writer)
+            case .bert: try writeBert(to: &writer)
             }
         default:
             writer.member("model_type", "\(architecture)\(hasExperts ? " mixture of experts" : "") (GGUF)")

@@ -9,8 +9,10 @@ struct GGUFTensorNames: Sendable {
 
     /// The name for the model, or the name itself where the table has none.
     func translate(_ name: String) -> String {
+        if let dot = name.lastIndex(of: "."), let translated = outer[String(name[..<dot])] {
+            return translated + name[dot...]
+        }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        if parts.count == 2, let translated = outer[String(parts[0])] { return "\(translated).\(parts[1])" }
         // The first files of mixtures had a matrix for each expert.
         if parts.count == 5, parts[0] == "blk", let stacked = inner["\(parts[2])_exps"] {
             let path = stacked.split(separator: ".")
@@ -69,6 +71,19 @@ struct GGUFTensorNames: Sendable {
             "attn_norm": "ln_1", "attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj", "ffn_norm": "ln_2",
             "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj",
         ], layerPrefix: "transformer.h.")
+
+    /// A head that classifies is a layer and a classifier, whether the layer is BERT's pooler or RoBERTa's own.
+    static let bert = GGUFTensorNames(
+        outer: [
+            "token_embd": "embeddings.word_embeddings", "position_embd": "embeddings.position_embeddings",
+            "token_types": "embeddings.token_type_embeddings", "token_embd_norm": "embeddings.LayerNorm",
+            "cls": "classifier.dense", "cls.output": "classifier.out_proj",
+        ],
+        inner: [
+            "attn_q": "attention.self.query", "attn_k": "attention.self.key", "attn_v": "attention.self.value",
+            "attn_output": "attention.output.dense", "attn_output_norm": "attention.output.LayerNorm",
+            "ffn_up": "intermediate.dense", "ffn_down": "output.dense", "layer_output_norm": "output.LayerNorm",
+        ], layerPrefix: "encoder.layer.")
 
     /// For architectures that have no table: every name stays.
     static let none = GGUFTensorNames(outer: [:], inner: [:], layerPrefix: "")

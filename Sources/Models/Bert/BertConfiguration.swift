@@ -1,4 +1,3 @@
-import JSONCore
 import ModelIO
 import TensorCore
 
@@ -29,7 +28,7 @@ struct BertConfiguration: Sendable {
             hiddenSize: hiddenSize, headCount: headCount, headSize: hiddenSize / headCount,
             intermediateSize: try keys.size("intermediate_size", "hidden_dim"),
             vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            segmentCount: isDistilled ? 0 : try keys.size("type_vocab_size", maximum: SizeLimit.heads),
+            segmentCount: isDistilled ? 0 : try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? 2,
             positions: try BertConfiguration.positions(file),
             positionCount: try keys.size("max_position_embeddings", maximum: SizeLimit.positions),
             labels: isClassification ? try file.labels() : [])
@@ -46,11 +45,9 @@ struct BertConfiguration: Sendable {
     /// What the attention kernels take.
     private static let maximumHeadSize = 256
 
-    /// RoBERTa counts positions from behind its padding token's id, unless the table begins with them already.
+    /// RoBERTa counts positions from behind its padding token's id.
     private static func positions(_ file: ModelConfiguration) throws -> EncoderDescription.Positions {
-        guard ["roberta", "xlm-roberta"].contains(file.modelType),
-            try file.keys.flag("positions_behind_padding", default: true)
-        else { return .counted }
+        guard ["roberta", "xlm-roberta"].contains(file.modelType) else { return .counted }
         let range = 0...SizeLimit.positions - 1
         return .behindPadding(id: try file.keys.optionalInteger("pad_token_id", in: range) ?? 1)
     }
@@ -88,28 +85,6 @@ extension EncoderTask {
                 supported: EncoderTask.classes.map { "…" + $0.suffix })
         }
         self = known.task
-    }
-}
-
-extension ModelConfiguration {
-    /// The names of a classification's labels in the order of its outputs: `id2label`, else as many as `num_labels` says
-    /// (two where it is not given), called as `transformers` calls them.
-    /// - Throws: `LoadError` where a number is missing.
-    func labels() throws -> [String] {
-        guard let names = try keys.object("id2label") else {
-            let count = try keys.optionalSize("num_labels", maximum: SizeLimit.heads) ?? 2
-            return (0..<count).map { "LABEL_\($0)" }
-        }
-        let members = names.root.object.map(Array.init) ?? []
-        guard !members.isEmpty else {
-            throw LoadError.invalidValue(path: path, key: "id2label", expected: "labels", found: "none")
-        }
-        let texts = Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-        return try members.indices.map { index in
-            guard let value = texts["\(index)"] else { throw names.missing(["\(index)"]) }
-            guard let text = value.string else { throw names.invalid("\(index)", value, expected: "a string") }
-            return text
-        }
     }
 }
 
