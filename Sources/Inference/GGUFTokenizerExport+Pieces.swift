@@ -23,7 +23,7 @@ extension GGUFTokenizerExport {
             // Older readers know the first token of a text as the classifier, newer ones as the beginning.
             + entries([
                 ("bos", classifier), ("cls", classifier), ("seperator", separator),
-                ("unknown", tokenizer.id(for: .unknown) ?? model["unk_token"]?.string.flatMap { tokenizer.id(for: $0) }),
+                ("unknown", unknownID),
                 ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID), ("mask", tokenizer.id(for: .mask)),
             ])
     }

@@ -172,21 +172,29 @@ package struct GGUFTokenizerExport {
     }
 
     var specialTokens: [Entry] {
-        let ends = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
+        let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
+        let named = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
+        // Where no file names one, what stands behind every text ends it.
+        let framing = frame.count > 1 ? frame.suffix(1).filter(tokenizer.isSpecial) : []
         var distinctEnds: [Int] = []
-        for id in ends where !distinctEnds.contains(id) { distinctEnds.append(id) }
+        for id in named.isEmpty ? framing : named where !distinctEnds.contains(id) { distinctEnds.append(id) }
         let leading = tokenizer.leadingToken(beginning: generation.bosTokenID, ends: distinctEnds)
         let ids: [(name: String, id: Int?)] =
             [
                 ("bos", tokenizer.id(for: .beginningOfSequence) ?? generation.bosTokenID ?? leading),
-                ("unknown", tokenizer.id(for: .unknown)),
-                ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID),
+                ("unknown", unknownID), ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID),
             ] + zip(["eos", "eot", "eom"], distinctEnds).map { ($0, $1) }
-        let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
         let addsEnd = frame.count > (leading == nil ? 0 : 1) && frame.last.map(distinctEnds.contains) == true
         return entries(ids) + [
             ("tokenizer.ggml.add_bos_token", .bool(leading != nil)), ("tokenizer.ggml.add_eos_token", .bool(addsEnd)),
         ]
+    }
+
+    /// The token that stands for what no other does.
+    var unknownID: Int? {
+        let model = root["model"]
+        return tokenizer.id(for: .unknown) ?? model?["unk_token"]?.string.flatMap { tokenizer.id(for: $0) }
+            ?? model?["unk_id"]?.int
     }
 
     /// The keys of those roles that a token inside the vocabulary has.

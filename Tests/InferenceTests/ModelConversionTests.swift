@@ -50,7 +50,9 @@ struct ModelConversionTests {
         }
     }
 
-    @Test("tokenizers keep their ids", arguments: ["bytebpe", "llama3bpe", "real-gpt2", "real-llama3", "real-qwen2"])
+    @Test(
+        "tokenizers keep their ids",
+        arguments: ["bytebpe", "llama3bpe", "wordpiece", "unigram", "real-gpt2", "real-llama3", "real-qwen2"])
     func tokenizers(name: String) throws {
         let isReal = name.hasPrefix("real-")
         guard
