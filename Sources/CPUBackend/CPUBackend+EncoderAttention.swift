@@ -36,7 +36,8 @@ extension CPUBackend {
         default:
             throw BackendError.invalidArgument(
                 op: op,
-                reason: "the keys of sequence \(sequence) are none, outside of \(key.rows) rows, or too few to be causal")
+                reason: "the keys of sequence \(sequence) are none, not among \(key.rows) rows, or too few to be causal"
+            )
         }
     }
 

@@ -1,8 +1,8 @@
 // FP32 products of prefill attention of one instruction set.
 #pragma once
 
-// keys[d * ATTENTION_KEY_TILE + j] of `count` rows that lie `stride` apart, rounded up to whole vectors of keys (the last
-// key again).
+// keys[d * ATTENTION_KEY_TILE + j] of `count` rows that lie `stride` apart, rounded up to whole vectors of keys (the
+// last key again).
 static inline void pack_rows(const float *first, int64_t stride, int64_t count, int64_t size, float *keys) {
     for (int64_t j = 0; j < count; j += VL) {
         for (int64_t d = 0; d < size; d += VL) {

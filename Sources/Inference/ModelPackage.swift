@@ -43,11 +43,15 @@ public struct ModelPackage: Sendable {
     /// The sizes of a model that generates text, from its configuration alone.
     /// - Throws: `LoadError`; `InferenceError.notADecoder` for an encoder.
     public func describe() throws -> DecoderDescription {
-        guard !isEncoder else {
-            throw InferenceError.notADecoder(
-                path: name, architecture: configuration.architectures.first ?? configuration.modelType)
-        }
+        try requireDecoder()
         return try ModelRegistry.describe(configuration)
+    }
+
+    /// - Throws: `InferenceError.notADecoder` for an encoder, which generates no text.
+    public func requireDecoder() throws {
+        guard isEncoder else { return }
+        throw InferenceError.notADecoder(
+            path: name, architecture: configuration.architectures.first ?? configuration.modelType)
     }
 
     /// Whether the model is an encoder, which `EncoderPass` runs.

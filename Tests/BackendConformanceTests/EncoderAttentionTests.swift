@@ -50,18 +50,24 @@ struct EncoderAttentionCase: ConformanceCase {
         }
     }
 
-    static let headSizes: [EncoderAttentionCase] = [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256].flatMap { size in
-        [1, 3].map { EncoderAttentionCase(sequences: [[19, 19], [1, 1]], headSize: size, headCount: $0) }
-    }
-
-    static let batches: [EncoderAttentionCase] = [
-        [[3, 3], [1, 1], [40, 40], [17, 17]], [[0, 0], [5, 5], [0, 3], [70, 70]], [[7, 30], [1, 65], [30, 7]],
-        Array(repeating: [9, 12], count: 33),
-    ].flatMap { sequences in
-        [10, 16, 64, 80].map {
-            EncoderAttentionCase(sequences: sequences, headSize: $0, headCount: 3, gap: 1, hiddenRows: $0 % 3)
+    static let headSizes: [EncoderAttentionCase] =
+        [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256].flatMap { size in
+            [1, 3].map { EncoderAttentionCase(sequences: [[19, 19], [1, 1]], headSize: size, headCount: $0) }
         }
-    } + [EncoderAttentionCase(sequences: Array(repeating: [4, 33], count: 4), headSize: 64, hiddenRows: 2, isShared: true)]
+
+    static let batches: [EncoderAttentionCase] =
+        [
+            [[3, 3], [1, 1], [40, 40], [17, 17]], [[0, 0], [5, 5], [0, 3], [70, 70]], [[7, 30], [1, 65], [30, 7]],
+            Array(repeating: [9, 12], count: 33),
+        ].flatMap { sequences in
+            [10, 16, 64, 80].map {
+                EncoderAttentionCase(sequences: sequences, headSize: $0, headCount: 3, gap: 1, hiddenRows: $0 % 3)
+            }
+        } + [shared]
+
+    /// As beams that read one text.
+    private static let shared = EncoderAttentionCase(
+        sequences: Array(repeating: [4, 33], count: 4), headSize: 64, hiddenRows: 2, isShared: true)
 
     static let causal: [EncoderAttentionCase] = [
         [[1, 1]], [[17, 17]], [[65, 65], [3, 9]], [[100, 100]], [[129, 200], [1, 70]],
