@@ -87,13 +87,14 @@ public final class EncoderPass: Sendable {
             while end < inputs.count, batch.sequenceCount < limits.logitRowCount {
                 let input = inputs[end]
                 let visible = input.visible
-                guard
-                    batch.tokenCount + HostEncoderBatch.rowCount(visible: visible) <= limits.tokenCount
-                        || batch.sequenceCount == 0
-                else { break }
+                // One row more than tokens that are seen, at most.
+                guard batch.tokenCount + visible.count + 1 <= limits.tokenCount || batch.sequenceCount == 0 else {
+                    break
+                }
                 batch.append(
                     visible: visible, tokens: input.tokens, positions: description.positions(of: input.tokens),
-                    segments: input.segments ?? [Int](repeating: 0, count: input.tokens.count))
+                    segments: input.segments ?? [Int](repeating: 0, count: input.tokens.count),
+                    needsFirst: description.readsFirstToken)
                 end += 1
             }
             let values = try run(batch, of: inputs[start..<end])
@@ -137,7 +138,7 @@ public final class EncoderPass: Sendable {
             let width = output.values.columns
             let texts = inputs.enumerated().map { index, input in
                 switch output.rows {
-                case .sequences: return Array(values[index * width..<(index + 1) * width])
+                case .sequences, .targets: return Array(values[index * width..<(index + 1) * width])
                 case .tokens:
                     var text = [Float](repeating: 0, count: input.tokens.count * width)
                     for (row, place) in zip(batch.keyRanges[index], input.visible) {

@@ -41,25 +41,31 @@ public struct ModelPackage: Sendable {
     }
 
     /// The sizes of a model that generates text, from its configuration alone.
-    /// - Throws: `LoadError`; `InferenceError.notADecoder` for an encoder.
+    /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model of another kind.
     public func describe() throws -> DecoderDescription {
         try requireDecoder()
         return try ModelRegistry.describe(configuration)
     }
 
-    /// - Throws: `InferenceError.notADecoder` for an encoder, which generates no text.
+    /// - Throws: `InferenceError.notADecoder` for a model of another kind.
     public func requireDecoder() throws {
-        guard isEncoder else { return }
+        guard kind != .decoder else { return }
         throw InferenceError.notADecoder(
-            path: name, architecture: configuration.architectures.first ?? configuration.modelType)
+            path: name, architecture: configuration.architectures.first ?? configuration.modelType, kind: kind)
     }
 
-    /// Whether the model is an encoder, which `EncoderPass` runs.
-    public var isEncoder: Bool { ModelRegistry.isEncoder(configuration) }
+    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders.
+    public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
 
     /// The sizes of an encoder, from its configuration alone.
     /// - Throws: `LoadError`.
     public func describeEncoder() throws -> EncoderDescription { try ModelRegistry.describeEncoder(configuration) }
+
+    /// The sizes of an encoder-decoder, from its configuration alone.
+    /// - Throws: `LoadError`.
+    public func describeEncoderDecoder() throws -> EncoderDecoderDescription {
+        try ModelRegistry.describeEncoderDecoder(configuration)
+    }
 
     /// A text as the ids that generation starts from, with the special tokens that the tokenizer adds. An empty text
     /// becomes the beginning-of-sequence token.

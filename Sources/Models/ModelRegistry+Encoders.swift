@@ -1,7 +1,25 @@
 public import ModelIO
 
-/// The encoders that this build knows, by `model_type`; which head one has, its `architectures` say.
+/// What a model does.
+public enum ModelKind: Sendable, Hashable {
+    /// Continues a text: `ModelRegistry.load`.
+    case decoder
+    /// Answers about a text, all of whose tokens it sees: `ModelRegistry.loadEncoder`.
+    case encoder
+    /// Writes one text after reading another: `ModelRegistry.loadEncoderDecoder`.
+    case encoderDecoder
+}
+
+/// The encoders and encoder-decoders that this build knows, by `model_type`; which head one has, its `architectures` say.
 extension ModelRegistry {
+    /// What a model does; one that is not known here counts as a decoder, as which loading it fails.
+    public static func kind(of configuration: ModelConfiguration) -> ModelKind {
+        if encoders[configuration.modelType] != nil { return .encoder }
+        return encoderDecoders[configuration.modelType] != nil ? .encoderDecoder : .decoder
+    }
+
+    // MARK: Encoders
+
     /// How to read an encoder's sizes, and how to make it.
     private struct Encoder: Sendable {
         let describe: @Sendable (ModelConfiguration) throws -> EncoderDescription
@@ -23,11 +41,6 @@ extension ModelRegistry {
 
     /// The `model_type`s that `loadEncoder` takes.
     public static var encoderNames: [String] { encoders.keys.sorted() }
-
-    /// Whether the model is an encoder, which `loadEncoder` takes and `load` does not.
-    public static func isEncoder(_ configuration: ModelConfiguration) -> Bool {
-        encoders[configuration.modelType] != nil
-    }
 
     /// The sizes of an encoder, from its configuration alone.
     /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is no encoder's.
@@ -51,5 +64,49 @@ extension ModelRegistry {
                 path: configuration.path, key: "model_type", value: configuration.modelType, supported: encoderNames)
         }
         return encoder
+    }
+
+    // MARK: Encoder-decoders
+
+    /// How to read an encoder-decoder's sizes, and how to make it.
+    private struct EncoderDecoder: Sendable {
+        let describe: @Sendable (ModelConfiguration) throws -> EncoderDecoderDescription
+        let load: @Sendable (ModelConfiguration, Checkpoint, LoadTarget) throws -> any EncoderDecoderModel
+    }
+
+    private static let t5 = EncoderDecoder(
+        describe: { try T5Configuration($0).description },
+        load: { try T5Model(configuration: T5Configuration($0), weights: WeightLoader($1), target: $2) })
+
+    private static let encoderDecoders: [String: EncoderDecoder] = ["t5": t5, "mt5": t5]
+
+    /// The `model_type`s that `loadEncoderDecoder` takes.
+    public static var encoderDecoderNames: [String] { encoderDecoders.keys.sorted() }
+
+    /// The sizes of an encoder-decoder, from its configuration alone.
+    /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is no encoder-decoder's.
+    public static func describeEncoderDecoder(
+        _ configuration: ModelConfiguration
+    ) throws -> EncoderDecoderDescription {
+        try encoderDecoder(configuration).describe(configuration)
+    }
+
+    /// Loads an encoder-decoder's weights onto a backend. Blocks.
+    ///
+    /// Of the target's limits, `tokenCount` and `logitRowCount` count: source and target tokens of a pass.
+    /// - Throws: `LoadError` for missing or misshapen tensors, `BackendError` for the device.
+    public static func loadEncoderDecoder(
+        _ configuration: ModelConfiguration, checkpoint: Checkpoint, target: LoadTarget
+    ) throws -> any EncoderDecoderModel {
+        try encoderDecoder(configuration).load(configuration, checkpoint, target)
+    }
+
+    private static func encoderDecoder(_ configuration: ModelConfiguration) throws -> EncoderDecoder {
+        guard let model = encoderDecoders[configuration.modelType] else {
+            throw LoadError.unsupportedValue(
+                path: configuration.path, key: "model_type", value: configuration.modelType,
+                supported: encoderDecoderNames)
+        }
+        return model
     }
 }

@@ -100,7 +100,7 @@ struct EncoderTests {
     func noDecoder() throws {
         let reference = try #require(EncoderReference.fixtures.first)
         let package = try reference.package()
-        #expect(package.isEncoder)
+        #expect(package.kind == .encoder)
         let error = #expect(throws: InferenceError.self) { try package.describe() }
         #expect(error?.description.contains("infer forward") == true)
     }

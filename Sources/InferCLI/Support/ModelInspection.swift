@@ -18,6 +18,7 @@ struct ModelInspection {
     let name: String
     let configuration: ModelConfiguration
     let checkpoint: Checkpoint
+    let kind: ModelKind
     /// What an encoder is; `nil` for other models, and where this version does not have its head.
     let encoder: EncoderDescription?
     let layerCount: Int?
@@ -36,7 +37,8 @@ struct ModelInspection {
         name = package.name
         configuration = package.configuration
         checkpoint = package.checkpoint
-        encoder = try package.isEncoder ? Self.encoder(package) : nil
+        encoder = try package.kind == .encoder ? Self.encoder(package) : nil
+        kind = package.kind
         let keys = configuration.keys
         layerCount = try keys.optionalSize(
             "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)
@@ -61,7 +63,13 @@ struct ModelInspection {
     }
 
     /// Whether this version has the architecture.
-    var isRunnable: Bool { encoder != nil || ModelRegistry.names.contains(configuration.modelType) }
+    var isRunnable: Bool {
+        switch kind {
+        case .encoder: encoder != nil
+        case .encoderDecoder: true
+        case .decoder: ModelRegistry.names.contains(configuration.modelType)
+        }
+    }
 
     /// Bytes of an encoder's intermediate results for a text of `contextLength` tokens; `nil` for other models.
     var activationByteCount: Int? {
@@ -71,7 +79,7 @@ struct ModelInspection {
 
     /// Bytes of keys and values at `contextLength`, or `nil` where a size is unknown or the product cannot be addressed.
     var cacheByteCount: Int? {
-        guard isRunnable, encoder == nil, let layerCount, let attention, let contextLength else { return nil }
+        guard isRunnable, kind == .decoder, let layerCount, let attention, let contextLength else { return nil }
         var product = 2
         let rowByteCount = KVCacheLayer.rowByteCount(cacheFormat, headSize: attention.headSize)
         for factor in [layerCount, attention.keyValueHeadCount, contextLength, rowByteCount] {
@@ -101,6 +109,7 @@ extension ModelInspection {
     func text(listsTensors: Bool) -> String {
         var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
         if let encoder { rows.append(("task", Self.task(of: encoder))) }
+        if kind == .encoderDecoder { rows.append(("task", "a text from a text")) }
         func add(_ title: String, _ value: Int?) {
             if let value { rows.append((title, Self.grouped(value))) }
         }

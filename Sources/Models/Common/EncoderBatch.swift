@@ -3,8 +3,8 @@ public import TensorCore
 /// What one pass of an encoder computes, on the host: the tokens of several texts, one behind the other.
 ///
 /// Tokens that a mask hides are left out, since no other token sees them. One case is left: the first token of a text, of
-/// which heads make their answer. Hidden, it still sees the others; it then lies behind the tokens of its sequence, and
-/// outside of the keys.
+/// which some heads make their answer. Hidden, it still sees the others; where it is wanted, it then lies behind the tokens
+/// of its sequence, and outside of the keys.
 ///
 /// Legend: `S` sequences, `T` tokens.
 public struct HostEncoderBatch: Sendable {
@@ -24,17 +24,17 @@ public struct HostEncoderBatch: Sendable {
     public var tokenCount: Int { tokenIDs.count }
     public var sequenceCount: Int { queryCounts.count }
 
-    /// Rows that a text of these takes.
-    public static func rowCount(visible: [Int]) -> Int { visible.count + (visible.first == 0 ? 0 : 1) }
-
     /// Adds a text.
     /// - Parameters:
     ///   - visible: which of its tokens are not hidden, ascending; at least one.
     ///   - tokens, positions, segments: of the whole text.
-    public mutating func append(visible: [Int], tokens: [Int], positions: [Int], segments: [Int]) {
+    ///   - needsFirst: whether its first token is wanted though it be hidden.
+    public mutating func append(
+        visible: [Int], tokens: [Int], positions: [Int], segments: [Int], needsFirst: Bool
+    ) {
         precondition(!visible.isEmpty, "a text without visible tokens")
         let start = tokenIDs.count
-        let isFirstHidden = visible[0] != 0
+        let isFirstHidden = needsFirst && visible[0] != 0
         let rows = visible + (isFirstHidden ? [0] : [])
         tokenIDs += rows.map { Int32(tokens[$0]) }
         self.positions += rows.map { Int32(positions[$0]) }

@@ -69,6 +69,14 @@ public struct EncoderDescription: Sendable, Hashable {
         }
     }
 
+    /// Whether the answer is made of the first token, so that it is wanted though a mask hides it.
+    public var readsFirstToken: Bool {
+        switch task {
+        case .hiddenStates, .nextSentence, .sequenceClassification: true
+        case .maskedLanguageModel, .tokenClassification, .questionAnswering: false
+        }
+    }
+
     /// Columns of the widest output.
     public var outputSize: Int {
         switch task {
@@ -103,6 +111,8 @@ public struct EncoderOutput: Sendable {
         case tokens
         /// A row a sequence of the batch.
         case sequences
+        /// A row a token of the target text, of models that have one.
+        case targets
     }
 
     /// As Hugging Face names it: `last_hidden_state`, `pooler_output`, `logits`, `start_logits`, `end_logits`.
