@@ -281,7 +281,7 @@ def make(out):
 def t5_config(gated):
     return dict(model_type="t5", architectures=["T5ForConditionalGeneration"], d_model=24, d_kv=10, num_heads=3,
                 d_ff=32, num_layers=2, num_decoder_layers=1, vocab_size=VOCABULARY, layer_norm_epsilon=1e-6, dtype="float32",
-                relative_attention_num_buckets=8 if gated else 12, relative_attention_max_distance=20,
+                relative_attention_num_buckets=8 if gated else 12, relative_attention_max_distance=20 if gated else 128,
                 feed_forward_proj="gated-gelu" if gated else "relu", tie_word_embeddings=not gated,
                 decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)
 

@@ -31,7 +31,7 @@ extension ModelConfiguration {
                 reason: "\(headCount) query heads cannot share \(keyValueHeads) key/value heads evenly")
         }
         let headSize: Int
-        if let stated = try keys.optionalSize("head_dim") {
+        if let stated = try keys.optionalSize("head_dim", "d_kv") {
             headSize = stated
         } else {
             guard hiddenSize % headCount == 0 else {

@@ -19,7 +19,8 @@ extension QuantizationInput {
         var tensors = try mapping.tensors()
         let layers = try configuration.keys.size(
             "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)
-        try QuantizationInput.checkLayers(tensors, count: layers, export, checkpoint)
+        try QuantizationInput.checkLayers(
+            tensors, counts: [layers, keys.decoderLayerCount ?? layers], export, checkpoint)
         for (name, values) in keys.vectors {
             tensors.append(QuantizationTensor(name: name, shape: [values.count], source: .values(values)))
         }
@@ -42,12 +43,18 @@ extension QuantizationInput {
 
     /// Every layer must have what the first one has.
     private static func checkLayers(
-        _ tensors: [QuantizationTensor], count: Int, _ export: GGUFExport, _ checkpoint: Checkpoint
+        _ tensors: [QuantizationTensor], counts: [Int], _ export: GGUFExport, _ checkpoint: Checkpoint
     ) throws {
         let names = Set(tensors.map(\.name))
-        let first = names.filter { $0.hasPrefix("blk.0.") }.map { $0.dropFirst("blk.0.".count) }.sorted()
-        let wanted = export.required + (first.isEmpty ? ["blk.0.\(export.requiredInLayers)"] : [])
-        for name in wanted + (0..<count).flatMap({ layer in first.map { "blk.\(layer).\($0)" } }) {
+        var wanted = export.required
+        for (prefix, count) in zip(export.layerPrefixes, counts) {
+            // All layers share the first one's bias of positions.
+            let first = names.filter { $0.hasPrefix(prefix + "0.") && !$0.contains(".attn_rel_b.") }
+                .map { $0.dropFirst(prefix.count + 2) }.sorted()
+            if first.isEmpty, count > 0 { wanted.append("\(prefix)0.\(export.requiredInLayers)") }
+            wanted += (0..<count).flatMap { layer in first.map { "\(prefix)\(layer).\($0)" } }
+        }
+        for name in wanted {
             guard names.contains(name) else {
                 throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: [])
             }
@@ -188,6 +195,8 @@ private struct GGUFTensorNameInverse {
     private let outer: [String: String]
     private let inner: [String: String]
     private let layerPrefix: String
+    /// Of the sides of an encoder-decoder, by what stands before their names in the file.
+    private let sides: [String: GGUFTensorNameInverse]
     /// What some checkpoints leave out at the start of every name.
     private let optionalPrefix: String
 
@@ -203,11 +212,17 @@ private struct GGUFTensorNameInverse {
         outer = inverse(names.outer)
         inner = inverse(names.inner).merging(GGUFTensorNameInverse.mixtral) { own, _ in own }
         layerPrefix = names.layerPrefix
+        sides = names.sides.mapValues(GGUFTensorNameInverse.init)
         optionalPrefix = (names.layerPrefix.split(separator: ".").first.map(String.init) ?? "") + "."
     }
 
     func place(of name: String) -> Place? {
         if let place = exactPlace(of: name) ?? exactPlace(of: optionalPrefix + name) { return place }
+        for (prefix, side) in sides {
+            guard let place = side.exactPlace(of: name) else { continue }
+            return Place(
+                name: prefix + place.name, stem: prefix + place.stem, layer: place.layer, isWeight: place.isWeight)
+        }
         // Of models that take images as well.
         for prefix in ["language_model.", "model.language_model."] where name.hasPrefix(prefix) {
             let own = String(name.dropFirst(prefix.count))

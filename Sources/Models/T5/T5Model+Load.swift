@@ -66,7 +66,9 @@ private struct T5Loader {
         let name = prefix + "DenseReluDense."
         let inner = sizes.intermediateSize
         let down = try loader.linear([(name + "wo", sizes.hiddenSize)], columns: inner, hasBias: false)
-        let names = configuration.isGated ? ["wi_0", "wi_1"] : ["wi"]
+        // GGUF files call the one matrix as they do the gate's other.
+        let plain = loader.weights.contains(name + "wi_1.weight") ? "wi_1" : "wi"
+        let names = configuration.isGated ? ["wi_0", "wi_1"] : [plain]
         let up = try loader.linear(names.map { (name + $0, inner) }, columns: sizes.hiddenSize, hasBias: false)
         return configuration.isGated
             ? .gated(GatedProjection(linear: up, activation: configuration.activation), down: down)
