@@ -72,8 +72,8 @@ struct EncoderDecoderTests {
             let (expected, inputs) = try inputs(folder)
             for (format, bound) in [(WeightFormat.bfloat16, 1e-3), (.float16, 1e-5), (.int8, 2e-2)] {
                 let options = EngineOptions(weightFormat: format)
-                let results = try pass(ModelPackage(path: folder.path), inputs, on: device, options: options).run(inputs)
-                let error = try error(results, expected, inputs)
+                let pass = try pass(ModelPackage(path: folder.path), inputs, on: device, options: options)
+                let error = try error(pass.run(inputs), expected, inputs)
                 #expect(error <= bound, "\(folder.lastPathComponent) in \(format) on \(device.name): NMSE \(error)")
             }
         }
