@@ -81,7 +81,7 @@ struct RelativeBuckets: Sendable {
         guard count >= 4, count % 4 == 0, maximum > count / 2 else {
             throw LoadError.contradiction(
                 path: file.path, keys: [countKey, maximumKey],
-                reason: "\(count) buckets for distances to \(maximum); expected a multiple of 4, and more than half of it")
+                reason: "\(count) buckets for distances to \(maximum); expected a multiple of 4, and farther than half")
         }
     }
 
