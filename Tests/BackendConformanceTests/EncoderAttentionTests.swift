@@ -70,7 +70,7 @@ struct EncoderAttentionCase: ConformanceCase {
         sequences: Array(repeating: [4, 33], count: 4), headSize: 64, hiddenRows: 2, isShared: true)
 
     static let causal: [EncoderAttentionCase] = [
-        [[1, 1]], [[17, 17]], [[65, 65], [3, 9]], [[100, 100]], [[129, 200], [1, 70]],
+        [[1, 1]], [[9, 9], [2, 5]], [[17, 17]], [[65, 65], [3, 9]], [[100, 100]], [[129, 200], [1, 70]],
     ].flatMap { sequences in
         [nil, 5].flatMap { (reach: Int?) in
             [16, 80].map {
@@ -81,7 +81,7 @@ struct EncoderAttentionCase: ConformanceCase {
 
     /// Reaches below a vector, below a tile, and beyond every distance.
     static let biases: [EncoderAttentionCase] = [0, 1, 7, 16, 40, 128, 300].flatMap { reach in
-        [[[1, 1]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
+        [[[1, 1]], [[9, 9], [3, 12]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
             EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach, scale: 1)
         }
     }
