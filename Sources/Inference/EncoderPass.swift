@@ -1,4 +1,3 @@
-internal import KVCache
 internal import ModelIO
 public import Models
 public import TensorCore
@@ -93,8 +92,7 @@ public final class EncoderPass: Sendable {
                 }
                 batch.append(
                     visible: visible, tokens: input.tokens, positions: description.positions(of: input.tokens),
-                    segments: input.segments ?? [Int](repeating: 0, count: input.tokens.count),
-                    needsFirst: description.readsFirstToken)
+                    segments: segments(of: input), needsFirst: description.readsFirstToken)
                 end += 1
             }
             let values = try run(batch, of: inputs[start..<end])
@@ -106,6 +104,12 @@ public final class EncoderPass: Sendable {
             start = end
         }
         return results
+    }
+
+    /// Those given, where the model knows any.
+    private func segments(of input: EncoderInput) -> [Int] {
+        let given = description.segmentCount > 0 ? input.segments : nil
+        return given ?? [Int](repeating: 0, count: input.tokens.count)
     }
 
     private func check(_ input: EncoderInput, row: Int) throws {

@@ -91,7 +91,10 @@ struct EncoderTests {
         try refuse(EncoderInput(tokens: []), .nothingVisible(row: 1))
         let long = [Int](repeating: 9, count: 41)
         try refuse(EncoderInput(tokens: long), .rowTooLong(row: 1, tokenCount: 41, maximum: 40), longest: 41)
-        // A hidden token may be anything.
+        // What a model does not read may be anything, and so may a hidden token.
+        let distilled = try #require(EncoderReference.fixtures.first { $0.name == "distilbert-heads" })
+        let other = try EncoderPass(distilled.package(), on: device.make(), longest: 1)
+        #expect(try other.run([EncoderInput(tokens: [5], segments: [.max])]).isEmpty == false)
         let pass = try EncoderPass(package, on: device.make(), longest: 2)
         #expect(try pass.run([EncoderInput(tokens: [5, 999], mask: [true, false])]).isEmpty == false)
     }
