@@ -105,7 +105,7 @@ let package = Package(
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore",
             ]),
-        tests("InferCLITests", ["JSONCore", "ModelIO"]),
+        tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",
             [

@@ -75,6 +75,15 @@ static const char attention_attention_gpu[] = {
 static const char attention_attention_merge[] = {
 #embed "attention/attention_merge.cl"
     , 0};
+static const char attention_encoder_attention_common[] = {
+#embed "attention/encoder_attention_common.cl"
+    , 0};
+static const char attention_encoder_attention_cpu[] = {
+#embed "attention/encoder_attention_cpu.cl"
+    , 0};
+static const char attention_encoder_attention_gpu[] = {
+#embed "attention/encoder_attention_gpu.cl"
+    , 0};
 static const char experts_combine_experts[] = {
 #embed "experts/combine_experts.cl"
     , 0};
@@ -134,6 +143,9 @@ static const kernel_source sources[] = {
     SOURCE(attention_attention_prefill_cpu, "attention/attention_prefill_cpu.cl"),
     SOURCE(attention_attention_gpu, "attention/attention_gpu.cl"),
     SOURCE(attention_attention_merge, "attention/attention_merge.cl"),
+    SOURCE(attention_encoder_attention_common, "attention/encoder_attention_common.cl"),
+    SOURCE(attention_encoder_attention_cpu, "attention/encoder_attention_cpu.cl"),
+    SOURCE(attention_encoder_attention_gpu, "attention/encoder_attention_gpu.cl"),
     SOURCE(experts_combine_experts, "experts/combine_experts.cl"),
     SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),

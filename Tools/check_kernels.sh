@@ -18,7 +18,8 @@ fi
 suites=("$@")
 [ "${#suites[@]}" -gt 0 ] || suites=(
     ActivationTests SoftmaxTests NormTests RopeTests EmbeddingTests SelectionTests CacheTests AttentionTests
-    StoreAttentionTests WeightTests MatmulTests ReducedMatmulTests ExpertTests DecoderTests BackendTests)
+    EncoderAttentionTests StoreAttentionTests WeightTests MatmulTests ReducedMatmulTests ExpertTests DecoderTests
+    BackendTests)
 configuration=${CONFIGURATION:--c release}
 seconds=${KERNEL_CHECK_SECONDS:-3600}
 logs=$PWD/.build/kernel-checks

@@ -8,22 +8,6 @@
 // Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (of 32).
 // Arguments up to `soft_cap` as in attention_common.cl.
 
-// transposed[d * 32 + j] = rows[j][d] * scales[j] for 16 rows.
-inline void transpose_keys16(__global const cache_t *const *rows, const float *scales, __local float *transposed)
-{
-    for (uint d = 0; d < HEAD_SIZE; d += 16) {
-        float16 m[16];
-        #pragma unroll
-        for (uint r = 0; r < 16; ++r)
-            m[r] = SCALED(load_row16(rows[r], d / 16), scales[r]);
-        transpose16(m);
-        #pragma unroll
-        for (uint r = 0; r < 16; ++r)
-            if (d + r < HEAD_SIZE)
-                vstore16(m[r], 0, transposed + (d + r) * 32);
-    }
-}
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_queries, const uint tile_heads)
 {

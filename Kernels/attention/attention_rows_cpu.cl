@@ -51,6 +51,22 @@ inline void store_row16(const float16 v, __global float *row, const uint index)
     }
 }
 
+// transposed[d * 32 + j] = rows[j][d] * scales[j] for 16 rows.
+inline void transpose_keys16(__global const cache_t *const *rows, const float *scales, __local float *transposed)
+{
+    for (uint d = 0; d < HEAD_SIZE; d += 16) {
+        float16 m[16];
+        #pragma unroll
+        for (uint r = 0; r < 16; ++r)
+            m[r] = SCALED(load_row16(rows[r], d / 16), scales[r]);
+        transpose16(m);
+        #pragma unroll
+        for (uint r = 0; r < 16; ++r)
+            if (d + r < HEAD_SIZE)
+                vstore16(m[r], 0, transposed + (d + r) * 32);
+    }
+}
+
 inline float16 capped16(const float16 score, const float scale, const float soft_cap)
 {
     const float16 scaled = score * scale;

@@ -18,6 +18,8 @@
 
 #include "prefill_kernels.h"
 
+#include "encoder_kernels.h"
+
 #define KERNEL_TABLE(isa_value)                                                                                       \
     {                                                                                                                 \
         .isa = isa_value, .group_tokens = GROUP_TOKENS, .dot_rows = dot_rows, .panels = PANEL_KERNELS,                 \
@@ -26,6 +28,6 @@
         .embed_row = embed_row, .weighted_sum_row = weighted_sum_row,                                                 \
         .rope_head = rope_head, .store_row = store_row, .quantize_row = quantize_row,                                \
         .attention_prefill = attention_prefill,                                                                       \
-        .attention_decode = attention_decode, .attention_merge = attention_merge, .argmax = argmax,                   \
-        .top_k_scan = top_k_scan,                                                                                     \
+        .attention_decode = attention_decode, .attention_merge = attention_merge,                                     \
+        .encoder_attention = encoder_attention, .argmax = argmax, .top_k_scan = top_k_scan,                           \
     }

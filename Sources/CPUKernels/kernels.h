@@ -189,6 +189,11 @@ typedef struct {
     void (*attention_merge)(
         const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
 
+    /// One tile of queries `first..<first + count` of a sequence for one head.
+    void (*encoder_attention)(
+        const cpuk_encoder_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
+        prefill_scratch *scratch);
+
     /// The column of the largest element, the lowest on a tie; 0 where all are NaN.
     int64_t (*argmax)(const float *x, int64_t columns);
     /// Adds columns `0..<columns`, numbered from `first`, to a heap of the `count` best so far (see selection.c).

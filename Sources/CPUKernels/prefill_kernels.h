@@ -1,21 +1,27 @@
 // FP32 products of prefill attention of one instruction set.
 #pragma once
 
-// keys[d * ATTENTION_KEY_TILE + j], rounded up to whole vectors of keys (the last key again).
-static void pack_keys(
-    const cpuk_cache *cache, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count, float *buffer,
-    float *keys) {
-    const int64_t size = cache->head_size;
+// keys[d * ATTENTION_KEY_TILE + j] of `count` rows that lie `stride` apart, rounded up to whole vectors of keys (the
+// last key again).
+static inline void pack_rows(const float *first, int64_t stride, int64_t count, int64_t size, float *keys) {
     for (int64_t j = 0; j < count; j += VL) {
-        int64_t rows = count - j < VL ? count - j : VL, stride;
-        const float *first = token_rows(cache, keys_of(cache), table, kv_head, begin + j, rows, buffer, &stride);
         for (int64_t d = 0; d < size; d += VL) {
             vf square[VL];
-            for (int i = 0; i < VL; i++) square[i] = load(first + (i < rows ? i : rows - 1) * stride + d);
+            for (int i = 0; i < VL; i++) square[i] = load(first + (j + i < count ? j + i : count - 1) * stride + d);
             transpose(square);
             int64_t width = size - d < VL ? size - d : VL;
             for (int64_t i = 0; i < width; i++) store(keys + (d + i) * ATTENTION_KEY_TILE + j, square[i]);
         }
+    }
+}
+
+static void pack_keys(
+    const cpuk_cache *cache, const int32_t *table, int64_t kv_head, int64_t begin, int64_t count, float *buffer,
+    float *keys) {
+    for (int64_t j = 0; j < count; j += VL) {
+        int64_t rows = count - j < VL ? count - j : VL, stride;
+        const float *first = token_rows(cache, keys_of(cache), table, kv_head, begin + j, rows, buffer, &stride);
+        pack_rows(first, stride, rows, cache->head_size, keys + j);
     }
 }
 

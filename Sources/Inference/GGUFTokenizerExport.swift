@@ -2,8 +2,8 @@ package import JSONCore
 package import ModelIO
 package import Tokenization
 
-/// A `tokenizer.json` as the keys `tokenizer.*` of a GGUF file: byte-level BPE as `gpt2`, SentencePiece's BPE as `llama`.
-/// (convert_hf_to_gguf.py of llama.cpp)
+/// A `tokenizer.json` as the keys `tokenizer.*` of a GGUF file: byte-level BPE as `gpt2`, SentencePiece's BPE as `llama`,
+/// WordPiece as `bert`, Unigram as `t5`. (convert_hf_to_gguf.py of llama.cpp)
 package struct GGUFTokenizerExport {
     /// The longest `tokenizer.json` that is read.
     static let maximumByteCount = 1 << 28
@@ -31,13 +31,18 @@ package struct GGUFTokenizerExport {
     /// The keys; `nil` where GGUF has no form for the tokenizer.
     /// - Throws: `LoadError` where the vocabulary does not fit the embedding or the words' pattern has no name.
     package func entries() throws -> [Entry]? {
-        guard case .bpe = tokenizer.model else { return nil }
         do {
             let model = try root.require("model")
             guard tokenizer.vocabularySize <= rowCount else {
                 throw LoadError.contradiction(
                     path: path, keys: ["vocab_size", "model.vocab"],
                     reason: "\(tokenizer.vocabularySize) tokens for \(rowCount) rows of the embedding")
+            }
+            switch tokenizer.model {
+            case .wordPiece: return try wordPiece(model)
+            case .unigram: return try unigram(model) + vocabulary() + pieceRoles + specialTokens + templates
+            case .wordLevel: return nil
+            case .bpe: break
             }
             let own: [Entry]
             if usesByteLevel {
@@ -61,6 +66,12 @@ package struct GGUFTokenizerExport {
     var preTokenizers: [JSONValue] {
         guard let outer = root["pre_tokenizer"], !outer.isNull else { return [] }
         return outer["pretokenizers"]?.array.map(Array.init) ?? [outer]
+    }
+
+    /// The steps that change text before it is cut, in order.
+    var normalizers: [JSONValue] {
+        guard let outer = root["normalizer"], !outer.isNull else { return [] }
+        return outer["normalizers"]?.array.map(Array.init) ?? [outer]
     }
 
     private func byteLevel(_ model: JSONValue) throws -> [Entry] {
@@ -103,9 +114,7 @@ package struct GGUFTokenizerExport {
     }
 
     /// Whether encoding puts a space before the text.
-    private func addsSpacePrefix() throws -> Bool {
-        let outer = root["normalizer"].flatMap { $0.isNull ? nil : $0 }
-        let normalizers = outer.map { $0["normalizers"]?.array.map(Array.init) ?? [$0] } ?? []
+    func addsSpacePrefix() throws -> Bool {
         if normalizers.contains(where: { $0["type"]?.string == "Prepend" }) { return true }
         let metaspace = preTokenizers.first { $0["type"]?.string == "Metaspace" }
         guard let metaspace else { return false }
@@ -114,9 +123,13 @@ package struct GGUFTokenizerExport {
 
     // MARK: Tokens
 
-    private func vocabulary(isByteLevel: Bool) -> [Entry] {
+    /// - Parameters:
+    ///   - isByteLevel: whether tokens are spelled in byte-level BPE's alphabet, and none stands for a byte or the unknown.
+    ///   - spell: how the file spells an ordinary token.
+    func vocabulary(isByteLevel: Bool = false, spell: (String) -> String = { $0 }) -> [Entry] {
         typealias Kind = GGUFVocabulary.TokenKind
-        let unknownID = root["model"]?["unk_token"]?.string.flatMap { tokenizer.id(for: $0) }
+        let model = root["model"]
+        let unknownID = model?["unk_token"]?.string.flatMap { tokenizer.id(for: $0) } ?? model?["unk_id"]?.int
         var tokens: [String] = []
         var kinds: [Int32] = []
         tokens.reserveCapacity(rowCount)
@@ -138,6 +151,7 @@ package struct GGUFTokenizerExport {
                 }
             } else {
                 kind = !isByteLevel && GGUFTokenizerExport.isByte(token) ? .byte : .normal
+                spelling = spell(token)
             }
             tokens.append(spelling)
             kinds.append(Int32(kind.rawValue))
@@ -157,26 +171,38 @@ package struct GGUFTokenizerExport {
             && UInt8(token.dropFirst(3).dropLast(), radix: 16) != nil
     }
 
-    private var specialTokens: [Entry] {
-        let ends = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
+    var specialTokens: [Entry] {
+        let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
+        let named = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
+        // Where no file names one, what stands behind every text ends it.
+        let framing = frame.count > 1 ? frame.suffix(1).filter(tokenizer.isSpecial) : []
         var distinctEnds: [Int] = []
-        for id in ends where !distinctEnds.contains(id) { distinctEnds.append(id) }
+        for id in named.isEmpty ? framing : named where !distinctEnds.contains(id) { distinctEnds.append(id) }
         let leading = tokenizer.leadingToken(beginning: generation.bosTokenID, ends: distinctEnds)
         let ids: [(name: String, id: Int?)] =
             [
                 ("bos", tokenizer.id(for: .beginningOfSequence) ?? generation.bosTokenID ?? leading),
-                ("unknown", tokenizer.id(for: .unknown)),
-                ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID),
+                ("unknown", unknownID), ("padding", tokenizer.id(for: .padding) ?? generation.padTokenID),
             ] + zip(["eos", "eot", "eom"], distinctEnds).map { ($0, $1) }
-        let inside = ids.compactMap { name, id -> Entry? in
+        let addsEnd = frame.count > (leading == nil ? 0 : 1) && frame.last.map(distinctEnds.contains) == true
+        return entries(ids) + [
+            ("tokenizer.ggml.add_bos_token", .bool(leading != nil)), ("tokenizer.ggml.add_eos_token", .bool(addsEnd)),
+        ]
+    }
+
+    /// The token that stands for what no other does.
+    var unknownID: Int? {
+        let model = root["model"]
+        return tokenizer.id(for: .unknown) ?? model?["unk_token"]?.string.flatMap { tokenizer.id(for: $0) }
+            ?? model?["unk_id"]?.int
+    }
+
+    /// The keys of those roles that a token inside the vocabulary has.
+    func entries(_ ids: [(name: String, id: Int?)]) -> [Entry] {
+        ids.compactMap { name, id in
             guard let id, (0..<rowCount).contains(id) else { return nil }
             return ("tokenizer.ggml.\(name)_token_id", .uint32(UInt32(id)))
         }
-        let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
-        let addsEnd = frame.count > (leading == nil ? 0 : 1) && frame.last.map(distinctEnds.contains) == true
-        return inside + [
-            ("tokenizer.ggml.add_bos_token", .bool(leading != nil)), ("tokenizer.ggml.add_eos_token", .bool(addsEnd)),
-        ]
     }
 
     private var templates: [Entry] {

@@ -1,3 +1,5 @@
+public import Models
+
 /// What the engine refuses. Errors of files, tokenizers and devices pass through as they are.
 public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidParameter(name: String, value: String, expected: String)
@@ -7,6 +9,12 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case tokenOutOfRange(id: Int, vocabularySize: Int)
     case tokenizerMissing(path: String)
     case contextTooLong(requested: Int, maximum: Int)
+    case notADecoder(path: String, architecture: String, kind: ModelKind)
+    case rowTooLong(row: Int, tokenCount: Int, maximum: Int)
+    case segmentOutOfRange(id: Int, segmentCount: Int)
+    case nothingVisible(row: Int)
+    case hiddenInside(row: Int)
+    case emptyTarget(row: Int)
     case nonFiniteLogits(step: Int)
     case engineStopped(reason: String)
 
@@ -24,6 +32,20 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
+        case .notADecoder(let path, let architecture, .encoder):
+            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward`"
+        case .notADecoder(let path, let architecture, _):
+            "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
+        case .rowTooLong(let row, let count, let maximum):
+            "row \(row) has \(count) tokens, but the model was made for at most \(maximum); shorten it"
+        case .segmentOutOfRange(let id, let count):
+            "segment \(id) in token_type_ids is outside of the model's \(count) segment\(count == 1 ? "" : "s")"
+        case .hiddenInside(let row):
+            "attention_mask hides a token between others of row \(row); a model with relative positions takes masks "
+                + "that hide tokens at either end"
+        case .emptyTarget(let row): "row \(row) of decoder_input_ids has no token; give the one that texts begin with"
+        case .nothingVisible(let row):
+            "row \(row) has no token that attention_mask does not hide; leave the row out"
         case .nonFiniteLogits(let step):
             "the model's logits are not finite at output token \(step); its weights are damaged or overflow the "
                 + "number format, try --dtype float32"

@@ -16,7 +16,29 @@ extension QuantizationInput {
         let configuration = try ModelConfiguration(location)
         try self.init(
             configuration, checkpoint: try location.openCheckpoint(), name: QuantizationInput.name(of: location))
+        try addPooling(location)
         try addTokenizer(location, configuration)
+    }
+
+    /// How an encoder's hidden states become one embedding, where the folder of a sentence transformer says it.
+    private mutating func addPooling(_ location: ModelLocation) throws {
+        let name = "1_Pooling/config.json"
+        guard architecture == "bert", !has("bert.pooling_type"),
+            let bytes = try location.contents(of: name, maximum: 1 << 20)
+        else { return }
+        let root: JSONValue
+        do {
+            root = try JSONDocument(parsing: bytes, source: location.file(name)).root
+        } catch {
+            throw LoadError.json(error)
+        }
+        let modes = [("pooling_mode_mean_tokens", 1), ("pooling_mode_cls_token", 2), ("pooling_mode_lasttoken", 3)]
+        let chosen = modes.filter { root[$0.0]?.bool == true }
+        guard chosen.count == 1, let mode = chosen.first else {
+            addNotice("\(location.file(name)): GGUF files have no form for this pooling; the file names none")
+            return
+        }
+        add("bert.pooling_type", .uint32(UInt32(mode.1)))
     }
 
     /// The last part of the folder's path.

@@ -40,9 +40,32 @@ public struct ModelPackage: Sendable {
         self.tokenizer = tokenizer
     }
 
-    /// The model's sizes, from its configuration alone.
+    /// The sizes of a model that generates text, from its configuration alone.
+    /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model of another kind.
+    public func describe() throws -> DecoderDescription {
+        try requireDecoder()
+        return try ModelRegistry.describe(configuration)
+    }
+
+    /// - Throws: `InferenceError.notADecoder` for a model of another kind.
+    public func requireDecoder() throws {
+        guard kind != .decoder else { return }
+        throw InferenceError.notADecoder(
+            path: name, architecture: configuration.architectures.first ?? configuration.modelType, kind: kind)
+    }
+
+    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders.
+    public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
+
+    /// The sizes of an encoder, from its configuration alone.
     /// - Throws: `LoadError`.
-    public func describe() throws -> DecoderDescription { try ModelRegistry.describe(configuration) }
+    public func describeEncoder() throws -> EncoderDescription { try ModelRegistry.describeEncoder(configuration) }
+
+    /// The sizes of an encoder-decoder, from its configuration alone.
+    /// - Throws: `LoadError`.
+    public func describeEncoderDecoder() throws -> EncoderDecoderDescription {
+        try ModelRegistry.describeEncoderDecoder(configuration)
+    }
 
     /// A text as the ids that generation starts from, with the special tokens that the tokenizer adds. An empty text
     /// becomes the beginning-of-sequence token.

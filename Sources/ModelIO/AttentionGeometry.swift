@@ -17,21 +17,25 @@ public struct AttentionGeometry: Sendable, Hashable {
 
 extension ModelConfiguration {
     /// Reads `hidden_size`, `num_attention_heads`, `num_key_value_heads` (default: as many as query heads) and
-    /// `head_dim` (default: `hidden_size / num_attention_heads`), under these names or GPT-2's.
+    /// `head_dim` (default: `hidden_size / num_attention_heads`), under these names or another family's.
     /// - Throws: `LoadError` naming the key that is missing, out of bounds, or does not fit the others.
     public func attentionGeometry() throws -> AttentionGeometry {
-        let hiddenSize = try keys.size("hidden_size", "n_embd", "d_model")
-        let headCount = try keys.size("num_attention_heads", "n_head", "num_heads", maximum: SizeLimit.heads)
+        let isDistilled = modelType == "distilbert"
+        let hiddenSize = try isDistilled ? keys.size("dim") : keys.size("hidden_size", "n_embd", "d_model")
+        let headCount =
+            try isDistilled
+            ? keys.size("n_heads", maximum: SizeLimit.heads)
+            : keys.size("num_attention_heads", "n_head", "num_heads", maximum: SizeLimit.heads)
         let keyValueHeads = try keys.optionalSize("num_key_value_heads", maximum: SizeLimit.heads) ?? headCount
-        let headKey = keys.value("num_attention_heads", "n_head", "num_heads")?.key ?? "num_attention_heads"
-        let hiddenKey = keys.value("hidden_size", "n_embd", "d_model")?.key ?? "hidden_size"
+        let headKey = keys.value("num_attention_heads", "n_head", "num_heads", "n_heads")?.key ?? "num_attention_heads"
+        let hiddenKey = keys.value("hidden_size", "n_embd", "d_model", "dim")?.key ?? "hidden_size"
         guard headCount % keyValueHeads == 0 else {
             throw LoadError.contradiction(
                 path: path, keys: [headKey, "num_key_value_heads"],
                 reason: "\(headCount) query heads cannot share \(keyValueHeads) key/value heads evenly")
         }
         let headSize: Int
-        if let stated = try keys.optionalSize("head_dim") {
+        if let stated = try keys.optionalSize("head_dim", "d_kv") {
             headSize = stated
         } else {
             guard hiddenSize % headCount == 0 else {

@@ -4,7 +4,7 @@ internal import TensorCore
 /// The architectures of GGUF files that `Models` can run, with what differs from their Hugging Face form.
 struct GGUFArchitecture: Sendable {
     /// Which metadata there is, and under which keys a `config.json` has it.
-    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX }
+    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, bert, t5 }
 
     /// The `model_type` of the Hugging Face form.
     let modelType: String
@@ -24,6 +24,8 @@ struct GGUFArchitecture: Sendable {
         "gemma3": GGUFArchitecture(modelType: "gemma3_text", family: .gemma, names: .gemma),
         "gptneox": GGUFArchitecture(modelType: "gpt_neox", family: .gptNeoX, names: .gptNeoX),
         "gpt2": GGUFArchitecture(modelType: "gpt2", family: .gpt2, names: .gpt2),
+        "bert": GGUFArchitecture(modelType: "bert", family: .bert, names: .bert),
+        "t5": GGUFArchitecture(modelType: "t5", family: .t5, names: .t5),
     ]
 }
 
@@ -46,6 +48,8 @@ extension GGUFModel {
             case .gemma: try writeGemma(to: &writer)
             case .gpt2: try writeGPT2(to: &writer)
             case .gptNeoX: try writeGPTNeoX(to: &writer)
+            case .bert: try writeBert(to: &writer)
+            case .t5: try writeT5(to: &writer)
             }
         default:
             writer.member("model_type", "\(architecture)\(hasExperts ? " mixture of experts" : "") (GGUF)")
@@ -92,7 +96,7 @@ extension GGUFModel {
         return headSize
     }
 
-    private func headSize(width: Int, headCount: Int) throws -> Int {
+    func headSize(width: Int, headCount: Int) throws -> Int {
         let stated = try metadata.optionalSize(key("attention.key_length"))
         if let valueSize = try metadata.optionalSize(key("attention.value_length")) {
             guard valueSize == stated ?? width / headCount else {

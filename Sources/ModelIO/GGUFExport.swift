@@ -19,6 +19,11 @@ struct GGUFExport: Sendable {
     var reordered: [String: RowOrder] = [:]
     /// What the file's weights of norms are larger by than the checkpoint's.
     var normOffset: Float = 0
+    /// Tensors that the file must have: outside of layers, and in a first layer that has none at all.
+    var required = ["token_embd.weight", "output_norm.weight"]
+    var requiredInLayers = "attn_norm.weight"
+    /// What stands before the numbers of layers in the file, by side.
+    var layerPrefixes = ["blk."]
     /// Reads the configuration and writes the keys below the architecture's name.
     let write: @Sendable (ModelConfiguration, inout GGUFKeys) throws -> Void
 
@@ -38,6 +43,7 @@ struct GGUFExport: Sendable {
         "gemma3": gemma3, "gemma3_text": gemma3,
         "gpt_neox": GGUFExport(
             architecture: "gptneox", reordered: ["attn_qkv": .partsOfHeads], write: { try writeGPTNeoX($0, &$1) }),
+        "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert, "t5": t5, "mt5": t5,
     ]
 
     private static let llama = GGUFExport(
@@ -46,6 +52,14 @@ struct GGUFExport: Sendable {
 
     private static let gemma3 = GGUFExport(
         architecture: "gemma3", normOffset: 1, write: { try writeGemma($0, &$1) })
+
+    private static let bert = GGUFExport(
+        architecture: "bert", required: ["token_embd.weight", "position_embd.weight", "token_embd_norm.weight"],
+        requiredInLayers: "attn_output_norm.weight", write: { try writeBert($0, &$1) })
+
+    private static let t5 = GGUFExport(
+        architecture: "t5", required: ["token_embd.weight", "enc.output_norm.weight", "dec.output_norm.weight"],
+        layerPrefixes: ["enc.blk.", "dec.blk."], write: { try writeT5($0, &$1) })
 
     static func of(_ configuration: ModelConfiguration) throws -> GGUFExport {
         guard let export = known[configuration.modelType] else {
@@ -65,6 +79,12 @@ struct GGUFKeys {
     var vectors: [(name: String, values: [Float])] = []
     /// By names in a layer, what the file's weights are the checkpoint's times.
     var scales: [String: Float] = [:]
+    /// By names outside of layers, how many of the checkpoint's first rows the file does not have.
+    var leftOutRows: [String: Int] = [:]
+    /// The name under which `Models` loads a tensor of the checkpoint; `nil`: it has no place in the file.
+    var translate: @Sendable (_ name: String) -> String? = { $0 }
+    /// Layers of the decoder, where it has a number of its own.
+    var decoderLayerCount: Int?
     /// Experts of a mixture; 0: there are none.
     var expertCount = 0
     var notices: [String] = []
@@ -78,6 +98,11 @@ struct GGUFKeys {
     mutating func set(_ name: String, _ number: Double) { set(name, .float32(Float(number))) }
 
     mutating func set(_ name: String, _ flag: Bool) { set(name, .bool(flag)) }
+
+    /// A key of the tokenizer that the configuration knows.
+    mutating func setTokenizer(_ name: String, _ size: Int) {
+        entries.append(("tokenizer.ggml.\(name)", .uint32(UInt32(clamping: size))))
+    }
 }
 
 extension GGUFExport {

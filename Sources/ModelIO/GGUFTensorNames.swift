@@ -6,11 +6,18 @@ struct GGUFTensorNames: Sendable {
     let inner: [String: String]
     /// What stands before the number of a layer.
     let layerPrefix: String
+    /// The names of the sides of an encoder-decoder, by what stands before them in files.
+    var sides: [String: GGUFTensorNames] = [:]
 
     /// The name for the model, or the name itself where the table has none.
     func translate(_ name: String) -> String {
+        for (prefix, side) in sides where name.hasPrefix(prefix) {
+            return side.translate(String(name.dropFirst(prefix.count)))
+        }
+        if let dot = name.lastIndex(of: "."), let translated = outer[String(name[..<dot])] {
+            return translated + name[dot...]
+        }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        if parts.count == 2, let translated = outer[String(parts[0])] { return "\(translated).\(parts[1])" }
         // The first files of mixtures had a matrix for each expert.
         if parts.count == 5, parts[0] == "blk", let stacked = inner["\(parts[2])_exps"] {
             let path = stacked.split(separator: ".")
@@ -69,6 +76,53 @@ struct GGUFTensorNames: Sendable {
             "attn_norm": "ln_1", "attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj", "ffn_norm": "ln_2",
             "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj",
         ], layerPrefix: "transformer.h.")
+
+    /// A head that classifies is a layer and a classifier, whether the layer is BERT's pooler or RoBERTa's own.
+    static let bert = GGUFTensorNames(
+        outer: [
+            "token_embd": "embeddings.word_embeddings", "position_embd": "embeddings.position_embeddings",
+            "token_types": "embeddings.token_type_embeddings", "token_embd_norm": "embeddings.LayerNorm",
+            "cls": "classifier.dense", "cls.output": "classifier.out_proj",
+        ],
+        inner: [
+            "attn_q": "attention.self.query", "attn_k": "attention.self.key", "attn_v": "attention.self.value",
+            "attn_output": "attention.output.dense", "attn_output_norm": "attention.output.LayerNorm",
+            "ffn_up": "intermediate.dense", "ffn_down": "output.dense", "layer_output_norm": "output.LayerNorm",
+        ], layerPrefix: "encoder.layer.")
+
+    /// Of the feed-forward part: the one matrix, or that of the gate and the other.
+    private static func t5FeedForward(_ layer: Int) -> [String: String] {
+        [
+            "ffn_norm": "layer.\(layer).layer_norm", "ffn_gate": "layer.\(layer).DenseReluDense.wi_0",
+            "ffn_up": "layer.\(layer).DenseReluDense.wi_1", "ffn_down": "layer.\(layer).DenseReluDense.wo",
+        ]
+    }
+
+    private static let t5Attention = [
+        "attn_norm": "layer.0.layer_norm", "attn_q": "layer.0.SelfAttention.q", "attn_k": "layer.0.SelfAttention.k",
+        "attn_v": "layer.0.SelfAttention.v", "attn_o": "layer.0.SelfAttention.o",
+        "attn_rel_b": "layer.0.SelfAttention.relative_attention_bias",
+    ]
+
+    private static let t5CrossAttention = [
+        "cross_attn_norm": "layer.1.layer_norm", "cross_attn_q": "layer.1.EncDecAttention.q",
+        "cross_attn_k": "layer.1.EncDecAttention.k", "cross_attn_v": "layer.1.EncDecAttention.v",
+        "cross_attn_o": "layer.1.EncDecAttention.o",
+    ]
+
+    private static func t5Side(_ name: String, _ inner: [String: String]) -> GGUFTensorNames {
+        GGUFTensorNames(
+            outer: ["output_norm": "\(name).final_layer_norm"], inner: inner, layerPrefix: "\(name).block.")
+    }
+
+    static let t5 = GGUFTensorNames(
+        outer: ["token_embd": "shared", "output": "lm_head"], inner: [:], layerPrefix: "",
+        sides: [
+            "enc.": t5Side("encoder", t5Attention.merging(t5FeedForward(1)) { own, _ in own }),
+            "dec.": t5Side(
+                "decoder",
+                t5Attention.merging(t5CrossAttention) { own, _ in own }.merging(t5FeedForward(2)) { own, _ in own }),
+        ])
 
     /// For architectures that have no table: every name stays.
     static let none = GGUFTensorNames(outer: [:], inner: [:], layerPrefix: "")

@@ -18,8 +18,9 @@ extension QuantizationInput {
             isTied: try configuration.tiesWordEmbeddings())
         var tensors = try mapping.tensors()
         let layers = try configuration.keys.size(
-            "num_hidden_layers", "n_layer", "num_layers", maximum: SizeLimit.layers)
-        try QuantizationInput.checkLayers(tensors, count: layers, checkpoint)
+            "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)
+        try QuantizationInput.checkLayers(
+            tensors, counts: [layers, keys.decoderLayerCount ?? layers], export, checkpoint)
         for (name, values) in keys.vectors {
             tensors.append(QuantizationTensor(name: name, shape: [values.count], source: .values(values)))
         }
@@ -41,11 +42,19 @@ extension QuantizationInput {
     }
 
     /// Every layer must have what the first one has.
-    private static func checkLayers(_ tensors: [QuantizationTensor], count: Int, _ checkpoint: Checkpoint) throws {
+    private static func checkLayers(
+        _ tensors: [QuantizationTensor], counts: [Int], _ export: GGUFExport, _ checkpoint: Checkpoint
+    ) throws {
         let names = Set(tensors.map(\.name))
-        let first = names.filter { $0.hasPrefix("blk.0.") }.map { $0.dropFirst("blk.0.".count) }.sorted()
-        let wanted = ["token_embd.weight", "output_norm.weight"] + (first.isEmpty ? ["blk.0.attn_norm.weight"] : [])
-        for name in wanted + (0..<count).flatMap({ layer in first.map { "blk.\(layer).\($0)" } }) {
+        var wanted = export.required
+        for (prefix, count) in zip(export.layerPrefixes, counts) {
+            // All layers share the first one's bias of positions.
+            let first = names.filter { $0.hasPrefix(prefix + "0.") && !$0.contains(".attn_rel_b.") }
+                .map { $0.dropFirst(prefix.count + 2) }.sorted()
+            if first.isEmpty, count > 0 { wanted.append("\(prefix)0.\(export.requiredInLayers)") }
+            wanted += (0..<count).flatMap { layer in first.map { "\(prefix)\(layer).\($0)" } }
+        }
+        for name in wanted {
             guard names.contains(name) else {
                 throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: [])
             }
@@ -67,14 +76,15 @@ private struct TensorMapping {
         let inverse = GGUFTensorNameInverse(names)
         var found: [(key: (Int, String), tensor: QuantizationTensor)] = []
         var stacks: [GGUFTensorNameInverse.Place: [Int: StoredTensor]] = [:]
-        for (name, tensor) in checkpoint.tensors where !isLeftOut(name) {
+        for (stored, tensor) in checkpoint.tensors where !isLeftOut(stored) {
+            guard let name = keys.translate(stored) else { continue }
             if keys.expertCount > 0, let (place, expert) = inverse.expertPlace(of: name) {
                 stacks[place, default: [:]][expert] = tensor
                 continue
             }
             guard let place = inverse.place(of: name) else {
                 throw QuantizationError.unnamedTensor(
-                    path: tensor.path, tensor: printable(name), architecture: export.architecture)
+                    path: tensor.path, tensor: printable(stored), architecture: export.architecture)
             }
             found.append(((place.layer ?? -1, place.name), try converted(tensor, place)))
         }
@@ -118,6 +128,7 @@ private struct TensorMapping {
     }
 
     private func converted(_ tensor: StoredTensor, _ place: GGUFTensorNameInverse.Place) throws -> QuantizationTensor {
+        let tensor = try withoutLeftOutRows(tensor, place)
         let extents = tensor.shape.extents
         if place.isWeight, export.transposed.contains(place.stem) {
             guard extents.count == 2 else {
@@ -151,6 +162,25 @@ private struct TensorMapping {
     }
 }
 
+extension TensorMapping {
+    /// The rows of a tensor that the file has.
+    private func withoutLeftOutRows(
+        _ tensor: StoredTensor, _ place: GGUFTensorNameInverse.Place
+    ) throws -> StoredTensor {
+        guard let count = keys.leftOutRows[place.stem] else { return tensor }
+        guard tensor.shape.rank == 2, tensor.shape[0] > count, tensor.type.blockSize == 1 else {
+            throw LoadError.invalidTensor(
+                path: tensor.path, tensor: printable(tensor.name),
+                reason: "has shape \(tensor.shape), expected a matrix of more than \(count) rows")
+        }
+        let bytes = tensor.bytes.pointer[(count * tensor.shape[1] * tensor.type.byteCount)...]
+        return StoredTensor(
+            name: tensor.name, type: tensor.type, shape: [tensor.shape[0] - count, tensor.shape[1]],
+            bytes: HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes)),
+            path: tensor.path)
+    }
+}
+
 /// From the names that `Models` loads to those of GGUF files.
 private struct GGUFTensorNameInverse {
     struct Place: Hashable {
@@ -165,6 +195,8 @@ private struct GGUFTensorNameInverse {
     private let outer: [String: String]
     private let inner: [String: String]
     private let layerPrefix: String
+    /// Of the sides of an encoder-decoder, by what stands before their names in the file.
+    private let sides: [String: GGUFTensorNameInverse]
     /// What some checkpoints leave out at the start of every name.
     private let optionalPrefix: String
 
@@ -180,11 +212,17 @@ private struct GGUFTensorNameInverse {
         outer = inverse(names.outer)
         inner = inverse(names.inner).merging(GGUFTensorNameInverse.mixtral) { own, _ in own }
         layerPrefix = names.layerPrefix
+        sides = names.sides.mapValues(GGUFTensorNameInverse.init)
         optionalPrefix = (names.layerPrefix.split(separator: ".").first.map(String.init) ?? "") + "."
     }
 
     func place(of name: String) -> Place? {
         if let place = exactPlace(of: name) ?? exactPlace(of: optionalPrefix + name) { return place }
+        for (prefix, side) in sides {
+            guard let place = side.exactPlace(of: name) else { continue }
+            return Place(
+                name: prefix + place.name, stem: prefix + place.stem, layer: place.layer, isWeight: place.isWeight)
+        }
         // Of models that take images as well.
         for prefix in ["language_model.", "model.language_model."] where name.hasPrefix(prefix) {
             let own = String(name.dropFirst(prefix.count))

@@ -48,6 +48,9 @@ public struct QuantizationInput: Sendable {
         metadata.append((key, value))
     }
 
+    /// Whether a key is there.
+    public func has(_ key: String) -> Bool { metadata.contains { $0.key == key } }
+
     /// Adds to what a person should know.
     public mutating func addNotice(_ notice: String) {
         notices.append(notice)

@@ -50,6 +50,8 @@ import Testing
                 "store_attend", "gather",
             ]))
         #expect(ops.isSuperset(of: shape.ownOps))
+        // Encoders' heads have keys of their own.
+        #expect(ops.contains("encoder_attention") == (shape.keyValueHeadCount == shape.headCount))
     }
 
     @Test("bytes and operations are those of the README's formulas") func sizes() throws {
@@ -75,6 +77,8 @@ import Testing
         #expect(cases["attention"]?.first?.byteCount == 2 * 33 * 68 + 2 * 4 * 256)
         #expect(cases["store_attend"]?.map(\.byteCount) == [2 * 33 * 68 + 2 * 4 * 256 + 2 * (4 * 64 + 68) + 4])
         #expect(cases["store"]?.map(\.byteCount) == [3 * (2 * (4 * 64 + 68) + 4)])
+        let plain = EncoderAttentionCases.groups(Self.gpt2, tokenCounts: [3, 200])
+        #expect(try plain.flatMap { try $0.prepare(Self.context(backend)) }.map(\.opCase.flopCount) == [4 * 9 * 128])
         #expect(cases["head_norm"]?.map(\.byteCount) == [2 * 4 * 3 * 256])
     }
 

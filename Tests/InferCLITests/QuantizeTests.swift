@@ -84,8 +84,8 @@ import Testing
 
     /// What is in a checkpoint that cannot be in a GGUF file.
     @Test(arguments: [
-        BrokenModel("an unknown architecture", naming: ["config.json", "model_type", "bert"]) {
-            try $0.editJSON("config.json") { $0["model_type"] = "bert" }
+        BrokenModel("an unknown architecture", naming: ["config.json", "model_type", "mamba"]) {
+            try $0.editJSON("config.json") { $0["model_type"] = "mamba" }
         },
         BrokenModel("an activation of its own", naming: ["hidden_act", "relu"]) {
             try $0.editJSON("config.json") { $0["hidden_act"] = "relu" }

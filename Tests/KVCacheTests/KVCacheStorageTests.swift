@@ -61,6 +61,10 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         query _: Tensor, cache _: KVCacheLayer, batch _: AttentionBatch, parameters _: AttentionParameters,
         into _: Tensor
     ) throws { throw unused() }
+    func encoderAttention(
+        query _: Tensor, key _: Tensor, value _: Tensor, batch _: EncoderAttentionBatch,
+        parameters _: EncoderAttentionParameters, bias _: RelativePositionBias?, into _: Tensor
+    ) throws { throw unused() }
     func storeKeyValue(
         query _: Tensor?, key _: Tensor, value _: Tensor, slots _: Tensor, into _: KVCacheLayer, rope _: RopeArguments?
     ) throws { throw unused() }

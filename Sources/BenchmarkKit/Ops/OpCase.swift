@@ -53,6 +53,7 @@ extension OpGroup {
         MatmulCases.groups(shape, formats: formats, tokenCounts: tokenCounts)
             + AttentionCases.groups(
                 shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts, contextLengths: contextLengths)
+            + EncoderAttentionCases.groups(shape, tokenCounts: tokenCounts)
             + RowCases.groups(shape, tokenCounts: tokenCounts)
             + CacheCases.embeddings(shape, formats: formats, tokenCounts: tokenCounts)
             + CacheCases.groups(shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts)

@@ -16,9 +16,8 @@ package struct OpsCommand: ParsableCommand {
             """)
 
     private static let names = [
-        "matmul", "attention", "store_attend", "norm", "head_norm", "activation", "rope", "soft_cap", "softmax",
-        "argmax",
-        "topk", "gather", "embed", "store", "experts", "combine",
+        "matmul", "attention", "store_attend", "encoder_attention", "norm", "head_norm", "activation", "rope",
+        "soft_cap", "softmax", "argmax", "topk", "gather", "embed", "store", "experts", "combine",
     ]
 
     @Option(help: ArgumentHelp("Only these: " + names.joined(separator: ", ") + ".", valueName: "names"))

@@ -228,6 +228,23 @@ typedef enum {
 /// `sequence` receives the index of the offending sequence.
 cpuk_attention_status cpuk_attention(cpuk_context *context, const cpuk_attention_args *args, int64_t *sequence);
 
+/// Attention over plain rows: each sequence's queries see the key rows of its range.
+typedef struct {
+    cpuk_rows query, key, value, output;
+    int64_t heads, head_size;
+    float scale;
+    /// A query sees no key behind its own position, the last query's being that of the last key.
+    bool causal;
+    /// `[heads, 2 * reach + 1]`, added by the distance from query to key; NULL: none.
+    const float *bias;
+    int64_t bias_reach;
+    const int32_t *query_offsets, *key_ranges;
+    int64_t sequences, tokens, key_rows;
+} cpuk_encoder_attention_args;
+/// `sequence` receives the index of the offending sequence.
+cpuk_attention_status cpuk_encoder_attention(
+    cpuk_context *context, const cpuk_encoder_attention_args *args, int64_t *sequence);
+
 void cpuk_argmax(cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int32_t *indices);
 enum { CPUK_MAX_TOP_K = 256 };
 /// `values` may be strided, `indices` too (`index_stride` elements).

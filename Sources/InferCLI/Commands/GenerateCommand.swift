@@ -45,6 +45,7 @@ struct GenerateCommand: AsyncParsableCommand {
     func run() async throws {
         let started = ContinuousClock.now
         let package = try model.openPackage()
+        try package.requireDecoder()
         let request = try makeRequest(package)
         // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.
         var options = model.engineOptions(defaultPrecision: sampling.seed == nil ? .automatic : .highest)

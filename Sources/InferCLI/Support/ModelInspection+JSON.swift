@@ -1,5 +1,6 @@
 import JSONCore
 import ModelIO
+import Models
 import TensorCore
 import Tokenization
 
@@ -18,6 +19,7 @@ extension ModelInspection {
         for architecture in configuration.architectures { writer.value(architecture) }
         writer.endArray()
         writer.member("runnable", isRunnable)
+        writeEncoder(to: &writer)
         add("layers", layerCount)
         add("hidden_size", attention?.hiddenSize)
         add("heads", attention?.headCount)
@@ -59,13 +61,23 @@ extension ModelInspection {
         writer.endObject()
     }
 
+    private func writeEncoder(to writer: inout JSONWriter) {
+        guard let encoder else { return }
+        writer.member("task", encoder.task.rawValue)
+        writer.key("labels")
+        writer.beginArray()
+        for label in encoder.labels { writer.value(label) }
+        writer.endArray()
+    }
+
     private func writeMemory(to writer: inout JSONWriter) {
-        guard let contextLength, let cacheByteCount else { return }
+        guard let contextLength, cacheByteCount != nil || activationByteCount != nil else { return }
         writer.key("memory")
         writer.beginObject()
         writer.member("context_length", contextLength)
         writer.member("weight_bytes", checkpoint.byteCount)
-        writer.member("kv_cache_bytes", cacheByteCount)
+        if let cacheByteCount { writer.member("kv_cache_bytes", cacheByteCount) }
+        if let activationByteCount { writer.member("activation_bytes", activationByteCount) }
         writer.endObject()
     }
 

@@ -18,6 +18,9 @@ struct ModelInspection {
     let name: String
     let configuration: ModelConfiguration
     let checkpoint: Checkpoint
+    let kind: ModelKind
+    /// What an encoder is; `nil` for other models, and where this version does not have its head.
+    let encoder: EncoderDescription?
     let layerCount: Int?
     let attention: AttentionGeometry?
     let vocabularySize: Int?
@@ -34,25 +37,49 @@ struct ModelInspection {
         name = package.name
         configuration = package.configuration
         checkpoint = package.checkpoint
+        encoder = try package.kind == .encoder ? Self.encoder(package) : nil
+        kind = package.kind
         let keys = configuration.keys
-        layerCount = try keys.optionalSize("num_hidden_layers", "n_layer", "num_layers", maximum: SizeLimit.layers)
-        let hasHeads = keys.value("num_attention_heads", "n_head", "num_heads") != nil
+        layerCount = try keys.optionalSize(
+            "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)
+        let hasHeads = keys.value("num_attention_heads", "n_head", "num_heads", "n_heads") != nil
         attention = hasHeads ? try configuration.attentionGeometry() : nil
         vocabularySize = try keys.optionalSize("vocab_size", maximum: SizeLimit.vocabulary)
-        maximumContextLength = try keys.optionalSize(
-            "max_position_embeddings", "n_positions", maximum: SizeLimit.positions)
+        maximumContextLength =
+            try encoder?.maxTokenCount
+            ?? keys.optionalSize("max_position_embeddings", "n_positions", maximum: SizeLimit.positions)
         formats = Self.shares(of: checkpoint)
         tokenizer = package.tokenizer
         self.contextLength = contextLength ?? maximumContextLength
         self.cacheFormat = cacheFormat
     }
 
+    private static func encoder(_ package: ModelPackage) throws -> EncoderDescription? {
+        do {
+            return try package.describeEncoder()
+        } catch LoadError.unsupportedValue {
+            return nil
+        }
+    }
+
     /// Whether this version has the architecture.
-    var isRunnable: Bool { ModelRegistry.names.contains(configuration.modelType) }
+    var isRunnable: Bool {
+        switch kind {
+        case .encoder: encoder != nil
+        case .encoderDecoder: true
+        case .decoder: ModelRegistry.names.contains(configuration.modelType)
+        }
+    }
+
+    /// Bytes of an encoder's intermediate results for a text of `contextLength` tokens; `nil` for other models.
+    var activationByteCount: Int? {
+        guard let encoder, let contextLength else { return nil }
+        return encoder.activationByteCount(tokenCount: contextLength)
+    }
 
     /// Bytes of keys and values at `contextLength`, or `nil` where a size is unknown or the product cannot be addressed.
     var cacheByteCount: Int? {
-        guard isRunnable, let layerCount, let attention, let contextLength else { return nil }
+        guard isRunnable, kind == .decoder, let layerCount, let attention, let contextLength else { return nil }
         var product = 2
         let rowByteCount = KVCacheLayer.rowByteCount(cacheFormat, headSize: attention.headSize)
         for factor in [layerCount, attention.keyValueHeadCount, contextLength, rowByteCount] {
@@ -81,6 +108,8 @@ struct ModelInspection {
 extension ModelInspection {
     func text(listsTensors: Bool) -> String {
         var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
+        if let encoder { rows.append(("task", Self.task(of: encoder))) }
+        if kind == .encoderDecoder { rows.append(("task", "a text from a text")) }
         func add(_ title: String, _ value: Int?) {
             if let value { rows.append((title, Self.grouped(value))) }
         }
@@ -113,9 +142,33 @@ extension ModelInspection {
                         + "(\(Self.grouped(contextLength)) tokens, \(cacheFormat.rawValue)), without scratch"
                 ))
         }
+        if let contextLength, let activationByteCount {
+            rows.append(
+                (
+                    "memory",
+                    "\(Self.bytes(checkpoint.byteCount)) weights + \(Self.bytes(activationByteCount)) intermediate "
+                        + "results (\(Self.grouped(contextLength)) tokens), without scratch"
+                ))
+        }
         var lines = rows.map { $0.0.padded(to: 14) + $0.1 }
         if listsTensors { lines += tensorLines }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What an encoder's head is for, with the labels that it tells apart.
+    private static func task(of encoder: EncoderDescription) -> String {
+        let name =
+            switch encoder.task {
+            case .hiddenStates: "hidden states (embeddings)"
+            case .maskedLanguageModel: "masked language model"
+            case .nextSentence: "next-sentence prediction"
+            case .sequenceClassification: encoder.labels.count == 1 ? "scores for texts" : "classification of texts"
+            case .tokenClassification: "classification of tokens"
+            case .questionAnswering: "question answering"
+            }
+        guard encoder.labels.count > 1 else { return name }
+        let shown = encoder.labels.prefix(8).joined(separator: ", ")
+        return "\(name): \(shown)" + (encoder.labels.count > 8 ? " and \(encoder.labels.count - 8) more" : "")
     }
 
     private var architecture: String {

@@ -86,6 +86,20 @@ public protocol AttentionOps: AnyObject, Sendable {
     func storeAndAttend(
         query: Tensor, key: Tensor, value: Tensor, slots: Tensor, rope: RopeArguments?, cache: KVCacheLayer,
         batch: AttentionBatch, parameters: AttentionParameters, into output: Tensor) throws
+
+    /// Attention without a cache, of encoders and from a decoder to an encoder:
+    /// `output[t, h, :] = Σ_j softmax_j(scale · query[t, h, :] · key[j, h, :] + bias[h, j - i]) · value[j, h, :]` over the
+    /// keys that the batch gives to the sequence of query `t`, which is its `i`-th; all of them unless it is causal. Online
+    /// softmax: no `[T, K]` matrix is stored. (Vaswani et al., 2017; Dao et al., 2022)
+    ///
+    /// - Parameters:
+    ///   - query: `[T, H * D]` float32; rows may be strided. `D` from 1 to 256.
+    ///   - key, value: `[K, H * D]` float32; rows may be strided. Rows that no range holds are not read.
+    ///   - bias: `nil`: none.
+    ///   - output: `[T, H * D]` float32; rows may be strided. Must not overlap what is read.
+    func encoderAttention(
+        query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor) throws
 }
 
 extension AttentionOps where Self: CacheOps {

@@ -1,0 +1,159 @@
+internal import ModelIO
+public import Models
+public import TensorCore
+
+/// One text for an encoder, as ids.
+public struct EncoderInput: Sendable {
+    /// `[T]` ids; token `t` stands at place `t`.
+    public var tokens: [Int]
+    /// `[T]`; a token whose mask is false is seen by no other. `nil`: all true.
+    public var mask: [Bool]?
+    /// `[T]` segments (`token_type_ids`); `nil`: all 0.
+    public var segments: [Int]?
+
+    public init(tokens: [Int], mask: [Bool]? = nil, segments: [Int]? = nil) {
+        self.tokens = tokens
+        self.mask = mask
+        self.segments = segments
+    }
+
+    /// The places that are not hidden.
+    var visible: [Int] { tokens.indices.filter { mask?[$0] ?? true } }
+}
+
+/// A named result for some texts, on the host.
+public struct EncoderResult: Sendable {
+    /// As Hugging Face names it, such as `last_hidden_state`.
+    public let name: String
+    /// Whether each token has a row, or each text one.
+    public let rows: EncoderOutput.Rows
+    /// Numbers of a row.
+    public let width: Int
+    /// Whether each row is one number rather than a vector of one.
+    public let isScalar: Bool
+    /// Of each text: its rows one behind the other. Rows of hidden tokens are zero.
+    public var values: [[Float]]
+}
+
+/// Runs an encoder over texts. Texts share passes as far as the pass's tokens allow.
+public final class EncoderPass: Sendable {
+    public let description: EncoderDescription
+    private let backend: any Backend
+    private let model: any EncoderModel
+    private let uploader: EncoderBatchUploader
+    private let limits: PassLimits
+
+    /// Tokens that texts of usual lengths share a pass up to, and what their outputs may take.
+    private static let passTokenCount = 2048
+    private static let outputByteCount = 64 << 20
+    private static let passSequenceCount = 64
+
+    /// Loads a model onto a backend. Blocks.
+    /// - Parameter longest: tokens of the longest text that it will be given.
+    /// - Throws: `LoadError`, `BackendError`, `InferenceError`.
+    public init(
+        _ package: ModelPackage, on backend: any Backend, longest: Int, options: EngineOptions = EngineOptions()
+    ) throws {
+        description = try package.describeEncoder()
+        let affordable = EncoderPass.outputByteCount / (MemoryLayout<Float>.size * description.outputSize)
+        // A text whose first token is hidden takes no row more than it has tokens.
+        let longest = max(min(longest, description.positionCount), 1)
+        let tokenCount = max(longest, min(EncoderPass.passTokenCount, affordable))
+        limits = PassLimits(
+            tokenCount: tokenCount, logitRowCount: min(EncoderPass.passSequenceCount, tokenCount),
+            contextLength: longest)
+        self.backend = backend
+        try backend.reserve(
+            description.limits(tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount))
+        model = try ModelRegistry.loadEncoder(
+            package.configuration, checkpoint: package.checkpoint,
+            target: LoadTarget(
+                backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
+        uploader = try EncoderBatchUploader(
+            backend: backend, tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount)
+    }
+
+    /// The model's outputs for texts, in their order. Blocks.
+    /// - Throws: `InferenceError` for ids or segments out of range, or a text that is too long or all hidden;
+    ///   `BackendError`.
+    public func run(_ inputs: [EncoderInput]) throws -> [EncoderResult] {
+        for (row, input) in inputs.enumerated() { try check(input, row: row) }
+        var results: [EncoderResult] = []
+        var start = 0
+        while start < inputs.count {
+            var batch = HostEncoderBatch()
+            var end = start
+            while end < inputs.count, batch.sequenceCount < limits.logitRowCount {
+                let input = inputs[end]
+                let visible = input.visible
+                // One row more than tokens that are seen, at most.
+                guard batch.tokenCount + visible.count + 1 <= limits.tokenCount || batch.sequenceCount == 0 else {
+                    break
+                }
+                batch.append(
+                    visible: visible, tokens: input.tokens, positions: description.positions(of: input.tokens),
+                    segments: segments(of: input), needsFirst: description.readsFirstToken)
+                end += 1
+            }
+            let values = try run(batch, of: inputs[start..<end])
+            if results.isEmpty {
+                results = values
+            } else {
+                for index in results.indices { results[index].values += values[index].values }
+            }
+            start = end
+        }
+        return results
+    }
+
+    /// Those given, where the model knows any.
+    private func segments(of input: EncoderInput) -> [Int] {
+        let given = description.segmentCount > 0 ? input.segments : nil
+        return given ?? [Int](repeating: 0, count: input.tokens.count)
+    }
+
+    private func check(_ input: EncoderInput, row: Int) throws {
+        let count = input.tokens.count
+        precondition(input.mask.map { $0.count == count } ?? true, "mask and tokens differ in length")
+        precondition(input.segments.map { $0.count == count } ?? true, "segments and tokens differ in length")
+        let visible = input.visible
+        guard !visible.isEmpty else { throw InferenceError.nothingVisible(row: row) }
+        // The first token may be computed though it is hidden.
+        let used = [0] + visible
+        if let id = used.map({ input.tokens[$0] }).first(where: { !(0..<description.vocabularySize).contains($0) }) {
+            throw InferenceError.tokenOutOfRange(id: id, vocabularySize: description.vocabularySize)
+        }
+        let positions = description.positions(of: input.tokens)
+        guard count <= limits.contextLength, used.allSatisfy({ positions[$0] < description.positionCount }) else {
+            throw InferenceError.rowTooLong(row: row, tokenCount: count, maximum: description.maxTokenCount)
+        }
+        if description.segmentCount > 0, let segments = input.segments,
+            let id = used.map({ segments[$0] }).first(where: { !(0..<description.segmentCount).contains($0) })
+        {
+            throw InferenceError.segmentOutOfRange(id: id, segmentCount: description.segmentCount)
+        }
+    }
+
+    /// One pass.
+    private func run(_ batch: HostEncoderBatch, of inputs: ArraySlice<EncoderInput>) throws -> [EncoderResult] {
+        let outputs = try model.forward(try uploader.upload(batch))
+        return try outputs.map { output in
+            let values = try backend.readFloats(output.values)
+            let width = output.values.columns
+            let texts = inputs.enumerated().map { index, input in
+                switch output.rows {
+                case .sequences, .targets: return Array(values[index * width..<(index + 1) * width])
+                case .tokens:
+                    var text = [Float](repeating: 0, count: input.tokens.count * width)
+                    for (row, place) in zip(batch.keyRanges[index], input.visible) {
+                        text.replaceSubrange(
+                            place * width..<(place + 1) * width, with: values[row * width..<(row + 1) * width])
+                    }
+                    return text
+                }
+            }
+            return EncoderResult(
+                name: output.name, rows: output.rows, width: width, isScalar: output.isScalar, values: texts)
+        }
+    }
+}

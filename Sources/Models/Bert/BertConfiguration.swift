@@ -1,0 +1,115 @@
+import ModelIO
+import TensorCore
+
+/// What the `config.json` of BERT, RoBERTa, XLM-RoBERTa or DistilBERT says.
+struct BertConfiguration: Sendable {
+    let description: EncoderDescription
+    let names: BertNames
+    let layerNormEpsilon: Float
+    let activation: Activation
+
+    init(_ file: ModelConfiguration) throws {
+        let keys = file.keys
+        let isDistilled = file.modelType == "distilbert"
+        let hiddenSize = try keys.size("hidden_size", "dim")
+        let headCount = try keys.size("num_attention_heads", "n_heads", maximum: SizeLimit.heads)
+        guard hiddenSize % headCount == 0, hiddenSize / headCount <= BertConfiguration.maximumHeadSize else {
+            throw LoadError.contradiction(
+                path: file.path, keys: isDistilled ? ["dim", "n_heads"] : ["hidden_size", "num_attention_heads"],
+                reason: "\(hiddenSize) features do not split into \(headCount) heads of at most "
+                    + "\(BertConfiguration.maximumHeadSize)")
+        }
+        try BertConfiguration.refuseVariants(file)
+        let task = try EncoderTask(file)
+        let isClassification = task == .sequenceClassification || task == .tokenClassification
+        description = EncoderDescription(
+            architecture: file.modelType, task: task,
+            layerCount: try keys.size("num_hidden_layers", "n_layers", maximum: SizeLimit.layers),
+            hiddenSize: hiddenSize, headCount: headCount, headSize: hiddenSize / headCount,
+            intermediateSize: try keys.size("intermediate_size", "hidden_dim"),
+            vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
+            segmentCount: isDistilled ? 0 : try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? 2,
+            positions: try BertConfiguration.positions(file),
+            positionCount: try keys.size("max_position_embeddings", maximum: SizeLimit.positions),
+            labels: isClassification ? try file.labels() : [])
+        guard description.maxTokenCount > 0 else {
+            throw LoadError.contradiction(
+                path: file.path, keys: ["max_position_embeddings", "pad_token_id"],
+                reason: "no position is left for a token")
+        }
+        names = isDistilled ? .distilBert : .bert
+        layerNormEpsilon = Float(try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12)
+        activation = try file.activation(isDistilled ? "activation" : "hidden_act")
+    }
+
+    /// What the attention kernels take.
+    private static let maximumHeadSize = 256
+
+    /// RoBERTa counts positions from behind its padding token's id.
+    private static func positions(_ file: ModelConfiguration) throws -> EncoderDescription.Positions {
+        guard ["roberta", "xlm-roberta"].contains(file.modelType) else { return .counted }
+        let range = 0...SizeLimit.positions - 1
+        return .behindPadding(id: try file.keys.optionalInteger("pad_token_id", in: range) ?? 1)
+    }
+
+    private static func refuseVariants(_ file: ModelConfiguration) throws {
+        let kind = try file.keys.optionalString("position_embedding_type") ?? "absolute"
+        guard kind == "absolute" else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "position_embedding_type", value: kind, supported: ["absolute"])
+        }
+        for key in ["is_decoder", "add_cross_attention"] where try file.keys.flag(key, default: false) {
+            throw LoadError.unsupportedValue(path: file.path, key: key, value: "true", supported: ["false"])
+        }
+    }
+}
+
+extension EncoderTask {
+    /// What the classes of checkpoints end in.
+    private static let classes: [(suffix: String, task: EncoderTask)] = [
+        ("ForMaskedLM", .maskedLanguageModel), ("ForNextSentencePrediction", .nextSentence),
+        ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification),
+        ("ForQuestionAnswering", .questionAnswering), ("Model", .hiddenStates),
+    ]
+
+    /// By the first of the configuration's `architectures`; without one, no head.
+    /// - Throws: `LoadError.unsupportedValue` for a class that is not known.
+    init(_ file: ModelConfiguration) throws {
+        guard let name = file.architectures.first else {
+            self = .hiddenStates
+            return
+        }
+        guard let known = EncoderTask.classes.first(where: { name.hasSuffix($0.suffix) }) else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "architectures", value: name,
+                supported: EncoderTask.classes.map { "…" + $0.suffix })
+        }
+        self = known.task
+    }
+}
+
+/// What checkpoints call the tensors of the family.
+struct BertNames: Sendable {
+    /// Prefixes of all but the head's.
+    let prefixes: [String]
+    let layerPrefix: String
+    let query: String
+    let key: String
+    let value: String
+    let attentionOutput: String
+    let attentionNorm: String
+    let up: String
+    let down: String
+    let outputNorm: String
+
+    static let bert = BertNames(
+        prefixes: ["bert.", "roberta.", ""], layerPrefix: "encoder.layer.", query: "attention.self.query",
+        key: "attention.self.key", value: "attention.self.value", attentionOutput: "attention.output.dense",
+        attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
+        outputNorm: "output.LayerNorm")
+
+    static let distilBert = BertNames(
+        prefixes: ["distilbert.", ""], layerPrefix: "transformer.layer.", query: "attention.q_lin",
+        key: "attention.k_lin", value: "attention.v_lin", attentionOutput: "attention.out_lin",
+        attentionNorm: "sa_layer_norm", up: "ffn.lin1", down: "ffn.lin2", outputNorm: "output_layer_norm")
+}

@@ -1,0 +1,109 @@
+import ModelIO
+import TensorCore
+
+extension BertModel {
+    /// Loads the weights under the names of the hub's checkpoints.
+    convenience init(configuration: BertConfiguration, weights: WeightLoader, target: LoadTarget) throws {
+        let sizes = configuration.description
+        let names = configuration.names
+        let width = sizes.hiddenSize
+        let loader = DecoderLoader(weights: weights, target: target)
+        func matrix(_ name: String, rows: Int) throws -> any Weight {
+            try loader.matrix("embeddings.\(name)_embeddings.weight", rows: rows, columns: width)
+        }
+        let words = try matrix("word", rows: sizes.vocabularySize)
+        let embeddings = Embeddings(
+            words: words, positions: try matrix("position", rows: sizes.positionCount),
+            segments: sizes.segmentCount > 0 ? try matrix("token_type", rows: sizes.segmentCount) : nil,
+            norm: try loader.postNorm("embeddings.LayerNorm", count: width))
+        let layers = try (0..<sizes.layerCount).map { index in
+            let prefix = "\(names.layerPrefix)\(index)."
+            func linear(_ parts: [String], rows: Int, columns: Int) throws -> Linear {
+                try loader.linear(parts.map { (prefix + $0, rows) }, columns: columns, hasBias: true)
+            }
+            return Layer(
+                projections: try linear([names.query, names.key, names.value], rows: width, columns: width),
+                output: try linear([names.attentionOutput], rows: width, columns: width),
+                attentionNorm: try loader.postNorm(prefix + names.attentionNorm, count: width),
+                up: try linear([names.up], rows: sizes.intermediateSize, columns: width),
+                down: try linear([names.down], rows: width, columns: sizes.intermediateSize),
+                outputNorm: try loader.postNorm(prefix + names.outputNorm, count: width))
+        }
+        try self.init(
+            configuration: configuration, backend: target.backend, limits: target.limits, embeddings: embeddings,
+            layers: layers, head: BertHead(sizes, words: words, loader))
+    }
+}
+
+extension BertHead {
+    /// - Parameter words: the word embedding, which most masked language models decode with.
+    fileprivate init(_ sizes: EncoderDescription, words: any Weight, _ loader: DecoderLoader) throws {
+        let width = sizes.hiddenSize
+        func linear(_ name: String, rows: Int) throws -> Linear {
+            try loader.linear([(name, rows)], columns: width, hasBias: true)
+        }
+        switch sizes.task {
+        case .hiddenStates:
+            // Checkpoints made for embeddings often leave it out.
+            let hasPooler = loader.weights.contains("pooler.dense.weight")
+            self = .hiddenStates(pooler: hasPooler ? try linear("pooler.dense", rows: width) : nil)
+        case .maskedLanguageModel:
+            self = try BertHead.maskedLanguageModel(sizes, words: words, loader)
+        case .nextSentence:
+            self = .sequence(
+                pooler: try linear("pooler.dense", rows: width), isTanh: true,
+                classifier: try linear("cls.seq_relationship", rows: 2))
+        case .sequenceClassification:
+            // RoBERTa's head has a layer of its own in place of the pooler, DistilBERT's another.
+            let isTanh = sizes.architecture != "distilbert"
+            let isOwn = loader.weights.contains("classifier.dense.weight")
+            let pooler = !isTanh ? "pre_classifier" : isOwn ? "classifier.dense" : "pooler.dense"
+            self = .sequence(
+                pooler: try linear(pooler, rows: width), isTanh: isTanh,
+                classifier: try linear(isOwn ? "classifier.out_proj" : "classifier", rows: sizes.labels.count))
+        case .tokenClassification:
+            self = .tokens(classifier: try linear("classifier", rows: sizes.labels.count))
+        case .questionAnswering:
+            self = .span(classifier: try linear("qa_outputs", rows: 2))
+        }
+    }
+
+    /// The parts of the head that puts tokens in masked places, by each family's names.
+    private static func maskedLanguageModel(
+        _ sizes: EncoderDescription, words: any Weight, _ loader: DecoderLoader
+    ) throws -> BertHead {
+        let names: (transform: String, norm: String, decoder: String, bias: String) =
+            switch sizes.architecture {
+            case "distilbert": ("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias")
+            case "bert":
+                (
+                    "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
+                    "cls.predictions.decoder", "cls.predictions.bias"
+                )
+            default: ("lm_head.dense", "lm_head.layer_norm", "lm_head.decoder", "lm_head.bias")
+            }
+        let width = sizes.hiddenSize
+        let decoder = names.decoder + ".weight"
+        let weight =
+            loader.weights.contains(decoder)
+            ? try loader.matrix(decoder, rows: sizes.vocabularySize, columns: width) : words
+        // Some checkpoints keep the bias under the decoder's name only.
+        let ofDecoder = names.decoder + ".bias"
+        let bias = loader.weights.contains(names.bias) || !loader.weights.contains(ofDecoder) ? names.bias : ofDecoder
+        return .maskedLanguageModel(
+            transform: try loader.linear([(names.transform, width)], columns: width, hasBias: true),
+            norm: try loader.postNorm(names.norm, count: width),
+            decoder: Linear([weight], bias: try loader.vector(bias, count: sizes.vocabularySize)))
+    }
+}
+
+extension DecoderLoader {
+    /// A layer norm as `layerNorm` loads it; old checkpoints call its parameters gamma and beta.
+    fileprivate func postNorm(_ name: String, count: Int) throws -> LayerNorm {
+        guard !weights.contains(name + ".weight"), weights.contains(name + ".gamma") else {
+            return try layerNorm(name, count: count)
+        }
+        return LayerNorm(
+            weight: try vector(name + ".gamma", count: count), bias: try vector(name + ".beta", count: count))
+    }
+}

@@ -1,0 +1,184 @@
+import TensorCore
+
+/// BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), XLM-RoBERTa (Conneau et al., 2020) and DistilBERT (Sanh et al.,
+/// 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer.
+///
+///     h = norm(word[id] + position[p] + segment[s])
+///     each layer:  h = norm(h + out(attention(qkv(h))));  h = norm(h + down(gelu(up(h))))
+///
+/// Legend: `S` sequences, `T` tokens, `D` hidden size, `F` intermediate size.
+public final class BertModel: EncoderModel {
+    struct Embeddings: Sendable {
+        let words: any Weight
+        let positions: any Weight
+        /// `nil` where the model knows no segments.
+        let segments: (any Weight)?
+        let norm: LayerNorm
+    }
+
+    struct Layer: Sendable {
+        let projections: Linear
+        let output: Linear
+        let attentionNorm: LayerNorm
+        let up: Linear
+        let down: Linear
+        let outputNorm: LayerNorm
+    }
+
+    public let description: EncoderDescription
+    let configuration: BertConfiguration
+    let backend: any Backend
+    let embeddings: Embeddings
+    let layers: [Layer]
+    let head: BertHead
+    private let activations: BertActivations
+
+    init(
+        configuration: BertConfiguration, backend: any Backend, limits: PassLimits, embeddings: Embeddings,
+        layers: [Layer], head: BertHead
+    ) throws {
+        self.configuration = configuration
+        self.description = configuration.description
+        self.backend = backend
+        self.embeddings = embeddings
+        self.layers = layers
+        self.head = head
+        activations = try BertActivations(configuration.description, head: head, limits: limits, on: backend)
+    }
+
+    public func forward(_ batch: EncoderBatch) throws -> [EncoderOutput] {
+        let tokens = 0..<batch.tokenCount
+        let hidden = activations.hidden.rows(tokens)
+        let attended = activations.attended.rows(tokens)
+        let intermediate = activations.intermediate.rows(tokens)
+        let projections = activations.projections.rows(tokens)
+        let width = description.hiddenSize
+        let parameters = EncoderAttentionParameters(
+            headCount: description.headCount, scale: 1 / Float(description.headSize).squareRoot())
+
+        try embed(batch, into: hidden)
+        for layer in layers {
+            try layer.projections(hidden, on: backend, into: projections)
+            try backend.encoderAttention(
+                query: projections.columns(0..<width), key: projections.columns(width..<2 * width),
+                value: projections.columns(2 * width..<3 * width), batch: batch.attention, parameters: parameters,
+                bias: nil, into: attended)
+            try layer.output(attended, on: backend, residual: hidden, into: hidden)
+            try norm(hidden, layer.attentionNorm)
+            try layer.up(hidden, on: backend, activation: configuration.activation, into: intermediate)
+            try layer.down(intermediate, on: backend, residual: hidden, into: hidden)
+            try norm(hidden, layer.outputNorm)
+        }
+        return try outputs(batch, hidden)
+    }
+
+    private func embed(_ batch: EncoderBatch, into hidden: Tensor) throws {
+        try backend.embed(batch.tokenIDs, embeddings.words, accumulate: false, into: hidden)
+        try backend.embed(batch.positions, embeddings.positions, accumulate: true, into: hidden)
+        if let segments = embeddings.segments {
+            try backend.embed(batch.segments, segments, accumulate: true, into: hidden)
+        }
+        try norm(hidden, embeddings.norm)
+    }
+
+    private func norm(_ x: Tensor, _ norm: LayerNorm) throws {
+        try norm(x, epsilon: configuration.layerNormEpsilon, on: backend, into: x)
+    }
+
+    // MARK: Heads
+
+    private func outputs(_ batch: EncoderBatch, _ hidden: Tensor) throws -> [EncoderOutput] {
+        let sequences = 0..<batch.sequenceCount
+        let logits = activations.logits
+        switch head {
+        case .hiddenStates(let pooler):
+            let states = EncoderOutput("last_hidden_state", .tokens, hidden)
+            guard let pooler else { return [states] }
+            let pooled = try pool(batch, hidden, pooler, isTanh: true)
+            return [states, EncoderOutput("pooler_output", .sequences, pooled)]
+        case .maskedLanguageModel(let transform, let norm, let decoder):
+            let transformed = activations.attended.rows(0..<hidden.rows)
+            try transform(hidden, on: backend, activation: configuration.activation, into: transformed)
+            try self.norm(transformed, norm)
+            try decoder(transformed, on: backend, into: logits.rows(0..<hidden.rows))
+            return [EncoderOutput("logits", .tokens, logits.rows(0..<hidden.rows))]
+        case .sequence(let pooler, let isTanh, let classifier):
+            let pooled = try pool(batch, hidden, pooler, isTanh: isTanh)
+            try classifier(pooled, on: backend, into: logits.rows(sequences))
+            return [EncoderOutput("logits", .sequences, logits.rows(sequences))]
+        case .tokens(let classifier):
+            try classifier(hidden, on: backend, into: logits.rows(0..<hidden.rows))
+            return [EncoderOutput("logits", .tokens, logits.rows(0..<hidden.rows))]
+        case .span(let classifier):
+            let rows = logits.rows(0..<hidden.rows)
+            try classifier(hidden, on: backend, into: rows)
+            return [
+                EncoderOutput("start_logits", .tokens, rows.columns(0..<1), isScalar: true),
+                EncoderOutput("end_logits", .tokens, rows.columns(1..<2), isScalar: true),
+            ]
+        }
+    }
+
+    /// A layer on the first token of each text, and tanh or ReLU.
+    private func pool(_ batch: EncoderBatch, _ hidden: Tensor, _ layer: Linear, isTanh: Bool) throws -> Tensor {
+        let sequences = 0..<batch.sequenceCount
+        let first = activations.first.rows(sequences)
+        let pooled = activations.pooled.rows(sequences)
+        try backend.gatherRows(hidden, rows: batch.firstRows, into: first)
+        try layer(first, on: backend, activation: isTanh ? nil : .relu, into: pooled)
+        // Capped at 1, a number is its hyperbolic tangent.
+        if isTanh { try backend.softCap(pooled, cap: 1, into: pooled) }
+        return pooled
+    }
+}
+
+/// What is computed from the hidden states.
+enum BertHead: Sendable {
+    case hiddenStates(pooler: Linear?)
+    case maskedLanguageModel(transform: Linear, norm: LayerNorm, decoder: Linear)
+    /// Next sentence, or the class of a text; DistilBERT's pooler ends in ReLU, the others' in tanh.
+    case sequence(pooler: Linear, isTanh: Bool, classifier: Linear)
+    case tokens(classifier: Linear)
+    /// Two scores a token: that an answer starts, and that it ends there.
+    case span(classifier: Linear)
+}
+
+/// Intermediate results of the family, planned once for the largest pass.
+private struct BertActivations: Sendable {
+    /// `[T, D]`, `[T, 3 D]`, `[T, D]` and `[T, F]`.
+    let hidden: Tensor
+    let projections: Tensor
+    let attended: Tensor
+    let intermediate: Tensor
+    /// `[S, D]` each.
+    let first: Tensor
+    let pooled: Tensor
+    /// `[T, C]`, or `[S, C]` where the head answers for sequences.
+    let logits: Tensor
+
+    init(
+        _ sizes: EncoderDescription, head: BertHead, limits: PassLimits, on backend: any Backend
+    ) throws {
+        let (tokens, sequences, width) = (limits.tokenCount, limits.logitRowCount, sizes.hiddenSize)
+        let logitShape: Shape =
+            switch head {
+            case .hiddenStates: [1, 1]
+            case .sequence: [sequences, sizes.outputSize]
+            case .maskedLanguageModel, .tokens, .span: [tokens, sizes.outputSize]
+            }
+        let plan = WorkspacePlan()
+        let shapes: [Shape] = [
+            [tokens, width], [tokens, 3 * width], [tokens, width], [tokens, sizes.intermediateSize],
+            [sequences, width], [sequences, width], logitShape,
+        ]
+        for shape in shapes { _ = plan.add(.float32, shape) }
+        let tensors = try plan.allocate(on: backend)
+        hidden = tensors[0]
+        projections = tensors[1]
+        attended = tensors[2]
+        intermediate = tensors[3]
+        first = tensors[4]
+        pooled = tensors[5]
+        logits = tensors[6]
+    }
+}

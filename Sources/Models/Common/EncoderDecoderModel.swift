@@ -1,0 +1,63 @@
+public import TensorCore
+
+/// The sizes of an encoder-decoder that the engine and the command line need.
+public struct EncoderDecoderDescription: Sendable, Hashable {
+    /// The `model_type` of the configuration.
+    public var architecture: String
+    public var encoderLayerCount: Int
+    public var decoderLayerCount: Int
+    /// Features of the residual streams.
+    public var hiddenSize: Int
+    public var headCount: Int
+    /// Elements of a head; all heads together may be wider or narrower than `hiddenSize`.
+    public var headSize: Int
+    public var intermediateSize: Int
+    public var vocabularySize: Int
+    /// The token that a target text begins with.
+    public var startTokenID: Int?
+
+    /// Features of all heads.
+    public var attentionSize: Int { headCount * headSize }
+
+    /// The scratch that a backend must reserve for passes of this model.
+    public func limits(tokenCount: Int, sequenceCount: Int) -> ExecutionLimits {
+        ExecutionLimits(
+            tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
+            featureCount: max(3 * attentionSize, hiddenSize, 2 * intermediateSize, vocabularySize),
+            matmulInputCount: max(hiddenSize, attentionSize, intermediateSize), headCount: headCount,
+            headSize: headSize)
+    }
+}
+
+/// Source texts and as many target texts in device memory.
+///
+/// Legend: `S` pairs of texts, `T` source tokens, `U` target tokens.
+public struct EncoderDecoderBatch: Sendable {
+    public let source: EncoderBatch
+    /// Target tokens, each of which sees those before it.
+    public let target: EncoderBatch
+    /// Target tokens that see all of their source.
+    public let crossAttention: EncoderAttentionBatch
+
+    /// - Precondition: as many target texts as source texts.
+    public init(source: EncoderBatch, target: EncoderBatch) {
+        precondition(source.sequenceCount == target.sequenceCount, "a target text for each source text")
+        self.source = source
+        self.target = target
+        crossAttention = EncoderAttentionBatch(
+            queryOffsets: target.attention.queryOffsets, keyRanges: source.attention.keyRanges,
+            tokenCount: target.tokenCount, maxQueryCount: target.attention.maxQueryCount,
+            maxKeyCount: source.attention.maxKeyCount)
+    }
+}
+
+/// A model that reads a source text and predicts the tokens of a target text, whose weights lie on a backend.
+public protocol EncoderDecoderModel: AnyObject, Sendable {
+    var description: EncoderDecoderDescription { get }
+
+    /// Encodes the sources and computes the logits of every target token. Does not block; what is returned is overwritten by
+    /// the next call.
+    /// - Returns: `logits [U, V]` of `.targets` and `encoder_last_hidden_state [T, D]` of `.tokens`.
+    /// - Throws: `BackendError`.
+    func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput]
+}

@@ -1,0 +1,223 @@
+import TensorCore
+
+/// T5 (Raffel et al., 2020) and its version 1.1, also as mT5 (Xue et al., 2021): RMS norms before each sublayer, no biases,
+/// unscaled attention with a bias by distance that all layers of a side share.
+///
+///     source:  h = word[id];   each layer:  h += out(attention(qkv(norm(h))));  h += down(act(up(norm(h))))
+///     target:  h = word[id];   each layer:  h += out(causal attention(qkv(norm(h))))
+///                                           h += out(attention(q(norm(h)), kv(source)));  h += down(act(up(norm(h))))
+///     logits = norm(h) · scale · wordᵀ
+///
+/// Legend: `T` source tokens, `U` target tokens, `D` hidden size, `A` features of all heads, `F` intermediate size.
+final class T5Model: EncoderDecoderModel {
+    /// Attention of a side to itself, or of the target to the source.
+    struct Attention: Sendable {
+        let norm: Tensor
+        /// Query, key and value; of the target to the source, the query alone.
+        let projections: Linear
+        let output: Linear
+    }
+
+    enum FeedForward: Sendable {
+        case plain(up: Linear, Activation, down: Linear)
+        case gated(GatedProjection, down: Linear)
+
+        var isSplit: Bool {
+            if case .gated(let projection, _) = self { return projection.isSplit }
+            return false
+        }
+    }
+
+    struct EncoderLayer: Sendable {
+        let attention: Attention
+        let feedForwardNorm: Tensor
+        let feedForward: FeedForward
+    }
+
+    struct DecoderLayer: Sendable {
+        let attention: Attention
+        let crossAttention: Attention
+        /// Key and value of the source.
+        let sourceProjections: Linear
+        let feedForwardNorm: Tensor
+        let feedForward: FeedForward
+    }
+
+    struct Encoder: Sendable {
+        let bias: RelativePositionBias
+        let layers: [EncoderLayer]
+        let finalNorm: Tensor
+    }
+
+    struct Decoder: Sendable {
+        let bias: RelativePositionBias
+        let layers: [DecoderLayer]
+        /// With the scale of the outputs in it.
+        let finalNorm: Tensor
+    }
+
+    let description: EncoderDecoderDescription
+    let configuration: T5Configuration
+    let backend: any Backend
+    let embedding: any Weight
+    let encoder: Encoder
+    let decoder: Decoder
+    let head: any Weight
+    private let source: T5Activations
+    private let target: T5Activations
+    /// `[T, D]`: the encoded source.
+    private let encoded: Tensor
+    /// `[T, 2 A]`: its keys and values for one layer.
+    private let sourceKeys: Tensor
+    /// `[U, V]`.
+    private let logits: Tensor
+
+    init(
+        configuration: T5Configuration, backend: any Backend, limits: PassLimits, embedding: any Weight,
+        encoder: Encoder, decoder: Decoder, head: any Weight
+    ) throws {
+        let sizes = configuration.description
+        self.configuration = configuration
+        self.description = sizes
+        self.backend = backend
+        self.embedding = embedding
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = head
+        let isSplit = (encoder.layers.map(\.feedForward) + decoder.layers.map(\.feedForward)).contains(where: \.isSplit)
+        source = try T5Activations(sizes, tokenCount: limits.tokenCount, isSplit: isSplit, on: backend)
+        target = try T5Activations(sizes, tokenCount: limits.logitRowCount, isSplit: isSplit, on: backend)
+        let plan = WorkspacePlan()
+        let shapes: [Shape] = [
+            [limits.tokenCount, sizes.hiddenSize], [limits.tokenCount, 2 * sizes.attentionSize],
+            [limits.logitRowCount, sizes.vocabularySize],
+        ]
+        for shape in shapes { _ = plan.add(.float32, shape) }
+        let tensors = try plan.allocate(on: backend)
+        encoded = tensors[0]
+        sourceKeys = tensors[1]
+        logits = tensors[2]
+    }
+
+    func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput] {
+        let encoded = encoded.rows(0..<batch.source.tokenCount)
+        let logits = logits.rows(0..<batch.target.tokenCount)
+        try encode(batch.source, into: encoded)
+        try decode(batch, encoded: encoded, into: logits)
+        return [
+            EncoderOutput("logits", .targets, logits), EncoderOutput("encoder_last_hidden_state", .tokens, encoded),
+        ]
+    }
+
+    private func encode(_ batch: EncoderBatch, into encoded: Tensor) throws {
+        let rows = source.rows(batch.tokenCount)
+        try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        for layer in encoder.layers {
+            try attend(layer.attention, rows, batch.attention, bias: encoder.bias, isCausal: false)
+            try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
+        }
+        try norm(rows.hidden, encoder.finalNorm, into: encoded)
+    }
+
+    private func decode(_ batch: EncoderDecoderBatch, encoded: Tensor, into logits: Tensor) throws {
+        let rows = target.rows(batch.target.tokenCount)
+        try backend.embed(batch.target.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        for layer in decoder.layers {
+            try attend(layer.attention, rows, batch.target.attention, bias: decoder.bias, isCausal: true)
+            try attend(layer, rows, batch.crossAttention, to: encoded)
+            try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
+        }
+        try norm(rows.hidden, decoder.finalNorm, into: rows.normed)
+        try backend.matmul(rows.normed, head, into: logits, epilogue: .none)
+    }
+
+    // MARK: Sublayers
+
+    /// A side's attention to itself, added to its residual stream.
+    private func attend(
+        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias,
+        isCausal: Bool
+    ) throws {
+        let size = description.attentionSize
+        try norm(rows.hidden, attention.norm, into: rows.normed)
+        try attention.projections(rows.normed, on: backend, into: rows.projections)
+        try backend.encoderAttention(
+            query: rows.projections.columns(0..<size), key: rows.projections.columns(size..<2 * size),
+            value: rows.projections.columns(2 * size..<3 * size), batch: batch,
+            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1, isCausal: isCausal),
+            bias: bias, into: rows.attended)
+        try attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+    }
+
+    /// The target's attention to the source, which has no bias.
+    private func attend(
+        _ layer: DecoderLayer, _ rows: T5Activations, _ batch: EncoderAttentionBatch, to encoded: Tensor
+    ) throws {
+        let size = description.attentionSize
+        let keys = sourceKeys.rows(0..<encoded.rows)
+        let query = rows.projections.columns(0..<size)
+        try layer.sourceProjections(encoded, on: backend, into: keys)
+        try norm(rows.hidden, layer.crossAttention.norm, into: rows.normed)
+        try layer.crossAttention.projections(rows.normed, on: backend, into: query)
+        try backend.encoderAttention(
+            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size), batch: batch,
+            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: nil,
+            into: rows.attended)
+        try layer.crossAttention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+    }
+
+    private func feedForward(_ part: FeedForward, _ weight: Tensor, _ rows: T5Activations) throws {
+        try norm(rows.hidden, weight, into: rows.normed)
+        switch part {
+        case .plain(let up, let activation, let down):
+            try up(rows.normed, on: backend, activation: activation, into: rows.intermediate)
+            try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+        case .gated(let projection, let down):
+            try projection(rows.normed, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
+            try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+        }
+    }
+
+    private func norm(_ x: Tensor, _ weight: Tensor, into output: Tensor) throws {
+        try backend.rmsNorm(
+            x, residual: nil, sum: nil, weight: weight, epsilon: configuration.epsilon, into: output)
+    }
+}
+
+/// Intermediate results of one side, planned once for the largest pass.
+private struct T5Activations: Sendable {
+    /// `[T, D]` each.
+    let hidden: Tensor
+    let normed: Tensor
+    /// `[T, 3 A]` and `[T, A]`.
+    let projections: Tensor
+    let attended: Tensor
+    /// `[T, F]`; the other where gates are stored apart.
+    let intermediate: Tensor
+    let gateScratch: Tensor?
+
+    init(_ sizes: EncoderDecoderDescription, tokenCount: Int, isSplit: Bool, on backend: any Backend) throws {
+        let plan = WorkspacePlan()
+        var widths = [
+            sizes.hiddenSize, sizes.hiddenSize, 3 * sizes.attentionSize, sizes.attentionSize, sizes.intermediateSize,
+        ]
+        if isSplit { widths.append(sizes.intermediateSize) }
+        for width in widths { _ = plan.add(.float32, [tokenCount, width]) }
+        self.init(try plan.allocate(on: backend))
+    }
+
+    private init(_ tensors: [Tensor]) {
+        hidden = tensors[0]
+        normed = tensors[1]
+        projections = tensors[2]
+        attended = tensors[3]
+        intermediate = tensors[4]
+        gateScratch = tensors.count > 5 ? tensors[5] : nil
+    }
+
+    /// The first rows of each.
+    func rows(_ count: Int) -> T5Activations {
+        let all = [hidden, normed, projections, attended, intermediate] + (gateScratch.map { [$0] } ?? [])
+        return T5Activations(all.map { $0.rows(0..<count) })
+    }
+}

@@ -1,0 +1,203 @@
+import TensorCore
+import TestSupport
+import Testing
+
+/// One batch of attention over plain rows.
+struct EncoderAttentionCase: ConformanceCase {
+    /// Queries and keys of each sequence.
+    var sequences: [[Int]]
+    var headSize: Int
+    var headCount = 2
+    var isCausal = false
+    /// `R` of a bias.
+    var reach: Int?
+    var scale: Float?
+    /// Elements between rows, and key rows that no sequence sees in front of each range.
+    var gap = 0
+    var hiddenRows = 0
+    var isShared = false
+
+    var tokenCount: Int { sequences.reduce(0) { $0 + $1[0] } }
+    var columns: Int { headCount * headSize }
+    /// At least as for a tile, whose local memory oclgrind does not have for wide heads.
+    var cost: Int { max(sequences.reduce(0) { $0 + $1[0] * $1[1] }, 128) * headCount * headSize * 2 }
+
+    var name: String {
+        var words = ["encoder sequences=\(sequences) D=\(headSize) H=\(headCount)"]
+        if isCausal { words.append("causal") }
+        if let reach { words.append("reach=\(reach)") }
+        if let scale { words.append("scale=\(scale)") }
+        if gap > 0 { words.append("gap=\(gap)") }
+        if hiddenRows > 0 { words.append("hidden=\(hiddenRows)") }
+        if isShared { words.append("shared keys") }
+        return words.joined(separator: " ")
+    }
+
+    /// Which key rows each sequence sees.
+    var keyRanges: [Range<Int>] {
+        var end = 0
+        return sequences.map { sizes in
+            if isShared { return hiddenRows..<hiddenRows + sizes[1] }
+            let start = end + hiddenRows
+            end = start + sizes[1]
+            return start..<end
+        }
+    }
+
+    /// Around the tiles of queries (16, 96, 128) and of keys (32, 64), for heads of whole vectors and others.
+    static let sizes: [EncoderAttentionCase] = [1, 2, 15, 16, 17, 63, 64, 65, 95, 96, 97, 129].flatMap { count in
+        [10, 16, 64, 80].map {
+            EncoderAttentionCase(sequences: [[count, count]], headSize: $0, gap: count % 2 * 3)
+        }
+    }
+
+    static let headSizes: [EncoderAttentionCase] =
+        [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256].flatMap { size in
+            [1, 3].map { EncoderAttentionCase(sequences: [[19, 19], [1, 1]], headSize: size, headCount: $0) }
+        }
+
+    static let batches: [EncoderAttentionCase] =
+        [
+            [[3, 3], [1, 1], [40, 40], [17, 17]], [[0, 0], [5, 5], [0, 3], [70, 70]], [[7, 30], [1, 65], [30, 7]],
+            Array(repeating: [9, 12], count: 33),
+        ].flatMap { sequences in
+            [10, 16, 64, 80].map {
+                EncoderAttentionCase(sequences: sequences, headSize: $0, headCount: 3, gap: 1, hiddenRows: $0 % 3)
+            }
+        } + [shared]
+
+    /// As beams that read one text.
+    private static let shared = EncoderAttentionCase(
+        sequences: Array(repeating: [4, 33], count: 4), headSize: 64, hiddenRows: 2, isShared: true)
+
+    static let causal: [EncoderAttentionCase] = [
+        [[1, 1]], [[9, 9], [2, 5]], [[17, 17]], [[65, 65], [3, 9]], [[100, 100]], [[129, 200], [1, 70]],
+    ].flatMap { sequences in
+        [nil, 5].flatMap { (reach: Int?) in
+            [16, 80].map {
+                EncoderAttentionCase(sequences: sequences, headSize: $0, isCausal: true, reach: reach, hiddenRows: 1)
+            }
+        }
+    }
+
+    /// Reaches below a vector, below a tile, and beyond every distance.
+    static let biases: [EncoderAttentionCase] = [0, 1, 7, 16, 40, 128, 300].flatMap { reach in
+        [[[1, 1]], [[9, 9], [3, 12]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
+            EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach, scale: 1)
+        }
+    }
+}
+
+@Suite("attention without a cache")
+struct EncoderAttentionTests {
+    @Test("sizes", arguments: EncoderAttentionCase.sizes.selected)
+    func sizes(_ one: EncoderAttentionCase) { check(one) }
+
+    @Test("head sizes", arguments: EncoderAttentionCase.headSizes.selected)
+    func headSizes(_ one: EncoderAttentionCase) { check(one) }
+
+    @Test("batches", arguments: EncoderAttentionCase.batches.selected)
+    func batches(_ one: EncoderAttentionCase) { check(one) }
+
+    @Test("causal", arguments: EncoderAttentionCase.causal.selected)
+    func causal(_ one: EncoderAttentionCase) { check(one) }
+
+    @Test("relative-position bias", arguments: EncoderAttentionCase.biases.selected)
+    func biases(_ one: EncoderAttentionCase) { check(one) }
+
+    private func check(_ one: EncoderAttentionCase) {
+        var random = one.random
+        let ranges = one.keyRanges
+        let keyRows = (ranges.map(\.upperBound).max() ?? 0) + one.hiddenRows
+        let query = random.floats(one.tokenCount * one.columns, scale: 2)
+        let seen = Set(ranges.joined())
+        // What no sequence sees is NaN: reading it spoils a result.
+        func rows(_ scale: Float) -> [Float] {
+            (0..<keyRows).flatMap { row in
+                random.floats(one.columns, scale: scale).map { seen.contains(row) ? $0 : .nan }
+            }
+        }
+        let (key, value) = (rows(2), rows(1))
+        let bias = one.reach.map { random.floats(one.headCount * (2 * $0 + 1), scale: 3) }
+        let parameters = EncoderAttentionParameters(
+            headCount: one.headCount, scale: one.scale ?? 1 / Float(one.headSize).squareRoot(), isCausal: one.isCausal)
+        let expected = Reference.encoderAttention(
+            query: Matrix(rows: one.tokenCount, columns: one.columns, floats: query),
+            key: Matrix(rows: keyRows, columns: one.columns, floats: key),
+            value: Matrix(rows: keyRows, columns: one.columns, floats: value),
+            queryCounts: one.sequences.map { $0[0] }, keyRanges: ranges, parameters: parameters,
+            bias: bias.map { Matrix(rows: one.headCount, columns: $0.count / one.headCount, floats: $0) })
+        onEveryDevice(one.name) { backend, expectations in
+            let inputs = [
+                try GuardedTensor(on: backend, query, [one.tokenCount, one.columns], gap: one.gap),
+                try GuardedTensor(on: backend, key, [keyRows, one.columns], gap: one.gap * 2),
+                try GuardedTensor(on: backend, value, [keyRows, one.columns], gap: one.gap),
+            ]
+            let table = try bias.map {
+                try GuardedTensor(on: backend, $0, [one.headCount, $0.count / one.headCount])
+            }
+            let batch = try EncoderAttentionBatch(one, on: backend)
+            let output = try GuardedTensor(on: backend, .float32, [one.tokenCount, one.columns], gap: one.gap * 2)
+            try backend.encoderAttention(
+                query: inputs[0].tensor, key: inputs[1].tensor, value: inputs[2].tensor, batch: batch,
+                parameters: parameters, bias: table.map { RelativePositionBias(table: $0.tensor) },
+                into: output.tensor)
+            try expectations.close(
+                output, expected, bound: one.scale == 1 ? 1e-10 : 1e-11, eachRow: one.columns > 8)
+            for (name, tensor) in zip(["query", "key", "value"], inputs) { try expectations.unchanged(tensor, name) }
+            try expectations.unchanged(table, "bias")
+        }
+    }
+
+    @Test("what does not fit is refused")
+    func refusals() {
+        onEveryDevice("refused encoder attention") { backend, expectations in
+            func refuse(
+                _ what: String, query: Shape = [4, 32], key: Shape = [6, 32], value: Shape = [6, 32],
+                output: Shape = [4, 32], heads: Int = 2, offsets: [Int32] = [0, 4], tokenCount: Int = 4,
+                bias: Shape? = nil
+            ) throws {
+                func float(_ shape: Shape) throws -> GuardedTensor {
+                    let values = [Float](repeating: 1, count: shape.elementCount)
+                    return try GuardedTensor(on: backend, values, shape)
+                }
+                let out = try float(output)
+                let batch = EncoderAttentionBatch(
+                    queryOffsets: try backend.makeTensor(offsets, [offsets.count]),
+                    keyRanges: try backend.makeTensor([0, 6] as [Int32], [1, 2]), tokenCount: tokenCount,
+                    maxQueryCount: 4,
+                    maxKeyCount: 6)
+                let (query, key, value) = (try float(query), try float(key), try float(value))
+                let table = try bias.map { RelativePositionBias(table: try float($0).tensor) }
+                try expectations.refuses(backend, "encoder attention with \(what)", writing: [out]) {
+                    try backend.encoderAttention(
+                        query: query.tensor, key: key.tensor, value: value.tensor, batch: batch,
+                        parameters: EncoderAttentionParameters(headCount: heads, scale: 1), bias: table,
+                        into: out.tensor)
+                }
+            }
+            try refuse("heads that do not divide", heads: 3)
+            try refuse("no heads", heads: 0)
+            try refuse("too wide heads", query: [4, 600], key: [6, 600], value: [6, 600], output: [4, 600])
+            try refuse("narrow keys", key: [6, 16])
+            try refuse("fewer values than keys", value: [5, 32])
+            try refuse("a narrow output", output: [4, 31])
+            try refuse("too many queries", query: [5, 32])
+            try refuse("too many offsets", offsets: [0, 2, 4])
+            try refuse("a bias of other heads", bias: [3, 5])
+        }
+    }
+}
+
+extension EncoderAttentionBatch {
+    init(_ one: EncoderAttentionCase, on backend: any Backend) throws {
+        var offsets: [Int32] = [0]
+        for sequence in one.sequences { offsets.append((offsets.last ?? 0) + Int32(sequence[0])) }
+        let ranges = one.keyRanges.flatMap { [Int32($0.lowerBound), Int32($0.upperBound)] }
+        self.init(
+            queryOffsets: try GuardedTensor(on: backend, offsets, [offsets.count]).tensor,
+            keyRanges: try GuardedTensor(on: backend, ranges, [one.sequences.count, 2]).tensor,
+            tokenCount: one.tokenCount, maxQueryCount: one.sequences.map { $0[0] }.max() ?? 0,
+            maxKeyCount: one.sequences.map { $0[1] }.max() ?? 0)
+    }
+}
