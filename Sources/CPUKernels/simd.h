@@ -245,21 +245,39 @@ INLINE void store_part_from_float(const int format, void *p, int64_t i, vf x, in
     memcpy((char *)p + i * format_bytes(format), buffer, (size_t)(count * format_bytes(format)));
 }
 
-// e^x for x <= 0 to about 1e-7 relative: zero below -87, whatever the polynomial made of it; NaN stays.
-INLINE vf exp_negative_v(vf x) {
-    const vf magic = splat(12582912.0f);
-    vf shifted = fma_v(x, splat(1.44269504f), magic);
-    vf n = shifted - magic;
-    vf r = fma_v(n, splat(-0.693359375f), x);
-    r = fma_v(n, splat(2.12194440e-4f), r);
+// e^r for |r| <= ln(2) / 2, to about 1e-7 relative.
+INLINE vf exp_part_v(vf r) {
     vf p = splat(0.0013948624f);
     p = fma_v(p, r, splat(0.0083751595f));
     p = fma_v(p, r, splat(0.0416662171f));
     p = fma_v(p, r, splat(0.1666641533f));
     p = fma_v(p, r, splat(0.5f));
     p = fma_v(p, r, splat(1.0f));
-    p = fma_v(p, r, splat(1.0f));
-    vf scale = (vf)(((vu)shifted << 23) + 0x3f800000u);
+    return fma_v(p, r, splat(1.0f));
+}
+
+// What the nearest whole multiple `n` of ln(2) leaves of x.
+INLINE vf exp_rest_v(vf n, vf x) {
+    return fma_v(n, splat(2.12194440e-4f), fma_v(n, splat(-0.693359375f), x));
+}
+
+#if VL == 16
+// e^x to about 1e-7 relative: 2^n e^r. Overflows to infinity, underflows through denormals to zero, NaN stays.
+INLINE vf exp_v(vf x) {
+    // Of an infinity there is no rest. (Where one is a NaN, these are the second.)
+    const vf bounded = _mm512_max_ps(splat(-128), _mm512_min_ps(splat(128), x));
+    const vf n = _mm512_roundscale_ps(bounded * splat(1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_scalef_ps(exp_part_v(exp_rest_v(n, bounded)), n);
+}
+
+INLINE vf exp_negative_v(vf x) { return exp_v(x); }
+#else
+// e^x for x <= 0 to about 1e-7 relative: zero below -87, whatever the polynomial made of it; NaN stays.
+INLINE vf exp_negative_v(vf x) {
+    const vf magic = splat(12582912.0f);
+    const vf shifted = fma_v(x, splat(1.44269504f), magic);
+    const vf p = exp_part_v(exp_rest_v(shifted - magic, x));
+    const vf scale = (vf)(((vu)shifted << 23) + 0x3f800000u);
     return select_v(x < -87.0f, splat(0), p * scale);
 }
 
@@ -268,24 +286,13 @@ INLINE vf exp_v(vf x) {
     vf bounded = select_v(x > 89.0f, splat(89.0f), x);
     bounded = select_v(bounded < -104.0f, splat(-104.0f), bounded);
     const vf magic = splat(12582912.0f);
-    vf shifted = fma_v(bounded, splat(1.44269504f), magic);
-    vf n = shifted - magic;
-    vf r = fma_v(n, splat(-0.693359375f), bounded);
-    r = fma_v(n, splat(2.12194440e-4f), r);
-    vf p = splat(0.0013948624f);
-    p = fma_v(p, r, splat(0.0083751595f));
-    p = fma_v(p, r, splat(0.0416662171f));
-    p = fma_v(p, r, splat(0.1666641533f));
-    p = fma_v(p, r, splat(0.5f));
-    p = fma_v(p, r, splat(1.0f));
-    p = fma_v(p, r, splat(1.0f));
+    const vf shifted = fma_v(bounded, splat(1.44269504f), magic);
+    const vf p = exp_part_v(exp_rest_v(shifted - magic, bounded));
     // Two factors, since 2^n alone leaves the range of normal numbers at both ends.
-    vi exponent = (vi)shifted - (vi)magic;
-    vi half = exponent >> 1;
-    vf scale1 = (vf)((half + 127) << 23);
-    vf scale2 = (vf)((exponent - half + 127) << 23);
-    return p * scale1 * scale2;
+    const vi exponent = (vi)shifted - (vi)magic, half = exponent >> 1;
+    return p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
 }
+#endif
 
 INLINE vf tanh_v(vf x) {
     vf size = abs_v(x);
