@@ -57,7 +57,8 @@ public enum ModelRegistry {
     private static func architecture(_ configuration: ModelConfiguration) throws -> Architecture {
         guard let architecture = architectures[configuration.modelType] else {
             throw LoadError.unsupportedValue(
-                path: configuration.path, key: "model_type", value: configuration.modelType, supported: names)
+                path: configuration.path, key: "model_type", value: configuration.modelType,
+                supported: (names + encoderNames + encoderDecoderNames).sorted())
         }
         return architecture
     }

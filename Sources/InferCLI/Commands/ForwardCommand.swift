@@ -49,7 +49,10 @@ struct ForwardCommand: AsyncParsableCommand {
     private func names(_ package: ModelPackage) throws -> Set<String> {
         let shared: Set<String> = ["input_ids", "attention_mask"]
         switch package.kind {
-        case .decoder: return shared
+        case .decoder:
+            // A model that is not known is told before an input that is missing.
+            _ = try package.describe()
+            return shared
         case .encoder: return try package.describeEncoder().segmentCount > 0 ? shared.union(["token_type_ids"]) : shared
         case .encoderDecoder: return shared.union(["decoder_input_ids"])
         }

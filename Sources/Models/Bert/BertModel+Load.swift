@@ -7,7 +7,7 @@ extension BertModel {
         let sizes = configuration.description
         let names = configuration.names
         let width = sizes.hiddenSize
-        let loader = DecoderLoader(weights: weights, target: target)
+        let loader = LayerLoader(weights: weights, target: target)
         func matrix(_ name: String, rows: Int) throws -> any Weight {
             try loader.matrix("embeddings.\(name)_embeddings.weight", rows: rows, columns: width)
         }
@@ -37,7 +37,7 @@ extension BertModel {
 
 extension BertHead {
     /// - Parameter words: the word embedding, which most masked language models decode with.
-    fileprivate init(_ sizes: EncoderDescription, words: any Weight, _ loader: DecoderLoader) throws {
+    fileprivate init(_ sizes: EncoderDescription, words: any Weight, _ loader: LayerLoader) throws {
         let width = sizes.hiddenSize
         func linear(_ name: String, rows: Int) throws -> Linear {
             try loader.linear([(name, rows)], columns: width, hasBias: true)
@@ -70,7 +70,7 @@ extension BertHead {
 
     /// The parts of the head that puts tokens in masked places, by each family's names.
     private static func maskedLanguageModel(
-        _ sizes: EncoderDescription, words: any Weight, _ loader: DecoderLoader
+        _ sizes: EncoderDescription, words: any Weight, _ loader: LayerLoader
     ) throws -> BertHead {
         let names: (transform: String, norm: String, decoder: String, bias: String) =
             switch sizes.architecture {
@@ -97,7 +97,7 @@ extension BertHead {
     }
 }
 
-extension DecoderLoader {
+extension LayerLoader {
     /// A layer norm as `layerNorm` loads it; old checkpoints call its parameters gamma and beta.
     fileprivate func postNorm(_ name: String, count: Int) throws -> LayerNorm {
         guard !weights.contains(name + ".weight"), weights.contains(name + ".gamma") else {

@@ -95,7 +95,7 @@ struct ExpertActivations: Sendable {
     }
 }
 
-extension DecoderLoader {
+extension LayerLoader {
     /// The mixture below `prefix` (`layers.0.mlp.`): the router `gate`, and `experts` with a matrix for each expert, or
     /// stacked, as GGUF files have them. Mixtral's checkpoints have names of their own.
     func experts(

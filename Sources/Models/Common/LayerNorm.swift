@@ -11,7 +11,7 @@ struct LayerNorm: Sendable {
     }
 }
 
-extension DecoderLoader {
+extension LayerLoader {
     /// `name.weight` and `name.bias`.
     func layerNorm(_ name: String, count: Int) throws -> LayerNorm {
         LayerNorm(

@@ -7,7 +7,7 @@ extension GPT2Model {
     convenience init(configuration: GPT2Configuration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
         let width = sizes.hiddenSize
-        let loader = DecoderLoader(weights: weights, target: target)
+        let loader = LayerLoader(weights: weights, target: target)
         let embedding = try loader.matrix("wte.weight", rows: sizes.vocabularySize, columns: width)
         func norm(_ name: String) throws -> LayerNorm { try loader.layerNorm(name, count: width) }
         func linear(_ name: String, rows: Int, columns: Int) throws -> Linear {

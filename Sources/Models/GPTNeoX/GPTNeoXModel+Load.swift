@@ -6,7 +6,7 @@ extension GPTNeoXModel {
     convenience init(configuration: GPTNeoXConfiguration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
         let width = sizes.hiddenSize
-        let loader = DecoderLoader(weights: weights, target: target)
+        let loader = LayerLoader(weights: weights, target: target)
         let embedding = try loader.matrix("embed_in.weight", rows: sizes.vocabularySize, columns: width)
         func norm(_ name: String) throws -> LayerNorm { try loader.layerNorm(name, count: width) }
         func linear(_ name: String, rows: Int, columns: Int, hasBias: Bool = true) throws -> Linear {
@@ -38,7 +38,7 @@ extension GPTNeoXModel {
     }
 }
 
-extension DecoderLoader {
+extension LayerLoader {
     /// One matrix whose rows are query, key and value of the first head, then of the second, and so on, as the layer that
     /// computes all queries, then all keys, then all values.
     fileprivate func linear(headwise name: String, of sizes: DecoderDescription, hasBias: Bool) throws -> Linear {

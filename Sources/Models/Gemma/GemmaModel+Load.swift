@@ -8,7 +8,7 @@ extension GemmaModel {
         let width = sizes.hiddenSize
         let queryWidth = sizes.headCount * sizes.headSize
         let keyWidth = sizes.keyValueHeadCount * sizes.headSize
-        let loader = DecoderLoader(weights: weights, target: target)
+        let loader = LayerLoader(weights: weights, target: target)
         let offset = configuration.normOffset
         func norm(_ name: String) throws -> Tensor {
             try loader.vector(name + ".weight", count: width, offset: offset)

@@ -8,7 +8,7 @@ extension LlamaModel {
         let width = sizes.hiddenSize
         let queryWidth = sizes.headCount * sizes.headSize
         let keyWidth = sizes.keyValueHeadCount * sizes.headSize
-        let loader = DecoderLoader(weights: weights, target: target)
+        let loader = LayerLoader(weights: weights, target: target)
         let embedding = try loader.matrix("embed_tokens.weight", rows: sizes.vocabularySize, columns: width)
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "layers.\(index)."
@@ -41,7 +41,7 @@ extension LlamaModel {
     }
 }
 
-extension DecoderLoader {
+extension LayerLoader {
     fileprivate func gatedFeedForward(
         _ configuration: LlamaConfiguration, layer: Int
     ) throws -> LlamaModel.FeedForward {

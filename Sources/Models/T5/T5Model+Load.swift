@@ -5,7 +5,7 @@ extension T5Model {
     /// Loads the weights under the names of the hub's checkpoints.
     convenience init(configuration: T5Configuration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
-        let loader = T5Loader(configuration: configuration, loader: DecoderLoader(weights: weights, target: target))
+        let loader = T5Loader(configuration: configuration, loader: LayerLoader(weights: weights, target: target))
         // Checkpoints of parts of a model keep it under the encoder's name.
         let shared = weights.contains("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight"
         let embedding = try loader.loader.matrix(shared, rows: sizes.vocabularySize, columns: sizes.hiddenSize)
@@ -20,7 +20,7 @@ extension T5Model {
 
 private struct T5Loader {
     let configuration: T5Configuration
-    let loader: DecoderLoader
+    let loader: LayerLoader
 
     private var sizes: EncoderDecoderDescription { configuration.description }
 

@@ -2,7 +2,7 @@ import ModelIO
 import TensorCore
 
 /// Puts a model's tensors on its backend: what every architecture's loading shares.
-struct DecoderLoader {
+struct LayerLoader {
     let weights: WeightLoader
     let target: LoadTarget
 
