@@ -60,6 +60,9 @@ static const char selection_top_k[] = {
 static const char attention_attention_common[] = {
 #embed "attention/attention_common.cl"
     , 0};
+static const char attention_attention_tiles_cpu[] = {
+#embed "attention/attention_tiles_cpu.cl"
+    , 0};
 static const char attention_attention_rows_cpu[] = {
 #embed "attention/attention_rows_cpu.cl"
     , 0};
@@ -138,6 +141,7 @@ static const char probe_subgroup_sum[] = {
 
 static const kernel_source sources[] = {
     SOURCE(attention_attention_common, "attention/attention_common.cl"),
+    SOURCE(attention_attention_tiles_cpu, "attention/attention_tiles_cpu.cl"),
     SOURCE(attention_attention_rows_cpu, "attention/attention_rows_cpu.cl"),
     SOURCE(attention_attention_decode_cpu, "attention/attention_decode_cpu.cl"),
     SOURCE(attention_attention_prefill_cpu, "attention/attention_prefill_cpu.cl"),

@@ -47,12 +47,7 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
     values += values_offset + (ulong)key_begin * value_stride + head * HEAD_SIZE;
     __global const float *head_bias = bias ? bias + bias_offset + (ulong)head * (2 * reach + 1) : 0;
 
-    for (uint r = 0; r < (rows + 7) / 8 * 8; ++r) {
-        maxima[r] = -INFINITY;
-        vstore16((float16)(0.0f), r, weights);
-        for (uint d = 0; d < HEAD_VECTORS; ++d)
-            vstore16((float16)(0.0f), d, sums + r * PADDED_HEAD_SIZE);
-    }
+    clear_rows((rows + 7) / 8 * 8, maxima, weights, sums);
 
     for (uint tile = 0; tile < tile_end; tile += PREFILL_POSITIONS) {
         // Keys past the end repeat the last one; they are hidden from every row.
@@ -95,19 +90,7 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
             for (uint i = 0; i < 8; ++i)
                 row_maxima[i] = -INFINITY;
             for (uint part = 0; part < scored; part += 32) {
-                __local const float *b = transposed + part * HEAD_SIZE;
-                #pragma unroll
-                for (uint i = 0; i < 8; ++i)
-                    c0[i] = c1[i] = 0.0f;
-                for (uint d = 0; d < HEAD_SIZE; ++d) {
-                    const float16 b0 = vload16(0, b + d * 32), b1 = vload16(1, b + d * 32);
-                    #pragma unroll
-                    for (uint i = 0; i < 8; ++i) {
-                        const float16 value = (float16)(a[i][d]);
-                        c0[i] = fma(value, b0, c0[i]);
-                        c1[i] = fma(value, b1, c1[i]);
-                    }
-                }
+                score_rows8(a, transposed + part * HEAD_SIZE, c0, c1);
                 const int first_key = (int)(tile + part);
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
@@ -126,52 +109,9 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
                     vstore16(s1, 1, scores + i * PREFILL_POSITIONS + part);
                 }
             }
-            // One exponential for the corrections of all rows.
-            float lanes[8];
-            #pragma unroll
-            for (uint i = 0; i < 8; ++i)
-                lanes[i] = max16(row_maxima[i]);
-            const float8 before = vload8(0, maxima + row0);
-            const float8 maximum = fmax(before, vload8(0, lanes));
-            // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
-            const float8 shift = select(maximum, (float8)(0.0f), maximum == (float8)(-INFINITY));
-            vstore8(maximum, 0, maxima + row0);
-            float shifts[8], corrections[8];
-            vstore8(shift, 0, shifts);
-            vstore8(exp(before - shift), 0, corrections);
-            #pragma unroll
-            for (uint i = 0; i < 8; ++i) {
-                float16 weight = vload16(row0 + i, weights) * corrections[i];
-                for (uint part = 0; part < scored; part += 16) {
-                    const float16 p = exp(vload16(0, scores + i * PREFILL_POSITIONS + part) - shifts[i]);
-                    weight += p;
-                    vstore16(p, 0, scores + i * PREFILL_POSITIONS + part);
-                }
-                vstore16(weight, row0 + i, weights);
-            }
-            for (uint d = 0; d < PADDED_HEAD_SIZE; d += 32) {
-                __local float *target = sums + row0 * PADDED_HEAD_SIZE + d;
-                #pragma unroll
-                for (uint i = 0; i < 8; ++i) {
-                    c0[i] = vload16(0, target + i * PADDED_HEAD_SIZE) * corrections[i];
-                    c1[i] = vload16(1, target + i * PADDED_HEAD_SIZE) * corrections[i];
-                }
-                for (uint j = 0; j < seen; ++j) {
-                    const float16 b0 = vload16(0, v + j * PADDED_HEAD_SIZE + d);
-                    const float16 b1 = vload16(1, v + j * PADDED_HEAD_SIZE + d);
-                    #pragma unroll
-                    for (uint i = 0; i < 8; ++i) {
-                        const float16 p = (float16)(scores[i * PREFILL_POSITIONS + j]);
-                        c0[i] = fma(p, b0, c0[i]);
-                        c1[i] = fma(p, b1, c1[i]);
-                    }
-                }
-                #pragma unroll
-                for (uint i = 0; i < 8; ++i) {
-                    vstore16(c0[i], 0, target + i * PADDED_HEAD_SIZE);
-                    vstore16(c1[i], 1, target + i * PADDED_HEAD_SIZE);
-                }
-            }
+            weigh_rows8(
+                scores, row_maxima, scored, seen, v, maxima + row0, weights + row0 * 16,
+                sums + row0 * PADDED_HEAD_SIZE);
         }
     }
 

@@ -28,7 +28,9 @@ enum AttentionKernels {
         "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_rows_cpu.cl",
     ]
     private static let cpuDecodeSources = cpuSources + ["attention/attention_decode_cpu.cl"]
-    private static let cpuPrefillSources = cpuSources + ["attention/attention_prefill_cpu.cl"]
+    /// What kernels of many queries share.
+    static let cpuTileSources = cpuSources + ["attention/attention_tiles_cpu.cl"]
+    private static let cpuPrefillSources = cpuTileSources + ["attention/attention_prefill_cpu.cl"]
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
 
     private static func table(

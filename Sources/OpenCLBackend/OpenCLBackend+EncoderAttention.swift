@@ -56,10 +56,8 @@ enum EncoderAttentionKernels {
     /// By head size, from 1.
     static let registers = table(
         "encoder_attention",
-        [
-            "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_rows_cpu.cl",
-            "attention/encoder_attention_common.cl", "attention/encoder_attention_cpu.cl",
-        ]
+        AttentionKernels.cpuTileSources
+            + ["attention/encoder_attention_common.cl", "attention/encoder_attention_cpu.cl"]
     ) { tuning, headSize in
         [
             ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),
