@@ -1,5 +1,5 @@
-// Shared by the attention kernels of CPU devices that take many queries: tiles of 8 rows by 32 positions in registers, with
-// an online softmax. (Dao et al., 2022) Needs attention_rows_cpu.cl and the build macro PREFILL_POSITIONS.
+// Shared by the attention kernels of CPU devices that take many queries: tiles of 8 rows by 32 positions in registers,
+// with an online softmax. (Dao et al., 2022) Needs attention_rows_cpu.cl and the build macro PREFILL_POSITIONS.
 //
 // Of each row (a query of a head) local memory holds its maximum so far, 16 partial sums of its weights, and the sum of
 // weighted values, PADDED_HEAD_SIZE long.
