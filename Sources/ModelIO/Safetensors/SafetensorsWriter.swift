@@ -21,7 +21,8 @@ public struct SafetensorsWriter: Sendable {
     /// Adds a tensor; one of the same name is replaced.
     /// - Precondition: `bytes` are the packed little-endian elements of `shape`.
     public mutating func add(_ name: String, type: StoredType, shape: Shape, bytes: [UInt8]) {
-        precondition(bytes.count == shape.elementCount * type.blockByteCount, "\(name): \(bytes.count) bytes for \(shape)")
+        precondition(
+            bytes.count == shape.elementCount * type.blockByteCount, "\(name): \(bytes.count) bytes for \(shape)")
         entries[name] = Entry(name: name, type: type, shape: shape, bytes: bytes)
     }
 
