@@ -60,7 +60,8 @@ failures=$(
             }
             # The table of number formats lies below the rest of L0, which reads it.
             layer["NumberFormats"] = -1
-            split("CPCRE2 CUTF8Proc COpenCL COpenBLAS NumberFormats CPUKernels QuantizationKernels KernelSources", names, " ")
+            isC["NumberFormats"] = 1
+            split("CPCRE2 CUTF8Proc COpenCL COpenBLAS CPUKernels QuantizationKernels KernelSources", names, " ")
             isC["BundledModel"] = 1
             for (i in names) isC[names[i]] = 1
             split("InferCLI Benchmarks Devices", names, " ")
