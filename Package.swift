@@ -59,7 +59,7 @@ let package = Package(
         layer("TensorCore", ["NumberFormats"]),
         // L1
         layer("CPUBackend", ["TensorCore", "NumberFormats", "CPUKernels", "COpenBLAS"]),
-        layer("OpenCLBackend", ["TensorCore", "COpenCL", "CPUKernels", "KernelSources"]),
+        layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
         layer("ModelIO", ["TensorCore", "JSONCore", "NumberFormats", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
@@ -99,6 +99,11 @@ let package = Package(
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
+        .target(
+            name: "CPUKernelsProbe", dependencies: ["CPUKernels", "NumberFormats"], path: "Tests/CPUKernelsProbe",
+            cSettings: strictC + [.headerSearchPath("../../Sources/CPUKernels")]),
+        tests(
+            "CPUKernelsTests", ["CPUKernels", "CPUKernelsProbe", "NumberFormats", "CPUBackend", "TensorCore"]),
         tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "Devices", "TensorCore"]),
         tests(

@@ -42,7 +42,7 @@ extension CPUBackend {
         let status = launch(
             "\(batch.maxQueryCount > 1 ? "flash" : "paged")_attention_\(cache.dtype)", byteCount: work.byteCount,
             flopCount: work.flopCount, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_attention(context, &arguments, &sequence) }
+        ) { cpuk_paged_attention(context, &arguments, &sequence) }
         try CPUBackend.check(status, sequence: sequence, batch: batch, limits: limits)
     }
 

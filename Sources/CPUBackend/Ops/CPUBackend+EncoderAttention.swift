@@ -16,7 +16,7 @@ extension CPUBackend {
         try Check.vector(op, "queryOffsets", batch.queryOffsets, count: sequences + 1, dtype: .int32)
         try Check.vector(op, "keyRanges", batch.keyRanges, count: 2 * sequences, dtype: .int32)
         try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
-        var arguments = cpuk_encoder_attention_args(
+        var arguments = cpuk_varlen_attention_args(
             query: query.floatRows, key: key.floatRows, value: value.floatRows, output: output.floatRows,
             heads: Int64(parameters.headCount), head_size: Int64(headSize), scale: parameters.scale,
             causal: parameters.isCausal, bias: bias.map { UnsafePointer($0.table.floats) },
@@ -27,7 +27,7 @@ extension CPUBackend {
         let status = launch(
             "encoder_attention", byteCount: query.byteCount * 2 + key.byteCount * 2,
             flopCount: 4 * batch.pairCount * query.columns, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_encoder_attention(context, &arguments, &sequence) }
+        ) { cpuk_varlen_attention(context, &arguments, &sequence) }
         switch status {
         case CPUK_ATTENTION_OK: return
         case CPUK_ATTENTION_BAD_OFFSETS:

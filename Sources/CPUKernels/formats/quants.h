@@ -56,8 +56,8 @@ INLINE uint64_t read_u64(const uint8_t *p) { uint64_t x; memcpy(&x, p, sizeof x)
 
 // ---- Quants
 
-// Bytes shifted right by the bits that `shifts` has for eight of them together. `mask` clears the bits that come in from
-// their neighbours.
+// Bytes shifted right by the bits that `shifts` has for eight of them together. `mask` clears the bits that come in
+// from their neighbours.
 INLINE vq shifted(vq bytes, vq_64 shifts, const int mask) { return (vq)((vq_64)bytes >> shifts) & splat_q(mask); }
 
 // Quants of two blocks: the low halves of the first one's 16 bytes, then their high halves; then those of the second.
@@ -94,8 +94,8 @@ INLINE vq two_shifts(const uint8_t *p, int shift, const int step, const int mask
     return shifted(both(read_32(p), read_32(p)), (vq_64){a, a, a, a, b, b, b, b}, mask);
 }
 
-// A byte holds the two high bits of four quants. One shift brings those of the first half to bits 4 and 5, another those
-// of the second.
+// A byte holds the two high bits of four quants. One shift brings those of the first half to bits 4 and 5, another
+// those of the second.
 INLINE vq unpack_q6_k(const uint8_t *block, int c) {
     const q32 bits = read_32(block + 128 + c / 2 * 32);
     const vq low = load_q(block + c / 2 * 64), high = both(bits, bits);

@@ -77,8 +77,9 @@ int cpuk_kernel_set_count(void);
 enum { CPUK_MAX_SETS = 3 };
 int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);
 
-/// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those numbers,
-/// one of floats and at most one of each other kind. NULL where memory or threads run out, and for other sets.
+/// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those
+/// numbers, one of floats and at most one of each other kind. NULL where memory or threads run out, and for other
+/// sets.
 cpuk_context *cpuk_create(int threads, const int *sets, int set_count);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);

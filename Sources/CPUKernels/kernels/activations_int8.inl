@@ -1,5 +1,5 @@
-// Quantises activations to int8: x = scale * q with one scale for 16 columns, |q| <= 127. Half as many scales, as ggml has
-// them, would make products about a tenth faster and errors a half larger.
+// Quantises activations to int8: x = scale * q with one scale for 16 columns, |q| <= 127. Half as many scales, as ggml
+// has them, would make products about a tenth faster and errors a half larger.
 //
 // A token for GEMV, K columns rounded up to whole vectors of 64:
 //

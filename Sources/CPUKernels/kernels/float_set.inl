@@ -1,4 +1,5 @@
-// The kernel set of floats of one target: every op, with FP32 activations. A target includes this inside its attributes.
+// The kernel set of floats of one target: every op, with FP32 activations. A target includes this inside its
+// attributes.
 #pragma once
 #include "epilogue.inl"
 #include "gemm_f32.inl"

@@ -1,8 +1,8 @@
 // GEMM with FP32 activations (Goto and van de Geijn, 2008).
 //
-// A panel of B holds rows as columns: NR of them side by side for each k, so that a tile of MR x NR sums takes NR_VECTORS
-// vectors of weights and MR activations in all lanes for each k, and no lanes are summed at the end. Packing transposes,
-// and dequantises, once for all tokens. A is read where it lies.
+// A panel of B holds rows as columns: NR of them side by side for each k, so that a tile of MR x NR sums takes
+// NR_VECTORS vectors of weights and MR activations in all lanes for each k, and no lanes are summed at the end.
+// Packing transposes, and dequantises, once for all tokens. A is read where it lies.
 //
 //     rows of weights       r0: a0 a1 a2 …     r1: b0 b1 b2 …     …     r63
 //     panel of B            a0 b0 … n0 | a1 b1 … n1 | … KC times      rows 0 to NR - 1: NR floats for each k

@@ -1,8 +1,8 @@
 // GEMV with FP32 activations. (The field's word for few tokens; there may be up to 8.)
 //
-// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time, so
-// that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is packed,
-// and narrow formats are dequantised in registers.
+// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time,
+// so that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is
+// packed, and narrow formats are dequantised in registers.
 #pragma once
 #include "../formats/dequantise.h"
 #include "matmul.h"

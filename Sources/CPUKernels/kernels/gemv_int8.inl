@@ -13,7 +13,8 @@ typedef struct {
 } quantised_tokens;
 
 INLINE vi dot_quants_quads(const int format, vi start, vq quants, vq integers) {
-    if (!HAS_DOT_QUADS && has_8_bit_quants(format)) return dot_quads(start, magnitudes(quants), with_signs(integers, quants));
+    if (!HAS_DOT_QUADS && has_8_bit_quants(format))
+        return dot_quads(start, magnitudes(quants), with_signs(integers, quants));
     return dot_quads(start, quants, integers);
 }
 

@@ -1,5 +1,5 @@
-// The kernel set of int8 products of one target: activations are quantised to int8, and four products at a time go into an
-// integer sum. A target includes this inside its attributes.
+// The kernel set of int8 products of one target: activations are quantised to int8, and four products at a time go
+// into an integer sum. A target includes this inside its attributes.
 #pragma once
 #include "gemm_int8.inl"
 #include "gemv_int8.inl"

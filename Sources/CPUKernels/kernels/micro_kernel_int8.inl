@@ -67,7 +67,8 @@ INLINE void add_pairs_of_group(
     }
 }
 
-// Adds them by products of pairs of bytes. Those of a group fit in 16 bits together with quants up to 31, two with quants up to 63.
+// Adds them by products of pairs of bytes. Those of a group fit in 16 bits together with quants up to 31, two with
+// quants up to 63.
 INLINE void add_quads_of_group(
     const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
     const int together = format == CPUK_Q6_K ? 2 : X_GROUP / QUAD;

@@ -9,7 +9,8 @@
 //
 // (Corrections: activations_int8.inl. For weights with a minimum for 32 values, both groups have the sum of the two.)
 //
-// A panel of B: lines of 64 quants (packed_panels.inl), and behind the last line of all rows the scales, then the minima:
+// A panel of B: lines of 64 quants (packed_panels.inl), and behind the last line of all rows the scales, then the
+// minima:
 //
 //     line 0: r0: 4 floats, r1: 4 floats, … r63 | line 1: …          a scale for each group of the line, in its order
 //
@@ -40,7 +41,9 @@ INLINE int64_t lines_stride(const int format) { return is_paired(format) ? 2 * L
 
 // ---- A
 
-static inline int64_t packed_a_bytes(int64_t columns) { return padded_columns(columns) / X_GROUP * MAX_GROUP_VECTORS * LINE; }
+static inline int64_t packed_a_bytes(int64_t columns) {
+    return padded_columns(columns) / X_GROUP * MAX_GROUP_VECTORS * LINE;
+}
 
 // Four vectors of integers of 8 bits as one of quads.
 INLINE vu join_bytes(vi a, vi b, vi c, vi d) {

@@ -33,8 +33,8 @@ typedef struct {
         bool interleaved, float *output);
     /// Stores floats as CPUK_F32, CPUK_BF16 or CPUK_F16, rounded to nearest even.
     void (*store)(cpuk_format format, const float *x, int64_t count, void *output);
-    /// Stores floats as quants of -127 to 127 and returns their scale, the largest magnitude over 127. The scale is 0 for
-    /// a row whose values are too small for one, and NaN for a row with a NaN or an infinity; quants are then 0.
+    /// Stores floats as quants of -127 to 127 and returns their scale, the largest magnitude over 127. The scale is 0
+    /// for a row whose values are too small for one, and NaN for a row with a NaN or an infinity; quants are then 0.
     float (*quantise)(const float *x, int64_t count, int8_t *quants);
 
     /// The column of the largest element, the lowest on a tie; 0 where all are NaN.

@@ -118,15 +118,15 @@ INLINE vb to_quants(vf x) {
 }
 
 static float quantise_row(const float *x, int64_t count, int8_t *quants) {
-    vf top = splat(0), nothing = splat(0);
+    vf top = splat(0), zeros = splat(0);
     int64_t i = 0;
     for (; i < count; i += VL) {
         vf value = count - i >= VL ? load(x + i) : load_part(x + i, count - i);
         top = max_v(abs_v(value), top);
-        nothing += value * 0.0f;
+        zeros += value * 0.0f;
     }
     // A NaN or an infinity times zero is NaN.
-    if (isnan(sum_lanes(nothing))) {
+    if (isnan(sum_lanes(zeros))) {
         memset(quants, 0, (size_t)count);
         return NAN;
     }

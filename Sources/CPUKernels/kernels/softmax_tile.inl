@@ -1,6 +1,6 @@
-// What prefill and varlen attention share, whatever their products are made of: a tile of queries of one group of heads
-// against tiles of keys, with an online softmax (Milakov and Gimelshein, 2018; Dao et al., 2022). Rows of a tile are (query, head) pairs, queries first,
-// so what a row sees grows with its number.
+// What prefill and varlen attention share, whatever their products are made of: a tile of queries of one group of
+// heads against tiles of keys, with an online softmax (Milakov and Gimelshein, 2018; Dao et al., 2022). Rows of a tile
+// are (query, head) pairs, queries first, so what a row sees grows with its number.
 //
 // A row's result does not depend on the tile it lies in: tiles of keys begin at multiples of ATTENTION_KEY_TILE, and
 // hidden keys weigh exactly zero.

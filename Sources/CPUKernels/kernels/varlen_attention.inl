@@ -1,5 +1,5 @@
-// Varlen attention: over plain rows of ragged sequences, without a cache. A tile of queries of one head against tiles of
-// keys, with the products and the online softmax of prefill.
+// Varlen attention: over plain rows of ragged sequences, without a cache. A tile of queries of one head against tiles
+// of keys, with the products and the online softmax of prefill.
 #pragma once
 #include "attention_products.inl"
 

@@ -94,8 +94,8 @@ static int64_t packed_rows(const gemm_kernel *kernel, int64_t panels) {
     return panels <= kernel->few_panels ? TRANSPOSED_ROWS : NC;
 }
 
-// The products of rows `n..<n + count` with the panels of A of a tile. The rows that follow are read ahead, and after the
-// last ones those from `next` on.
+// The products of rows `n..<n + count` with the panels of A of a tile. The rows that follow are read ahead, and after
+// the last ones those from `next` on.
 static void multiply(
     const gemm_job *job, const product_tile *tile, int64_t n, int64_t count, int64_t next, void *packed_b,
     float *products) {

@@ -40,8 +40,8 @@ typedef struct {
 /// Of rows `n..<n + count` the first ones that lie in one part. None where `n` is behind the last row.
 part_rows rows_from(const cpuk_weight *weight, int64_t n, int64_t count);
 
-/// Calls the epilogue for `count` outputs from `n0` on of `tokens` rows from `t0` on, whose products lie in `y` (and `up`)
-/// with rows `ldy` apart.
+/// Calls the epilogue for `count` outputs from `n0` on of `tokens` rows from `t0` on, whose products lie in `y` (and
+/// `up`) with rows `ldy` apart.
 void apply_epilogues(
     const product *product, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy);

@@ -3,10 +3,10 @@
 
 scratch_sizes attention_scratch(const cpuk_limits *limits) {
     const int64_t chunks = divide_up(at_least(limits->context_length, 1), ATTENTION_CHUNK);
-    const int64_t records = scratch_product(scratch_product(limits->sequences, limits->heads), chunks);
-    const int64_t record = CHUNK_HEADER + at_least(limits->head_size, 0);
+    const int64_t results = scratch_product(scratch_product(limits->sequences, limits->heads), chunks);
+    const int64_t result = CHUNK_HEADER + at_least(limits->head_size, 0);
     return (scratch_sizes){
-        .partials = scratch_product(records, record * (int64_t)sizeof(float)),
+        .partials = scratch_product(results, result * (int64_t)sizeof(float)),
         .starts = scratch_product(limits->sequences < 0 ? -1 : limits->sequences + 1, 2 * sizeof(int64_t)),
         .per_thread = at_least(sizeof(prefill_scratch), sizeof(decode_scratch))};
 }
@@ -19,7 +19,8 @@ typedef struct {
     /// For each sequence: its first task, and its first partial result (one a chunk, all heads).
     int64_t *first_task, *first_chunk;
     int64_t tasks;
-    int64_t record;
+    /// Floats of one chunk's result.
+    int64_t result_floats;
 } attention_job;
 
 static int64_t queries_of(const cpuk_attention_args *args, int64_t s) {
@@ -69,16 +70,16 @@ static cpuk_attention_status plan(attention_job *job, int64_t *sequence) {
         } else {
             tasks += kv_heads * divide_up(job->group, job->prefill_heads) * divide_up(queries, job->tile_queries);
         }
-        if (chunks * args->heads * job->record > room) return CPUK_ATTENTION_OVER_LIMIT;
+        if (chunks * args->heads * job->result_floats > room) return CPUK_ATTENTION_OVER_LIMIT;
     }
     job->first_task[args->sequences] = tasks;
     job->tasks = tasks;
     return CPUK_ATTENTION_OK;
 }
 
-static float *chunk_record(const attention_job *job, int64_t s, int64_t head, int64_t chunk) {
+static float *chunk_result(const attention_job *job, int64_t s, int64_t head, int64_t chunk) {
     int64_t index = job->first_chunk[s] * job->args->heads + head * decode_chunks(job->args, s) + chunk;
-    return job->context->scratch.partials + index * job->record;
+    return job->context->scratch.partials + index * job->result_floats;
 }
 
 static void decode_task(const attention_job *job, int64_t s, int64_t index, int worker) {
@@ -92,11 +93,11 @@ static void decode_task(const attention_job *job, int64_t s, int64_t index, int 
     decode_scratch *scratch = thread_scratch(&job->context->scratch, worker);
     job->context->attention->paged_decode(args, s, args->query_offsets[s], head, heads, begin, end, scratch);
     for (int64_t g = 0; g < heads; g++) {
-        float *record = chunk_record(job, s, head + g, chunk);
-        record[0] = scratch->maxima[g];
-        record[1] = scratch->sums[g];
+        float *result = chunk_result(job, s, head + g, chunk);
+        result[0] = scratch->maxima[g];
+        result[1] = scratch->sums[g];
         for (int64_t d = 0; d < args->cache.head_size; d++)
-            record[CHUNK_HEADER + d] = scratch->output[g * MAX_HEAD_SIZE + d];
+            result[CHUNK_HEADER + d] = scratch->output[g * MAX_HEAD_SIZE + d];
     }
 }
 
@@ -105,7 +106,8 @@ static void attention_task(void *argument, int64_t task, int worker) {
     const cpuk_attention_args *args = job->args;
     // The last tiles of a prompt see the most keys. They go first, so that no thread begins a long one at the end.
     task = job->tasks - 1 - task;
-    int64_t s = sequence_of_task(job->first_task, args->sequences, task), index = task - job->first_task[s], queries = queries_of(args, s);
+    const int64_t s = sequence_of_task(job->first_task, args->sequences, task);
+    const int64_t index = task - job->first_task[s], queries = queries_of(args, s);
     if (queries == 1) {
         decode_task(job, s, index, worker);
         return;
@@ -129,14 +131,14 @@ static void merge_task(void *argument, int64_t task, int worker) {
     for (int64_t head = 0; head < args->heads; head++) {
         float *output = args->output.data + args->query_offsets[task] * args->output.stride;
         job->context->attention->merge_chunks(
-            chunk_record(job, task, head, 0), decode_chunks(args, task), job->record, args->cache.head_size,
+            chunk_result(job, task, head, 0), decode_chunks(args, task), job->result_floats, args->cache.head_size,
             output + head * args->cache.head_size);
     }
 }
 
 cpuk_attention_status cpuk_paged_attention(
     cpuk_context *context, const cpuk_attention_args *args, int64_t *sequence) {
-    attention_job job = {.context = context, .args = args, .record = CHUNK_HEADER + args->cache.head_size};
+    attention_job job = {.context = context, .args = args, .result_floats = CHUNK_HEADER + args->cache.head_size};
     if (args->sequences > context->limits.sequences) return CPUK_ATTENTION_OVER_LIMIT;
     job.first_task = context->scratch.starts;
     job.first_chunk = job.first_task + args->sequences + 1;

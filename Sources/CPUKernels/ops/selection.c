@@ -1,5 +1,5 @@
-// The largest element of rows, and the largest few: each chunk of columns keeps a heap of its best, which are merged and
-// sorted.
+// The largest element of rows, and the largest few: each chunk of columns keeps a heap of its best, which are merged
+// and sorted.
 #include "../kernels/top_k_heap.h"
 #include "columns.h"
 #include "context.h"

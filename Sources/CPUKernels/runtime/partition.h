@@ -61,5 +61,6 @@ typedef struct {
 product_plan plan_product(const product_grid *grid);
 product_tile tile_of_task(const product_grid *grid, const product_plan *plan, int64_t task);
 
-/// Outputs that a panel of B has, of `step` or whole multiples up to `most`, such that equally fast threads end together.
+/// Outputs that a panel of B has, of `step` or whole multiples up to `most`, such that equally fast threads end
+/// together.
 int64_t even_panel_outputs(int64_t outputs, int64_t threads, int64_t step, int64_t most);

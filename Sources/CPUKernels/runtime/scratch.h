@@ -30,7 +30,8 @@ typedef struct {
 int64_t scratch_product(int64_t a, int64_t b);
 /// The larger of each size, so that there is room for one or the other.
 scratch_sizes scratch_union(scratch_sizes a, scratch_sizes b);
-/// Memory of those sizes for `threads` threads, uninitialised. False where it cannot be had; `memory` is then unchanged.
+/// Memory of those sizes for `threads` threads, uninitialised. False where it cannot be had; `memory` is then
+/// unchanged.
 bool scratch_reserve(scratch_memory *memory, scratch_sizes sizes, int threads);
 void scratch_free(scratch_memory *memory);
 

@@ -3,7 +3,8 @@
 #include <stdint.h>
 
 typedef struct thread_pool thread_pool;
-/// Runs one task of a job. `worker` is 0 for the thread that called `thread_pool_run`, and below the pool's thread count.
+/// Runs one task of a job. `worker` is 0 for the thread that called `thread_pool_run`, and below the pool's thread
+/// count.
 typedef void (*pool_task)(void *job, int64_t task, int worker);
 
 /// NULL where memory or threads run out.

@@ -1,5 +1,5 @@
-// Products of 8-bit integers, on vectors of 64 bytes. SIMD_VNNI says that there is an instruction which adds the products
-// of four unsigned with four signed bytes to 32-bit sums (AVX512_VNNI, AVX-VNNI).
+// Products of 8-bit integers, on vectors of 64 bytes. SIMD_VNNI says that there is an instruction which adds the
+// products of four unsigned with four signed bytes to 32-bit sums (AVX512_VNNI, AVX-VNNI).
 //
 // Without it the products of two bytes are added in 16 bits, saturated: exact for quants up to 128 with integers of
 // -127 to 127.

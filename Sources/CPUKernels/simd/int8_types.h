@@ -1,5 +1,5 @@
-// Vectors of 64 bytes for products of 8-bit integers: one register of AVX-512, two of AVX2. A quad is four bytes side by
-// side, whose products go to one 32-bit sum.
+// Vectors of 64 bytes for products of 8-bit integers: one register of AVX-512, two of AVX2. A quad is four bytes side
+// by side, whose products go to one 32-bit sum.
 #pragma once
 #include "vector.h"
 

@@ -1,5 +1,6 @@
-// Vectors of VL floats for one instruction set, on clang's vector extensions. The target that is compiled says which, by
-// defining one of SIMD_NEON, SIMD_AVX2, SIMD_AVX2_PAIR and SIMD_AVX512; where none is defined it is the generic one.
+// Vectors of VL floats for one instruction set, on clang's vector extensions. The target that is compiled says which,
+// by defining one of SIMD_NEON, SIMD_AVX2, SIMD_AVX2_PAIR and SIMD_AVX512; where none is defined it is the generic
+// one.
 #pragma once
 #if defined(SIMD_AVX512)
 #include "vector_avx512.h"

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define SIMD_AVX2
 #include "../kernels/float_set.inl"
 #pragma clang attribute pop

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
 // Vectors of two registers are only passed to functions that are inlined.
 #pragma clang diagnostic ignored "-Wpsabi"
 #define SIMD_AVX2_PAIR
