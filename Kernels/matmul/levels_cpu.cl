@@ -17,28 +17,14 @@
 #define LEVEL_SPAN 256
 #define LEVEL_SPAN_BYTES WEIGHT_BLOCK_BYTES
 #endif
-#if defined(WEIGHT_Q2_K) || defined(WEIGHT_Q3_K) || defined(WEIGHT_Q6_K)
+// A scale of more values than 32 is repeated.
+#if !defined(WEIGHT_INT8) && WEIGHT_GROUP_SIZE == 16
 #define LEVEL_GROUP 16
 #else
 #define LEVEL_GROUP 32
 #endif
-#if defined(WEIGHT_Q4_1) || defined(WEIGHT_Q5_1) || defined(WEIGHT_Q2_K) || defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
-#define LEVEL_MINIMA 1
-#define LEVEL_OFFSET 0
-#else
-#define LEVEL_MINIMA 0
-#if defined(WEIGHT_Q4_0)
-#define LEVEL_OFFSET 8
-#elif defined(WEIGHT_Q5_0)
-#define LEVEL_OFFSET 16
-#elif defined(WEIGHT_Q3_K)
-#define LEVEL_OFFSET 4
-#elif defined(WEIGHT_Q6_K)
-#define LEVEL_OFFSET 32
-#else
-#define LEVEL_OFFSET 128
-#endif
-#endif
+#define LEVEL_MINIMA WEIGHT_HAS_MINIMA
+#define LEVEL_OFFSET WEIGHT_QUANT_OFFSET
 
 #define LEVEL_INLINE inline __attribute__((always_inline))
 // Features of a row of activations, padded with zeros.
@@ -66,6 +52,16 @@ LEVEL_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 #endif
 }
 
+// The scales of two blocks of 32.
+LEVEL_INLINE float2 two_scales(__global const uchar *p, __global const uchar *q)
+{
+#if defined(WEIGHT_MXFP4)
+    return (float2)(block_half_exponent(p), block_half_exponent(q));
+#else
+    return two_halves(p, q);
+#endif
+}
+
 // Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
 LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)
 {
@@ -73,11 +69,14 @@ LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const 
     return (uint16)(bytes >> shift, bytes >> (shift + step)) & mask;
 }
 
-// What the levels of IQ4_NL and IQ4_XS stand for, with 128 added.
+// What the quants of formats with a table stand for (blocks.cl), with the offset added.
+#define TABLE_WORD(a, b, c, d)                                                                                         \
+    (uint)((a) + LEVEL_OFFSET) | (uint)((b) + LEVEL_OFFSET) << 8 | (uint)((c) + LEVEL_OFFSET) << 16                    \
+        | (uint)((d) + LEVEL_OFFSET) << 24
 #if DOT_VARIANT == DOT_X86
 LEVEL_INLINE uint16 from_table(const uint16 levels)
 {
-    const uint4 quarter = (uint4)(0x3f2d1801u, 0x766a5d4fu, 0xa6998d81u, 0xf1d9c5b5u);
+    const uint4 quarter = (uint4)(BLOCK_TABLE(TABLE_WORD));
     const uint16 table = (uint16)(quarter, quarter, quarter, quarter);
     uint16 values;
     __asm__("vpshufb %1, %2, %0" : "=v"(values) : "v"(levels), "v"(table));
@@ -87,17 +86,16 @@ LEVEL_INLINE uint16 from_table(const uint16 levels)
 // All bytes of 0 or 255, as bit `bit` of a byte is.
 #define TABLE_MASK(bit) ((levels >> bit & 0x01010101u) * 255u)
 #define TABLE_CHOICE(mask, a, b) ((a) ^ ((mask) & ((a) ^ (b))))
-#define TABLE_PAIR(a, b) TABLE_CHOICE(bit0, (uint16)(a * 0x01010101u), (uint16)(b * 0x01010101u))
+#define TABLE_BYTES(a) (uint16)((uint)((a) + LEVEL_OFFSET) * 0x01010101u)
+#define TABLE_QUARTER(a, b, c, d)                                                                                      \
+    TABLE_CHOICE(                                                                                                      \
+        bit1, TABLE_CHOICE(bit0, TABLE_BYTES(a), TABLE_BYTES(b)), TABLE_CHOICE(bit0, TABLE_BYTES(c), TABLE_BYTES(d)))
 LEVEL_INLINE uint16 from_table(const uint16 levels)
 {
     const uint16 bit0 = TABLE_MASK(0), bit1 = TABLE_MASK(1), bit2 = TABLE_MASK(2), bit3 = TABLE_MASK(3);
-    const uint16 low = TABLE_CHOICE(
-        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(1u, 24u), TABLE_PAIR(45u, 63u)),
-        TABLE_CHOICE(bit1, TABLE_PAIR(79u, 93u), TABLE_PAIR(106u, 118u)));
-    const uint16 high = TABLE_CHOICE(
-        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(129u, 141u), TABLE_PAIR(153u, 166u)),
-        TABLE_CHOICE(bit1, TABLE_PAIR(181u, 197u), TABLE_PAIR(217u, 241u)));
-    return TABLE_CHOICE(bit3, low, high);
+    const uint16 quarters[4] = {BLOCK_TABLE(TABLE_QUARTER)};
+    return TABLE_CHOICE(
+        bit3, TABLE_CHOICE(bit2, quarters[0], quarters[1]), TABLE_CHOICE(bit2, quarters[2], quarters[3]));
 }
 #endif
 
@@ -154,7 +152,7 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const 
 #if defined(WEIGHT_Q5_0) || defined(WEIGHT_Q5_1)
     return levels
         | crossed_fifth_bits(word_at(span + WEIGHT_BLOCK_BYTES - 20), word_at(second + WEIGHT_BLOCK_BYTES - 20));
-#elif defined(WEIGHT_IQ4_NL)
+#elif defined(WEIGHT_IQ4_NL) || defined(WEIGHT_MXFP4)
     return from_table(levels);
 #else
     return levels;
@@ -165,6 +163,8 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const
 {
 #if defined(WEIGHT_Q2_K)
     return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
+#elif defined(WEIGHT_TQ2_0)
+    return two_shifts(block + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
 #elif defined(WEIGHT_Q3_K)
     return two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u)
         | two_shifts(block, 2 * c, 1, 0x01010101u) << 2;
@@ -192,10 +192,12 @@ LEVEL_INLINE void span_scales(
     *scales = (float16)(1.0f);
 #elif WEIGHT_BLOCK_SIZE == 32
     __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
-    *scales = (float16)((float8)(two_halves(span, second), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
+    *scales = (float16)((float8)(two_scales(span, second), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
 #if LEVEL_MINIMA
     *minima = (float16)((float8)(two_halves(span + 2, second + 2), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
 #endif
+#elif defined(WEIGHT_TQ2_0)
+    *scales = (float16)(two_halves(span + 64, span + 64).x);
 #elif defined(WEIGHT_Q2_K)
     const uint4 both = words16(span);
     const float2 factors = two_halves(span + 80, span + 82);

@@ -10,7 +10,7 @@ inline __attribute__((always_inline)) float16 load_weight16(__global const weigh
 #elif defined(WEIGHT_F16)
     return vload_half16(0, (__global const half *)(row + k));
 #elif defined(WEIGHT_BLOCK_SIZE)
-    return BLOCK_NAME(load16)(row, k);
+    return load16_block(row, k);
 #else
     return convert_float16(vload16(0, row + k));
 #endif

@@ -121,6 +121,8 @@ public final class CPUBackend: Backend {
         return (extensions.bf16 ? ["bf16"] : []) + (extensions.int8 ? [integers] : [])
     }
 
+    public let capabilities = BackendCapabilities(maxTopK: CPUK_MAX_TOP_K, maxHeadSize: 256)
+
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
         guard let buffer = CPUBuffer(byteCount: byteCount) else {
             throw BackendError.outOfMemory(requestedByteCount: byteCount, device: "CPU")

@@ -62,6 +62,10 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         return counters
     }
 
+    public var capabilities: BackendCapabilities { OpenCLBackend.kernelCapabilities }
+    /// What the kernels take on any device.
+    static let kernelCapabilities = BackendCapabilities(maxTopK: 256, maxHeadSize: 256)
+
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer { try makeOpenCLBuffer(byteCount: byteCount) }
 
     func makeOpenCLBuffer(byteCount: Int) throws -> OpenCLBuffer {

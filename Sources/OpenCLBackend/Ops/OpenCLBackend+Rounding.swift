@@ -6,6 +6,13 @@ enum ActivationRounding: Hashable {
     case pairs(DotVariant)
     /// To int8 with a scale for each 16, for int8 weights and those in blocks.
     case levels(DotVariant)
+
+    /// How its products of integers or of BF16 are made.
+    var variant: DotVariant {
+        switch self {
+        case .pairs(let variant), .levels(let variant): variant
+        }
+    }
 }
 
 /// DOT_VARIANT of Kernels/common/dot.cl.
