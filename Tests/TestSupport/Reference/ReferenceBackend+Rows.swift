@@ -17,7 +17,7 @@ extension ReferenceBackend {
     public func rmsNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
     ) throws {
-        try norm("rmsNorm", x, residual, sum, weight, nil, output) {
+        try norm("rmsNorm", x, residual, sum, weight, nil, epsilon, output) {
             Reference.rmsNorm($0, weight: $1, epsilon: epsilon)
         }
     }
