@@ -41,11 +41,11 @@ enum MatmulKernels {
     ]
     /// What all kernels for CPU devices share.
     static let cpuSources = [
-        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/rows_cpu.cl",
+        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/epilogue_cpu.cl",
     ]
-    private static let vectorSources = cpuSources + ["matmul/matmul_vector_cpu.cl"]
-    private static let panelSources = cpuSources + ["matmul/matmul_panel_cpu.cl"]
-    private static let levelsSources = cpuSources + ["common/dot.cl", "matmul/levels_cpu.cl"]
+    private static let vectorSources = cpuSources + ["matmul/gemv_cpu.cl"]
+    private static let panelSources = cpuSources + ["matmul/gemm_cpu.cl"]
+    private static let int8Sources = cpuSources + ["common/dot.cl", "matmul/quants_cpu.cl"]
     static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
     struct Key: Hashable {
@@ -55,34 +55,34 @@ enum MatmulKernels {
 
     private static let vectorKernels = KernelTable<Key> { key in
         let (format, tokens) = (key.format, key.tokens)
-        let program = ProgramDescriptor("matmul_vector", sources: vectorSources, format: format) { tuning in
+        let program = ProgramDescriptor("gemv", sources: vectorSources, format: format) { tuning in
             [
                 ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
             ]
         }
-        return KernelDescriptor(program, "matmul_vector_\(format.kernelSuffix)", arguments + [.uint32])
+        return KernelDescriptor(program, "gemv_\(format.kernelSuffix)", arguments + [.uint32])
     }
 
     private static let rowsKernels = KernelTable<Key> { key in
         let (format, tokens) = (key.format, key.tokens)
-        let program = ProgramDescriptor("matmul_rows", sources: gpuSources, format: format) { tuning in
+        let program = ProgramDescriptor("gemv_group", sources: gpuSources, format: format) { tuning in
             [
                 ("ROWS_TOKENS", tokens), ("ROWS_COLUMNS", tuning.matmul.rowsColumns),
                 ("ROWS_LANES", tuning.matmul.rowsLanes),
             ]
         }
-        return KernelDescriptor(program, "matmul_rows_\(format.kernelSuffix)", arguments)
+        return KernelDescriptor(program, "gemv_group_\(format.kernelSuffix)", arguments)
     }
 
     private static let panelArguments = arguments + [.uint32, .uint32, .local, .local]
     private static let roundArguments: [ArgumentKind] = [.tensor, .uint32, .tensor, .uint32]
 
     private static let panelKernels = KernelTable<WeightFormat> { format in
-        let program = ProgramDescriptor("matmul_panel", sources: panelSources, format: format) { tuning in
-            [("PANEL_PAIRS", 0)] + panelMacros(tuning.matmul.panel)
+        let program = ProgramDescriptor("gemm_panel", sources: panelSources, format: format) { tuning in
+            [("PANEL_BF16", 0)] + panelMacros(tuning.matmul.panel)
         }
-        return KernelDescriptor(program, "matmul_panel_\(format.kernelSuffix)", panelArguments)
+        return KernelDescriptor(program, "gemm_panel_\(format.kernelSuffix)", panelArguments)
     }
 
     private static func panelMacros(_ panel: PanelTuning) -> [(name: String, value: Int)] {
@@ -92,58 +92,58 @@ enum MatmulKernels {
     /// A product whose activations are quantised: the weight's format and what they are quantised to.
     struct QuantisedKey: Hashable {
         let format: WeightFormat
-        let rounding: ActivationRounding
+        let quantisation: ActivationQuantisation
         /// Of kernels for few tokens: how many they are compiled for.
         var tokens = 0
     }
 
     private static let quantisedPrograms = DescriptorTable<QuantisedKey, ProgramDescriptor> { key in
-        switch key.rounding {
-        case .pairs(let variant):
+        switch key.quantisation {
+        case .bfloat16(let variant):
             ProgramDescriptor(
-                "matmul_pairs_panel", sources: ["common/dot.cl"] + panelSources, format: key.format
+                "gemm_bf16", sources: ["common/dot.cl"] + panelSources, format: key.format
             ) { tuning in
-                [("PANEL_PAIRS", 1), ("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.pairsPanel)
+                [("PANEL_BF16", 1), ("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.bfloat16Panel)
             }
-        case .levels(let variant):
+        case .int8(let variant):
             ProgramDescriptor(
-                "matmul_levels_panel", sources: levelsSources + ["matmul/matmul_levels_panel_cpu.cl"],
+                "gemm_int8", sources: int8Sources + ["matmul/gemm_int8_cpu.cl"],
                 format: key.format
             ) { tuning in
-                [("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.levelsPanel)
+                [("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.int8Panel)
             }
         }
     }
 
     /// Quantises the activations of many tokens for `quantisedPanel`.
     static let quantise = KernelTable<QuantisedKey> { key in
-        let name = if case .pairs = key.rounding { "round_pairs" } else { "round_levels" }
+        let name = if case .bfloat16 = key.quantisation { "quantise_bf16" } else { "quantise_int8" }
         return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", roundArguments)
     }
 
     /// Many tokens times a weight, their activations quantised already.
     static let quantisedPanel = KernelTable<QuantisedKey> { key in
-        let name = if case .pairs = key.rounding { "matmul_pairs_panel" } else { "matmul_levels_panel" }
+        let name = if case .bfloat16 = key.quantisation { "gemm_bf16" } else { "gemm_int8" }
         return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", panelArguments)
     }
 
     /// Few tokens times a weight of integers; quantises the activations itself.
     static let quantisedVector = KernelTable<QuantisedKey> { key in
         let program = ProgramDescriptor(
-            "matmul_levels_vector", sources: levelsSources + ["matmul/matmul_levels_vector_cpu.cl"],
+            "gemv_int8", sources: int8Sources + ["matmul/gemv_int8_cpu.cl"],
             format: key.format
         ) { _ in
-            [("DOT_VARIANT", key.rounding.variant.rawValue), ("VECTOR_TOKENS", key.tokens)]
+            [("DOT_VARIANT", key.quantisation.variant.rawValue), ("VECTOR_TOKENS", key.tokens)]
         }
-        let name = "matmul_levels_vector_\(key.format.kernelSuffix)"
+        let name = "gemv_int8_\(key.format.kernelSuffix)"
         return KernelDescriptor(program, name, arguments + [.uint32, .local])
     }
 
     private static let tileKernels = KernelTable<WeightFormat> { format in
-        let program = ProgramDescriptor("matmul_tile", sources: gpuSources, format: format) { _ in
+        let program = ProgramDescriptor("gemm_tile", sources: gpuSources, format: format) { _ in
             [("TILE_INPUTS", 16)]
         }
-        return KernelDescriptor(program, "matmul_tile_\(format.kernelSuffix)", arguments)
+        return KernelDescriptor(program, "gemm_tile_\(format.kernelSuffix)", arguments)
     }
 
     /// The streaming kernel for `tokens` tokens, at most the last of `vectorTokenCounts`.
