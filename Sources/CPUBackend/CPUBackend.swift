@@ -112,6 +112,8 @@ public final class CPUBackend: Backend {
         kernelSets.filter { $0.kind != .floats }.map { String($0.name.split(separator: "_").last ?? "") }
     }
 
+    public let capabilities = BackendCapabilities(maxTopK: CPUK_MAX_TOP_K, maxHeadSize: 256)
+
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
         guard let buffer = CPUBuffer(byteCount: byteCount) else {
             throw BackendError.outOfMemory(requestedByteCount: byteCount, device: "CPU")

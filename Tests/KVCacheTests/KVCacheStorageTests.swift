@@ -12,7 +12,7 @@ private func unused() -> BackendError { .unsupported(op: "any", reason: "this ba
 /// A backend that allocates up to a limit and computes nothing.
 // SAFETY: used by one thread only.
 private final class AllocatingBackend: Backend, @unchecked Sendable {
-    static let maxTopK = 1
+    let capabilities = BackendCapabilities(maxTopK: 1, maxHeadSize: 256)
     let summary = "allocator"
     let limit: Int
     private(set) var counters = BackendCounters()

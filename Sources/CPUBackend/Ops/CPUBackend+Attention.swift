@@ -6,30 +6,11 @@ extension CPUBackend {
         query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
         into output: Tensor
     ) throws {
-        let op = "attention"
+        try AttentionArguments(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
+            .validate(capabilities)
         let sequences = batch.sequenceCount
-        let columns = parameters.headCount * cache.headSize
-        let kernelCache = try cache.kernelCache(op)
-        try Check.matrix(op, "query", query, rows: batch.tokenCount, columns: columns)
-        try Check.matrix(op, "output", output, rows: batch.tokenCount, columns: columns)
-        try Check.vector(op, "queryOffsets", batch.queryOffsets, count: sequences + 1, dtype: .int32)
-        try Check.vector(op, "contextLengths", batch.contextLengths, count: sequences, dtype: .int32)
-        try Check.matrix(
-            op, "blockTables", batch.blockTables, rows: sequences, columns: batch.blockTables.columns, dtype: .int32)
-        guard parameters.headCount > 0, parameters.headCount % cache.headCount == 0 else {
-            throw BackendError.invalidArgument(
-                op: op, reason: "\(parameters.headCount) query heads over \(cache.headCount) key heads")
-        }
-        if let window = parameters.slidingWindow, window < 1 {
-            throw BackendError.invalidArgument(op: op, reason: "a sliding window of \(window) tokens")
-        }
-        let blocksNeeded = batch.maxContextLength < 1 ? 0 : (batch.maxContextLength - 1) / cache.blockSizeInTokens + 1
-        guard blocksNeeded <= batch.blockTables.columns else {
-            throw BackendError.shapeMismatch(
-                op: op, argument: "blockTables", expected: "[\(sequences), \(blocksNeeded) or more]",
-                found: "\(batch.blockTables.shape)")
-        }
-        try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
+        let kernelCache = cache.kernelCache
+        try ArgumentChecks(op: "attention").limit(sequences, "S", maximum: limits?.sequenceCount ?? 0)
         var arguments = cpuk_attention_args(
             query: query.floatRows, output: output.floatRows, heads: Int64(parameters.headCount), cache: kernelCache,
             scale: parameters.scale, soft_cap: parameters.softCap ?? 0, window: Int64(parameters.slidingWindow ?? 0),

@@ -42,7 +42,7 @@ final class DecoderRunner: Sendable {
         uploader = try BatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,
             blockCount: (contextLength + blockSize - 1) / blockSize, logitRowCount: rowCount)
-        maxTopK = type(of: backend).maxTopK
+        maxTopK = backend.capabilities.maxTopK
         let plan = WorkspacePlan()
         _ = plan.add(.float32, [rowCount, description.vocabularySize])
         _ = plan.add(.float32, [rowCount, min(maxTopK, description.vocabularySize)])

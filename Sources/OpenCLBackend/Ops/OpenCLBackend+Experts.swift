@@ -166,8 +166,8 @@ private enum ExpertKernels {
         Dictionary(
             uniqueKeysWithValues: WeightFormat.allCases.map { format in
                 let program = ProgramDescriptor(
-                    "matmul_experts", sources: sources + ["experts/matmul_experts.cl"]
-                ) { tuning in [(format.kernelMacro, 1)] + defines(tuning) }
+                    "matmul_experts", sources: sources + ["experts/matmul_experts.cl"], format: format, defines: defines
+                )
                 let name = "matmul_experts_\(variant)_\(format.kernelSuffix)"
                 return (format, KernelDescriptor(program, name, arguments + extra))
             })

@@ -1,59 +1,45 @@
-// Weights in blocks as unsigned 8-bit levels, four in a word, and the scales that belong to them:
-//     w = scale * (level - LEVEL_OFFSET)   or   w = scale * level + minimum
-// with a scale (and minimum) for each LEVEL_GROUP elements, and activations as x = scale * level with a scale for
+// Weights in blocks as unsigned 8-bit quants, four in a word, and the scales that belong to them:
+//     w = scale * (quant - QUANT_OFFSET)   or   w = scale * quant + minimum
+// with a scale (and minimum) for each QUANT_GROUP elements, and activations as x = scale * quant with a scale for
 // each 16. Layouts: ggml-quants.c of ggml.
 //
-// A span is what is unpacked together: LEVEL_SPAN elements, a block of 256 or LEVELS elements of blocks of 32. `rest`
+// A span is what is unpacked together: QUANT_SPAN elements, a block of 256 or QUANTS elements of blocks of 32. `rest`
 // counts the elements from the span's first to the row's end.
-#define LEVELS 64u
+#define QUANTS 64u
 
 #if defined(WEIGHT_INT8)
-#define LEVEL_SPAN 64
-#define LEVEL_SPAN_BYTES 64
+#define QUANT_SPAN 64
+#define QUANT_SPAN_BYTES 64
 #elif WEIGHT_BLOCK_SIZE == 32
-#define LEVEL_SPAN 64
-#define LEVEL_SPAN_BYTES (2 * WEIGHT_BLOCK_BYTES)
+#define QUANT_SPAN 64
+#define QUANT_SPAN_BYTES (2 * WEIGHT_BLOCK_BYTES)
 #else
-#define LEVEL_SPAN 256
-#define LEVEL_SPAN_BYTES WEIGHT_BLOCK_BYTES
+#define QUANT_SPAN 256
+#define QUANT_SPAN_BYTES WEIGHT_BLOCK_BYTES
 #endif
-#if defined(WEIGHT_Q2_K) || defined(WEIGHT_Q3_K) || defined(WEIGHT_Q6_K)
-#define LEVEL_GROUP 16
+// A scale of more values than 32 is repeated.
+#if !defined(WEIGHT_INT8) && WEIGHT_GROUP_SIZE == 16
+#define QUANT_GROUP 16
 #else
-#define LEVEL_GROUP 32
+#define QUANT_GROUP 32
 #endif
-#if defined(WEIGHT_Q4_1) || defined(WEIGHT_Q5_1) || defined(WEIGHT_Q2_K) || defined(WEIGHT_Q4_K) || defined(WEIGHT_Q5_K)
-#define LEVEL_MINIMA 1
-#define LEVEL_OFFSET 0
-#else
-#define LEVEL_MINIMA 0
-#if defined(WEIGHT_Q4_0)
-#define LEVEL_OFFSET 8
-#elif defined(WEIGHT_Q5_0)
-#define LEVEL_OFFSET 16
-#elif defined(WEIGHT_Q3_K)
-#define LEVEL_OFFSET 4
-#elif defined(WEIGHT_Q6_K)
-#define LEVEL_OFFSET 32
-#else
-#define LEVEL_OFFSET 128
-#endif
-#endif
+#define QUANT_MINIMA WEIGHT_HAS_MINIMA
+#define QUANT_OFFSET WEIGHT_QUANT_OFFSET
 
-#define LEVEL_INLINE inline __attribute__((always_inline))
+#define QUANT_INLINE inline __attribute__((always_inline))
 // Features of a row of activations, padded with zeros.
-#define PADDED_INPUTS ((inputs + LEVELS - 1) / LEVELS * LEVELS)
-#define SPAN_AT(row, k) ((__global const uchar *)(row) + (ulong)((k) / LEVEL_SPAN) * LEVEL_SPAN_BYTES)
+#define PADDED_INPUTS ((inputs + QUANTS - 1) / QUANTS * QUANTS)
+#define SPAN_AT(row, k) ((__global const uchar *)(row) + (ulong)((k) / QUANT_SPAN) * QUANT_SPAN_BYTES)
 
 #define NIBBLES 0x0f0f0f0fu
 #define TOP_BITS 0x80808080u
 
-LEVEL_INLINE uint word_at(__global const uchar *p) { return as_uint(vload4(0, p)); }
-LEVEL_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0, p)); }
-LEVEL_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
+QUANT_INLINE uint word_at(__global const uchar *p) { return as_uint(vload4(0, p)); }
+QUANT_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0, p)); }
+QUANT_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
 
 // Two binary16 numbers as float: the one at `p` and the one at `q`.
-LEVEL_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
+QUANT_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 {
 #if DOT_VARIANT == DOT_X86
     // PoCL would take them apart bit by bit.
@@ -66,72 +52,84 @@ LEVEL_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 #endif
 }
 
+// The scales of two blocks of 32.
+QUANT_INLINE float2 two_scales(__global const uchar *p, __global const uchar *q)
+{
+#if defined(WEIGHT_MXFP4)
+    return (float2)(block_half_exponent(p), block_half_exponent(q));
+#else
+    return two_halves(p, q);
+#endif
+}
+
 // Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
-LEVEL_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)
+QUANT_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)
 {
     const uint8 bytes = words32(p);
     return (uint16)(bytes >> shift, bytes >> (shift + step)) & mask;
 }
 
-// What the levels of IQ4_NL and IQ4_XS stand for, with 128 added.
+// What the quants of formats with a table stand for (blocks.cl), with the offset added.
+#define TABLE_WORD(a, b, c, d)                                                                                         \
+    (uint)((a) + QUANT_OFFSET) | (uint)((b) + QUANT_OFFSET) << 8 | (uint)((c) + QUANT_OFFSET) << 16                    \
+        | (uint)((d) + QUANT_OFFSET) << 24
 #if DOT_VARIANT == DOT_X86
-LEVEL_INLINE uint16 from_table(const uint16 levels)
+QUANT_INLINE uint16 look_up_table(const uint16 quants)
 {
-    const uint4 quarter = (uint4)(0x3f2d1801u, 0x766a5d4fu, 0xa6998d81u, 0xf1d9c5b5u);
+    const uint4 quarter = (uint4)(BLOCK_TABLE(TABLE_WORD));
     const uint16 table = (uint16)(quarter, quarter, quarter, quarter);
     uint16 values;
-    __asm__("vpshufb %1, %2, %0" : "=v"(values) : "v"(levels), "v"(table));
+    __asm__("vpshufb %1, %2, %0" : "=v"(values) : "v"(quants), "v"(table));
     return values;
 }
 #else
 // All bytes of 0 or 255, as bit `bit` of a byte is.
-#define TABLE_MASK(bit) ((levels >> bit & 0x01010101u) * 255u)
+#define TABLE_MASK(bit) ((quants >> bit & 0x01010101u) * 255u)
 #define TABLE_CHOICE(mask, a, b) ((a) ^ ((mask) & ((a) ^ (b))))
-#define TABLE_PAIR(a, b) TABLE_CHOICE(bit0, (uint16)(a * 0x01010101u), (uint16)(b * 0x01010101u))
-LEVEL_INLINE uint16 from_table(const uint16 levels)
+#define TABLE_BYTES(a) (uint16)((uint)((a) + QUANT_OFFSET) * 0x01010101u)
+#define TABLE_QUARTER(a, b, c, d)                                                                                      \
+    TABLE_CHOICE(                                                                                                      \
+        bit1, TABLE_CHOICE(bit0, TABLE_BYTES(a), TABLE_BYTES(b)), TABLE_CHOICE(bit0, TABLE_BYTES(c), TABLE_BYTES(d)))
+QUANT_INLINE uint16 look_up_table(const uint16 quants)
 {
     const uint16 bit0 = TABLE_MASK(0), bit1 = TABLE_MASK(1), bit2 = TABLE_MASK(2), bit3 = TABLE_MASK(3);
-    const uint16 low = TABLE_CHOICE(
-        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(1u, 24u), TABLE_PAIR(45u, 63u)),
-        TABLE_CHOICE(bit1, TABLE_PAIR(79u, 93u), TABLE_PAIR(106u, 118u)));
-    const uint16 high = TABLE_CHOICE(
-        bit2, TABLE_CHOICE(bit1, TABLE_PAIR(129u, 141u), TABLE_PAIR(153u, 166u)),
-        TABLE_CHOICE(bit1, TABLE_PAIR(181u, 197u), TABLE_PAIR(217u, 241u)));
-    return TABLE_CHOICE(bit3, low, high);
+    const uint16 quarters[4] = {BLOCK_TABLE(TABLE_QUARTER)};
+    return TABLE_CHOICE(
+        bit3, TABLE_CHOICE(bit2, quarters[0], quarters[1]), TABLE_CHOICE(bit2, quarters[2], quarters[3]));
 }
 #endif
 
 // Formats whose 32 elements are the low halves of 16 bytes, then the high ones: the low halves of two blocks are
-// unpacked together, so that the second and third 16 of LEVELS change places.
+// unpacked together, so that the second and third 16 of QUANTS change places.
 #if (WEIGHT_BLOCK_SIZE == 32 && !defined(WEIGHT_Q8_0)) || defined(WEIGHT_IQ4_XS)
-#define LEVELS_CROSSED 1
-#define CROSS_LEVELS(words) (words).s012389ab4567cdef
+#define QUANTS_CROSSED 1
+#define CROSS_QUANTS(words) (words).s012389ab4567cdef
 #else
-#define LEVELS_CROSSED 0
-#define CROSS_LEVELS(words) (words)
+#define QUANTS_CROSSED 0
+#define CROSS_QUANTS(words) (words)
 #endif
 
-LEVEL_INLINE uint16 crossed_nibbles(const uint4 first, const uint4 second)
+QUANT_INLINE uint16 crossed_nibbles(const uint4 first, const uint4 second)
 {
     const uint8 bytes = (uint8)(first, second);
     return (uint16)(bytes & NIBBLES, (bytes >> 4) & NIBBLES);
 }
 
 // The fifth bits of two blocks as bytes of 0 or 16: a product puts four bits into the four bytes of a word.
-LEVEL_INLINE uint16 crossed_fifth_bits(const uint first, const uint second)
+QUANT_INLINE uint16 crossed_fifth_bits(const uint first, const uint second)
 {
     const uint16 bits = (uint16)((uint4)(first), (uint4)(second), (uint4)(first), (uint4)(second));
     const uint16 quads = (bits >> (uint16)(0, 4, 8, 12, 0, 4, 8, 12, 16, 20, 24, 28, 16, 20, 24, 28)) & 15u;
     return ((quads * 0x00204081u) & 0x01010101u) << 4;
 }
 
-// ---- Levels: the `c`th LEVELS elements of a span, crossed where LEVELS_CROSSED. Those past `rest` are anything:
+// ---- Levels: the `c`th QUANTS elements of a span, crossed where QUANTS_CROSSED. Those past `rest` are anything:
 // activations are zero there.
 
 #if defined(WEIGHT_INT8)
-LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+QUANT_INLINE uint16 unpack_quants(__global const uchar *span, const uint c, const uint rest)
 {
-    if (rest >= LEVELS)
+    if (rest >= QUANTS)
         return (uint16)(words32(span), words32(span + 32)) ^ TOP_BITS;
     uchar bytes[64];
     for (uint i = 0; i < 64; ++i)
@@ -140,31 +138,33 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const 
                     as_uint4(vload16(3, bytes))) ^ TOP_BITS;
 }
 #elif defined(WEIGHT_Q8_0)
-LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+QUANT_INLINE uint16 unpack_quants(__global const uchar *span, const uint c, const uint rest)
 {
-    const uint8 second = rest < LEVELS ? (uint8)(0) : words32(span + WEIGHT_BLOCK_BYTES + 2);
+    const uint8 second = rest < QUANTS ? (uint8)(0) : words32(span + WEIGHT_BLOCK_BYTES + 2);
     return (uint16)(words32(span + 2), second) ^ TOP_BITS;
 }
 #elif WEIGHT_BLOCK_SIZE == 32
-LEVEL_INLINE uint16 span_levels(__global const uchar *span, const uint c, const uint rest)
+QUANT_INLINE uint16 unpack_quants(__global const uchar *span, const uint c, const uint rest)
 {
-    __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
-    const uint16 levels = crossed_nibbles(
+    __global const uchar *second = rest < QUANTS ? span : span + WEIGHT_BLOCK_BYTES;
+    const uint16 quants = crossed_nibbles(
         words16(span + WEIGHT_BLOCK_BYTES - 16), words16(second + WEIGHT_BLOCK_BYTES - 16));
 #if defined(WEIGHT_Q5_0) || defined(WEIGHT_Q5_1)
-    return levels
+    return quants
         | crossed_fifth_bits(word_at(span + WEIGHT_BLOCK_BYTES - 20), word_at(second + WEIGHT_BLOCK_BYTES - 20));
-#elif defined(WEIGHT_IQ4_NL)
-    return from_table(levels);
+#elif defined(WEIGHT_IQ4_NL) || defined(WEIGHT_MXFP4)
+    return look_up_table(quants);
 #else
-    return levels;
+    return quants;
 #endif
 }
 #else
-LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const uint rest)
+QUANT_INLINE uint16 unpack_quants(__global const uchar *block, const uint c, const uint rest)
 {
 #if defined(WEIGHT_Q2_K)
     return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
+#elif defined(WEIGHT_TQ2_0)
+    return two_shifts(block + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
 #elif defined(WEIGHT_Q3_K)
     return two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u)
         | two_shifts(block, 2 * c, 1, 0x01010101u) << 2;
@@ -177,25 +177,27 @@ LEVEL_INLINE uint16 span_levels(__global const uchar *block, const uint c, const
     return (((uint16)(words32(low), words32(low + 32)) >> (c % 2 * 4)) & NIBBLES)
         | two_shifts(block + 128 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u) << 4;
 #else
-    return from_table(crossed_nibbles(words16(block + 8 + c * 32), words16(block + 24 + c * 32)));
+    return look_up_table(crossed_nibbles(words16(block + 8 + c * 32), words16(block + 24 + c * 32)));
 #endif
 }
 #endif
 
 // ---- Scales: lane g of `*scales` and, where there are any, `*minima`: those of a span's group g.
 
-LEVEL_INLINE void span_scales(
+QUANT_INLINE void span_scales(
     __global const uchar *span, const uint rest, float16 *scales, float16 *minima)
 {
     *minima = (float16)(0.0f);
 #if defined(WEIGHT_INT8)
     *scales = (float16)(1.0f);
 #elif WEIGHT_BLOCK_SIZE == 32
-    __global const uchar *second = rest < LEVELS ? span : span + WEIGHT_BLOCK_BYTES;
-    *scales = (float16)((float8)(two_halves(span, second), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
-#if LEVEL_MINIMA
+    __global const uchar *second = rest < QUANTS ? span : span + WEIGHT_BLOCK_BYTES;
+    *scales = (float16)((float8)(two_scales(span, second), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
+#if QUANT_MINIMA
     *minima = (float16)((float8)(two_halves(span + 2, second + 2), (float2)(0.0f), (float4)(0.0f)), (float8)(0.0f));
 #endif
+#elif defined(WEIGHT_TQ2_0)
+    *scales = (float16)(two_halves(span + 64, span + 64).x);
 #elif defined(WEIGHT_Q2_K)
     const uint4 both = words16(span);
     const float2 factors = two_halves(span + 80, span + 82);
@@ -226,27 +228,27 @@ LEVEL_INLINE void span_scales(
 #endif
 }
 
-// Lane i: of the group that word i of the `c`th LEVELS belongs to.
-LEVEL_INLINE float16 lanes_of_groups(const float16 groups, const uint c)
+// Lane i: of the group that word i of the `c`th QUANTS belongs to.
+QUANT_INLINE float16 spread_scales(const float16 groups, const uint c)
 {
 #if defined(WEIGHT_INT8)
     return groups;
-#elif LEVEL_GROUP == 16
+#elif QUANT_GROUP == 16
     const float4 four = c == 0 ? groups.s0123 : c == 1 ? groups.s4567 : c == 2 ? groups.s89ab : groups.scdef;
     return four.xxxxyyyyzzzzwwww;
 #else
     const float2 two = c == 0 ? groups.s01 : c == 1 ? groups.s23 : c == 2 ? groups.s45 : groups.s67;
-    return LEVELS_CROSSED ? two.xxxxyyyyxxxxyyyy : two.xxxxxxxxyyyyyyyy;
+    return QUANTS_CROSSED ? two.xxxxyyyyxxxxyyyy : two.xxxxxxxxyyyyyyyy;
 #endif
 }
 
 // ---- Activations
 
-// Rounds LEVELS elements, of which `count` are there, to levels of -127 to 127, four in a word. Lanes 4 i to 4 i + 3
+// Rounds QUANTS elements, of which `count` are there, to quants of -127 to 127, four in a word. Lanes 4 i to 4 i + 3
 // of `*scales`: the scale of the i'th 16; NaN where one of them is no finite number.
-LEVEL_INLINE uint16 round_levels(__global const float *x, const uint count, float16 *scales)
+QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, float16 *scales)
 {
-    uint4 levels[4];
+    uint4 quants[4];
     float four[4];
     #pragma unroll
     for (uint i = 0; i < 4; ++i) {
@@ -256,22 +258,22 @@ LEVEL_INLINE uint16 round_levels(__global const float *x, const uint count, floa
         const uint8 a = max(bits.lo, bits.hi);
         const uint4 b = max(a.lo, a.hi);
         const uint2 c = max(b.lo, b.hi);
-        const float scale = level_scale(as_float(max(c.x, c.y)));
+        const float scale = quant_scale(as_float(max(c.x, c.y)));
         // The lowest bits of a sum with 1.5 * 2^23 are the nearest integer.
-        const uint16 rounded = as_uint16(fma(part, (float16)(level_inverse(scale)), (float16)(12582912.0f)));
-        levels[i] = as_uint4(convert_uchar16(rounded & 255u));
+        const uint16 rounded = as_uint16(fma(part, (float16)(quant_inverse(scale)), (float16)(12582912.0f)));
+        quants[i] = as_uint4(convert_uchar16(rounded & 255u));
         four[i] = scale;
     }
     *scales = (float16)((float4)(four[0]), (float4)(four[1]), (float4)(four[2]), (float4)(four[3]));
-    return (uint16)(levels[0], levels[1], levels[2], levels[3]);
+    return (uint16)(quants[0], quants[1], quants[2], quants[3]);
 }
 
-// What weights need of the sums of activations' levels: minus the offset times them, or the scale times them.
-LEVEL_INLINE uint16 weigh_sums(const int16 sums, const float16 scales)
+// What weights need of the sums of activations' quants: minus the offset times them, or the scale times them.
+QUANT_INLINE uint16 sum_corrections(const int16 sums, const float16 scales)
 {
-#if LEVEL_MINIMA
+#if QUANT_MINIMA
     return as_uint16(convert_float16(sums) * scales);
 #else
-    return as_uint16(sums * -LEVEL_OFFSET);
+    return as_uint16(sums * -QUANT_OFFSET);
 #endif
 }

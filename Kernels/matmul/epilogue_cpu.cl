@@ -10,7 +10,7 @@ inline __attribute__((always_inline)) float16 load_weight16(__global const weigh
 #elif defined(WEIGHT_F16)
     return vload_half16(0, (__global const half *)(row + k));
 #elif defined(WEIGHT_BLOCK_SIZE)
-    return BLOCK_NAME(load16)(row, k);
+    return load16_block(row, k);
 #else
     return convert_float16(vload16(0, row + k));
 #endif
@@ -37,7 +37,7 @@ inline float16 load_partial_weight16(__global const weight_t *row, const uint k,
 
 // Applies the epilogue to columns column ..< column + 16 of token `t` and stores those below `columns`.
 // `y` holds the products of the columns, `value` those of rows P + column ..< P + column + 16 where gated.
-inline void finish16(
+inline void apply_epilogue16(
     float16 y, float16 value, const uint t, const uint column, const uint columns,
     __global const float *scales, __global const float *bias, __global const float *residual,
     const uint residual_stride, __global float *out, const uint out_stride, const uint flags)
@@ -69,9 +69,9 @@ inline void finish16(
     }
 }
 
-#define FINISH16(y, value, t, column)                                                                                  \
-    finish16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset, \
-             residual_stride, out + out_offset, out_stride, flags)
+#define APPLY_EPILOGUE16(y, value, t, column)                                                                          \
+    apply_epilogue16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset,                         \
+                     residual + residual_offset, residual_stride, out + out_offset, out_stride, flags)
 
 // The 16 weight rows of one half of sub-panel `number`, 32 columns of the output; where gated 16 columns, of which the
 // second half holds the up projection's rows. Reads a kernel's `gated`, `columns` and `subpanel_columns`.

@@ -1,4 +1,4 @@
-// matmul_vector_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, at the memory's rate.
+// gemv_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, at the memory's rate.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
@@ -21,7 +21,7 @@
     } while (0)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
+void MATMUL_NAME(gemv)(MATMUL_PARAMETERS, const uint item_columns)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
     const uint columns = gated ? weight_rows / 2 : weight_rows;
@@ -54,7 +54,7 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
                         sums[i][r][t] = 0.0f;
             uint k = 0;
 #if defined(WEIGHT_BLOCK_SIZE)
-            // Unrolled over a block: the compiler then knows where levels and scales lie and reads each scale once.
+            // Unrolled over a block: the compiler then knows where quants and scales lie and reads each scale once.
             for (; k < inputs; k += WEIGHT_BLOCK_SIZE)
                 #pragma unroll
                 for (uint i = 0; i < WEIGHT_BLOCK_SIZE / 16; ++i)
@@ -87,6 +87,6 @@ void MATMUL_NAME(matmul_vector)(MATMUL_PARAMETERS, const uint item_columns)
                 }
         }
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
-            FINISH16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
+            APPLY_EPILOGUE16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
     }
 }

@@ -1,8 +1,8 @@
-// matmul_panel_<format>, matmul_pairs_panel_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
-// PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-level
+// gemm_panel_<format>, gemm_bf16_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
+// PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-quant
 // cache, and runs its tokens over it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate
-// rows and their 16 value rows. With PANEL_PAIRS weights and activations are BF16, two features in a word (dot.cl);
-// `x` then holds the records of round_pairs, whose stride `x_stride` counts words.
+// rows and their 16 value rows. With PANEL_BF16 weights and activations are BF16, two features in a word (dot.cl);
+// `x` then holds the quantised of quantise_bf16, whose stride `x_stride` counts words.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
@@ -10,10 +10,10 @@
 // (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1].
 // Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 4 bytes (pairs: 2); `partial` item_tokens * PANEL_COLUMNS * 4
 // bytes where K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output),
-// else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_PAIRS (0 or
+// else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_BF16 (0 or
 // 1).
-#if PANEL_PAIRS
-#define PANEL_NAME(op) MATMUL_NAME(op##_pairs_panel)
+#if PANEL_BF16
+#define PANEL_NAME(op) MATMUL_NAME(op##_bf16)
 // Features in a word of the panel.
 #define WORD_INPUTS 2u
 typedef uint word_t;
@@ -21,26 +21,27 @@ typedef uint16 word16_t;
 #define AS_WORDS16 as_uint16
 #define MULTIPLY_WORDS(sums, weights, value) dot_bf16(sums, weights, value)
 
-inline __attribute__((always_inline)) uint8 round_pairs16(const float16 x)
+inline __attribute__((always_inline)) uint8 quantise_bf16_16(const float16 x)
 {
     const uint16 bits = as_uint16(x);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     return as_uint8(convert_ushort16(select(rounded, (bits >> 16) | 0x40u, as_uint16(isnan(x)))));
 }
 
-// round_pairs_<format>: activations in BF16, padded with zeros to rows of a multiple of 32.
+// quantise_bf16_<format>: activations in BF16, padded with zeros to rows of a multiple of 32.
 // Geometry: global [T], local [1].
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(round_pairs)(
-    __global const float *x, const ulong x_offset, const uint x_stride, __global uint *records,
-    const ulong records_offset, const uint inputs)
+void MATMUL_NAME(quantise_bf16)(
+    __global const float *x, const ulong x_offset, const uint x_stride, __global uint *quantised,
+    const ulong quantised_offset, const uint inputs)
 {
     const uint t = get_global_id(0);
     __global const float *row = x + x_offset + (ulong)t * x_stride;
-    __global uint *record = records + records_offset + (ulong)t * ((inputs + 31) / 32 * 16);
+    __global uint *quantised_row = quantised + quantised_offset + (ulong)t * ((inputs + 31) / 32 * 16);
     for (uint k = 0; k < (inputs + 31) / 32 * 32; k += 16)
         vstore8(
-            round_pairs16(k < inputs ? load_partial16(row + k, inputs - k) : (float16)(0.0f)), 0, record + k / 2);
+            quantise_bf16_16(k < inputs ? load_partial16(row + k, inputs - k) : (float16)(0.0f)), 0,
+            quantised_row + k / 2);
 }
 
 // Features k ..< k + 32 of a row.
@@ -49,7 +50,7 @@ inline __attribute__((always_inline)) word16_t load_words16(__global const weigh
 #if defined(WEIGHT_BF16)
     return (uint16)(as_uint8(vload16(0, row + k)), as_uint8(vload16(1, row + k)));
 #else
-    return (uint16)(round_pairs16(load_weight16(row, k)), round_pairs16(load_weight16(row, k + 16)));
+    return (uint16)(quantise_bf16_16(load_weight16(row, k)), quantise_bf16_16(load_weight16(row, k + 16)));
 #endif
 }
 
@@ -149,9 +150,9 @@ void PANEL_NAME(matmul)(
                     for (uint t = 0; t < 8; ++t) {
                         if (t0 + t >= token_end)
                             continue;
-                        FINISH16(c0[t], c1[t], t0 + t, column);
+                        APPLY_EPILOGUE16(c0[t], c1[t], t0 + t, column);
                         if (!gated && column + 16 < columns)
-                            FINISH16(c1[t], c1[t], t0 + t, column + 16);
+                            APPLY_EPILOGUE16(c1[t], c1[t], t0 + t, column + 16);
                     }
                 }
             }
