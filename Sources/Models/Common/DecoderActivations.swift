@@ -23,26 +23,27 @@ struct DecoderActivations: Sendable {
     init(
         _ sizes: DecoderDescription, limits: PassLimits, hasSplitGates: Bool = false, on backend: any Backend
     ) throws {
-        let plan = WorkspacePlan()
         let queryCount = sizes.headCount * sizes.headSize
         let keyCount = sizes.keyValueHeadCount * sizes.headSize
-        let tokens = limits.tokenCount
-        var shapes: [Shape] = [
-            [tokens, sizes.hiddenSize], [tokens, sizes.hiddenSize], [tokens, queryCount + 2 * keyCount],
-            [tokens, queryCount], [tokens, sizes.intermediateSize], [limits.logitRowCount, sizes.hiddenSize],
-            [limits.logitRowCount, queryCount],
-        ]
-        if hasSplitGates { shapes.append([tokens, sizes.intermediateSize]) }
-        for shape in shapes { _ = plan.add(.float32, shape) }
-        let tensors = try plan.allocate(on: backend)
-        hidden = tensors[0]
-        normed = tensors[1]
-        projections = tensors[2]
-        attended = tensors[3]
-        intermediate = tensors[4]
-        selected = tensors[5]
-        selectedQuery = tensors[6]
-        gateScratch = hasSplitGates ? tensors[7] : nil
+        let (tokens, width) = (limits.tokenCount, sizes.hiddenSize)
+        var plan = WorkspacePlan()
+        let hidden = plan.float32([tokens, width])
+        let normed = plan.float32([tokens, width])
+        let projections = plan.float32([tokens, queryCount + 2 * keyCount])
+        let attended = plan.float32([tokens, queryCount])
+        let intermediate = plan.float32([tokens, sizes.intermediateSize])
+        let gateScratch = hasSplitGates ? plan.float32([tokens, sizes.intermediateSize]) : nil
+        let selected = plan.float32([limits.logitRowCount, width])
+        let selectedQuery = plan.float32([limits.logitRowCount, queryCount])
+        let workspace = try plan.allocate(on: backend)
+        self.hidden = workspace[hidden]
+        self.normed = workspace[normed]
+        self.projections = workspace[projections]
+        self.attended = workspace[attended]
+        self.intermediate = workspace[intermediate]
+        self.gateScratch = gateScratch.map { workspace[$0] }
+        self.selected = workspace[selected]
+        self.selectedQuery = workspace[selectedQuery]
     }
 
     /// All rows of a batch.

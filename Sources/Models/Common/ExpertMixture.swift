@@ -79,19 +79,19 @@ struct ExpertActivations: Sendable {
     let outputs: Tensor
 
     init(_ settings: ExpertSettings, hiddenSize: Int, tokenCount: Int, on backend: any Backend) throws {
-        let plan = WorkspacePlan()
         let choiceCount = tokenCount * settings.choiceCount
-        _ = plan.add(.float32, [tokenCount, settings.expertCount])
-        _ = plan.add(.float32, [tokenCount, settings.choiceCount])
-        _ = plan.add(.int32, [tokenCount, settings.choiceCount])
-        _ = plan.add(.float32, [choiceCount, settings.intermediateSize])
-        _ = plan.add(.float32, [choiceCount, hiddenSize])
-        let tensors = try plan.allocate(on: backend)
-        logits = tensors[0]
-        weights = tensors[1]
-        choices = tensors[2]
-        intermediate = tensors[3]
-        outputs = tensors[4]
+        var plan = WorkspacePlan()
+        let logits = plan.float32([tokenCount, settings.expertCount])
+        let weights = plan.float32([tokenCount, settings.choiceCount])
+        let choices = plan.int32([tokenCount, settings.choiceCount])
+        let intermediate = plan.float32([choiceCount, settings.intermediateSize])
+        let outputs = plan.float32([choiceCount, hiddenSize])
+        let workspace = try plan.allocate(on: backend)
+        self.logits = workspace[logits]
+        self.weights = workspace[weights]
+        self.choices = workspace[choices]
+        self.intermediate = workspace[intermediate]
+        self.outputs = workspace[outputs]
     }
 }
 

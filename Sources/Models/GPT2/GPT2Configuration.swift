@@ -42,4 +42,11 @@ struct GPT2Configuration: Sendable {
         if scalesByLayer { scale /= Float(layer + 1) }
         return AttentionParameters(headCount: description.headCount, scale: scale)
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> DecoderPlan {
+        DecoderPlan(file, description, prefixes: ["transformer.", ""]) {
+            try GPT2Model(configuration: self, weights: $0, target: $1)
+        }
+    }
 }

@@ -37,4 +37,11 @@ struct GPTNeoXConfiguration: Sendable {
         AttentionParameters(
             headCount: description.headCount, scale: 1 / Float(description.headSize).squareRoot())
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> DecoderPlan {
+        DecoderPlan(file, description, prefixes: ["gpt_neox.", ""]) {
+            try GPTNeoXModel(configuration: self, weights: $0, target: $1)
+        }
+    }
 }

@@ -47,4 +47,11 @@ struct GemmaConfiguration: Sendable {
             headCount: description.headCount, scale: attentionScale, slidingWindow: slidingWindows[layer],
             softCap: attentionCap)
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> DecoderPlan {
+        DecoderPlan(file, description, prefixes: ["model.", "", "language_model.model.", "model.language_model."]) {
+            try GemmaModel(configuration: self, weights: $0, target: $1)
+        }
+    }
 }

@@ -87,4 +87,11 @@ struct LlamaConfiguration: Sendable {
         let first = isQwen ? try file.keys.optionalInteger("max_window_layers", in: 0...SizeLimit.layers) ?? 28 : 0
         return (0..<layerCount).map { $0 >= first ? window : nil }
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> DecoderPlan {
+        DecoderPlan(file, description, prefixes: ["model.", ""]) {
+            try LlamaModel(configuration: self, weights: $0, target: $1)
+        }
+    }
 }
