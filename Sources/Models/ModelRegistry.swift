@@ -18,8 +18,8 @@ public enum ModelRegistry {
     }
 
     private static let readers: [String: Reader] = [
-        "gpt2": .decoder { try GPT2Configuration($0).plan($0) },
-        "gpt_neox": .decoder { try GPTNeoXConfiguration($0).plan($0) },
+        "gpt2": .decoder { try DecoderArchitecture.gpt2($0).plan($0) },
+        "gpt_neox": .decoder { try DecoderArchitecture.gptNeoX($0).plan($0) },
         "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
         "qwen3_moe": llama,
         "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
@@ -27,8 +27,8 @@ public enum ModelRegistry {
         "t5": t5, "mt5": t5,
     ]
 
-    private static let llama = Reader.decoder { try LlamaConfiguration($0).plan($0) }
-    private static let gemma = Reader.decoder { try GemmaConfiguration($0).plan($0) }
+    private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
+    private static let gemma = Reader.decoder { try DecoderArchitecture.gemma($0).plan($0) }
     private static let bert = Reader.encoder { try BertConfiguration($0).plan($0) }
     private static let t5 = Reader.encoderDecoder { try T5Configuration($0).plan($0) }
 

@@ -17,9 +17,9 @@ struct ExpertMixture: Sendable {
     let settings: ExpertSettings
     let activation: Activation
 
-    /// Writes `residual + y`; `output` may be `residual`.
+    /// Writes `y`, plus `residual` where there is one, whose memory `output` may be.
     func callAsFunction(
-        _ x: Tensor, on backend: any Backend, scratch: ExpertActivations, residual: Tensor, into output: Tensor
+        _ x: Tensor, on backend: any Backend, scratch: ExpertWorkspace, residual: Tensor?, into output: Tensor
     ) throws {
         let (tokens, choices) = (0..<x.rows, 0..<x.rows * settings.choiceCount)
         let (logits, weights) = (scratch.logits.rows(tokens), scratch.weights.rows(tokens))
@@ -67,7 +67,7 @@ struct ExpertSettings: Sendable, Hashable {
 /// Intermediate results of a mixture, planned once for the largest pass.
 ///
 /// Legend: `T` tokens, `E` experts, `J` choices of a token, `D` hidden size, `F` features of an expert.
-struct ExpertActivations: Sendable {
+struct ExpertWorkspace: Sendable {
     /// `[T, E]`: the router's.
     let logits: Tensor
     /// `[T, J]` float32 and int32: the experts taken, and their weights.

@@ -33,17 +33,25 @@ public struct DecoderDescription: Sendable, Hashable {
 }
 
 extension DecoderDescription {
-    /// The sizes under the keys that most configurations share.
+    /// The sizes under the keys that configurations share.
+    /// - Parameter expansion: how many times the hidden size the feed-forward part is wide where the file does not say;
+    ///   `nil`: it must.
     /// - Throws: `LoadError` naming the key that is missing or out of bounds.
-    init(_ file: ModelConfiguration, _ geometry: AttentionGeometry) throws {
+    init(_ file: ModelConfiguration, _ geometry: AttentionGeometry, expansion: Int? = nil) throws {
+        let keys = file.keys
+        let stated = try keys.optionalSize("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size")
+        guard let intermediateSize = stated ?? expansion.map({ $0 * geometry.hiddenSize }) else {
+            throw keys.missing(["intermediate_size"])
+        }
         self.init(
             architecture: file.modelType,
-            layerCount: try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers),
+            layerCount: try keys.size("num_hidden_layers", "n_layer", maximum: SizeLimit.layers),
             hiddenSize: geometry.hiddenSize, headCount: geometry.headCount,
             keyValueHeadCount: geometry.keyValueHeadCount, headSize: geometry.headSize,
-            intermediateSize: try file.keys.size("intermediate_size"),
-            vocabularySize: try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            maxContextLength: try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+            intermediateSize: intermediateSize,
+            vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
+            maxContextLength: try keys.size(
+                "max_position_embeddings", "n_positions", "n_ctx", maximum: SizeLimit.positions))
     }
 }
 

@@ -3,7 +3,7 @@ import TensorCore
 /// Intermediate results of a decoder, planned once for the largest pass.
 ///
 /// Legend: `T` tokens, `D` hidden size, `H`, `KH` heads, `F` intermediate size, `R` logit rows.
-struct DecoderActivations: Sendable {
+struct DecoderWorkspace: Sendable {
     /// `[T, D]`: the residual stream.
     let hidden: Tensor
     /// `[T, D]`: the norm's output, read by the projections.
@@ -35,15 +35,15 @@ struct DecoderActivations: Sendable {
         let gateScratch = hasSplitGates ? plan.float32([tokens, sizes.intermediateSize]) : nil
         let selected = plan.float32([limits.logitRowCount, width])
         let selectedQuery = plan.float32([limits.logitRowCount, queryCount])
-        let workspace = try plan.allocate(on: backend)
-        self.hidden = workspace[hidden]
-        self.normed = workspace[normed]
-        self.projections = workspace[projections]
-        self.attended = workspace[attended]
-        self.intermediate = workspace[intermediate]
-        self.gateScratch = gateScratch.map { workspace[$0] }
-        self.selected = workspace[selected]
-        self.selectedQuery = workspace[selectedQuery]
+        let memory = try plan.allocate(on: backend)
+        self.hidden = memory[hidden]
+        self.normed = memory[normed]
+        self.projections = memory[projections]
+        self.attended = memory[attended]
+        self.intermediate = memory[intermediate]
+        self.gateScratch = gateScratch.map { memory[$0] }
+        self.selected = memory[selected]
+        self.selectedQuery = memory[selectedQuery]
     }
 
     /// All rows of a batch.
@@ -119,14 +119,14 @@ struct DecoderRows {
     let gateScratch: Tensor?
     let attention: AttentionBatch
 
-    fileprivate init(hidden: Tensor, query: Tensor, _ activations: DecoderActivations, attention: AttentionBatch) {
+    fileprivate init(hidden: Tensor, query: Tensor, _ workspace: DecoderWorkspace, attention: AttentionBatch) {
         let range = 0..<hidden.rows
         self.hidden = hidden
         self.query = query
         self.attention = attention
-        normed = activations.normed.rows(range)
-        attended = activations.attended.rows(range)
-        intermediate = activations.intermediate.rows(range)
-        gateScratch = activations.gateScratch?.rows(range)
+        normed = workspace.normed.rows(range)
+        attended = workspace.attended.rows(range)
+        intermediate = workspace.intermediate.rows(range)
+        gateScratch = workspace.gateScratch?.rows(range)
     }
 }
