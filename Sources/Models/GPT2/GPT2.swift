@@ -23,7 +23,7 @@ extension DecoderArchitecture {
         decoder.hasProjectionBias = true
         decoder.hasOutputBias = true
         decoder.hasFeedForwardBias = true
-        decoder.storesTransposed = try file.keys.flag("conv1d_transposed", default: true)
+        decoder.storesTransposed = !file.layout.isUntransposed
         // Some divide the scores of layer i by i + 1, or do not scale them by the head's size.
         let scales = try file.keys.flag("scale_attn_weights", default: true)
         let scalesByLayer = try file.keys.flag("scale_attn_by_inverse_layer_idx", default: false)

@@ -24,8 +24,7 @@ extension DecoderArchitecture {
         decoder.names.finalNorm = "final_layer_norm"
         decoder.names.head = "embed_out"
         let name = "attention.query_key_value"
-        let isByHead = try file.keys.flag("heads_stored_together", default: true)
-        decoder.names.projections = isByHead ? .fusedByKeyHead(name) : .fused(name)
+        decoder.names.projections = file.layout.separatesProjections ? .fused(name) : .fusedByKeyHead(name)
         decoder.names.attentionOutput = "attention.dense"
         decoder.names.feedForward = .plain(up: "mlp.dense_h_to_4h", down: "mlp.dense_4h_to_h")
         decoder.order = try file.keys.flag("use_parallel_residual", default: true) ? .parallel : .sequential

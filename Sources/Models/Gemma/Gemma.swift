@@ -18,7 +18,7 @@ extension DecoderArchitecture {
         let isThird = file.modelType != "gemma2"
         let keys = file.keys
         var decoder = try DecoderArchitecture(
-            file, norm: .rms(offset: Float(try keys.optionalNumber("norm_weight_offset", in: 0...1) ?? 1)),
+            file, norm: .rms(offset: file.layout.includesNormOffset ? 0 : 1),
             epsilonKey: "rms_norm_eps", activation: file.activation("hidden_activation", default: "gelu_pytorch_tanh"))
         decoder.prefixes = ["model.", "", "language_model.model.", "model.language_model."]
         decoder.names.afterAttentionNorm = "post_attention_layernorm"

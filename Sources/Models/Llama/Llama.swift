@@ -16,7 +16,7 @@ extension DecoderArchitecture {
         var decoder = try DecoderArchitecture(
             file, norm: .rms(), epsilonKey: "rms_norm_eps", activation: file.activation("hidden_act"))
         decoder.setRope(try file.rope(headSize: decoder.sizes.headSize))
-        decoder.ropeLayout = try file.llamaRopeLayout()
+        decoder.ropeLayout = file.layout.ropeLayout ?? .halfSplit
         decoder.setWindows(try file.llamaWindows(layerCount: decoder.sizes.layerCount))
         let hasAttentionBias = try file.keys.flag("attention_bias", default: false)
         // Qwen2's configuration does not mention its biases.
@@ -50,17 +50,6 @@ extension DecoderArchitecture {
 }
 
 extension ModelConfiguration {
-    /// How the rows of query and key are ordered, which differs in GGUF files.
-    fileprivate func llamaRopeLayout() throws -> RopeLayout {
-        let key = "rope_layout"
-        guard let name = try keys.optionalString(key) else { return .halfSplit }
-        guard let layout = RopeLayout(rawValue: name) else {
-            throw LoadError.unsupportedValue(
-                path: path, key: key, value: name, supported: RopeLayout.allCases.map(\.rawValue))
-        }
-        return layout
-    }
-
     /// Llama has no window; Mistral's and Phi-3's hold for every layer; Qwen's only where asked for, and then for the
     /// layers that `layer_types` names or, in older files, those from `max_window_layers` on.
     fileprivate func llamaWindows(layerCount: Int) throws -> [Int?] {
