@@ -7,13 +7,13 @@ import TensorCore
 ///     y = Σ p[j] · down[j](silu(gate[j](x)) * up[j](x))
 ///
 /// Where the weights of the experts chosen need not sum to 1, the softmax is over all experts.
-/// The choice stays on the device: routing, products and sum are enqueued without a read between them.
+/// What the router picks stays on the device: routing, products and sum are enqueued without a read between them.
 struct ExpertMixture: Sendable {
     /// `[E, D]`.
     let router: any Weight
     /// Of each expert gate and up projection, `[2 F, D]`, and `[D, F]`.
-    let gateUp: any ExpertWeights
-    let down: any ExpertWeights
+    let gateUp: any IndexedWeights
+    let down: any IndexedWeights
     let settings: ExpertSettings
     let activation: Activation
 
@@ -21,20 +21,20 @@ struct ExpertMixture: Sendable {
     func callAsFunction(
         _ x: Tensor, on backend: any Backend, scratch: ExpertWorkspace, residual: Tensor?, into output: Tensor
     ) throws {
-        let (tokens, choices) = (0..<x.rows, 0..<x.rows * settings.choiceCount)
+        let (tokens, products) = (0..<x.rows, 0..<x.rows * settings.expertsPerToken)
         let (logits, weights) = (scratch.logits.rows(tokens), scratch.weights.rows(tokens))
-        let chosen = scratch.choices.rows(tokens)
+        let expertIDs = scratch.expertIDs.rows(tokens)
         try backend.matmul(x, router, into: logits, epilogue: .none)
         if !settings.normalizesWeights { try backend.softmax(logits, scale: 1, into: logits) }
-        try backend.topK(logits, count: settings.choiceCount, values: weights, indices: chosen)
+        try backend.topK(logits, count: settings.expertsPerToken, values: weights, indices: expertIDs)
         if settings.normalizesWeights { try backend.softmax(weights, scale: 1, into: weights) }
 
-        let intermediate = scratch.intermediate.rows(choices)
-        let outputs = scratch.outputs.rows(choices)
-        try backend.matmulExperts(
-            x, gateUp, choices: chosen, activation: activation, isGated: true, into: intermediate)
-        try backend.matmulExperts(
-            intermediate, down, choices: chosen, activation: nil, isGated: false, into: outputs)
+        let intermediate = scratch.intermediate.rows(products)
+        let outputs = scratch.outputs.rows(products)
+        try backend.matmulIndexed(
+            x, gateUp, indices: expertIDs, activation: activation, isGated: true, into: intermediate)
+        try backend.matmulIndexed(
+            intermediate, down, indices: expertIDs, activation: nil, isGated: false, into: outputs)
         try backend.combineExperts(outputs, weights: weights, residual: residual, into: output)
     }
 }
@@ -44,7 +44,7 @@ struct ExpertSettings: Sendable, Hashable {
     /// `E`.
     let expertCount: Int
     /// `J`, the experts that a token takes.
-    let choiceCount: Int
+    let expertsPerToken: Int
     /// `F`, the features inside an expert.
     let intermediateSize: Int
     /// Whether the weights of a token's experts sum to 1.
@@ -53,11 +53,11 @@ struct ExpertSettings: Sendable, Hashable {
     /// Mixtral's keys or Qwen3's.
     init(_ file: ModelConfiguration) throws {
         expertCount = try file.keys.size("num_local_experts", "num_experts", maximum: SizeLimit.heads)
-        choiceCount = try file.keys.size("num_experts_per_tok", maximum: SizeLimit.heads)
-        guard choiceCount <= expertCount else {
+        expertsPerToken = try file.keys.size("num_experts_per_tok", maximum: SizeLimit.heads)
+        guard expertsPerToken <= expertCount else {
             throw LoadError.contradiction(
                 path: file.path, keys: ["num_experts_per_tok", "num_local_experts"],
-                reason: "a token cannot take \(choiceCount) of \(expertCount) experts")
+                reason: "a token cannot take \(expertsPerToken) of \(expertCount) experts")
         }
         intermediateSize = try file.keys.size("moe_intermediate_size", "intermediate_size")
         normalizesWeights = try file.keys.flag("norm_topk_prob", default: file.modelType == "mixtral")
@@ -66,30 +66,30 @@ struct ExpertSettings: Sendable, Hashable {
 
 /// Intermediate results of a mixture, planned once for the largest pass.
 ///
-/// Legend: `T` tokens, `E` experts, `J` choices of a token, `D` hidden size, `F` features of an expert.
+/// Legend: `T` tokens, `E` experts, `J` experts of a token, `D` hidden size, `F` features of an expert.
 struct ExpertWorkspace: Sendable {
     /// `[T, E]`: the router's.
     let logits: Tensor
     /// `[T, J]` float32 and int32: the experts taken, and their weights.
     let weights: Tensor
-    let choices: Tensor
+    let expertIDs: Tensor
     /// `[T * J, F]`.
     let intermediate: Tensor
     /// `[T * J, D]`.
     let outputs: Tensor
 
     init(_ settings: ExpertSettings, hiddenSize: Int, tokenCount: Int, on backend: any Backend) throws {
-        let choiceCount = tokenCount * settings.choiceCount
+        let productCount = tokenCount * settings.expertsPerToken
         var plan = WorkspacePlan()
         let logits = plan.float32([tokenCount, settings.expertCount])
-        let weights = plan.float32([tokenCount, settings.choiceCount])
-        let choices = plan.int32([tokenCount, settings.choiceCount])
-        let intermediate = plan.float32([choiceCount, settings.intermediateSize])
-        let outputs = plan.float32([choiceCount, hiddenSize])
+        let weights = plan.float32([tokenCount, settings.expertsPerToken])
+        let expertIDs = plan.int32([tokenCount, settings.expertsPerToken])
+        let intermediate = plan.float32([productCount, settings.intermediateSize])
+        let outputs = plan.float32([productCount, hiddenSize])
         let workspace = try plan.allocate(on: backend)
         self.logits = workspace[logits]
         self.weights = workspace[weights]
-        self.choices = workspace[choices]
+        self.expertIDs = workspace[expertIDs]
         self.intermediate = workspace[intermediate]
         self.outputs = workspace[outputs]
     }
@@ -124,10 +124,10 @@ extension LayerLoader {
         let precision = target.precision.forLayer(weightCount: 2 * inner * width)
         return ExpertMixture(
             router: try prepare(router),
-            gateUp: try target.backend.prepareExperts(
+            gateUp: try target.backend.prepareIndexed(
                 zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: inputFormat) },
                 precision: precision),
-            down: try target.backend.prepareExperts(
+            down: try target.backend.prepareIndexed(
                 downs.map { try weights.weight([$0], columns: inner, as: outputFormat) }, precision: precision),
             settings: settings, activation: activation)
     }
