@@ -54,7 +54,7 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         throw unused()
     }
     func matmulIndexed(
-        _: Tensor, _: any IndexedWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
+        _: Tensor, _: any IndexedWeights, indices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }
     func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
     func attention(
