@@ -22,13 +22,30 @@ public enum ModelRegistry {
         "gpt_neox": .decoder { try DecoderArchitecture.gptNeoX($0).plan($0) },
         "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
         "qwen3_moe": llama,
-        "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
+        "gemma": gemma, "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
+        "smollm3": .decoder { try DecoderArchitecture.smolLM3($0).plan($0) },
+        "granite": .decoder { try DecoderArchitecture.granite($0).plan($0) },
+        "internlm2": .decoder { try DecoderArchitecture.internLM2($0).plan($0) },
+        "olmo2": olmo, "olmo3": olmo,
+        "exaone4": .decoder { try DecoderArchitecture.exaone4($0).plan($0) },
+        "cohere": cohere, "cohere2": cohere,
+        "glm": glm, "glm4": glm,
+        "starcoder2": .decoder { try DecoderArchitecture.starCoder2($0).plan($0) },
+        "gpt_bigcode": .decoder { try DecoderArchitecture.gptBigCode($0).plan($0) },
+        "gptj": .decoder { try DecoderArchitecture.gptJ($0).plan($0) },
+        "falcon": .decoder { try DecoderArchitecture.falcon($0).plan($0) },
+        "opt": .decoder { try DecoderArchitecture.opt($0).plan($0) },
+        "phi": .decoder { try DecoderArchitecture.phi($0).plan($0) },
+        "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
         "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
         "t5": t5, "mt5": t5,
     ]
 
     private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
     private static let gemma = Reader.decoder { try DecoderArchitecture.gemma($0).plan($0) }
+    private static let olmo = Reader.decoder { try DecoderArchitecture.olmo($0).plan($0) }
+    private static let cohere = Reader.decoder { try DecoderArchitecture.cohere($0).plan($0) }
+    private static let glm = Reader.decoder { try DecoderArchitecture.glm($0).plan($0) }
     private static let bert = Reader.encoder { try BertConfiguration($0).plan($0) }
     private static let t5 = Reader.encoderDecoder { try T5Configuration($0).plan($0) }
 

@@ -9,19 +9,26 @@ extension ModelConfiguration {
     ///   - headSize: elements of a head, of which the first `partial_rotary_factor` are rotated.
     ///   - layerType: picks the parameters where they are given for each kind of layer (`sliding_attention`).
     ///   - defaultBase: the base where none is given.
+    ///   - defaultFraction: the `partial_rotary_factor` where none is given.
     /// - Throws: `LoadError` naming the key.
     public func rope(
-        headSize: Int, layerType: String? = nil, defaultBase: Double = 10_000
+        headSize: Int, layerType: String? = nil, defaultBase: Double = 10_000, defaultFraction: Double = 1
     ) throws -> RopeConfiguration {
         let parameters = try ropeParameters(layerType: layerType)
         let base =
             try parameters?.optionalNumber("rope_theta", in: ropeBaseRange)
             ?? keys.optionalNumber("rope_theta", "rotary_emb_base", in: ropeBaseRange) ?? defaultBase
-        let rotarySize = try rotarySize(headSize: headSize, parameters: parameters)
+        let rotarySize = try rotarySize(headSize: headSize, parameters: parameters, defaultFraction: defaultFraction)
         let scaling =
             try factorScaling(rotarySize: rotarySize)
             ?? parameters.map { try ropeScaling($0, rotarySize: rotarySize) } ?? .none
         return RopeConfiguration(base: base, rotarySize: rotarySize, scaling: scaling)
+    }
+
+    /// Whether a kind of layer has a rotary embedding of its own.
+    /// - Throws: `LoadError` naming the key.
+    public func hasRope(layerType: String) throws -> Bool {
+        try keys.object("rope_parameters")?.object(layerType) != nil
     }
 
     /// By the factors that the file of the weights brings along.
@@ -54,7 +61,9 @@ extension ModelConfiguration {
         return own
     }
 
-    private func rotarySize(headSize: Int, parameters: ConfigurationReader?) throws -> Int {
+    private func rotarySize(
+        headSize: Int, parameters: ConfigurationReader?, defaultFraction: Double
+    ) throws -> Int {
         if let size = try keys.optionalSize("rotary_dim") {
             guard size <= headSize, size % 2 == 0 else {
                 throw LoadError.contradiction(
@@ -63,7 +72,7 @@ extension ModelConfiguration {
             }
             return size
         }
-        let (fraction, key) = try rotaryFraction(parameters)
+        let (fraction, key) = try rotaryFraction(parameters, defaultFraction: defaultFraction)
         let size = Int(Double(headSize) * fraction)
         guard size > 0, size % 2 == 0 else {
             throw LoadError.contradiction(
@@ -73,12 +82,14 @@ extension ModelConfiguration {
         return size
     }
 
-    private func rotaryFraction(_ parameters: ConfigurationReader?) throws -> (fraction: Double, key: String) {
+    private func rotaryFraction(
+        _ parameters: ConfigurationReader?, defaultFraction: Double
+    ) throws -> (fraction: Double, key: String) {
         let name = "partial_rotary_factor"
         if let parameters, let fraction = try parameters.optionalNumber(name, in: 0...1) {
             return (fraction, parameters.prefix + name)
         }
-        let fraction = try keys.optionalNumber(name, "rotary_pct", in: 0...1) ?? 1
+        let fraction = try keys.optionalNumber(name, "rotary_pct", in: 0...1) ?? defaultFraction
         return (fraction, keys.value(name, "rotary_pct")?.key ?? name)
     }
 

@@ -84,10 +84,18 @@ struct DecoderArchitecture: Sendable {
     init(
         _ file: ModelConfiguration, norm: NormKind, epsilonKey: String, activation: Activation, expansion: Int? = nil
     ) throws {
+        let epsilon = Float(try file.keys.number(epsilonKey, in: NumberRange.positive))
+        try self.init(file, norm: norm, epsilon: epsilon, activation: activation, expansion: expansion)
+    }
+
+    /// The same for norms whose epsilon no file gives.
+    init(
+        _ file: ModelConfiguration, norm: NormKind, epsilon: Float, activation: Activation, expansion: Int? = nil
+    ) throws {
         let geometry = try file.attentionGeometry()
         sizes = try DecoderDescription(file, geometry, expansion: expansion)
         self.norm = norm
-        normEpsilon = Float(try file.keys.number(epsilonKey, in: NumberRange.positive))
+        normEpsilon = epsilon
         self.activation = activation
         let attention = AttentionParameters(
             headCount: geometry.headCount, scale: 1 / Float(geometry.headSize).squareRoot())

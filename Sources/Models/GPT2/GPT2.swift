@@ -10,7 +10,9 @@ extension DecoderArchitecture {
     ///     logits = wte(lnf(h))
     static func gpt2(_ file: ModelConfiguration) throws -> DecoderArchitecture {
         let geometry = try file.attentionGeometry()
-        guard geometry.querySize == geometry.hiddenSize, geometry.keyValueHeadCount == geometry.headCount else {
+        guard geometry.querySize == geometry.hiddenSize,
+            geometry.keyValueHeadCount == geometry.headCount || file.modelType != "gpt2"
+        else {
             throw LoadError.contradiction(
                 path: file.path, keys: ["n_embd", "n_head"], reason: "GPT-2's heads must make up its width exactly")
         }

@@ -54,7 +54,7 @@ extension ModelConfiguration {
     /// layers that `layer_types` names or, in older files, those from `max_window_layers` on.
     fileprivate func llamaWindows(layerCount: Int) throws -> [Int?] {
         let isQwen = modelType.hasPrefix("qwen")
-        let uses = try keys.flag("use_sliding_window", default: !isQwen)
+        let uses = try keys.flag("use_sliding_window", default: !isQwen && modelType != "smollm3")
         guard modelType != "llama", uses, let window = try slidingWindow() else {
             return Array(repeating: nil, count: layerCount)
         }
