@@ -9,7 +9,9 @@ import Testing
 
 @Suite("Reference models")
 struct ReferenceModelTests {
-    @Test("logits agree with the float64 answers", arguments: InferenceDevice.all, ReferenceModel.all)
+    @Test(
+        "logits agree with the float64 answers", arguments: InferenceDevice.all,
+        ReferenceModel.all + ReferenceModel.families)
     func logits(device: InferenceDevice, model: ReferenceModel) throws {
         let expected = try model.expected()
         let rows = try expected.rows("input_ids")
@@ -61,7 +63,9 @@ struct ReferenceModelTests {
         #expect(error?.description.contains("'text_config.intermediate_size'") == true)
     }
 
-    @Test("greedy continuations are the reference's", arguments: InferenceDevice.all, ReferenceModel.all)
+    @Test(
+        "greedy continuations are the reference's", arguments: InferenceDevice.all,
+        ReferenceModel.all + ReferenceModel.families)
     func greedy(device: InferenceDevice, model: ReferenceModel) async throws {
         let expected = try model.expected()
         let continuation = try expected.rows("greedy_ids")[0]

@@ -1,3 +1,4 @@
+import ModelIO
 import TensorCore
 
 /// A norm with its parameters, `[C]` float32 each.
