@@ -75,7 +75,7 @@ MODELS = {
     "cohere-norms": lambda: hf.CohereForCausalLM(hf.CohereConfig(**GROUPED, logit_scale=0.25, use_qk_norm=True)),
     "cohere2": lambda: hf.Cohere2ForCausalLM(hf.Cohere2Config(
         **GROUPED, logit_scale=0.25, sliding_window=6, layer_types=["sliding_attention", "full_attention"])),
-    "starcoder2": lambda: hf.Starcoder2ForCausalLM(hf.Starcoder2Config(**GROUPED, sliding_window=6)),
+    "starcoder2": lambda: hf.Starcoder2ForCausalLM(hf.Starcoder2Config(**GROUPED)),
     "falcon": lambda: hf.FalconForCausalLM(hf.FalconConfig(
         **{k: v for k, v in SHARED.items() if k != "intermediate_size"}, ffn_hidden_size=20, multi_query=True,
         parallel_attn=True, bias=False, alibi=False, new_decoder_architecture=False)),

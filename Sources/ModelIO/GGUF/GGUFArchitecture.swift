@@ -3,7 +3,7 @@ internal import TensorCore
 /// The architectures of GGUF files that `Models` can run, with what differs from their Hugging Face form.
 struct GGUFArchitecture: Sendable {
     /// Which metadata there is, and under which keys a `config.json` has it.
-    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, bert, t5 }
+    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, decoder, bert, t5 }
 
     /// The `model_type` of the Hugging Face form.
     let modelType: String
@@ -11,6 +11,12 @@ struct GGUFArchitecture: Sendable {
     let names: GGUFTensorNames
     /// Whether the rows of query and key are ordered for rotating consecutive elements.
     var hasInterleavedRope = false
+
+    /// Granite's multipliers: the configuration's keys and those of files.
+    static let graniteScales = [
+        ("embedding_multiplier", "embedding_scale"), ("residual_multiplier", "residual_scale"),
+        ("attention_multiplier", "attention.scale"), ("logits_scaling", "logit_scale"),
+    ]
 
     /// By `general.architecture`; those of Mistral are `llama`, those of Mixtral `llama` with experts.
     static let known: [String: GGUFArchitecture] = [
@@ -23,6 +29,21 @@ struct GGUFArchitecture: Sendable {
         "gemma3": GGUFArchitecture(modelType: "gemma3_text", family: .gemma, names: .gemma),
         "gptneox": GGUFArchitecture(modelType: "gpt_neox", family: .gptNeoX, names: .gptNeoX),
         "gpt2": GGUFArchitecture(modelType: "gpt2", family: .gpt2, names: .gpt2),
+        "starcoder": GGUFArchitecture(modelType: "gpt_bigcode", family: .gpt2, names: .gpt2),
+        "gemma": GGUFArchitecture(modelType: "gemma", family: .decoder, names: .llama),
+        "smollm3": GGUFArchitecture(modelType: "smollm3", family: .decoder, names: .llama, hasInterleavedRope: true),
+        "granite": GGUFArchitecture(modelType: "granite", family: .decoder, names: .llama, hasInterleavedRope: true),
+        "internlm2": GGUFArchitecture(
+            modelType: "internlm2", family: .decoder, names: .internLM2, hasInterleavedRope: true),
+        "olmo2": GGUFArchitecture(modelType: "olmo2", family: .decoder, names: .normsBehind),
+        "exaone4": GGUFArchitecture(modelType: "exaone4", family: .decoder, names: .normsBehind),
+        "command-r": GGUFArchitecture(modelType: "cohere", family: .decoder, names: .llama),
+        "cohere2": GGUFArchitecture(modelType: "cohere2", family: .decoder, names: .llama),
+        "glm4": GGUFArchitecture(modelType: "glm4", family: .decoder, names: .glm4),
+        "starcoder2": GGUFArchitecture(modelType: "starcoder2", family: .decoder, names: .starCoder2),
+        "falcon": GGUFArchitecture(modelType: "falcon", family: .decoder, names: .falcon),
+        "phi2": GGUFArchitecture(modelType: "phi", family: .decoder, names: .phi2),
+        "stablelm": GGUFArchitecture(modelType: "stablelm", family: .decoder, names: .stableLM),
         "bert": GGUFArchitecture(modelType: "bert", family: .bert, names: .bert),
         "t5": GGUFArchitecture(modelType: "t5", family: .t5, names: .t5),
     ]
@@ -45,6 +66,7 @@ extension GGUFModel {
             case .llama: try writeLlama(to: &table)
             case .gemma: try writeGemma(to: &table)
             case .gpt2: try writeGPT2(to: &table)
+            case .decoder: try writeOther(to: &table)
             case .gptNeoX: try writeGPTNeoX(to: &table)
             case .bert: try writeBert(to: &table)
             case .t5: try writeT5(to: &table)

@@ -3,16 +3,16 @@ internal import TensorCore
 // What each family's metadata is called in a `config.json`.
 
 extension GGUFModel {
-    private var rmsNormEpsilon: Double {
+    var rmsNormEpsilon: Double {
         get throws { try metadata.number(key("attention.layer_norm_rms_epsilon"), in: NumberRange.positive) }
     }
 
-    private var layerNormEpsilon: Double {
+    var layerNormEpsilon: Double {
         get throws { try metadata.number(key("attention.layer_norm_epsilon"), in: NumberRange.positive) }
     }
 
     /// Tokens of a window, or `nil` where there is none, for which 0 may stand.
-    private func slidingWindow() throws -> Int? {
+    func slidingWindow() throws -> Int? {
         let window = try metadata.optionalInteger(key("attention.sliding_window"), in: 0...SizeLimit.positions)
         return window == 0 ? nil : window
     }
@@ -77,7 +77,7 @@ extension GGUFModel {
     }
 
     /// Which layers see a window only: every one but the last of a period, or as an array says.
-    private func writeSlidingLayers(to table: inout ConfigurationTable) throws {
+    func writeSlidingLayers(to table: inout ConfigurationTable) throws {
         let name = key("attention.sliding_window_pattern")
         guard case .array(let array)? = metadata[name] else {
             let period = try metadata.optionalSize(name, maximum: SizeLimit.layers)
@@ -116,5 +116,7 @@ extension GGUFModel {
         table.set("layer_norm_epsilon", try layerNormEpsilon)
         table.set("activation_function", "gelu_new")
         table.set("tie_word_embeddings", tensor("output.weight") == nil)
+        guard architecture == "starcoder" else { return }
+        table.set("multi_query", try metadata.optionalSize(key("attention.head_count_kv")) ?? 1 == 1)
     }
 }

@@ -71,6 +71,11 @@ struct DecoderLoader {
         let hasBias = architecture.hasProjectionBias
         switch names.projections {
         case .separate(let query, let key, let value):
+            let fused = prefix + "self_attn.qkv_proj"
+            // Some GGUF files have the three in one.
+            if !loader.weights.contains("\(prefix)\(query).weight"), loader.weights.contains(fused + ".weight") {
+                return try linear([(fused, queryWidth + 2 * keyWidth)], columns: width, hasBias: hasBias)
+            }
             return try linear(
                 [(prefix + query, queryWidth), (prefix + key, keyWidth), (prefix + value, keyWidth)], columns: width,
                 hasBias: hasBias)
