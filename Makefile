@@ -39,6 +39,7 @@ check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	bash Tools/check_layers.sh
 	bash Tools/check_rules.sh
+	bash Tools/check_walks.sh
 
 # Every kernel in oclgrind (some minutes); SUITES="AttentionTests CacheTests" runs only these.
 check-kernels: build-tests
