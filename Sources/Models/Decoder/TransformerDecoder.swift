@@ -1,6 +1,6 @@
-public import KVCache
-internal import ModelIO
-public import TensorCore
+import KVCache
+import ModelIO
+import TensorCore
 
 /// The layers of every decoder that is here: attention over the paged cache and a feed-forward part, each added to one
 /// residual stream. What differs from family to family, the norms, biases, positions, gates and experts, lies in the weights
