@@ -6,7 +6,7 @@ extension GGUFModel {
         let base = try metadata.optionalNumber(key("rope.freq_base"), in: 1.01...1e15)
         table.set("rope_theta", base ?? defaultBase)
         let rotarySize = try metadata.optionalSize(key("rope.dimension_count")) ?? headSize
-        if rotarySize != headSize { table.set("rotary_dim", rotarySize) }
+        table.set("rotary_dim", rotarySize)
         // Factors of each pair, as Llama 3.1 has them, belong to the layout.
         guard tensor("rope_freqs.weight") == nil else { return }
         var scaling = ConfigurationTable()
