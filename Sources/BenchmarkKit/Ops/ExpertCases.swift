@@ -142,7 +142,7 @@ private struct ExpertGroup {
             error: {
                 try call(0)
                 return SampledError.ofSample(32, of: try backend.readFloats(output), seed: 75) { place in
-                    expected(place, inputs: inputs, indices: expertIDs)
+                    expected(place, inputs: inputs, expertIDs: expertIDs)
                 }
             }, tolerance: MatmulCases.tolerance(format), rates: context.ceilings.rates(for: format))
     }
