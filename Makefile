@@ -40,6 +40,7 @@ check: setup
 	bash Tools/check_layers.sh
 	bash Tools/check_rules.sh
 	bash Tools/check_headers.sh
+	bash Tools/check_walks.sh
 
 # Every kernel in oclgrind (some minutes); SUITES="AttentionTests CacheTests" runs only these.
 check-kernels: build-tests

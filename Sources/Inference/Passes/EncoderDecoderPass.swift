@@ -30,15 +30,16 @@ public final class EncoderDecoderPass: Sendable {
         _ package: ModelPackage, on backend: any Backend, longestSource: Int, longestTarget: Int,
         options: EngineOptions = EngineOptions()
     ) throws {
-        description = try package.describeEncoderDecoder()
+        let plan = try package.encoderDecoderPlan()
+        description = plan.description
         limits = PassLimits(
             tokenCount: max(longestSource, 1), logitRowCount: max(longestTarget, 1),
             contextLength: max(longestSource, longestTarget, 1))
         self.backend = backend
         try backend.reserve(description.limits(tokenCount: limits.contextLength, sequenceCount: 1))
-        model = try ModelRegistry.loadEncoderDecoder(
-            package.configuration, checkpoint: package.checkpoint,
-            target: LoadTarget(
+        model = try plan.load(
+            package.checkpoint,
+            to: LoadTarget(
                 backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
         sources = try EncoderBatchUploader(backend: backend, tokenCount: limits.tokenCount, sequenceCount: 1)
         targets = try EncoderBatchUploader(backend: backend, tokenCount: limits.logitRowCount, sequenceCount: 1)

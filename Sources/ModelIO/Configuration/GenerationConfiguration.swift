@@ -1,5 +1,3 @@
-internal import JSONCore
-
 /// What a model's `generation_config.json` recommends. Every value is optional; the caller's flags come first.
 public struct GenerationConfiguration: Sendable, Hashable {
     /// Any of them ends a text. Empty where the model has none.
@@ -39,7 +37,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
 
     /// Reads the text of a `generation_config.json`; `path` is what errors call it.
     public init(parsing bytes: [UInt8], path: String) throws {
-        let keys = ConfigurationReader(root: try parseConfigurationObject(bytes, path: path), path: path)
+        let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
         try addTokens(from: keys)
         samples = keys.value("do_sample") == nil ? nil : try keys.flag("do_sample", default: false)
         temperature = try keys.optionalNumber("temperature", in: NumberRange.nonNegative)
@@ -62,7 +60,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
     /// A token id or a list of them. The first Llama checkpoints write -1 for "none".
     private func tokens(_ key: String, _ keys: ConfigurationReader) throws -> [Int] {
         guard let (key, value) = keys.value(key) else { return [] }
-        let elements = value.array.map(Array.init) ?? [value]
+        let elements = value.array ?? [value]
         if value.int == -1 { return [] }
         return try elements.map { element in
             guard let token = element.int, (0..<SizeLimit.vocabulary).contains(token) else {

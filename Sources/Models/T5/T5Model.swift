@@ -87,16 +87,14 @@ final class T5Model: EncoderDecoderModel {
         let isSplit = (encoder.layers.map(\.feedForward) + decoder.layers.map(\.feedForward)).contains(where: \.isSplit)
         source = try T5Activations(sizes, tokenCount: limits.tokenCount, isSplit: isSplit, on: backend)
         target = try T5Activations(sizes, tokenCount: limits.logitRowCount, isSplit: isSplit, on: backend)
-        let plan = WorkspacePlan()
-        let shapes: [Shape] = [
-            [limits.tokenCount, sizes.hiddenSize], [limits.tokenCount, 2 * sizes.attentionSize],
-            [limits.logitRowCount, sizes.vocabularySize],
-        ]
-        for shape in shapes { _ = plan.add(.float32, shape) }
-        let tensors = try plan.allocate(on: backend)
-        encoded = tensors[0]
-        sourceKeys = tensors[1]
-        logits = tensors[2]
+        var plan = WorkspacePlan()
+        let encoded = plan.float32([limits.tokenCount, sizes.hiddenSize])
+        let sourceKeys = plan.float32([limits.tokenCount, 2 * sizes.attentionSize])
+        let logits = plan.float32([limits.logitRowCount, sizes.vocabularySize])
+        let workspace = try plan.allocate(on: backend)
+        self.encoded = workspace[encoded]
+        self.sourceKeys = workspace[sourceKeys]
+        self.logits = workspace[logits]
     }
 
     func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput] {
@@ -197,27 +195,32 @@ private struct T5Activations: Sendable {
     let gateScratch: Tensor?
 
     init(_ sizes: EncoderDecoderDescription, tokenCount: Int, isSplit: Bool, on backend: any Backend) throws {
-        let plan = WorkspacePlan()
-        var widths = [
-            sizes.hiddenSize, sizes.hiddenSize, 3 * sizes.attentionSize, sizes.attentionSize, sizes.intermediateSize,
-        ]
-        if isSplit { widths.append(sizes.intermediateSize) }
-        for width in widths { _ = plan.add(.float32, [tokenCount, width]) }
-        self.init(try plan.allocate(on: backend))
+        var plan = WorkspacePlan()
+        let hidden = plan.float32([tokenCount, sizes.hiddenSize])
+        let normed = plan.float32([tokenCount, sizes.hiddenSize])
+        let projections = plan.float32([tokenCount, 3 * sizes.attentionSize])
+        let attended = plan.float32([tokenCount, sizes.attentionSize])
+        let intermediate = plan.float32([tokenCount, sizes.intermediateSize])
+        let gateScratch = isSplit ? plan.float32([tokenCount, sizes.intermediateSize]) : nil
+        let workspace = try plan.allocate(on: backend)
+        self.hidden = workspace[hidden]
+        self.normed = workspace[normed]
+        self.projections = workspace[projections]
+        self.attended = workspace[attended]
+        self.intermediate = workspace[intermediate]
+        self.gateScratch = gateScratch.map { workspace[$0] }
     }
 
-    private init(_ tensors: [Tensor]) {
-        hidden = tensors[0]
-        normed = tensors[1]
-        projections = tensors[2]
-        attended = tensors[3]
-        intermediate = tensors[4]
-        gateScratch = tensors.count > 5 ? tensors[5] : nil
+    /// The first `count` rows of each.
+    private init(_ all: T5Activations, rows count: Int) {
+        let range = 0..<count
+        hidden = all.hidden.rows(range)
+        normed = all.normed.rows(range)
+        projections = all.projections.rows(range)
+        attended = all.attended.rows(range)
+        intermediate = all.intermediate.rows(range)
+        gateScratch = all.gateScratch?.rows(range)
     }
 
-    /// The first rows of each.
-    func rows(_ count: Int) -> T5Activations {
-        let all = [hidden, normed, projections, attended, intermediate] + (gateScratch.map { [$0] } ?? [])
-        return T5Activations(all.map { $0.rows(0..<count) })
-    }
+    func rows(_ count: Int) -> T5Activations { T5Activations(self, rows: count) }
 }
