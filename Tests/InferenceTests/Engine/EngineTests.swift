@@ -114,7 +114,7 @@ struct EngineTests {
         #expect(refused(GenerationRequest(promptTokens: [])) == .emptyPrompt)
         #expect(
             refused(GenerationRequest(promptTokens: Array(repeating: 5, count: 64)))
-                == .promptTooLong(tokenCount: 64, contextLength: 64))
+                == .contextLengthExceeded(promptTokenCount: 64, contextLength: 64))
         #expect(refused(GenerationRequest(promptTokens: [384])) == .tokenOutOfRange(id: 384, vocabularySize: 384))
         #expect(refused(GenerationRequest(promptTokens: [-1])) == .tokenOutOfRange(id: -1, vocabularySize: 384))
         #expect(refused(GenerationRequest(promptTokens: [5], maxTokens: 0)) != nil)
