@@ -47,6 +47,7 @@ public actor Engine {
     {
         self.package = package
         tokenizer = package.tokenizer
+        let options = Engine.deterministic(options, backend)
         let scoringRowCount = Engine.scoringRowCount(try package.describe(), options)
         runner = try package.makeRunner(
             on: backend, options: options, logitRowCount: options.sequenceCount + scoringRowCount)
@@ -67,6 +68,20 @@ public actor Engine {
         status.blockCount = runner.cache.shape.blockCount
         status.blockSizeInTokens = options.blockSizeInTokens
         inbox = EngineInbox(status)
+    }
+
+    /// What `EngineOptions.isDeterministic` asks for, on this backend.
+    private static func deterministic(_ options: EngineOptions, _ backend: any Backend) -> EngineOptions {
+        guard options.isDeterministic else { return options }
+        var options = options
+        options.precision = .highest
+        if let backend = backend as? any RowInvariantBackend {
+            backend.makeRowInvariant()
+        } else {
+            options.passTokenCount = 1
+            options.sequenceCount = 1
+        }
+        return options
     }
 
     /// How many tokens of a prompt one pass may score: as many rows of logits as 8 MiB hold.

@@ -24,6 +24,10 @@ public struct EngineOptions: Sendable, Hashable {
     public var weightFormat: WeightFormat?
     /// How exact matrix products are.
     public var precision: MatmulPrecision
+    /// Answers have the same bits whatever else runs, however prompts are divided, and with or without the prefix cache.
+    /// Implies `precision` `.highest`, and costs the faster kernels for many tokens. A backend that is not a
+    /// `RowInvariantBackend` computes one token a pass then.
+    public var isDeterministic: Bool
     /// The format keys and values are held in: one of `KVCacheLayer.dtypes`.
     public var cacheType: DType
 
@@ -31,7 +35,7 @@ public struct EngineOptions: Sendable, Hashable {
         contextLength: Int? = nil, cacheTokenCount: Int? = nil, passTokenCount: Int = 512, sequenceCount: Int = 1,
         queueCapacity: Int = 1 << 20, passSeconds: Double? = 0.1, streamCapacity: Int = 256,
         blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, precision: MatmulPrecision = .automatic,
-        cacheType: DType = .float32
+        isDeterministic: Bool = false, cacheType: DType = .float32
     ) {
         self.contextLength = contextLength
         self.cacheTokenCount = cacheTokenCount
@@ -43,6 +47,7 @@ public struct EngineOptions: Sendable, Hashable {
         self.blockSizeInTokens = blockSizeInTokens
         self.weightFormat = weightFormat
         self.precision = precision
+        self.isDeterministic = isDeterministic
         self.cacheType = cacheType
     }
 
