@@ -57,7 +57,8 @@ struct EngineTests {
         let first = try await collect(try engine.generate(request))
         let second = try await collect(try engine.generate(request))
         #expect(first.result.cachedTokenCount == 0)
-        #expect(second.result.cachedTokenCount == request.promptTokens.count / 16 * 16)
+        // All but the last token, which must be computed to go on from; of its block the beginning is copied.
+        #expect(second.result.cachedTokenCount == request.promptTokens.count - 1)
         #expect(second.tokens == first.tokens)
     }
 
