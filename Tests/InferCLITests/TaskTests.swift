@@ -12,10 +12,13 @@ struct TaskTests {
 
     static func cases() throws -> [TaskCase] { try TaskCase.all().filter { commands.contains($0.command) } }
 
-    @Test(arguments: try cases(), ["cpu", "opencl"]) func answersAsTheReference(_ example: TaskCase, device: String) throws {
+    @Test(arguments: try cases(), ["cpu", "opencl"]) func answersAsTheReference(_ example: TaskCase, device: String)
+        throws
+    {
         guard device == "cpu" || TaskTests.hasOpenCL else { return print("TaskTests: not run: no OpenCL device") }
         let result = try example.withModel { model in
-            try CommandLineTool.run([example.command, "--model", model, "--device", device, "--json"] + example.arguments)
+            try CommandLineTool.run(
+                [example.command, "--model", model, "--device", device, "--json"] + example.arguments)
         }
         try #require(result.exitCode == 0, "\(result.errors)")
         let answer = try JSONDocument(parsing: result.outputBytes, source: "output").root
@@ -119,7 +122,8 @@ struct TaskTests {
         expectOneLine(try run("ner", ["tag", long]), naming: "512")
         #expect(try run("ner", ["tag", "--stride", "32", long]).exitCode == 0)
         expectOneLine(
-            try run("qa", ["answer", "--question", String(repeating: "why ", count: 90), "--max-length", "64", "text"]),
+            try run(
+                "qa", ["answer", "--question", String(repeating: "why ", count: 90), "--max-length", "64", "text"]),
             naming: "--max-length")
     }
 
@@ -148,7 +152,8 @@ struct TaskTests {
     @Test func labelsThatAreMissingAreNamed() throws {
         let result = try run("sentiment", ["classify", "text"]) { folder in
             let file = folder.file("config.json")
-            let text = try String(contentsOf: file, encoding: .utf8).replacingOccurrences(of: "\"1\": \"neutral\",", with: "")
+            let text = try String(contentsOf: file, encoding: .utf8).replacingOccurrences(
+                of: "\"1\": \"neutral\",", with: "")
             try text.write(to: file, atomically: true, encoding: .utf8)
         }
         expectOneLine(result, naming: "id2label", "config.json")

@@ -73,7 +73,8 @@ struct TextLines {
         consumedByteCount += bytes.count + endByteCount
         let text = bytes.last == 0x0D ? bytes.dropLast() : bytes
         guard let line = String(validating: text, as: UTF8.self) else {
-            throw InputError.invalidLine(name: name, line: lineNumber, reason: "is not valid UTF-8; convert it to UTF-8")
+            throw InputError.invalidLine(
+                name: name, line: lineNumber, reason: "is not valid UTF-8; convert it to UTF-8")
         }
         return line
     }

@@ -34,7 +34,9 @@ struct AnswerCommand: AsyncParsableCommand {
         try OptionRange.check("--max-length", maxLength, in: 1...(1 << 20))
         try OptionRange.check("--doc-stride", docStride, in: 0...(1 << 20))
         try OptionRange.check("--max-answer-length", maxAnswerLength, in: 1...(1 << 20))
-        if context != nil, file != nil { throw ValidationError("give the context as an argument or with --file, not both") }
+        if context != nil, file != nil {
+            throw ValidationError("give the context as an argument or with --file, not both")
+        }
     }
 
     func run() async throws {

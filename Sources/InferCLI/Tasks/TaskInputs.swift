@@ -51,7 +51,6 @@ struct TextListOptions: ParsableArguments {
         }
     }
 
-
 }
 
 /// Why a task's arguments cannot be used.

@@ -31,7 +31,9 @@ public struct FillMask: TextTask {
     ) throws {
         encoder = try TextEncoder(
             package, on: backend, tasks: [.maskedLanguageModel], command: "fill-mask", options: options)
-        guard let maskID = encoder.tokenizer.id(for: .mask) else { throw InferenceError.noMaskToken(path: package.name) }
+        guard let maskID = encoder.tokenizer.id(for: .mask) else {
+            throw InferenceError.noMaskToken(path: package.name)
+        }
         self.maskID = maskID
         self.candidateCount = candidateCount
         let tokenizer = encoder.tokenizer
@@ -43,7 +45,8 @@ public struct FillMask: TextTask {
             }
             guard !ids.isEmpty else {
                 throw InferenceError.invalidParameter(
-                    name: "--targets", value: words.joined(separator: ","), expected: "words that the vocabulary can spell")
+                    name: "--targets", value: words.joined(separator: ","),
+                    expected: "words that the vocabulary can spell")
             }
             return ids
         }

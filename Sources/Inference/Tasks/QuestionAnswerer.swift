@@ -97,7 +97,8 @@ public struct QuestionAnswerer: TextTask {
         guard windows.count == 1 || stride < room else {
             throw InferenceError.invalidParameter(
                 name: "--doc-stride", value: "\(stride)",
-                expected: "less than the \(room) tokens that a window of --max-length \(windowLength) has for the context")
+                expected:
+                    "less than the \(room) tokens that a window of --max-length \(windowLength) has for the context")
         }
         return windows
     }

@@ -118,7 +118,8 @@ struct SentenceConfiguration: Sendable {
 
     private static func dense(_ folder: String) throws -> Dense {
         guard let file = try json(folder + "/config.json") else {
-            throw LoadError.unreadable(path: folder + "/config.json", reason: "no such file, though modules.json names it")
+            throw LoadError.unreadable(
+                path: folder + "/config.json", reason: "no such file, though modules.json names it")
         }
         let (inputs, outputs) = (try file.size("in_features"), try file.size("out_features"))
         let activation = try file.optionalString("activation_function") ?? "torch.nn.modules.activation.Tanh"
@@ -148,7 +149,8 @@ struct SentenceConfiguration: Sendable {
     private static func json(_ path: String) throws -> ConfigurationReader? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         guard let bytes = FileManager.default.contents(atPath: path), bytes.count <= maximumByteCount else {
-            throw LoadError.unreadable(path: path, reason: "cannot be read, or is longer than \(maximumByteCount) bytes")
+            throw LoadError.unreadable(
+                path: path, reason: "cannot be read, or is longer than \(maximumByteCount) bytes")
         }
         do {
             return ConfigurationReader(root: try JSONDocument(parsing: Array(bytes), source: path).root, path: path)

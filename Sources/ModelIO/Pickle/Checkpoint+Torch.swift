@@ -48,8 +48,10 @@ extension Checkpoint {
             guard !overflow else { throw broken("has an impossible shape") }
             step = product
         }
-        guard let bytes = archive.entries[folder + "data/" + tensor.storage.key] else { throw broken("has no elements") }
-        let size = tensor.storage.type.byteCount
+        guard let bytes = archive.entries[folder + "data/" + tensor.storage.key] else {
+            throw broken("has no elements")
+        }
+        let size = tensor.storage.type.blockByteCount
         let available = bytes.count / size
         guard tensor.offset <= available, shape.elementCount <= available - tensor.offset else {
             throw broken("has shape \(shape) but only \(available) elements")

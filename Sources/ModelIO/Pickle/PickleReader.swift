@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// Reads a pickle that holds nothing but dictionaries of tensors (Python's `pickletools`, protocols 2 to 5). Nothing is
 /// imported and nothing is called: what a pickle asks for beyond the few names that PyTorch's tensors need is an error.
 struct PickleReader {
@@ -206,7 +208,9 @@ struct PickleReader {
             else { throw broken("holds a damaged tensor") }
             let sizes = extents.compactMap(\.integer)
             let steps = strides.compactMap(\.integer)
-            guard sizes.count == extents.count, steps.count == sizes.count else { throw broken("holds a damaged tensor") }
+            guard sizes.count == extents.count, steps.count == sizes.count else {
+                throw broken("holds a damaged tensor")
+            }
             return .tensor(PickledTensor(storage: storage, offset: offset, extents: sizes, strides: steps))
         default: throw broken("asks for '\(printable(name))'")
         }
@@ -214,7 +218,8 @@ struct PickleReader {
 
     /// `("storage", torch.FloatStorage, key, location, element count)`.
     private func storage(of value: PickleValue) throws -> PickledStorage {
-        guard let parts = value.tuple, parts.count >= 5, parts[0].string == "storage", case .global(let kind) = parts[1],
+        guard let parts = value.tuple, parts.count >= 5, parts[0].string == "storage",
+            case .global(let kind) = parts[1],
             let key = parts[2].string, let count = parts[4].integer, count >= 0
         else { throw broken("holds a damaged storage") }
         guard let type = PickleReader.types[kind] else { throw broken("asks for '\(printable(kind))'") }

@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// What a pickle of tensors is made of. Containers are values: a container that is changed after it was stored in another
 /// one is not changed there, which state dictionaries never do.
 indirect enum PickleValue {
