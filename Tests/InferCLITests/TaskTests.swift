@@ -5,7 +5,9 @@ import Testing
 
 /// The commands over texts against `transformers`.
 struct TaskTests {
-    private static let commands: Set<String> = ["fill-mask", "classify", "tag", "answer", "embed", "rerank", "translate"]
+    private static let commands: Set<String> = [
+        "fill-mask", "classify", "tag", "answer", "embed", "rerank", "translate",
+    ]
 
     /// Whether there is a device for `--device opencl`.
     private static let hasOpenCL = (try? CommandLineTool.run(["devices"]).output.contains("opencl:0")) ?? false
