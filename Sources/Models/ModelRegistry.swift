@@ -39,6 +39,7 @@ public enum ModelRegistry {
         "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
         "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
         "t5": t5, "mt5": t5,
+        "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
     ]
 
     private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
@@ -47,6 +48,7 @@ public enum ModelRegistry {
     private static let cohere = Reader.decoder { try DecoderArchitecture.cohere($0).plan($0) }
     private static let glm = Reader.decoder { try DecoderArchitecture.glm($0).plan($0) }
     private static let bert = Reader.encoder { try BertConfiguration($0).plan($0) }
+    private static let bart = Reader.encoderDecoder { try BartConfiguration($0).plan($0) }
     private static let t5 = Reader.encoderDecoder { try T5Configuration($0).plan($0) }
 
     /// The `model_type`s of a kind.

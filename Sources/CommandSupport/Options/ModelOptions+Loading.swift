@@ -2,13 +2,18 @@ package import Devices
 import Foundation
 package import Inference
 import Logging
+import ModelIO
 package import TensorCore
 
 /// What every command that runs a model does with its options.
 extension ModelOptions {
-    /// The model's files; the bundled model where none is named.
+    /// The model's files, with the adapters merged in; the bundled model where none is named.
     package func openPackage() throws -> ModelPackage {
-        try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        var package = try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        for argument in try lora.map(AdapterArgument.init) {
+            package = try package.merging(LoRAAdapter(path: argument.path), scale: argument.scale)
+        }
+        return package
     }
 
     /// Starts the device, with the one number of threads that was given, and tells which it is.
