@@ -27,6 +27,13 @@ let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
     Target.Dependency.product(name: $0, package: "swift-nio")
 }
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hummingbird = ["Hummingbird", "HummingbirdCore"].map {
+    Target.Dependency.product(name: $0, package: "hummingbird")
+}
+let serviceLifecycle = ["ServiceLifecycle", "UnixSignals"].map {
+    Target.Dependency.product(name: $0, package: "swift-service-lifecycle")
+}
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 
 let package = Package(
     name: "infer",
@@ -39,6 +46,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.5.1"),
     ],
     targets: [
         // L0
@@ -76,12 +86,18 @@ let package = Package(
                 "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "TensorCore",
                 argumentParser,
             ]),
+        layer(
+            "Serving",
+            [
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", httpTypes, logging,
+            ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
         // L6
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "CommandSupport", "BenchmarkKit", "Serving", "Inference", "Models", "Devices", "OpenCLBackend",
+                "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -105,6 +121,9 @@ let package = Package(
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore",
             ]),
+        tests(
+            "ServingTests",
+            ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

@@ -17,6 +17,7 @@ struct Infer: AsyncParsableCommand {
     private static let commands: [any ParsableCommand.Type] = [
         GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
         DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
+        ServeCommand.self,
     ]
 }
 

@@ -8,7 +8,11 @@ package import TensorCore
 extension ModelOptions {
     /// The model's files; the bundled model where none is named.
     package func openPackage() throws -> ModelPackage {
-        try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        guard models.count <= 1 else {
+            throw CommandError.unsupported(
+                option: "--model", value: models.joined(separator: ", "), reason: "only serve takes several; give one")
+        }
+        return try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
     }
 
     /// Starts the device, with the one number of threads that was given, and tells which it is.
