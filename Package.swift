@@ -56,19 +56,21 @@ let package = Package(
         .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
         .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "COpenBLAS", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "NumberFormats", cSettings: strictC),
         .target(
-            name: "CPUKernels", cSettings: strictC,
+            name: "CPUKernels", dependencies: ["NumberFormats"], cSettings: strictC,
             linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
         .target(
-            name: "QuantizationKernels", cSettings: strictC, linkerSettings: [.linkedLibrary("m")]),
+            name: "QuantizationKernels", dependencies: ["NumberFormats"], cSettings: strictC,
+            linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
-        layer("TensorCore"),
+        layer("TensorCore", ["NumberFormats"]),
         // L1
-        layer("CPUBackend", ["TensorCore", "CPUKernels", "COpenBLAS"]),
+        layer("CPUBackend", ["TensorCore", "NumberFormats", "CPUKernels", "COpenBLAS"]),
         layer("OpenCLBackend", ["TensorCore", "COpenCL", "CPUKernels", "KernelSources"]),
-        layer("ModelIO", ["TensorCore", "JSONCore", "QuantizationKernels"]),
+        layer("ModelIO", ["TensorCore", "JSONCore", "NumberFormats", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         // L2

@@ -58,6 +58,9 @@ failures=$(
                 layer[words[2]] = words[1]
                 for (j = 3; j <= fields; j++) depends[words[2], words[j]] = 1
             }
+            # The table of number formats lies below the rest of L0, which reads it.
+            layer["NumberFormats"] = -1
+            isC["NumberFormats"] = 1
             split("CPCRE2 CUTF8Proc COpenCL COpenBLAS CPUKernels QuantizationKernels KernelSources", names, " ")
             isC["BundledModel"] = 1
             for (i in names) isC[names[i]] = 1

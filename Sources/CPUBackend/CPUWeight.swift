@@ -1,4 +1,5 @@
 internal import CPUKernels
+internal import NumberFormats
 internal import TensorCore
 
 /// A weight used where it lies: a mapped file stays mapped and nothing is copied.
@@ -30,7 +31,7 @@ final class CPUWeight: Weight {
         kernelWeight = .allocate(capacity: 1)
         kernelWeight.initialize(
             to: cpuk_weight(
-                format: source.format.kernelFormat, rows: Int64(rows), columns: Int64(columns),
+                format: source.format.numberFormat.kernelFormat, rows: Int64(rows), columns: Int64(columns),
                 row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress,
                 reduced: precision.allowsReducedActivations(for: source.format)))
     }
@@ -41,27 +42,8 @@ final class CPUWeight: Weight {
     }
 }
 
-extension WeightFormat {
-    var kernelFormat: cpuk_format {
-        switch self {
-        case .float32: CPUK_F32
-        case .bfloat16: CPUK_BF16
-        case .float16: CPUK_F16
-        case .int8: CPUK_I8
-        case .q8_0: CPUK_Q8_0
-        case .q4_0: CPUK_Q4_0
-        case .q4_1: CPUK_Q4_1
-        case .q5_0: CPUK_Q5_0
-        case .q5_1: CPUK_Q5_1
-        case .q2_K: CPUK_Q2_K
-        case .q3_K: CPUK_Q3_K
-        case .q4_K: CPUK_Q4_K
-        case .q5_K: CPUK_Q5_K
-        case .q6_K: CPUK_Q6_K
-        case .iq4_NL: CPUK_IQ4_NL
-        case .iq4_XS: CPUK_IQ4_XS
-        }
-    }
+extension NumberFormat {
+    var kernelFormat: cpuk_format { cpuk_format(code) }
 }
 
 extension Activation? {

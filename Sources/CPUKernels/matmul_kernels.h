@@ -154,6 +154,7 @@ static void dot_rows(
     case CPUK_Q6_K: dot_rows_q6_k(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_IQ4_NL: dot_rows_iq4_nl(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
     case CPUK_IQ4_XS: dot_rows_iq4_xs(rows, row_bytes, count, x, ldx, tokens, columns, y, ldy); return;
+    default: return;
     }
 }
 

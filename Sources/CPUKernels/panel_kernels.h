@@ -61,6 +61,7 @@ static void pack_panel(const panel_rows *rows, int64_t begin, int64_t depth, voi
         PACK_PANEL_CASE(CPUK_Q6_K)
         PACK_PANEL_CASE(CPUK_IQ4_NL)
         PACK_PANEL_CASE(CPUK_IQ4_XS)
+    default: return;
     }
 }
 

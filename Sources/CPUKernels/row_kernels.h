@@ -162,6 +162,7 @@ static void embed_row(
     case CPUK_Q6_K: embed_row_of(CPUK_Q6_K, row, scale, columns, accumulate, output); return;
     case CPUK_IQ4_NL: embed_row_of(CPUK_IQ4_NL, row, scale, columns, accumulate, output); return;
     case CPUK_IQ4_XS: embed_row_of(CPUK_IQ4_XS, row, scale, columns, accumulate, output); return;
+    default: return;
     }
 }
 

@@ -196,13 +196,30 @@ INLINE bool pack_iq4_XS(const float *x, uint8_t *output) {
 
 // MARK: Rows
 
-#define EACH_BLOCK(size, bytes, expression)                                                                           \
-    for (int64_t block = 0; block < count / (size); block++) {                                                        \
-        const float *x = values + block * (size);                                                                     \
-        uint8_t *out = output + block * (bytes);                                                                      \
-        is_finite = (expression) && is_finite;                                                                        \
-    }                                                                                                                 \
-    break
+// Packs all blocks of a row; `x` and `out` are one block's values and bytes.
+#define PACK_BLOCKS(ID, expression)                                                                                   \
+    case NUMBER_FORMAT_##ID:                                                                                          \
+        for (int64_t block = 0; block < count / NUMBER_FORMAT_##ID##_SIZE; block++) {                                 \
+            const float *x = values + block * NUMBER_FORMAT_##ID##_SIZE;                                              \
+            uint8_t *out = output + block * NUMBER_FORMAT_##ID##_BYTES;                                               \
+            is_finite = (expression) && is_finite;                                                                    \
+        }                                                                                                             \
+        break;
+
+// The formats that are packed, with the function of each.
+#define PACKERS(PACK)                                                                                                 \
+    PACK(Q8_0, pack_q8_0(x, out))                                                                                     \
+    PACK(Q4_0, pack_symmetric(x, four, out, NULL, out + 2))                                                           \
+    PACK(Q4_1, pack_affine(x, 15, out, NULL, out + 4))                                                                \
+    PACK(Q5_0, pack_symmetric(x, five, out, out + 2, out + 6))                                                        \
+    PACK(Q5_1, pack_affine(x, 31, out, out + 4, out + 8))                                                             \
+    PACK(Q2_K, pack_q2_K(x, out))                                                                                     \
+    PACK(Q3_K, pack_q3_K(x, out))                                                                                     \
+    PACK(Q4_K, pack_q4_K(x, out))                                                                                     \
+    PACK(Q5_K, pack_q5_K(x, out))                                                                                     \
+    PACK(Q6_K, pack_q6_K(x, out))                                                                                     \
+    PACK(IQ4_NL, pack_symmetric(x, table, out, NULL, out + 2))                                                        \
+    PACK(IQ4_XS, pack_iq4_XS(x, out))
 
 // More than any format's scales reach, and little enough that no sum of squares overflows.
 #define LARGEST_VALUE 1e9f
@@ -218,8 +235,7 @@ INLINE uint32_t largest_magnitude_bits(const float *values, int64_t count) {
     return largest;
 }
 
-MULTIVERSION bool quantization_pack(
-    enum quantization_format format, const float *values, int64_t count, uint8_t *output) {
+MULTIVERSION bool quantization_pack(number_format format, const float *values, int64_t count, uint8_t *output) {
     const uint32_t largest_bits = largest_magnitude_bits(values, count);
     float largest;
     memcpy(&largest, &largest_bits, 4);
@@ -229,20 +245,18 @@ MULTIVERSION bool quantization_pack(
     const Grid table = {-127, 113, true};
     bool is_finite = true;
     switch (format) {
-    case QUANTIZATION_Q8_0: EACH_BLOCK(32, 34, pack_q8_0(x, out));
-    case QUANTIZATION_Q4_0: EACH_BLOCK(32, 18, pack_symmetric(x, four, out, NULL, out + 2));
-    case QUANTIZATION_Q4_1: EACH_BLOCK(32, 20, pack_affine(x, 15, out, NULL, out + 4));
-    case QUANTIZATION_Q5_0: EACH_BLOCK(32, 22, pack_symmetric(x, five, out, out + 2, out + 6));
-    case QUANTIZATION_Q5_1: EACH_BLOCK(32, 24, pack_affine(x, 31, out, out + 4, out + 8));
-    case QUANTIZATION_Q2_K: EACH_BLOCK(256, 84, pack_q2_K(x, out));
-    case QUANTIZATION_Q3_K: EACH_BLOCK(256, 110, pack_q3_K(x, out));
-    case QUANTIZATION_Q4_K: EACH_BLOCK(256, 144, pack_q4_K(x, out));
-    case QUANTIZATION_Q5_K: EACH_BLOCK(256, 176, pack_q5_K(x, out));
-    case QUANTIZATION_Q6_K: EACH_BLOCK(256, 210, pack_q6_K(x, out));
-    case QUANTIZATION_IQ4_NL: EACH_BLOCK(32, 18, pack_symmetric(x, table, out, NULL, out + 2));
-    case QUANTIZATION_IQ4_XS: EACH_BLOCK(256, 136, pack_iq4_XS(x, out));
+        PACKERS(PACK_BLOCKS)
+    default: return false;
     }
     return is_finite;
+}
+
+bool quantization_packs(number_format format) {
+#define IS_PACKED(ID, expression) case NUMBER_FORMAT_##ID:
+    switch (format) {
+        PACKERS(IS_PACKED) return true;
+    default: return false;
+    }
 }
 
 MULTIVERSION bool quantization_all_finite(const float *values, int64_t count) {

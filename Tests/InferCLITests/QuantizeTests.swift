@@ -1,5 +1,6 @@
 import Foundation
 import ModelIO
+import TensorCore
 import TestSupport
 import Testing
 

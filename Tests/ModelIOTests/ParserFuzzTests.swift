@@ -49,7 +49,7 @@ import Testing
                     dataByteCount: bytes.count - header.upperBound)
                 for entry in parsed.entries {
                     precondition(entry.range.upperBound <= bytes.count - header.upperBound)
-                    precondition(entry.range.count == entry.shape.elementCount * entry.type.byteCount)
+                    precondition(entry.range.count == entry.shape.elementCount * entry.type.blockByteCount)
                 }
             }
         }

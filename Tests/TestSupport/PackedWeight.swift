@@ -105,11 +105,15 @@ public struct PackedWeight: Sendable {
         return (WeightPart(rows: rows, bytes: hostBytes(bytes)), values)
     }
 
-    /// Any bytes are levels and small scales; only the binary16 scales must be sane.
+    /// Any bytes are quants and small scales; only the binary16 scales must be sane. Where there is no second reading of
+    /// random bytes, golden blocks in random order.
     private static func packBlocks(
         _ raw: [Float], format: WeightFormat, rows: Int
     ) -> (part: WeightPart, values: [Double]) {
         let blockCount = raw.count / format.blockSize
+        guard BlockReference.reads(format) else {
+            return packGolden(blockCount, format: format, rows: rows, seed: UInt64(raw.first?.bitPattern ?? 0))
+        }
         var random = SplitMix64(seed: UInt64(raw.first?.bitPattern ?? 0))
         var bytes = (0..<blockCount * format.blockByteCount).map { _ in UInt8(truncatingIfNeeded: random.next()) }
         for block in 0..<blockCount {
@@ -120,6 +124,22 @@ public struct PackedWeight: Sendable {
             }
         }
         return (WeightPart(rows: rows, bytes: hostBytes(bytes)), BlockReference.decode(bytes, format))
+    }
+
+    private static func packGolden(
+        _ blockCount: Int, format: WeightFormat, rows: Int, seed: UInt64
+    ) -> (part: WeightPart, values: [Double]) {
+        guard let golden = try? GoldenBlocks(format.numberFormat) else {
+            preconditionFailure("\(format) has no golden blocks; see Tools/make_format_fixtures.py")
+        }
+        var random = SplitMix64(seed: seed)
+        var (bytes, values): ([UInt8], [Double]) = ([], [])
+        for _ in 0..<blockCount {
+            let block = Int.random(in: 0..<golden.blockCount, using: &random)
+            bytes += golden.bytes[block * golden.blockByteCount..<(block + 1) * golden.blockByteCount]
+            values += golden.values[block * golden.blockSize..<(block + 1) * golden.blockSize].map(Double.init)
+        }
+        return (WeightPart(rows: rows, bytes: hostBytes(bytes)), values)
     }
 
     /// A copy of `bytes` that lives as long as whoever holds it.
@@ -136,4 +156,7 @@ extension WeightFormat {
 
     /// The formats that take any number of columns.
     public static var elementwise: [WeightFormat] { allCases.filter { $0.blockSize == 1 } }
+
+    /// GGUF's block formats.
+    public static var blocked: [WeightFormat] { allCases.filter { $0.blockSize > 1 } }
 }

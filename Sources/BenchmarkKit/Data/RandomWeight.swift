@@ -85,8 +85,8 @@ package struct RandomWeight: Sendable {
 extension StoredType {
     /// The type under which a file holds a weight format; `int8` has none.
     package init?(_ format: WeightFormat) {
-        guard let type = StoredType.allCases.first(where: { $0.weightFormat == format }) else { return nil }
-        self = type
+        guard format.numberFormat.weightFormat == format else { return nil }
+        self = format.numberFormat
     }
 }
 
@@ -123,12 +123,20 @@ extension WeightFormat {
         for index in words * 8..<bytes.count { bytes[index] = UInt8(truncatingIfNeeded: random.next()) }
     }
 
-    /// Any bytes are levels and small scales; only the binary16 numbers of a block must be sane.
+    /// Any bytes are quants and small scales; only the numbers of a block that multiply them must be sane.
     private func setScales(_ bytes: UnsafeMutableRawBufferPointer, scale: Float, random: inout RandomNumbers) {
+        let size = numberFormat.scaleFormat.blockByteCount
+        let offsets = (0..<numberFormat.scaleCount).map { numberFormat.scaleByteOffset + $0 * size }
+        let bound = scale / numberFormat.largestScaled
         for block in 0..<bytes.count / blockByteCount {
-            for offset in halfOffsets {
-                let bits = half(below: scale / largestLevel, random.next())
-                bytes.storeBytes(of: bits, toByteOffset: block * blockByteCount + offset, as: UInt16.self)
+            for offset in offsets {
+                let place = block * blockByteCount + offset
+                if numberFormat.scaleFormat == .float8e8m0 {
+                    // An exponent alone, biased by 127.
+                    bytes[place] = UInt8(clamping: Int(bound.exponent) + 127 - Int(random.next() & 3))
+                } else {
+                    bytes.storeBytes(of: half(below: bound, random.next()), toByteOffset: place, as: UInt16.self)
+                }
             }
         }
     }
@@ -137,33 +145,5 @@ extension WeightFormat {
     private func half(below bound: Float, _ bits: UInt64) -> UInt16 {
         let exponent = max(min(bound.exponent + 14, 28), 4) - Int(bits >> 20 & 3)
         return UInt16(truncatingIfNeeded: bits & 0x83ff) | UInt16(exponent) << 10
-    }
-
-    /// Where a block keeps its binary16 numbers.
-    private var halfOffsets: [Int] {
-        switch self {
-        case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
-        case .q2_K: [80, 82]
-        case .q3_K: [108]
-        case .q6_K: [208]
-        default: [0]
-        }
-    }
-
-    /// The largest magnitude that levels, times the small scales of a block, can have.
-    private var largestLevel: Float {
-        switch self {
-        case .q4_0: 8
-        case .q4_1: 15
-        case .q5_0: 16
-        case .q5_1: 31
-        case .q2_K: 45
-        case .q3_K: 128
-        case .q4_K: 945
-        case .q5_K: 1953
-        case .q6_K: 4096
-        case .iq4_XS: 4064
-        default: 127
-        }
     }
 }

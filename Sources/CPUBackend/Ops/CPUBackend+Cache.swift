@@ -1,4 +1,5 @@
 internal import CPUKernels
+internal import NumberFormats
 public import TensorCore
 
 extension KVCacheLayer {
@@ -6,10 +7,10 @@ extension KVCacheLayer {
     func kernelCache(_ op: String) throws -> cpuk_cache {
         let format: cpuk_format
         switch dtype {
-        case .float32: format = CPUK_F32
-        case .float16: format = CPUK_F16
-        case .bfloat16: format = CPUK_BF16
-        case .int8: format = CPUK_I8
+        case .float32: format = NUMBER_FORMAT_F32
+        case .float16: format = NUMBER_FORMAT_F16
+        case .bfloat16: format = NUMBER_FORMAT_BF16
+        case .int8: format = NUMBER_FORMAT_I8
         default: throw BackendError.unsupported(op: op, reason: "a cache of \(dtype)")
         }
         guard (1...256).contains(headSize), headCount > 0, blockSizeInTokens > 0 else {

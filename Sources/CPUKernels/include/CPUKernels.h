@@ -6,6 +6,8 @@
 // element type, and weights need none. Sizes are checked by the caller; what is data on the device (ids, slots,
 // block numbers) is checked here, before anything is written, and a bad entry's index is returned.
 #pragma once
+#include "NumberFormats.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,25 +20,13 @@ typedef enum {
     CPUK_AVX512 = 3,
 } cpuk_isa;
 
-/// Those from CPUK_Q8_0 on are blocks of a row, only of weights; see block_formats.h.
-typedef enum {
-    CPUK_F32 = 0,
-    CPUK_BF16 = 1,
-    CPUK_F16 = 2,
-    CPUK_I8 = 3,
-    CPUK_Q8_0 = 4,
-    CPUK_Q4_0 = 5,
-    CPUK_Q4_1 = 6,
-    CPUK_Q5_0 = 7,
-    CPUK_Q5_1 = 8,
-    CPUK_Q2_K = 9,
-    CPUK_Q3_K = 10,
-    CPUK_Q4_K = 11,
-    CPUK_Q5_K = 12,
-    CPUK_Q6_K = 13,
-    CPUK_IQ4_NL = 14,
-    CPUK_IQ4_XS = 15,
-} cpuk_format;
+/// A row of the table of number formats; those from CPUK_Q8_0 on are blocks of a row, only of weights.
+typedef number_format cpuk_format;
+enum {
+#define CPUK_FORMAT(ID, ...) CPUK_##ID = NUMBER_FORMAT_##ID,
+    NUMBER_FORMATS(CPUK_FORMAT)
+#undef CPUK_FORMAT
+};
 
 typedef enum {
     CPUK_IDENTITY = 0,

@@ -3,6 +3,7 @@ import CommandSupport
 import Inference
 import Logging
 public import ModelIO
+internal import TensorCore
 
 /// `infer quantize`: writes a model as a GGUF file.
 struct QuantizeCommand: ParsableCommand {

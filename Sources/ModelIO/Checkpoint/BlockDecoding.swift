@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// Values of GGUF's block formats, element by element, over raw memory of any alignment. (ggml-quants.c of ggml)
 enum BlockDecoding {
     /// The values that the levels of `iq4_NL` and `iq4_XS` stand for.
@@ -11,7 +13,7 @@ enum BlockDecoding {
         _ source: UnsafeRawPointer, _ type: StoredType, count: Int, into output: UnsafeMutablePointer<Float>
     ) -> Bool {
         guard let value = element(of: type) else { return false }
-        let (size, byteCount) = (type.blockSize, type.byteCount)
+        let (size, byteCount) = (type.blockSize, type.blockByteCount)
         for block in 0..<count / size {
             let start = Block(source + block * byteCount)
             for index in 0..<size { output[block * size + index] = value(start, index) }

@@ -236,7 +236,7 @@ private struct GGUFParser {
             extents.append(extent)
         }
         let number = try cursor.integer(UInt32.self, what)
-        guard let type = GGUFTensorTypes.types[number] else {
+        guard let type = StoredType(ggufType: number) else {
             throw broken(name, "has the unknown type \(number)")
         }
         let offset = try cursor.integer(UInt64.self, what)
@@ -251,7 +251,7 @@ private struct GGUFParser {
                     + "\(type.blockSize)")
         }
         let (byteCount, overflow) = (shape.elementCount / type.blockSize)
-            .multipliedReportingOverflow(by: type.byteCount)
+            .multipliedReportingOverflow(by: type.blockByteCount)
         guard !overflow else { throw broken(name, "of shape \(shape) takes more bytes than any file holds") }
         return Info(name: name, type: type, shape: shape, byteCount: byteCount, offset: offset)
     }

@@ -48,7 +48,7 @@ public struct GGUFWriter: Sendable {
             .unrepresentable(name: printable(name), format: "a GGUF tensor", reason: reason)
         }
         guard !names.contains(name) else { throw refuse("the name is taken") }
-        guard let number = GGUFTensorTypes.numbers[type] else { throw refuse("\(type.rawValue) has no number there") }
+        guard let number = type.ggufType else { throw refuse("\(type.rawValue) has no number there") }
         guard shape.rank <= GGUFWriter.maximumDimensionCount else {
             throw refuse("\(shape.rank) dimensions are more than \(GGUFWriter.maximumDimensionCount)")
         }
@@ -57,7 +57,7 @@ public struct GGUFWriter: Sendable {
             throw refuse("rows of \(columns) elements are no whole \(type.rawValue) blocks of \(type.blockSize)")
         }
         let (byteCount, overflow) = (shape.elementCount / type.blockSize)
-            .multipliedReportingOverflow(by: type.byteCount)
+            .multipliedReportingOverflow(by: type.blockByteCount)
         guard !overflow else { throw refuse("\(shape) takes more bytes than any file holds") }
         names.insert(name)
         tensors.append(TensorEntry(name: name, type: type, shape: shape, byteCount: byteCount, typeNumber: number))

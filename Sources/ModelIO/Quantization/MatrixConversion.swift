@@ -140,7 +140,7 @@ package struct MatrixConversion: Sendable {
 
     /// Decodes rows `range` into `[range.count, K]` float32.
     private func load(_ source: UnsafeRawPointer, _ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) {
-        let size = tensor.type.byteCount
+        let size = tensor.type.blockByteCount
         if !isTransposed {
             let first = source + range.lowerBound * columns / tensor.type.blockSize * size
             _ = ElementConversion.decode(first, tensor.type, count: range.count * columns, into: scratch)

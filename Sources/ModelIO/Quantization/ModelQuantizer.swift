@@ -1,4 +1,4 @@
-internal import TensorCore
+public import TensorCore
 
 /// Writes a model as a GGUF file in a number format or a mixture of several.
 public struct ModelQuantizer: Sendable {
@@ -55,8 +55,8 @@ public struct ModelQuantizer: Sendable {
             steps.append(
                 Step(
                     name: tensor.name, extents: tensor.shape.extents, storedType: tensor.storedType, type: format,
-                    storedByteCount: elements / tensor.storedType.blockSize * tensor.storedType.byteCount,
-                    byteCount: elements / format.blockSize * format.byteCount))
+                    storedByteCount: elements / tensor.storedType.blockSize * tensor.storedType.blockByteCount,
+                    byteCount: elements / format.blockSize * format.blockByteCount))
         }
         self.writer = writer
         self.steps = steps

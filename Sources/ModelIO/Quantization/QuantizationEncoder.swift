@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import NumberFormats
 internal import QuantizationKernels
 internal import TensorCore
 
@@ -28,7 +29,7 @@ package struct QuantizationEncoder: Sendable {
         }
         self.tensor = tensor
         self.type = type
-        rowByteCount = tensor.columns / type.blockSize * type.byteCount
+        rowByteCount = tensor.columns / type.blockSize * type.blockByteCount
     }
 
     package static func isWritten(_ type: StoredType) -> Bool {
@@ -128,21 +129,8 @@ package struct QuantizationEncoder: Sendable {
         return nil
     }
 
-    private static func kernelFormat(_ type: StoredType) -> quantization_format? {
-        switch type {
-        case .q8_0: QUANTIZATION_Q8_0
-        case .q4_0: QUANTIZATION_Q4_0
-        case .q4_1: QUANTIZATION_Q4_1
-        case .q5_0: QUANTIZATION_Q5_0
-        case .q5_1: QUANTIZATION_Q5_1
-        case .q2_K: QUANTIZATION_Q2_K
-        case .q3_K: QUANTIZATION_Q3_K
-        case .q4_K: QUANTIZATION_Q4_K
-        case .q5_K: QUANTIZATION_Q5_K
-        case .q6_K: QUANTIZATION_Q6_K
-        case .iq4_NL: QUANTIZATION_IQ4_NL
-        case .iq4_XS: QUANTIZATION_IQ4_XS
-        default: nil
-        }
+    private static func kernelFormat(_ type: StoredType) -> number_format? {
+        let format = number_format(type.code)
+        return quantization_packs(format) ? format : nil
     }
 }

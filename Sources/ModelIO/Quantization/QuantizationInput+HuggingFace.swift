@@ -173,7 +173,7 @@ extension TensorMapping {
                 path: tensor.path, tensor: printable(tensor.name),
                 reason: "has shape \(tensor.shape), expected a matrix of more than \(count) rows")
         }
-        let bytes = tensor.bytes.pointer[(count * tensor.shape[1] * tensor.type.byteCount)...]
+        let bytes = tensor.bytes.pointer[(count * tensor.shape[1] * tensor.type.blockByteCount)...]
         return StoredTensor(
             name: tensor.name, type: tensor.type, shape: [tensor.shape[0] - count, tensor.shape[1]],
             bytes: HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes)),

@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// Which number format each tensor of a file gets: more bits where errors cost more, as llama.cpp spreads them, so that a
 /// file of ours has the size and the formats of one of its. (llama-quant.cpp of https://github.com/ggml-org/llama.cpp)
 struct QuantizationMixture: Sendable {

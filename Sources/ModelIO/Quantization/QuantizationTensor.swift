@@ -76,7 +76,7 @@ package struct QuantizationTensor: Sendable {
     /// The bytes of rows that are in the file as they are stored; `nil` where they must be computed.
     func bytes(of range: Range<Int>) -> HostBytes? {
         guard case .rows(let tensor) = source, scale == 1 else { return nil }
-        let rowByteCount = columns / tensor.type.blockSize * tensor.type.byteCount
+        let rowByteCount = columns / tensor.type.blockSize * tensor.type.blockByteCount
         let bytes = tensor.bytes.pointer[range.lowerBound * rowByteCount..<range.upperBound * rowByteCount]
         return HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes))
     }
@@ -112,7 +112,7 @@ package struct QuantizationTensor: Sendable {
         _ tensor: StoredTensor, _ element: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
     ) {
         guard let start = tensor.bytes.pointer.baseAddress else { return }
-        let first = start + element / tensor.type.blockSize * tensor.type.byteCount
+        let first = start + element / tensor.type.blockSize * tensor.type.blockByteCount
         _ = ElementConversion.decode(first, tensor.type, count: count, into: target)
         withExtendedLifetime(tensor.bytes.owner) {}
     }

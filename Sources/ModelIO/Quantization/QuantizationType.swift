@@ -1,3 +1,5 @@
+public import TensorCore
+
 /// What kind of file to make: one number format, or a mixture of several. By llama.cpp's names.
 public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
     case f32, f16, bf16

@@ -145,7 +145,7 @@ package struct SafetensorsHeader {
         }
         let parsedShape = try parseShape(name, shape)
         let range = try parseRange(name, offsets, dataByteCount: dataByteCount)
-        let (byteCount, overflow) = parsedShape.elementCount.multipliedReportingOverflow(by: type.byteCount)
+        let (byteCount, overflow) = parsedShape.elementCount.multipliedReportingOverflow(by: type.blockByteCount)
         guard !overflow, byteCount == range.count else {
             throw broken(
                 name,

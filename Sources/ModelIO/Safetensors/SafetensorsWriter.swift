@@ -21,7 +21,8 @@ public struct SafetensorsWriter: Sendable {
     /// Adds a tensor; one of the same name is replaced.
     /// - Precondition: `bytes` are the packed little-endian elements of `shape`.
     public mutating func add(_ name: String, type: StoredType, shape: Shape, bytes: [UInt8]) {
-        precondition(bytes.count == shape.elementCount * type.byteCount, "\(name): \(bytes.count) bytes for \(shape)")
+        precondition(
+            bytes.count == shape.elementCount * type.blockByteCount, "\(name): \(bytes.count) bytes for \(shape)")
         entries[name] = Entry(name: name, type: type, shape: shape, bytes: bytes)
     }
 
@@ -40,7 +41,7 @@ public struct SafetensorsWriter: Sendable {
     /// - Throws: `LoadError.unwritable` naming the path.
     public func write(to path: String) throws {
         let ordered = entries.values.sorted {
-            ($1.type.byteCount, $0.name) < ($0.type.byteCount, $1.name)
+            ($1.type.blockByteCount, $0.name) < ($0.type.blockByteCount, $1.name)
         }
         try AtomicFile.write(to: path, chunks: [header(of: ordered)] + ordered.map(\.bytes))
     }

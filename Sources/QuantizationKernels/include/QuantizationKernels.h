@@ -2,27 +2,18 @@
 // is described by ggml's `dequantize_row_*`; how levels and scales are searched is in search.h and superblocks.h.
 #pragma once
 
+#include "NumberFormats.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
-enum quantization_format {
-    QUANTIZATION_Q8_0,
-    QUANTIZATION_Q4_0,
-    QUANTIZATION_Q4_1,
-    QUANTIZATION_Q5_0,
-    QUANTIZATION_Q5_1,
-    QUANTIZATION_Q2_K,
-    QUANTIZATION_Q3_K,
-    QUANTIZATION_Q4_K,
-    QUANTIZATION_Q5_K,
-    QUANTIZATION_Q6_K,
-    QUANTIZATION_IQ4_NL,
-    QUANTIZATION_IQ4_XS,
-};
-
 // Packs `count` values, whole blocks of the format, one block behind the other. The values must be finite.
 // Returns false where a block's scale is over what a binary16 holds; the output is then not to be used.
-bool quantization_pack(enum quantization_format format, const float *values, int64_t count, uint8_t *output);
+// The format must be one that `quantization_packs`.
+bool quantization_pack(number_format format, const float *values, int64_t count, uint8_t *output);
+
+// Whether blocks of the format can be packed.
+bool quantization_packs(number_format format);
 
 // Whether none of `count` values is an infinity or a NaN.
 bool quantization_all_finite(const float *values, int64_t count);

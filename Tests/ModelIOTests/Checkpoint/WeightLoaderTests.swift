@@ -12,11 +12,11 @@ import Testing
         init(_ type: StoredType, _ shape: [Int], misalignment: Int = 0, seed: UInt64) {
             var generator = SeededGenerator(seed: seed)
             let count = shape.reduce(1, *)
-            let memory = HostAllocation(byteCount: count * type.byteCount + misalignment)
+            let memory = HostAllocation(byteCount: count * type.blockByteCount + misalignment)
             var values: [Float] = []
             for index in 0..<count {
                 let value = Float.random(in: -3...3, using: &generator)
-                let offset = misalignment + index * type.byteCount
+                let offset = misalignment + index * type.blockByteCount
                 switch type {
                 case .float64: memory.pointer.storeBytes(of: Double(value), toByteOffset: offset, as: Double.self)
                 case .float32: memory.pointer.storeBytes(of: value, toByteOffset: offset, as: Float.self)

@@ -180,7 +180,7 @@ struct HostileGGUF: CustomTestStringConvertible, Sendable {
                 for tensor in file.tensors {
                     precondition(
                         tensor.bytes.byteCount
-                            == tensor.shape.elementCount / tensor.type.blockSize * tensor.type.byteCount)
+                            == tensor.shape.elementCount / tensor.type.blockSize * tensor.type.blockByteCount)
                 }
                 let model = try GGUFModel(file)
                 _ = model.checkpoint()

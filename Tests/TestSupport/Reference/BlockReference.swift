@@ -1,9 +1,14 @@
-import TensorCore
+public import TensorCore
 
-/// The values of GGUF's block formats, in the order in which ggml's own description walks over a block.
-enum BlockReference {
+/// The values of GGUF's block formats, in the order in which ggml's own description walks over a block: a second reading,
+/// for random bytes. Formats without one here are tested with the golden blocks alone.
+public enum BlockReference {
     private static let table: [Double] = [
         -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+    ]
+
+    private static let formats: Set<WeightFormat> = [
+        .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS,
     ]
 
     /// Where a block keeps its binary16 numbers.
@@ -17,8 +22,13 @@ enum BlockReference {
         }
     }
 
-    static func decode(_ bytes: [UInt8], _ format: WeightFormat) -> [Double] {
-        stride(from: 0, to: bytes.count, by: format.blockByteCount).flatMap { start in
+    /// Whether there is a second reading of the format.
+    public static func reads(_ format: WeightFormat) -> Bool { formats.contains(format) }
+
+    /// - Precondition: bytes of golden blocks where there is no second reading.
+    public static func decode(_ bytes: [UInt8], _ format: WeightFormat) -> [Double] {
+        guard reads(format) else { return GoldenBlocks.decode(bytes, format.numberFormat) }
+        return stride(from: 0, to: bytes.count, by: format.blockByteCount).flatMap { start in
             block(Array(bytes[start..<start + format.blockByteCount]), format)
         }
     }

@@ -4,7 +4,7 @@ public import Foundation
 public enum ReferenceMaterial {
     /// The package's root folder, from where this file was compiled.
     public static let packageRoot = URL(fileURLWithPath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// `Tests/Fixtures`: small pieces that travel with the package.
     public static let fixtures = packageRoot.appendingPathComponent("Tests/Fixtures")
