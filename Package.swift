@@ -24,16 +24,17 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
-    Target.Dependency.product(name: $0, package: "swift-nio")
+    Target.Dependency.product(name: $0, package: "swift-nio", condition: .when(traits: ["HTTP"]))
 }
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let hummingbird = ["Hummingbird", "HummingbirdCore"].map {
-    Target.Dependency.product(name: $0, package: "hummingbird")
+    Target.Dependency.product(name: $0, package: "hummingbird", condition: .when(traits: ["HTTP"]))
 }
 let serviceLifecycle = ["ServiceLifecycle", "UnixSignals"].map {
-    Target.Dependency.product(name: $0, package: "swift-service-lifecycle")
+    Target.Dependency.product(name: $0, package: "swift-service-lifecycle", condition: .when(traits: ["HTTP"]))
 }
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let httpTypes = Target.Dependency.product(
+    name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTP"]))
 
 let package = Package(
     name: "infer",
@@ -41,6 +42,11 @@ let package = Package(
         .executable(name: "infer", targets: ["InferCLI"]),
         .executable(name: "bench", targets: ["Benchmarks"]),
         .library(name: "Inference", targets: ["Inference", "CPUBackend", "OpenCLBackend"]),
+    ],
+    traits: [
+        // Who uses the library alone names the package with `traits: []` and fetches no HTTP stack.
+        .trait(name: "HTTP", description: "The HTTP server and the load generator, with the packages that they need."),
+        .default(enabledTraits: ["HTTP"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -98,7 +104,8 @@ let package = Package(
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "CommandSupport", "BenchmarkKit", "Serving", "Inference", "Models", "Devices", "OpenCLBackend",
+                "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
+                "Inference", "Models", "Devices", "OpenCLBackend",
                 "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
