@@ -24,9 +24,17 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
-    Target.Dependency.product(name: $0, package: "swift-nio")
+    Target.Dependency.product(name: $0, package: "swift-nio", condition: .when(traits: ["HTTP"]))
 }
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hummingbird = ["Hummingbird", "HummingbirdCore"].map {
+    Target.Dependency.product(name: $0, package: "hummingbird", condition: .when(traits: ["HTTP"]))
+}
+let serviceLifecycle = ["ServiceLifecycle", "UnixSignals"].map {
+    Target.Dependency.product(name: $0, package: "swift-service-lifecycle", condition: .when(traits: ["HTTP"]))
+}
+let httpTypes = Target.Dependency.product(
+    name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTP"]))
 
 let package = Package(
     name: "infer",
@@ -35,10 +43,18 @@ let package = Package(
         .executable(name: "bench", targets: ["Benchmarks"]),
         .library(name: "Inference", targets: ["Inference", "CPUBackend", "OpenCLBackend"]),
     ],
+    traits: [
+        // Who uses the library alone names the package with `traits: []` and fetches no HTTP stack.
+        .trait(name: "HTTP", description: "The HTTP server and the load generator, with the packages that they need."),
+        .default(enabledTraits: ["HTTP"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.5.1"),
     ],
     targets: [
         // L0
@@ -79,12 +95,19 @@ let package = Package(
                 "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "TensorCore",
                 argumentParser,
             ]),
+        layer(
+            "Serving",
+            [
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", httpTypes, logging,
+            ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
         // L6
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
+                "Inference", "Models", "Devices", "OpenCLBackend",
+                "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -113,6 +136,9 @@ let package = Package(
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore",
             ]),
+        tests(
+            "ServingTests",
+            ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

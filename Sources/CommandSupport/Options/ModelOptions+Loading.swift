@@ -9,7 +9,16 @@ package import TensorCore
 extension ModelOptions {
     /// The model's files, with the adapters merged in; the bundled model where none is named.
     package func openPackage() throws -> ModelPackage {
-        var package = try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        guard models.count <= 1 else {
+            throw CommandError.unsupported(
+                option: "--model", value: models.joined(separator: ", "), reason: "only serve takes several; give one")
+        }
+        return try openPackage(model)
+    }
+
+    /// The files of one model of several, with the adapters merged in; the bundled model for `nil`.
+    package func openPackage(_ path: String?) throws -> ModelPackage {
+        var package = try path.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
         for argument in try lora.map(AdapterArgument.init) {
             package = try package.merging(LoRAAdapter(path: argument.path), scale: argument.scale)
         }

@@ -5,8 +5,15 @@ import TensorCore
 
 /// The options of every command that runs a model.
 package struct ModelOptions: ParsableArguments {
-    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
-    package var model: String?
+    /// `serve` takes several.
+    @Option(name: [.customShort("m"), .customLong("model")], help: ModelArgument.help, completion: .directory)
+    package var models: [String] = []
+
+    /// The one model of the other commands.
+    package var model: String? {
+        get { models.last }
+        set { models = newValue.map { [$0] } ?? [] }
+    }
 
     @Option(
         help: ArgumentHelp(
