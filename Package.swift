@@ -26,6 +26,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
     Target.Dependency.product(name: $0, package: "swift-nio")
 }
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
@@ -39,6 +40,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // L0
@@ -69,6 +71,7 @@ let package = Package(
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
         layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),
+        layer("Retrieval", ["Inference", "JSONCore", "TensorCore", grdb]),
         // L5
         layer(
             "BenchmarkKit",
@@ -81,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "CommandSupport", "BenchmarkKit", "Retrieval", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -105,6 +108,7 @@ let package = Package(
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore",
             ]),
+        tests("RetrievalTests", ["Retrieval", "JSONCore", grdb]),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

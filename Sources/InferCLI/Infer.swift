@@ -16,7 +16,8 @@ struct Infer: AsyncParsableCommand {
 
     private static let commands: [any ParsableCommand.Type] = [
         GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
-        DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
+        DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self, IndexCommand.self,
+        SearchCommand.self, EvaluateCommand.self,
     ]
 }
 

@@ -1,0 +1,58 @@
+/// How a file is read.
+enum DocumentKind: Sendable {
+    case text, markdown, html, latex, source, jsonLines, pdf
+
+    private static let byExtension: [String: DocumentKind] = [
+        "md": .markdown, "markdown": .markdown, "mdx": .markdown, "html": .html, "htm": .html, "xhtml": .html,
+        "tex": .latex, "latex": .latex, "ltx": .latex, "jsonl": .jsonLines, "ndjson": .jsonLines, "pdf": .pdf,
+        "swift": .source, "c": .source, "h": .source, "cc": .source, "cpp": .source, "hpp": .source, "cl": .source,
+        "cu": .source, "py": .source, "js": .source, "ts": .source, "jsx": .source, "tsx": .source, "java": .source,
+        "kt": .source, "go": .source, "rs": .source, "rb": .source, "php": .source, "sh": .source, "cs": .source,
+        "scala": .source, "lua": .source, "sql": .source, "m": .source, "mm": .source, "r": .source, "jl": .source,
+    ]
+
+    init(path: String) {
+        let name = path.split(separator: "/").last ?? ""
+        let suffix = name.split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
+        self = DocumentKind.byExtension[suffix] ?? .text
+    }
+}
+
+/// A document's text with the places of its parts in the file.
+struct ExtractedText {
+    /// UTF-8.
+    var bytes: [UInt8]
+    /// The parts that a chunk does not cross, in order, without what belongs to none.
+    var sections: [Section]
+    /// Where bytes of the text lie in the file; `nil`: at the same place.
+    var offsets: [OffsetRun]?
+
+    struct Section {
+        var range: Range<Int>
+        var headings: [String]
+    }
+
+    /// From `text` on, bytes of the text lie in the file from `file` on.
+    struct OffsetRun {
+        var text: Int
+        var file: Int
+    }
+
+    /// The bytes of the file from which a range of the text comes.
+    func fileRange(_ range: Range<Int>) -> Range<Int> {
+        guard !range.isEmpty else { return fileOffset(range.lowerBound)..<fileOffset(range.lowerBound) }
+        let start = fileOffset(range.lowerBound)
+        return start..<max(fileOffset(range.upperBound - 1) + 1, start)
+    }
+
+    private func fileOffset(_ offset: Int) -> Int {
+        guard let offsets else { return offset }
+        var (low, high) = (0, offsets.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if offsets[middle].text <= offset { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0 else { return offset }
+        return offsets[low - 1].file + offset - offsets[low - 1].text
+    }
+}
