@@ -44,7 +44,7 @@ public struct Chunker: Sendable {
     }
 
     /// The chunks of a document in order; none where it holds no text.
-    func chunks(of document: ExtractedText) throws -> [Chunk] {
+    package func chunks(of document: ExtractedText) throws -> [Chunk] {
         let whole = [ExtractedText.Section(range: 0..<document.bytes.count, headings: [])]
         let sections = strategy == .structure && !document.sections.isEmpty ? document.sections : whole
         var chunks: [Chunk] = []

@@ -1,5 +1,5 @@
 /// How a file is read.
-enum DocumentKind: Sendable {
+package enum DocumentKind: Sendable {
     case text, markdown, html, latex, source, jsonLines, pdf
 
     private static let byExtension: [String: DocumentKind] = [
@@ -11,7 +11,7 @@ enum DocumentKind: Sendable {
         "scala": .source, "lua": .source, "sql": .source, "m": .source, "mm": .source, "r": .source, "jl": .source,
     ]
 
-    init(path: String) {
+    package init(path: String) {
         let name = path.split(separator: "/").last ?? ""
         let suffix = name.split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
         self = DocumentKind.byExtension[suffix] ?? .text
@@ -19,27 +19,27 @@ enum DocumentKind: Sendable {
 }
 
 /// A document's text with the places of its parts in the file.
-struct ExtractedText {
+package struct ExtractedText {
     /// UTF-8.
-    var bytes: [UInt8]
+    package var bytes: [UInt8]
     /// The parts that a chunk does not cross, in order, without what belongs to none.
-    var sections: [Section]
+    package var sections: [Section]
     /// Where bytes of the text lie in the file; `nil`: at the same place.
-    var offsets: [OffsetRun]?
+    package var offsets: [OffsetRun]?
 
-    struct Section {
-        var range: Range<Int>
-        var headings: [String]
+    package struct Section {
+        package var range: Range<Int>
+        package var headings: [String]
     }
 
     /// From `text` on, bytes of the text lie in the file from `file` on.
-    struct OffsetRun {
-        var text: Int
-        var file: Int
+    package struct OffsetRun {
+        package var text: Int
+        package var file: Int
     }
 
     /// The bytes of the file from which a range of the text comes.
-    func fileRange(_ range: Range<Int>) -> Range<Int> {
+    package func fileRange(_ range: Range<Int>) -> Range<Int> {
         guard !range.isEmpty else { return fileOffset(range.lowerBound)..<fileOffset(range.lowerBound) }
         let start = fileOffset(range.lowerBound)
         return start..<max(fileOffset(range.upperBound - 1) + 1, start)

@@ -1,11 +1,11 @@
 /// The lines of a text by their bytes, without their ends.
-struct LineScanner: Sequence, IteratorProtocol {
+package struct LineScanner: Sequence, IteratorProtocol {
     private let bytes: [UInt8]
     private var start = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func next() -> (range: Range<Int>, text: ArraySlice<UInt8>)? {
+    package mutating func next() -> (range: Range<Int>, text: ArraySlice<UInt8>)? {
         guard start < bytes.count else { return nil }
         let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
         defer { start = end + 1 }
@@ -16,12 +16,12 @@ struct LineScanner: Sequence, IteratorProtocol {
 }
 
 /// The headings above a place in a document.
-struct HeadingStack {
+package struct HeadingStack {
     private var entries: [(level: Int, title: String)] = []
 
-    var titles: [String] { entries.map(\.title) }
+    package var titles: [String] { entries.map(\.title) }
 
-    mutating func push(level: Int, title: String) {
+    package mutating func push(level: Int, title: String) {
         entries.removeAll { $0.level >= level }
         if !title.isEmpty { entries.append((level, title)) }
     }
@@ -29,7 +29,7 @@ struct HeadingStack {
 
 extension ArraySlice<UInt8> {
     /// The bytes as text, without space at both ends.
-    var trimmedText: String {
+    package var trimmedText: String {
         let isSpace = { (byte: UInt8) in byte == 0x20 || (0x09...0x0D).contains(byte) }
         let start = firstIndex { !isSpace($0) } ?? endIndex
         let end = lastIndex { !isSpace($0) }.map { $0 + 1 } ?? start

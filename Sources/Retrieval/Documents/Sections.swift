@@ -1,6 +1,6 @@
 /// Where the parts of structured text begin: headings of Markdown and LaTeX, functions of source code.
-enum Sections {
-    static func split(_ bytes: [UInt8], kind: DocumentKind) -> [ExtractedText.Section] {
+package enum Sections {
+    package static func split(_ bytes: [UInt8], kind: DocumentKind) -> [ExtractedText.Section] {
         switch kind {
         case .markdown: markdown(bytes)
         case .latex: latex(bytes)
@@ -108,17 +108,17 @@ enum Sections {
 }
 
 /// Parts of a text from the headings found in it.
-struct SectionBuilder {
+package struct SectionBuilder {
     private var sections: [ExtractedText.Section] = []
     private var headings = HeadingStack()
     private var start = 0
 
-    mutating func begin(at offset: Int, level: Int, title: String) {
+    package mutating func begin(at offset: Int, level: Int, title: String) {
         close(at: offset)
         headings.push(level: level, title: title)
     }
 
-    mutating func finish(at end: Int) -> [ExtractedText.Section] {
+    package mutating func finish(at end: Int) -> [ExtractedText.Section] {
         close(at: end)
         return sections
     }

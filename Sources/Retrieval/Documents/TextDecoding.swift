@@ -1,10 +1,10 @@
 /// The bytes of text files as UTF-8.
-enum TextDecoding {
+package enum TextDecoding {
     /// `nil` where the bytes are no text: they hold zero bytes, or a twentieth and more of them are control characters.
     ///
     /// UTF-8 stays as it is. UTF-16 is told by its byte-order mark. Anything else is read as Windows-1252, the encoding
     /// that older Western text has.
-    static func text(_ bytes: [UInt8]) -> ExtractedText? {
+    package static func text(_ bytes: [UInt8]) -> ExtractedText? {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return utf16(bytes) }
         let sample = bytes.prefix(1 << 16)
         let controls = sample.count { $0 < 0x20 && ![0x09, 0x0A, 0x0C, 0x0D, 0x1B].contains($0) }

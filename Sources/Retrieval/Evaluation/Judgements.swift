@@ -39,7 +39,7 @@ public struct RankedDocuments: Sendable {
         self.documents = documents
     }
 
-    var ranking: [String] {
+    package var ranking: [String] {
         documents.sorted { $0.score != $1.score ? $0.score > $1.score : $0.id > $1.id }.map(\.id)
     }
 

@@ -82,10 +82,12 @@ public enum Bootstrap {
 }
 
 /// SplitMix64, so that intervals are the same every time. (Steele, Lea and Flood, 2014)
-struct SplitMix {
-    var state: UInt64
+package struct SplitMix {
+    package var state: UInt64
 
-    mutating func next() -> UInt64 {
+    package init(state: UInt64) { self.state = state }
+
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -94,5 +96,5 @@ struct SplitMix {
     }
 
     /// The bias of the product is below 2^-40 for what a collection may count.
-    mutating func next(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+    package mutating func next(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
 }

@@ -1,8 +1,8 @@
 import JSONCore
 
 /// What a filter may ask about a document.
-struct DocumentFields {
-    enum Value: Equatable {
+package struct DocumentFields {
+    package enum Value: Equatable {
         case text(String)
         case number(Double)
         case flag(Bool)
@@ -11,7 +11,7 @@ struct DocumentFields {
     private let known: [String: Value]
     private let metadata: JSONValue
 
-    init(
+    package init(
         key: String, path: String, time: Double?, metadata: String, headings: String, collection: String
     ) throws {
         var known: [String: Value] = ["id": .text(key), "path": .text(path), "headings": .text(headings)]
@@ -25,7 +25,7 @@ struct DocumentFields {
     }
 
     /// The values of a field: one, or several where it is a list of the user's.
-    func values(_ name: String) -> [Value] {
+    package func values(_ name: String) -> [Value] {
         if let user = metadata[name] {
             return (user.array.map(Array.init) ?? [user]).compactMap(DocumentFields.value)
         }

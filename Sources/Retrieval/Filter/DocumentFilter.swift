@@ -4,7 +4,7 @@
 /// Operators: `=` `!=` `<` `<=` `>` `>=`, and `~` and `!~` for text that contains another, whatever the case. A field that
 /// is a list matches where one of its values does; a field that is missing matches nothing.
 public struct DocumentFilter: Sendable {
-    indirect enum Node: Sendable {
+    package indirect enum Node: Sendable {
         case comparison(field: String, FilterOperator, FilterLiteral)
         case and(Node, Node)
         case or(Node, Node)
@@ -19,7 +19,7 @@ public struct DocumentFilter: Sendable {
         root = try parser.parse()
     }
 
-    func matches(_ fields: DocumentFields) -> Bool { matches(root, fields) }
+    package func matches(_ fields: DocumentFields) -> Bool { matches(root, fields) }
 
     private func matches(_ node: Node, _ fields: DocumentFields) -> Bool {
         switch node {
@@ -33,14 +33,14 @@ public struct DocumentFilter: Sendable {
 }
 
 /// A value in a filter, with what it may stand for.
-struct FilterLiteral: Sendable {
-    let text: String
-    let number: Double?
+package struct FilterLiteral: Sendable {
+    package let text: String
+    package let number: Double?
     /// Seconds since 1970 where it is a date.
-    let time: Double?
-    let flag: Bool?
+    package let time: Double?
+    package let flag: Bool?
 
-    init(_ text: String, isQuoted: Bool) {
+    package init(_ text: String, isQuoted: Bool) {
         self.text = text
         number = isQuoted ? nil : Double(text)
         time = ISODate.seconds(text)
@@ -48,7 +48,7 @@ struct FilterLiteral: Sendable {
     }
 }
 
-enum FilterOperator: String, Sendable, CaseIterable {
+package enum FilterOperator: String, Sendable, CaseIterable {
     case lessOrEqual = "<="
     case greaterOrEqual = ">="
     case notEqual = "!="
@@ -59,7 +59,7 @@ enum FilterOperator: String, Sendable, CaseIterable {
     case greater = ">"
     case contains = "~"
 
-    func holds(_ value: DocumentFields.Value, _ literal: FilterLiteral) -> Bool {
+    package func holds(_ value: DocumentFields.Value, _ literal: FilterLiteral) -> Bool {
         switch self {
         case .contains: contains(value, literal)
         case .notContains: !contains(value, literal)
@@ -90,9 +90,9 @@ enum FilterOperator: String, Sendable, CaseIterable {
 }
 
 /// Dates of ISO 8601 in UTC.
-enum ISODate {
+package enum ISODate {
     /// Seconds since 1970 of `2025-01-31` or `2025-01-31T12:30[:45][Z]`; `nil` where the text is no date.
-    static func seconds(_ text: String) -> Double? {
+    package static func seconds(_ text: String) -> Double? {
         let halves = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)
         let date = halves[0].split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
         guard date.count == 3, halves[0].count == 10, let year = date[0], let month = date[1], let day = date[2],

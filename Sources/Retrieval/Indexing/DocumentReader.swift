@@ -2,13 +2,13 @@ import Foundation
 import Glibc
 
 /// Reads files and turns them into text.
-struct DocumentReader {
+package struct DocumentReader {
     /// Larger files are skipped: a document of that size is data, and reading it would take memory without bound.
-    static let byteLimit = 256 << 20
+    package static let byteLimit = 256 << 20
 
     /// A whole file.
     /// - Throws: ``RetrievalError/unreadable(path:reason:)``.
-    static func bytes(_ path: String) throws -> [UInt8] {
+    package static func bytes(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw unreadable(path) }
         defer { close(descriptor) }
@@ -41,7 +41,7 @@ struct DocumentReader {
 
     /// The text of a file's bytes, with its parts.
     /// - Throws: ``RetrievalError/unreadable(path:reason:)`` for what is no text.
-    static func extract(_ bytes: [UInt8], path: String) throws -> ExtractedText {
+    package static func extract(_ bytes: [UInt8], path: String) throws -> ExtractedText {
         let kind = DocumentKind(path: path)
         if kind == .pdf || bytes.starts(with: Array("%PDF-".utf8)) { return try PDFText.extract(path: path) }
         guard var text = TextDecoding.text(bytes) else {

@@ -2,17 +2,17 @@
 ///
 ///     value 0          value 1          …
 ///     |<-- width -->|<-- width -->|     (little-endian bits, a whole number of bytes at the end)
-enum BitPacking {
+package enum BitPacking {
     /// What a reader may touch behind the last packed byte: it loads eight bytes at a time.
-    static let paddingByteCount = 8
+    package static let paddingByteCount = 8
 
-    static func width(of values: ArraySlice<UInt32>) -> Int {
+    package static func width(of values: ArraySlice<UInt32>) -> Int {
         32 - values.reduce(0) { $0 | $1 }.leadingZeroBitCount
     }
 
-    static func byteCount(count: Int, width: Int) -> Int { (count * width + 7) / 8 }
+    package static func byteCount(count: Int, width: Int) -> Int { (count * width + 7) / 8 }
 
-    static func append(_ values: ArraySlice<UInt32>, width: Int, to bytes: inout [UInt8]) {
+    package static func append(_ values: ArraySlice<UInt32>, width: Int, to bytes: inout [UInt8]) {
         var pending: UInt64 = 0
         var pendingBits = 0
         for value in values {
@@ -28,7 +28,7 @@ enum BitPacking {
     }
 
     /// - Parameter bytes: `byteCount(count:width:)` bytes and ``paddingByteCount`` more that may be read.
-    static func unpack(
+    package static func unpack(
         _ bytes: UnsafePointer<UInt8>, count: Int, width: Int, into values: UnsafeMutablePointer<UInt32>
     ) {
         guard width > 0 else {

@@ -1,29 +1,35 @@
 import Synchronization
 
 /// Where an index finds the encoded postings of a term, one entry a segment that has the term.
-protocol PostingSource: Sendable {
+package protocol PostingSource: Sendable {
     func postings(of term: String) throws -> [Int64: [UInt8]]
 }
 
 /// The documents of one segment: their numbers in the collection and their lengths in terms, in the order of its postings.
-struct LexicalSegment: Sendable {
-    let id: Int64
-    let chunks: [Int64]
-    let lengths: [UInt32]
+package struct LexicalSegment: Sendable {
+    package let id: Int64
+    package let chunks: [Int64]
+    package let lengths: [UInt32]
+
+    package init(id: Int64, chunks: [Int64], lengths: [UInt32]) {
+        self.id = id
+        self.chunks = chunks
+        self.lengths = lengths
+    }
 }
 
 /// An inverted index over the chunks of a collection. Postings are read when a query first names their term, and kept.
-final class LexicalIndex: Sendable {
-    let segments: [LexicalSegment]
-    let analyzer: Analyzer
-    let chunkCount: Int
-    let averageLength: Double
+package final class LexicalIndex: Sendable {
+    package let segments: [LexicalSegment]
+    package let analyzer: Analyzer
+    package let chunkCount: Int
+    package let averageLength: Double
     private let source: any PostingSource
     private let name: String
     private let cache = Mutex(PostingCache())
 
     /// - Parameter name: the collection's path, for errors.
-    init(segments: [LexicalSegment], analyzer: Analyzer, source: any PostingSource, name: String) {
+    package init(segments: [LexicalSegment], analyzer: Analyzer, source: any PostingSource, name: String) {
         self.segments = segments
         self.analyzer = analyzer
         self.source = source
@@ -35,7 +41,7 @@ final class LexicalIndex: Sendable {
 
     /// The best chunks for a query of terms that need not all be there; a term that the query repeats counts as often.
     /// - Parameter allowed: chunks that may be found; `nil`: all.
-    func search(
+    package func search(
         terms: [String], scoring: LexicalScoring, count: Int, allowed: Set<Int64>? = nil
     ) throws -> [Hit] {
         var repetitions: [String: Int] = [:]
@@ -78,7 +84,7 @@ final class LexicalIndex: Sendable {
     }
 
     /// A term's postings, one place a segment; `nil` where a segment lacks the term.
-    func postings(of term: String) throws -> [PostingList?] {
+    package func postings(of term: String) throws -> [PostingList?] {
         if let found = cache.withLock({ $0.find(term) }) { return found }
         let encoded = try source.postings(of: term)
         let lists = try segments.map { segment -> PostingList? in

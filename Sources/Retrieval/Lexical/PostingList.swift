@@ -1,21 +1,21 @@
 /// The encoded postings of one term in one segment, checked when it is opened so that reading cannot leave the bytes.
-final class PostingList: Sendable {
-    struct Block: Sendable {
+package final class PostingList: Sendable {
+    package struct Block: Sendable {
         let lastDocument: UInt32
         let maximumFrequency: UInt32
         let minimumLength: UInt32
         let documentOffset: Int
         let positionOffset: Int
-        let count: Int
+        package let count: Int
     }
 
-    let documentCount: Int
-    let blocks: [Block]
+    package let documentCount: Int
+    package let blocks: [Block]
     private let bytes: [UInt8]
 
     /// - Returns: `nil` where the bytes are not what ``PostingListWriter`` writes for a segment of `documentLimit`
     ///   documents.
-    init?(_ bytes: [UInt8], documentLimit: Int) {
+    package init?(_ bytes: [UInt8], documentLimit: Int) {
         guard bytes.count >= PostingLayout.headerByteCount + BitPacking.paddingByteCount else { return nil }
         func number(_ offset: Int) -> Int {
             (0..<4).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) }
@@ -56,11 +56,11 @@ final class PostingList: Sendable {
         self.bytes = bytes
     }
 
-    var byteCount: Int { bytes.count }
+    package var byteCount: Int { bytes.count }
 
     /// Unpacks a block's documents and occurrences.
     /// - Parameter scratch: room for two times ``PostingLayout/blockSize`` numbers: documents, then occurrences.
-    func decode(block index: Int, into scratch: UnsafeMutablePointer<UInt32>) {
+    package func decode(block index: Int, into scratch: UnsafeMutablePointer<UInt32>) {
         let block = blocks[index]
         bytes.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return }
@@ -85,7 +85,7 @@ final class PostingList: Sendable {
     /// The positions of each document of a block, in order.
     /// - Parameter frequencies: occurrences in each document, as ``decode(block:into:)`` gives them.
     /// - Returns: `nil` where the bytes are damaged.
-    func positions(block index: Int, frequencies: [UInt32]) -> [[UInt32]]? {
+    package func positions(block index: Int, frequencies: [UInt32]) -> [[UInt32]]? {
         let block = blocks[index]
         let (total, overflow) = frequencies.reduce((0, false)) { sum, frequency in
             let (value, overflow) = sum.0.addingReportingOverflow(Int(frequency))

@@ -11,15 +11,17 @@
 ///
 /// A block holds ``PostingLayout/blockSize`` documents. The most occurrences and the fewest terms bound the score of a
 /// block under every k1 and b, which block-max WAND skips by. (Ding and Suel, 2011)
-struct PostingListWriter {
+package struct PostingListWriter {
     private var documents: [UInt32] = []
     private var frequencies: [UInt32] = []
     private var positions: [UInt32] = []
 
-    var documentCount: Int { documents.count }
+    package init() {}
+
+    package var documentCount: Int { documents.count }
 
     /// Adds an occurrence. Documents come in ascending order, positions within one too.
-    mutating func append(document: UInt32, position: UInt32) {
+    package mutating func append(document: UInt32, position: UInt32) {
         if documents.last == document {
             frequencies[frequencies.count - 1] += 1
         } else {
@@ -30,14 +32,14 @@ struct PostingListWriter {
     }
 
     /// Adds a whole document with its positions.
-    mutating func append(document: UInt32, positions others: ArraySlice<UInt32>) {
+    package mutating func append(document: UInt32, positions others: ArraySlice<UInt32>) {
         documents.append(document)
         frequencies.append(UInt32(others.count))
         positions += others
     }
 
     /// - Parameter lengths: terms of each document of the segment.
-    func encoded(lengths: [UInt32]) -> [UInt8] {
+    package func encoded(lengths: [UInt32]) -> [UInt8] {
         let blockSize = PostingLayout.blockSize
         let blockCount = (documents.count + blockSize - 1) / blockSize
         var headers: [UInt8] = []
@@ -99,14 +101,14 @@ struct PostingListWriter {
     }
 }
 
-enum PostingLayout {
-    static let blockSize = 128
-    static let headerByteCount = 16
-    static let blockHeaderByteCount = 20
+package enum PostingLayout {
+    package static let blockSize = 128
+    package static let headerByteCount = 16
+    package static let blockHeaderByteCount = 20
 }
 
 extension [UInt8] {
-    mutating func append(littleEndian number: UInt32) {
+    package mutating func append(littleEndian number: UInt32) {
         for shift in stride(from: 0, to: 32, by: 8) { append(UInt8(truncatingIfNeeded: number >> UInt32(shift))) }
     }
 }

@@ -1,16 +1,16 @@
 /// Collects the postings of a segment's chunks and encodes them.
-struct SegmentBuilder {
-    private(set) var chunks: [Int64] = []
-    private(set) var lengths: [UInt32] = []
+package struct SegmentBuilder {
+    package private(set) var chunks: [Int64] = []
+    package private(set) var lengths: [UInt32] = []
     private var writers: [String: PostingListWriter] = [:]
-    let analyzer: Analyzer
+    package let analyzer: Analyzer
 
-    init(analyzer: Analyzer) { self.analyzer = analyzer }
+    package init(analyzer: Analyzer) { self.analyzer = analyzer }
 
-    var isEmpty: Bool { chunks.isEmpty }
+    package var isEmpty: Bool { chunks.isEmpty }
 
     /// Adds a chunk; their numbers come in ascending order.
-    mutating func add(chunk: Int64, text: String) {
+    package mutating func add(chunk: Int64, text: String) {
         let document = UInt32(chunks.count)
         var position: UInt32 = 0
         analyzer.forEachTerm(in: text) { term in
@@ -22,7 +22,7 @@ struct SegmentBuilder {
     }
 
     /// Every term with its encoded postings, in the order of the terms.
-    func encoded() -> [(term: String, bytes: [UInt8])] {
+    package func encoded() -> [(term: String, bytes: [UInt8])] {
         writers.sorted { $0.key < $1.key }.map { ($0.key, $0.value.encoded(lengths: lengths)) }
     }
 }

@@ -11,7 +11,7 @@ public struct Hit: Sendable, Hashable {
     }
 
     /// Better scores first; of equal ones, the chunk that came first.
-    static func precedes(_ a: Hit, _ b: Hit) -> Bool {
+    package static func precedes(_ a: Hit, _ b: Hit) -> Bool {
         a.score != b.score ? a.score > b.score : a.chunk < b.chunk
     }
 }

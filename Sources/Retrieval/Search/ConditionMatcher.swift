@@ -1,8 +1,10 @@
 /// The chunks that fulfil a query's conditions.
-struct ConditionMatcher {
-    let index: LexicalIndex
+package struct ConditionMatcher {
+    package let index: LexicalIndex
 
-    func matches(_ query: LexicalQuery) throws -> Set<Int64> {
+    package init(index: LexicalIndex) { self.index = index }
+
+    package func matches(_ query: LexicalQuery) throws -> Set<Int64> {
         switch query {
         case .words(let terms): return try terms.reduce(into: []) { try $0.formUnion(chunks(with: $1)) }
         case .phrase(let terms): return try chunks(withPhrase: terms)

@@ -1,6 +1,6 @@
 /// A lexical query. Plain text is a bag of words; quotes make phrases, and `AND`, `OR`, `NOT` in capitals with parentheses
 /// make conditions.
-indirect enum LexicalQuery {
+package indirect enum LexicalQuery {
     case words([String])
     case phrase([String])
     case and([LexicalQuery])
@@ -8,13 +8,13 @@ indirect enum LexicalQuery {
     case not(LexicalQuery)
 
     /// - Throws: ``RetrievalError/invalidQuery(query:reason:)`` for conditions that are not well formed.
-    init(_ text: String, analyzer: Analyzer) throws {
+    package init(_ text: String, analyzer: Analyzer) throws {
         var parser = LexicalQueryParser(text, analyzer: analyzer)
         self = try parser.parse()
     }
 
     /// Every term whose presence adds to a score.
-    var scoredTerms: [String] {
+    package var scoredTerms: [String] {
         switch self {
         case .words(let terms), .phrase(let terms): terms
         case .and(let parts), .or(let parts): parts.flatMap(\.scoredTerms)
@@ -38,13 +38,13 @@ private struct LexicalQueryParser {
     private var index = 0
     private var depth = 0
 
-    init(_ text: String, analyzer: Analyzer) {
+    package init(_ text: String, analyzer: Analyzer) {
         self.text = text
         self.analyzer = analyzer
         tokens = LexicalQueryParser.tokens(text)
     }
 
-    mutating func parse() throws -> LexicalQuery {
+    package mutating func parse() throws -> LexicalQuery {
         let hasConditions = tokens.contains { token in
             switch token {
             case .quoted, .and, .or, .not: true

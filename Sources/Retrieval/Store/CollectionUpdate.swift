@@ -119,15 +119,18 @@ struct CollectionUpdate {
     private func rewrite(_ segments: [LexicalSegment]) throws {
         let merger = SegmentMerger(segments, keeping: { !removedChunks.contains($0) }, name: path)
         let list = segments.map { String($0.id) }.joined(separator: ",")
+        let order = Dictionary(uniqueKeysWithValues: segments.enumerated().map { ($1.id, $0) })
         if !merger.chunks.isEmpty {
             let segment = try storeSegment(merger.chunks, merger.lengths, try joinedVectors(segments))
             let rows = try Row.fetchCursor(
                 database,
-                sql: "SELECT term, segment, bytes FROM posting WHERE segment IN (\(list)) ORDER BY term, segment")
+                sql: "SELECT term, segment, bytes FROM posting WHERE segment IN (\(list)) ORDER BY term")
             var term: String?
             var encoded: [(segment: Int64, bytes: [UInt8])] = []
             var merged: [(String, [UInt8])] = []
             func flush() throws {
+                // A segment that was rewritten has a later number than its chunks' place tells.
+                encoded.sort { order[$0.segment, default: 0] < order[$1.segment, default: 0] }
                 guard let term, let bytes = try merger.merge(encoded) else { return }
                 merged.append((term, bytes))
             }

@@ -1,12 +1,12 @@
 /// xxHash64 (Collet, the specification in its repository), which tells changed contents at the speed of memory. It is no
 /// defence against somebody who makes two files that collide.
-enum ContentHash {
+package enum ContentHash {
     private static let primes: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
         0x9E37_79B1_85EB_CA87, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63,
         0x27D4_EB2F_1656_67C5
     )
 
-    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var offset = 0
         var hash: UInt64
         if bytes.count >= 32 {
