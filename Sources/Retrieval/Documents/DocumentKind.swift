@@ -26,6 +26,15 @@ package struct ExtractedText {
     package var sections: [Section]
     /// Where bytes of the text lie in the file; `nil`: at the same place.
     package var offsets: [OffsetRun]?
+    /// Bytes of the file; as many as the text has where it is the file.
+    package var fileByteCount: Int
+
+    package init(bytes: [UInt8], sections: [Section] = [], offsets: [OffsetRun]? = nil, fileByteCount: Int? = nil) {
+        self.bytes = bytes
+        self.sections = sections
+        self.offsets = offsets
+        self.fileByteCount = fileByteCount ?? bytes.count
+    }
 
     package struct Section {
         package var range: Range<Int>
@@ -42,17 +51,26 @@ package struct ExtractedText {
     package func fileRange(_ range: Range<Int>) -> Range<Int> {
         guard !range.isEmpty else { return fileOffset(range.lowerBound)..<fileOffset(range.lowerBound) }
         let start = fileOffset(range.lowerBound)
-        return start..<max(fileOffset(range.upperBound - 1) + 1, start)
+        // What follows the range in the text bounds it in the file, where a character has more bytes here than there.
+        let following = offsets.map { runIndex(range.upperBound - 1, in: $0) + 1 } ?? 0
+        let next = offsets.flatMap { following < $0.count ? $0[following].file : nil } ?? fileByteCount
+        return start..<max(min(fileOffset(range.upperBound - 1) + 1, next), start)
     }
 
     private func fileOffset(_ offset: Int) -> Int {
         guard let offsets else { return offset }
-        var (low, high) = (0, offsets.count)
+        let index = runIndex(offset, in: offsets)
+        guard index >= 0 else { return offset }
+        return offsets[index].file + offset - offsets[index].text
+    }
+
+    /// The run in which a byte of the text lies; -1 where it lies before the first.
+    private func runIndex(_ offset: Int, in runs: [OffsetRun]) -> Int {
+        var (low, high) = (0, runs.count)
         while low < high {
             let middle = (low + high) / 2
-            if offsets[middle].text <= offset { low = middle + 1 } else { high = middle }
+            if runs[middle].text <= offset { low = middle + 1 } else { high = middle }
         }
-        guard low > 0 else { return offset }
-        return offsets[low - 1].file + offset - offsets[low - 1].text
+        return low - 1
     }
 }

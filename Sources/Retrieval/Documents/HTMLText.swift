@@ -25,7 +25,8 @@ struct HTMLText {
         reader.read()
         if let (level, start) = reader.heading { reader.endHeading(level, start) }
         var extracted = ExtractedText(
-            bytes: reader.text, sections: reader.builder.finish(at: reader.text.count), offsets: reader.runs)
+            bytes: reader.text, sections: reader.builder.finish(at: reader.text.count), offsets: reader.runs,
+            fileByteCount: page.fileByteCount)
         if page.offsets != nil {
             extracted.offsets = reader.runs.map { .init(text: $0.text, file: page.fileRange($0.file..<$0.file).lowerBound) }
         }

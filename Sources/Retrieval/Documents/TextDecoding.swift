@@ -10,7 +10,7 @@ package enum TextDecoding {
         let controls = sample.count { $0 < 0x20 && ![0x09, 0x0A, 0x0C, 0x0D, 0x1B].contains($0) }
         guard !sample.contains(0), controls * 20 <= sample.count else { return nil }
         if bytes.withUnsafeBufferPointer({ String(validating: $0, as: UTF8.self) }) != nil {
-            return ExtractedText(bytes: bytes, sections: [])
+            return ExtractedText(bytes: bytes)
         }
         return windows1252(bytes)
     }
@@ -30,7 +30,7 @@ package enum TextDecoding {
             text += Array(String(scalar).utf8)
             file += scalar.value > 0xFFFF ? 4 : 2
         }
-        return ExtractedText(bytes: text, sections: [], offsets: runs)
+        return ExtractedText(bytes: text, offsets: runs, fileByteCount: bytes.count)
     }
 
     private static func windows1252(_ bytes: [UInt8]) -> ExtractedText {
@@ -51,6 +51,6 @@ package enum TextDecoding {
             text += Array(String(Unicode.Scalar(value) ?? "\u{FFFD}").utf8)
             runs.append(.init(text: text.count, file: index + 1))
         }
-        return ExtractedText(bytes: text, sections: [], offsets: runs)
+        return ExtractedText(bytes: text, offsets: runs, fileByteCount: bytes.count)
     }
 }

@@ -148,7 +148,7 @@ public struct Indexer {
                 return
             }
             let range = offset..<offset + line.count
-            let text = ExtractedText(bytes: Array(document.text.utf8), sections: [])
+            let text = ExtractedText(bytes: Array(document.text.utf8))
             let chunks =
                 cuts
                 ? try chunker.chunks(of: text).map { Chunk(byteRange: range, text: $0.text) }

@@ -73,7 +73,11 @@ public final class Searcher {
             throw RetrievalError.invalidParameter(name: "--top-k", value: "\(options.count)", expected: "1 or more")
         }
         try options.scoring.validate()
-        guard reader.chunkCount > 0 else { return [] }
+        guard reader.chunkCount > 0 else {
+            // A query that is not well formed is told all the same.
+            if options.readsConditions { _ = try LexicalQuery(query, analyzer: reader.settings.analyzer) }
+            return []
+        }
         let allowed = try options.filter.map { try reader.chunks(matching: $0) }
         let isFinal = options.mode != .hybrid && reranker == nil
         let wanted = min(isFinal ? options.count : max(options.count, options.candidateCount), reader.chunkCount)
