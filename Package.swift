@@ -26,6 +26,8 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
     Target.Dependency.product(name: $0, package: "swift-nio", condition: .when(traits: ["HTTP"]))
 }
+let grdb = Target.Dependency.product(
+    name: "GRDB", package: "GRDB.swift", condition: .when(traits: ["SQLite"]))
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let hummingbird = ["Hummingbird", "HummingbirdCore"].map {
     Target.Dependency.product(name: $0, package: "hummingbird", condition: .when(traits: ["HTTP"]))
@@ -46,7 +48,8 @@ let package = Package(
     traits: [
         // Who uses the library alone names the package with `traits: []` and fetches no HTTP stack.
         .trait(name: "HTTP", description: "The HTTP server and the load generator, with the packages that they need."),
-        .default(enabledTraits: ["HTTP"]),
+        .trait(name: "SQLite", description: "Collections of documents, which lie in SQLite files."),
+        .default(enabledTraits: ["HTTP", "SQLite"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -55,6 +58,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.5.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // L0
@@ -88,6 +92,7 @@ let package = Package(
         // L4
         layer(
             "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
+        layer("Retrieval", ["Inference", "ModelIO", "JSONCore", "TensorCore", grdb]),
         // L5
         layer(
             "BenchmarkKit",
@@ -106,8 +111,8 @@ let package = Package(
             name: "InferCLI",
             dependencies: [
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
-                "Inference", "Models", "Devices", "OpenCLBackend",
-                "ModelIO",
+                .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
+                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -139,6 +144,7 @@ let package = Package(
         tests(
             "ServingTests",
             ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
+        tests("RetrievalTests", ["Retrieval", "JSONCore", grdb]),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

@@ -20,12 +20,21 @@ struct Infer: AsyncParsableCommand {
             InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self, AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
             PerplexityCommand.self, QuantizeCommand.self,
-        ] + serving
+        ] + serving + retrieval
 
     /// Without the HTTP packages (`traits: []`) there is no server.
     private static var serving: [any ParsableCommand.Type] {
         #if HTTP
             [ServeCommand.self]
+        #else
+            []
+        #endif
+    }
+
+    /// Without SQLite (`traits: []`) there are no collections.
+    private static var retrieval: [any ParsableCommand.Type] {
+        #if SQLite
+            [IndexCommand.self, SearchCommand.self, EvaluateCommand.self]
         #else
             []
         #endif

@@ -74,7 +74,7 @@
         }
 
         private func load(_ path: String?, _ names: [String]) async throws -> ServedModel {
-            let package = try path.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+            let package = try model.openPackage(path)
             try package.requireDecoder()
             let backend = try model.makeBackend()
             let options = try engine.apply(to: model.engineOptions(), package)

@@ -121,6 +121,17 @@ public struct Embedder: TextTask {
         }
     }
 
+    /// Tokens of the longest text, special ones included; longer texts are cut.
+    public var maximumTokenCount: Int { encoder.maximumLength }
+    /// The prompts of the model's files by their names, such as `query`.
+    public var prompts: [String: String] { configuration.prompts }
+
+    /// Tokens of a text without special ones.
+    /// - Throws: `TokenizationError`.
+    public func tokenCount(of text: String) throws -> Int {
+        try encoder.tokenizer.encode(text, addSpecialTokens: false).count
+    }
+
     /// The embeddings of some texts, in their order.
     public func run(_ texts: [String]) throws -> [Embedding] {
         let inputs = try texts.map { try encoder.input(for: TextPair(prepared($0))) }
