@@ -181,7 +181,7 @@ struct BadInputTests {
         var options = ServingOptions()
         options.maxBodyByteCount = 10_000
         options.bodyTimeoutSeconds = 1
-        options.idleTimeoutSeconds = 1
+        options.idleTimeoutSeconds = 2
         try await TestServer.with(options) { server in
             let large = try await server.post(BadInputTests.chat, String(repeating: "x", count: 20_000))
             #expect(large.status == 413)
