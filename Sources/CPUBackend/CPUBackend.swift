@@ -7,7 +7,8 @@ public import TensorCore
 ///
 /// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor
 /// reads it. Results do not depend on the number of threads. A token's products depend on the tokens beside it only in
-/// their last bits, by how many there are: many are computed by other kernels than few.
+/// their last bits, by how many there are: many are computed by other kernels than few, unless `makeRowInvariant()` was
+/// called.
 public final class CPUBackend: Backend {
     /// Vector instructions that kernels are built for.
     public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
@@ -61,6 +62,7 @@ public final class CPUBackend: Backend {
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
     nonisolated(unsafe) private var collected = CPUProfile()
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
+    nonisolated(unsafe) var isRowInvariant = false
     nonisolated(unsafe) private(set) var expertScratch: ExpertScratch?
 
     /// - Parameters:

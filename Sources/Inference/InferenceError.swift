@@ -4,7 +4,12 @@ public import Models
 public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidParameter(name: String, value: String, expected: String)
     case unknownArchitecture(name: String, path: String, supported: [String])
-    case promptTooLong(tokenCount: Int, contextLength: Int)
+    /// The prompt leaves no room in the context for a token of the answer.
+    case contextLengthExceeded(promptTokenCount: Int, contextLength: Int)
+    /// A request that could not even run if it were the only one.
+    case requestTooLarge(sampleCount: Int, capacity: Int)
+    /// So many sequences wait that this one is refused; trying again makes sense after about so many seconds.
+    case queueFull(waitingCount: Int, retryAfterSeconds: Int)
     case emptyPrompt
     case tokenOutOfRange(id: Int, vocabularySize: Int)
     case tokenizerMissing(path: String)
@@ -23,9 +28,13 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .invalidParameter(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
         case .unknownArchitecture(let name, let path, let supported):
             "\(path): architecture '\(name)' is not supported; supported: \(supported.joined(separator: ", "))"
-        case .promptTooLong(let count, let context):
+        case .contextLengthExceeded(let count, let context):
             "prompt has \(count) tokens but the context holds \(context) and needs room for one more; "
-                + "shorten the prompt or raise --ctx"
+                + "shorten the prompt or use a larger context"
+        case .requestTooLarge(let count, let capacity):
+            "request asks for \(count) samples but at most \(capacity) can run and wait; ask for fewer"
+        case .queueFull(let waiting, let seconds):
+            "\(waiting) sequences are waiting, which is as many as may; try again in \(seconds) s"
         case .emptyPrompt: "prompt is empty and the model has no token to begin with; give a prompt"
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):

@@ -71,7 +71,7 @@ func collect(_ stream: AsyncThrowingStream<GenerationUpdate, any Error>) async t
     var text = ""
     var result: GenerationResult?
     for try await update in stream {
-        if let token = update.token { tokens.append(token) }
+        tokens += update.tokens
         text += update.text
         result = update.result ?? result
     }

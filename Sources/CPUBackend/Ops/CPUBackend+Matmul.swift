@@ -14,6 +14,9 @@ extension CPUBackend {
         }
         try Check.limit("matmul", "T", x.rows, maximum: limits?.tokenCount ?? 0)
         try Check.limit("matmul", "K", weight.columns, maximum: limits?.matmulInputCount ?? 0)
+        if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
+            return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
+        }
         var arguments = cpuk_matmul_args(
             x: x.floatRows, tokens: Int64(x.rows), weight: weight.kernelWeight, output: output.floatRows,
             bias: epilogue.bias?.floats, activation: epilogue.activation.kernelActivation, gated: epilogue.isGated,

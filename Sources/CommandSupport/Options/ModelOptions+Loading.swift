@@ -42,7 +42,8 @@ extension ModelOptions {
     package func engineOptions(defaultPrecision: MatmulPrecision = .automatic) -> EngineOptions {
         EngineOptions(
             contextLength: contextLength, weightFormat: dtype?.format,
-            precision: precision?.precision ?? defaultPrecision,
+            precision: deterministic ? .highest : precision?.precision ?? defaultPrecision,
+            isDeterministic: deterministic,
             cacheType: cacheFormat.dtype)
     }
 }

@@ -34,6 +34,12 @@ package struct ModelOptions: ParsableArguments {
                 """))
     package var precision: PrecisionArgument?
 
+    @Flag(
+        help: ArgumentHelp(
+            "The same bits for an answer whatever runs beside it and however its prompt is divided.",
+            discussion: "Takes --precision highest, and leaves out the faster kernels for many tokens."))
+    package var deterministic = false
+
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
     package var cacheFormat: CacheFormatArgument = .float32
 
@@ -62,6 +68,9 @@ package struct ModelOptions: ParsableArguments {
     package func validate() throws {
         for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
         try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
+        if deterministic, let precision, precision.precision != .highest {
+            throw ValidationError("--deterministic takes --precision highest, not \(precision.rawValue)")
+        }
         if let adapter = lora.first {
             throw CommandError.unsupported(
                 option: "--lora", value: adapter,
