@@ -86,7 +86,8 @@ let package = Package(
             "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
-        layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),
+        layer(
+            "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
         // L5
         layer(
             "BenchmarkKit",

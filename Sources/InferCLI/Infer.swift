@@ -17,8 +17,9 @@ struct Infer: AsyncParsableCommand {
     private static let commands: [any ParsableCommand.Type] =
         [
             GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
-            InspectCommand.self,
-            DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
+            InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self, AnswerCommand.self,
+            EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
+            PerplexityCommand.self, QuantizeCommand.self,
         ] + serving
 
     /// Without the HTTP packages (`traits: []`) there is no server.

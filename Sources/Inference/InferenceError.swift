@@ -21,6 +21,13 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case hiddenInside(row: Int)
     case emptyTarget(row: Int)
     case nonFiniteLogits(step: Int)
+    case wrongTask(path: String, architecture: String, does: String, command: String, fitting: String)
+    case textTooLong(start: String, tokenCount: Int, maximum: Int)
+    case emptyText
+    case noMaskToken(path: String)
+    case noMask(start: String, mask: String)
+    case missingPair(path: String)
+    case questionTooLong(tokenCount: Int, maximum: Int)
     case engineStopped(reason: String)
 
     public var description: String {
@@ -42,7 +49,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
         case .notADecoder(let path, let architecture, .encoder):
-            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward`"
+            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward` or with the "
+                + "command of its task (embed, fill-mask, classify, tag, answer, rerank)"
         case .notADecoder(let path, let architecture, _):
             "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
         case .rowTooLong(let row, let count, let maximum):
@@ -58,6 +66,17 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .nonFiniteLogits(let step):
             "the model's logits are not finite at output token \(step); its weights are damaged or overflow the "
                 + "number format, try --dtype float32"
+        case .wrongTask(let path, let architecture, let does, let command, let fitting):
+            "\(path): '\(architecture)' \(does), which `infer \(command)` has no use for; use `infer \(fitting)`"
+        case .textTooLong(let start, let count, let maximum):
+            "text '\(start)…' has \(count) tokens, but the limit is \(maximum); shorten it or give --truncate"
+        case .emptyText: "a text has no tokens; give one that is not empty"
+        case .noMaskToken(let path): "\(path): the tokenizer names no mask_token, which filling masks needs"
+        case .noMask(let start, let mask): "text '\(start)' has no mask; write \(mask) where a token is to be put"
+        case .missingPair(let path): "\(path): the model takes two texts; give the second one with --pair"
+        case .questionTooLong(let count, let maximum):
+            "the question has \(count) tokens with the special ones, which leaves no room for the context within "
+                + "\(maximum); shorten it or raise --max-length"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
         }
     }

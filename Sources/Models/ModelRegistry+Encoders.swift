@@ -78,7 +78,16 @@ extension ModelRegistry {
         describe: { try T5Configuration($0).description },
         load: { try T5Model(configuration: T5Configuration($0), weights: WeightLoader($1), target: $2) })
 
-    private static let encoderDecoders: [String: EncoderDecoder] = ["t5": t5, "mt5": t5]
+    private static let bart = EncoderDecoder(
+        describe: { try BartConfiguration($0).description },
+        load: {
+            try BartModel(
+                configuration: BartConfiguration($0), weights: WeightLoader($1, prefixes: ["model.", ""]), target: $2)
+        })
+
+    private static let encoderDecoders: [String: EncoderDecoder] = [
+        "t5": t5, "mt5": t5, "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
+    ]
 
     /// The `model_type`s that `loadEncoderDecoder` takes.
     public static var encoderDecoderNames: [String] { encoderDecoders.keys.sorted() }

@@ -44,7 +44,9 @@ package struct ModelOptions: ParsableArguments {
     package var cacheFormat: CacheFormatArgument = .float32
 
     @Option(
-        help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
+        help: ArgumentHelp(
+            "A LoRA adapter that is merged into the model, optionally scaled; several may be given.",
+            valueName: "dir[=scale]"), completion: .directory)
     package var lora: [String] = []
 
     @Option(
@@ -71,14 +73,30 @@ package struct ModelOptions: ParsableArguments {
         if deterministic, let precision, precision.precision != .highest {
             throw ValidationError("--deterministic takes --precision highest, not \(precision.rawValue)")
         }
-        if let adapter = lora.first {
-            throw CommandError.unsupported(
-                option: "--lora", value: adapter,
-                reason: "this version reads no adapters; merge it into the model's weights")
-        }
+        for adapter in lora { _ = try AdapterArgument(adapter) }
     }
 
     package var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
+}
+
+/// `DIR` or `DIR=scale`, as `--lora` takes it.
+struct AdapterArgument {
+    let path: String
+    let scale: Double
+
+    /// - Throws: `ValidationError` for a scale that is no number.
+    init(_ argument: String) throws {
+        guard let equals = argument.lastIndex(of: "=") else {
+            (path, scale) = (argument, 1)
+            return
+        }
+        let text = argument[argument.index(after: equals)...]
+        guard let scale = Double(text), scale.isFinite else {
+            throw ValidationError("--lora \(argument): '\(text)' is no scale; write a number behind the last '='")
+        }
+        self.path = String(argument[..<equals])
+        self.scale = scale
+    }
 }
 
 /// What `--model` means, for every command that takes it.

@@ -76,8 +76,9 @@ public final class EncoderDecoderPass: Sendable {
 
     private func batch(_ visible: [Int], of tokens: [Int]) -> HostEncoderBatch {
         var batch = HostEncoderBatch()
-        let none = [Int](repeating: 0, count: tokens.count)
-        batch.append(visible: visible, tokens: tokens, positions: none, segments: none, needsFirst: false)
+        batch.append(
+            visible: visible, tokens: tokens, positions: description.rows(ofPositionsOf: tokens),
+            segments: [Int](repeating: 0, count: tokens.count), needsFirst: false)
         return batch
     }
 
@@ -88,7 +89,8 @@ public final class EncoderDecoderPass: Sendable {
         guard let first = visible.first, let last = visible.last else { throw InferenceError.nothingVisible(row: row) }
         guard last - first + 1 == visible.count else { throw InferenceError.hiddenInside(row: row) }
         guard !target.isEmpty else { throw InferenceError.emptyTarget(row: row) }
-        for (count, maximum) in [(source.tokens.count, limits.tokenCount), (target.count, limits.logitRowCount)] {
+        for (count, limit) in [(source.tokens.count, limits.tokenCount), (target.count, limits.logitRowCount)] {
+            let maximum = min(limit, description.maxTokenCount ?? limit)
             guard count <= maximum else {
                 throw InferenceError.rowTooLong(row: row, tokenCount: count, maximum: maximum)
             }

@@ -18,6 +18,8 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var maximumLength: Int?
     /// Tokens of the continuation.
     public var maximumNewTokens: Int?
+    /// How target texts are searched, by encoder-decoders above all.
+    public var search = SearchConfiguration()
 
     public init() {}
 
@@ -33,6 +35,10 @@ public struct GenerationConfiguration: Sendable, Hashable {
         if let path = location.existingFile("generation_config.json") {
             let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
             self = try GenerationConfiguration(parsing: bytes, path: path)
+        } else {
+            // Before there was that file, the keys stood here.
+            search = try SearchConfiguration(configuration.keys)
+            maximumLength = try configuration.keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
         }
         try addTokens(from: configuration.keys)
     }
@@ -49,6 +55,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
         repetitionPenalty = try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
         maximumLength = try keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
         maximumNewTokens = try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions)
+        search = try SearchConfiguration(keys)
     }
 
     /// Fills in the special tokens that are not set yet.

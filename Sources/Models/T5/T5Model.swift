@@ -103,28 +103,49 @@ final class T5Model: EncoderDecoderModel {
         let encoded = encoded.rows(0..<batch.source.tokenCount)
         let logits = logits.rows(0..<batch.target.tokenCount)
         try encode(batch.source, into: encoded)
-        try decode(batch, encoded: encoded, into: logits)
+        let rows = target.rows(batch.target.tokenCount)
+        try decode(
+            .whole(
+                batch, projections: rows.projections, sourceKeys: sourceKeys.rows(0..<encoded.rows), encoded: encoded),
+            rows, into: logits)
         return [
             EncoderOutput("logits", .targets, logits), EncoderOutput("encoder_last_hidden_state", .tokens, encoded),
         ]
+    }
+
+    func encode(_ batch: EncoderBatch, into cache: TargetCache) throws {
+        let encoded = encoded.rows(0..<batch.tokenCount)
+        try encode(batch, into: encoded)
+        for (layer, keys) in zip(decoder.layers, cache.sources) {
+            try layer.sourceProjections(encoded, on: backend, into: keys.rows(0..<encoded.rows))
+        }
+    }
+
+    func decode(_ step: TargetStep, _ cache: TargetCache) throws -> Tensor {
+        let logits = logits.rows(0..<step.rows.count)
+        try decode(.step(step, cache), target.rows(step.rows.count), into: logits)
+        return logits
     }
 
     private func encode(_ batch: EncoderBatch, into encoded: Tensor) throws {
         let rows = source.rows(batch.tokenCount)
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for layer in encoder.layers {
-            try attend(layer.attention, rows, batch.attention, bias: encoder.bias, isCausal: false)
+            try attend(layer.attention, rows, batch.attention, bias: encoder.bias)
             try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
         }
         try norm(rows.hidden, encoder.finalNorm, into: encoded)
     }
 
-    private func decode(_ batch: EncoderDecoderBatch, encoded: Tensor, into logits: Tensor) throws {
-        let rows = target.rows(batch.target.tokenCount)
-        try backend.embed(batch.target.tokenIDs, embedding, accumulate: false, into: rows.hidden)
-        for layer in decoder.layers {
-            try attend(layer.attention, rows, batch.target.attention, bias: decoder.bias, isCausal: true)
-            try attend(layer, rows, batch.crossAttention, to: encoded)
+    private func decode(_ context: TargetContext, _ rows: T5Activations, into logits: Tensor) throws {
+        try backend.embed(context.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        for (index, layer) in decoder.layers.enumerated() {
+            try norm(rows.hidden, layer.attention.norm, into: rows.normed)
+            try layer.attention.projections(rows.normed, on: backend, into: context.projections(of: index))
+            try context.attend(
+                layer: index, scale: 1, bias: decoder.bias, description, on: backend, into: rows.attended)
+            try layer.attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+            try attend(layer, rows, context, index: index)
             try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
         }
         try norm(rows.hidden, decoder.finalNorm, into: rows.normed)
@@ -133,10 +154,9 @@ final class T5Model: EncoderDecoderModel {
 
     // MARK: Sublayers
 
-    /// A side's attention to itself, added to its residual stream.
+    /// The source's attention to itself, added to its residual stream.
     private func attend(
-        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias,
-        isCausal: Bool
+        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias
     ) throws {
         let size = description.attentionSize
         try norm(rows.hidden, attention.norm, into: rows.normed)
@@ -144,23 +164,25 @@ final class T5Model: EncoderDecoderModel {
         try backend.encoderAttention(
             query: rows.projections.columns(0..<size), key: rows.projections.columns(size..<2 * size),
             value: rows.projections.columns(2 * size..<3 * size), batch: batch,
-            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1, isCausal: isCausal),
-            bias: bias, into: rows.attended)
+            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: bias,
+            into: rows.attended)
         try attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
     }
 
     /// The target's attention to the source, which has no bias.
     private func attend(
-        _ layer: DecoderLayer, _ rows: T5Activations, _ batch: EncoderAttentionBatch, to encoded: Tensor
+        _ layer: DecoderLayer, _ rows: T5Activations, _ context: TargetContext, index: Int
     ) throws {
         let size = description.attentionSize
-        let keys = sourceKeys.rows(0..<encoded.rows)
         let query = rows.projections.columns(0..<size)
-        try layer.sourceProjections(encoded, on: backend, into: keys)
+        let keys = try context.sourceKeys(of: index) { encoded, keys in
+            try layer.sourceProjections(encoded, on: backend, into: keys)
+        }
         try norm(rows.hidden, layer.crossAttention.norm, into: rows.normed)
         try layer.crossAttention.projections(rows.normed, on: backend, into: query)
         try backend.encoderAttention(
-            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size), batch: batch,
+            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size),
+            batch: context.crossAttention,
             parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: nil,
             into: rows.attended)
         try layer.crossAttention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)

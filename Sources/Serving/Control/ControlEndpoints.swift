@@ -31,7 +31,9 @@ extension ServedModel {
     var stalledSeconds: Double {
         let status = engine.status
         if let start = status.passStart { return start.duration(to: .now).shortSeconds }
-        guard status.runningCount + status.waitingCount > status.pausedCount, let end = status.lastPassEnd else { return 0 }
+        guard status.runningCount + status.waitingCount > status.pausedCount, let end = status.lastPassEnd else {
+            return 0
+        }
         return end.duration(to: .now).shortSeconds
     }
 }

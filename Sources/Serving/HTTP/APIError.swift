@@ -93,7 +93,7 @@ extension APIError {
         case .invalidParameter(let name, _, _):
             self = .invalid(name.replacing("-", with: "_"), error.description)
         case .emptyPrompt: self = .invalid("prompt", error.description)
-        case .requestTooLarge: self = .invalid("n", error.description, code: "request_too_large")
+        case .requestTooLarge: self = .invalid("n", error.description, code: "too_many_samples")
         case .queueFull(_, let seconds):
             self = APIError(.serviceUnavailable, error.description, type: "server_error", code: "queue_full")
             retryAfterSeconds = seconds

@@ -8,7 +8,8 @@ struct ModelListing: Sendable {
 
     func list() -> Response {
         let models = state.directory.models.flatMap { model in model.names.map { ModelListing.json(model, name: $0) } }
-        let tasks = state.directory.taskModels.flatMap { model in model.names.map { ModelListing.json(model, name: $0) } }
+        let tasks = state.directory.taskModels.flatMap { model in model.names.map { ModelListing.json(model, name: $0) }
+        }
         return Response(["object": "list", "data": .array(models + tasks)])
     }
 

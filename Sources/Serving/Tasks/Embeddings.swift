@@ -75,7 +75,9 @@ struct Embeddings: Sendable {
         var bytes = Data(capacity: vector.count * 4)
         for value in vector {
             let bits = value.bitPattern
-            for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+            for shift in stride(from: UInt32(0), to: 32, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: bits >> shift))
+            }
         }
         return bytes.base64EncodedString()
     }

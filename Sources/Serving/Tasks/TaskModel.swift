@@ -1,6 +1,6 @@
 internal import Dispatch
 package import Inference
-internal import Tokenization
+package import Tokenization
 
 /// A model that answers about texts instead of continuing them.
 package struct TaskModel: Sendable {
