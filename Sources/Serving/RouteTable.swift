@@ -5,7 +5,7 @@ struct RouteTable {
     private static let gets = ["models", "health", "ready", "version", "props", "slots", "metrics", "openapi.json"]
     private static let posts = [
         "chat/completions", "completions", "responses", "messages", "messages/count_tokens", "completion", "infill",
-        "tokenize", "detokenize", "apply-template",
+        "tokenize", "detokenize", "apply-template", "embeddings", "rerank", "score", "classify",
     ]
 
     /// Methods by path.
@@ -30,6 +30,8 @@ struct RouteTable {
         let messages = Messages(state: state)
         let native = NativeCompletion(state: state)
         let tokens = TokenEndpoints(state: state)
+        let embeddings = Embeddings(state: state)
+        let ranking = Ranking(state: state)
         let properties = ServerProperties(state: state)
         for prefix in ["", "v1/"] {
             func get(_ path: String, _ answer: @escaping @Sendable (Request, ServerContext) async throws -> Response) {
@@ -58,6 +60,10 @@ struct RouteTable {
             post("messages/count_tokens") { request, _ in try await messages.countTokens(request) }
             post("completion") { try await native.handle($0, $1) }
             post("infill") { try await native.infill($0, $1) }
+            post("embeddings") { try await embeddings.handle($0, $1) }
+            post("rerank") { try await ranking.rerank($0, $1) }
+            post("score") { try await ranking.score($0, $1) }
+            post("classify") { try await ranking.classify($0, $1) }
             post("tokenize") { request, _ in try await tokens.tokenize(request) }
             post("detokenize") { request, _ in try await tokens.detokenize(request) }
             post("apply-template") { request, _ in try await tokens.applyTemplate(request) }

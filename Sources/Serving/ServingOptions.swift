@@ -20,8 +20,6 @@ package struct ServingOptions: Sendable {
     package var hasVLLMMetrics = false
     /// A listener of its own for `/metrics`, without a key.
     package var metricsPort: Int?
-    /// Requests that may wait, over all models; more are answered with 503.
-    package var maxQueuedRequests = 1024
     /// Seconds that running requests get to finish once the server is told to end.
     package var drainSeconds = 600
     /// Seconds without a pass, while there is work, after which `/health` fails.

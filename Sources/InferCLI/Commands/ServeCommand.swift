@@ -41,12 +41,18 @@
                 log.warning("\(options.host) can be reached by others and no API key is set; give --api-key")
             }
             var models: [ServedModel] = []
+            var tasks: [TaskModel] = []
             for (index, path) in (model.models.isEmpty ? [nil] : model.models.map(Optional.some)).enumerated() {
-                models.append(try await load(path, names(path, index)))
+                let package = try model.openPackage(path)
+                if package.kind == .encoder {
+                    tasks.append(try loadTask(package, names(path, index)))
+                } else {
+                    models.append(try await load(package, names(path, index)))
+                }
             }
-            let names = models.map(\.name).joined(separator: ", ")
+            let names = (models.map(\.name) + tasks.map(\.name)).joined(separator: ", ")
             let service = InferenceServer(
-                ModelDirectory(models, servesAnyName: options.servesAnyModel), options: options, log: log
+                ModelDirectory(models, tasks: tasks, servesAnyName: options.servesAnyModel), options: options, log: log
             ) { port in
                 log.notice("listening on http://\(options.host):\(port), serving \(names)")
             }
@@ -73,15 +79,33 @@
             return last
         }
 
-        private func load(_ path: String?, _ names: [String]) async throws -> ServedModel {
-            let package = try model.openPackage(path)
+        private func load(_ package: ModelPackage, _ names: [String]) async throws -> ServedModel {
             try package.requireDecoder()
             let backend = try model.makeBackend()
-            let options = try engine.apply(to: model.engineOptions(), package)
+            var options = try engine.apply(to: model.engineOptions(), package)
+            options.queueCapacity = server.maxQueue
             let loaded = try await Engine(package, on: backend, options: options)
             return ServedModel(
                 name: names[0], aliases: Array(names.dropFirst()), engine: loaded,
                 created: Int(Date().timeIntervalSince1970), sequenceCount: options.sequenceCount)
+        }
+
+        /// What a model that writes no text is good for: vectors, or labels, of which a single one is a relevance.
+        private func loadTask(_ package: ModelPackage, _ names: [String]) throws -> TaskModel {
+            let backend = try model.makeBackend()
+            let options = TaskOptions(engine: model.engineOptions(), truncates: true)
+            let description = try package.describeEncoder()
+            let task: TaskModel.Task =
+                if description.task != .sequenceClassification {
+                    .embedder(try Embedder(package, on: backend, options: options))
+                } else if description.labels.count == 1 {
+                    .reranker(try Reranker(package, on: backend, options: options))
+                } else {
+                    .classifier(try Classifier(package, on: backend, options: options))
+                }
+            return TaskModel(
+                name: names[0], aliases: Array(names.dropFirst()), task: task, tokenizer: package.tokenizer,
+                created: Int(Date().timeIntervalSince1970))
         }
     }
 

@@ -89,7 +89,6 @@
             options.apiKeys = try keys()
             options.corsOrigins = corsOrigin
             options.maxBodyByteCount = maxBody
-            options.maxQueuedRequests = maxQueue
             options.drainSeconds = drainTimeout
             options.bodyTimeoutSeconds = bodyTimeout
             options.idleTimeoutSeconds = idleTimeout

@@ -26,7 +26,7 @@ struct MetricsText: Sendable {
     private func add(_ model: ServedModel, prefix: String, to page: inout MetricsPage) {
         let labels = "model=\"\(MetricsPage.escaped(model.name))\""
         let counts = state.metrics.counts(of: model.name)
-        let load = model.load(state)
+        let load = model.load
         func counter(_ name: String, _ help: String, _ value: Int) {
             page.add(prefix + name, "counter", help, labels, Double(value))
         }
@@ -44,6 +44,9 @@ struct MetricsText: Sendable {
         gauge("requests_running", "Sequences in passes.", Double(load.running))
         gauge("requests_waiting", "Sequences that wait.", Double(load.waiting))
         gauge("kv_cache_usage_ratio", "Part of the cache's blocks in use.", load.cacheUsage)
+        gauge("kv_cache_blocks", "Blocks of the cache.", Double(load.blockCount))
+        counter("preemptions_total", "Sequences that lost their blocks to others.", load.preemptions)
+        counter("passes_total", "Passes.", load.passes)
         page.add(
             prefix + "time_to_first_token_seconds", "Seconds from a request's arrival to its first token.", labels,
             counts.timeToFirstToken)
@@ -56,7 +59,7 @@ struct MetricsText: Sendable {
     private func addVLLM(_ model: ServedModel, to page: inout MetricsPage) {
         let labels = "model_name=\"\(MetricsPage.escaped(model.name))\",engine=\"0\""
         let counts = state.metrics.counts(of: model.name)
-        let load = model.load(state)
+        let load = model.load
         func gauge(_ name: String, _ help: String, _ value: Double) {
             page.add("vllm:" + name, "gauge", help, labels, value)
         }
@@ -135,15 +138,16 @@ struct ModelLoad: Sendable {
     var blockSize = 16
     var blockCount = 0
     var preemptions = 0
+    var passes = 0
 }
 
 extension ServedModel {
     /// Read from a snapshot; waits for no pass.
-    func load(_ state: ServerState) -> ModelLoad {
-        let active = state.metrics.activity(of: name).current
-        var load = ModelLoad()
-        load.running = min(active, sequenceCount)
-        load.waiting = active - load.running
-        return load
+    var load: ModelLoad {
+        let status = engine.status
+        return ModelLoad(
+            running: status.runningCount, waiting: status.waitingCount, cacheUsage: status.cacheUsage,
+            blockSize: status.blockSizeInTokens, blockCount: status.blockCount, preemptions: status.preemptionCount,
+            passes: status.passCount)
     }
 }

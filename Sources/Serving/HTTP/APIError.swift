@@ -88,11 +88,15 @@ extension APIError {
 
     private init(inference error: InferenceError) {
         switch error {
-        case .promptTooLong(let count, let context):
+        case .contextLengthExceeded(let count, let context):
             self = .contextExceeded(promptTokens: count, contextLength: context)
         case .invalidParameter(let name, _, _):
             self = .invalid(name.replacing("-", with: "_"), error.description)
         case .emptyPrompt: self = .invalid("prompt", error.description)
+        case .requestTooLarge: self = .invalid("n", error.description, code: "too_many_samples")
+        case .queueFull(_, let seconds):
+            self = APIError(.serviceUnavailable, error.description, type: "server_error", code: "queue_full")
+            retryAfterSeconds = seconds
         case .tokenOutOfRange: self = .invalid("prompt", error.description)
         case .tokenizerMissing: self = .invalid("model", error.description)
         case .nonFiniteLogits, .engineStopped:

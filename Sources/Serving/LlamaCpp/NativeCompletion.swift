@@ -52,9 +52,6 @@ struct NativeCompletion: Sendable {
     ) throws(APIError) -> GenerationJob {
         try fields.refuse(
             ["grammar", "json_schema"], because: "this version does not constrain answers so; leave it out")
-        if try fields.int("n_probs", in: 0...100) ?? 0 > 0 {
-            throw .unsupported("n_probs", "ask /v1/completions for logprobs")
-        }
         let sampling = try SamplingFields(
             fields, model, defaults: .init(llamaCpp: model.engine.package.generation))
         let count = try fields.int(["n_predict", "max_tokens"], in: -2...Int(Int32.max))
@@ -64,6 +61,8 @@ struct NativeCompletion: Sendable {
         job.cacheSalt = try fields.string("cache_salt")
         job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
         _ = try fields.bool("cache_prompt")
+        let probabilities = try fields.int("n_probs", in: 0...100) ?? 0
+        if probabilities > 0 { job.logprobCount = probabilities }
         return job
     }
 
@@ -118,18 +117,28 @@ struct NativeAnswer: Sendable {
         var json = last(index, choice.result)
         json["content"] = .string(choice.text)
         if returnsTokens { json["tokens"] = .array(choice.tokens.map(JSON.int)) }
+        if job.logprobCount != nil { json["completion_probabilities"] = Logprobs.native(choice.logprobs) }
         return json
     }
 
     func chunk(_ index: Int, _ update: GenerationUpdate) -> JSON {
-        let tokens = JSON.array(update.token.map { [.int($0)] } ?? [])
+        let tokens = JSON.array(update.tokens.map(JSON.int))
         if let result = update.result {
             var json = last(index, result)
             json["content"] = .string(update.text)
             json["tokens"] = tokens
-            return json
+            return withProbabilities(json, update)
         }
-        return ["index": .int(index), "content": .string(update.text), "tokens": tokens, "stop": false, "id_slot": -1]
+        return withProbabilities(
+            ["index": .int(index), "content": .string(update.text), "tokens": tokens, "stop": false, "id_slot": -1],
+            update)
+    }
+
+    private func withProbabilities(_ json: JSON, _ update: GenerationUpdate) -> JSON {
+        guard job.logprobCount != nil else { return json }
+        var json = json
+        json["completion_probabilities"] = Logprobs.native(update.logProbabilities)
+        return json
     }
 
     private func last(_ index: Int, _ result: GenerationResult?) -> JSON {
@@ -138,7 +147,8 @@ struct NativeAnswer: Sendable {
             "index": .int(index), "content": "", "tokens": [], "id_slot": -1, "stop": true, "model": .string(model),
             "tokens_predicted": .int(result?.tokenCount ?? 0), "tokens_evaluated": .int(result?.promptTokenCount ?? 0),
             "tokens_cached": .int(result?.cachedTokenCount ?? 0), "truncated": false,
-            "stop_type": .string(reason == .length ? "limit" : "eos"), "stopping_word": "", "has_new_line": false,
+            "stop_type": .string(reason == .length ? "limit" : result?.stopString == nil ? "eos" : "word"),
+            "stopping_word": .string(result?.stopString ?? ""), "has_new_line": false,
         ]
         json["generation_settings"] = settings(result)
         if let result { json["timings"] = result.timingsJSON }

@@ -35,7 +35,7 @@ struct ServerProperties: Sendable {
                 code: "not_supported")
         }
         let model = try state.directory.model(named: name)
-        let active = state.metrics.activity(of: model.name).current
+        let active = model.engine.status.runningCount
         return Response(
             .array(
                 (0..<model.sequenceCount).map { slot in

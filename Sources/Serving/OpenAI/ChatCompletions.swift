@@ -67,7 +67,7 @@ struct ChatAnswer: Sendable {
                     "message": [
                         "role": "assistant", "content": .string(choice.text), "refusal": nil,
                     ],
-                    "logprobs": choice.logprobs.isEmpty ? nil : ["content": .array(choice.logprobs), "refusal": nil],
+                    "logprobs": logprobs(choice.logprobs, choice.result),
                     "finish_reason": .optional(choice.result?.finishReason.rawValue),
                 ]
                 if shared.returnsTokenIDs { shown["token_ids"] = .array(choice.tokens.map(JSON.int)) }
@@ -88,8 +88,9 @@ struct ChatAnswer: Sendable {
                 sink.send(chunk(index, ["role": "assistant", "content": ""], finish: nil))
             }
             choices[index].take(update.update)
-            if !update.update.text.isEmpty {
-                sink.send(chunk(index, ["content": .string(update.update.text)], finish: nil))
+            let entries = logprobs(update.update.logProbabilities, update.update.result)
+            if !update.update.text.isEmpty || entries != .null {
+                sink.send(chunk(index, ["content": .string(update.update.text)], logprobs: entries, finish: nil))
             }
             guard let result = update.update.result else { return }
             var last = chunk(index, .object([]), finish: result.finishReason.rawValue)
@@ -106,10 +107,20 @@ struct ChatAnswer: Sendable {
         sink.sendDone()
     }
 
-    private func chunk(_ index: Int, _ delta: JSON, finish: String?) -> JSON {
+    /// The token that ended the text is no part of it.
+    private func logprobs(_ entries: [TokenLogProbability], _ result: GenerationResult?) -> JSON {
+        var entries = entries
+        switch result?.stopCause {
+        case .endOfSequence, .token: entries.removeLast(min(1, entries.count))
+        case .string, nil: break
+        }
+        return entries.isEmpty ? nil : ["content": Logprobs.chat(entries), "refusal": nil]
+    }
+
+    private func chunk(_ index: Int, _ delta: JSON, logprobs: JSON = nil, finish: String?) -> JSON {
         var json = head("chat.completion.chunk")
         json["choices"] = [
-            ["index": .int(index), "delta": delta, "logprobs": nil, "finish_reason": .optional(finish)]
+            ["index": .int(index), "delta": delta, "logprobs": logprobs, "finish_reason": .optional(finish)]
         ]
         if shared.includesUsage { json["usage"] = .null }
         return json

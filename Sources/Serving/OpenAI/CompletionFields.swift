@@ -97,12 +97,15 @@ extension GenerationResult {
 struct ChoiceText: Sendable {
     var text = ""
     var tokens: [Int] = []
-    var logprobs: [JSON] = []
+    var logprobs: [TokenLogProbability] = []
+    var promptLogprobs: [TokenLogProbability] = []
     var result: GenerationResult?
 
     mutating func take(_ update: GenerationUpdate) {
         text += update.text
-        if let token = update.token { tokens.append(token) }
+        tokens += update.tokens
+        logprobs += update.logProbabilities
+        promptLogprobs += update.promptLogProbabilities
         result = update.result ?? result
     }
 

@@ -19,7 +19,7 @@ struct Completions: Sendable {
         let answer = CompletionAnswer(
             id: "cmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
             model: shared.requestedModel ?? model.name, shared: shared,
-            echoes: try fields.bool("echo") ?? false ? try job.prompts.map { try model.text(of: $0) } : [])
+            echoes: try fields.bool("echo") ?? false ? try job.prompts.map { try PromptEcho($0, model) } : [])
         let running = try RunningJob(job, on: model, state: state)
         guard shared.isStream else {
             let choices = try await monitor.cancellingWhenClosed {
@@ -52,12 +52,18 @@ struct Completions: Sendable {
         }
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation))
-        let maxTokens = try fields.int("max_tokens", in: 1...Int(Int32.max)) ?? 16
+        let maxTokens = try fields.int("max_tokens", in: 0...Int(Int32.max)) ?? 16
         var job = GenerationJob(prompts: prompts, fields: sampling, maxTokens: maxTokens)
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
         job.logprobCount = try fields.int("logprobs", in: 0...20)
+        let echoes = try fields.bool("echo") ?? false
+        // Who repeats the prompt and asks for log-probabilities wants those of the prompt too.
+        if echoes { job.promptLogprobCount = maxTokens == 0 ? job.logprobCount ?? 0 : job.logprobCount }
+        if maxTokens == 0, !echoes {
+            throw .invalid("max_tokens", "max_tokens is 0, which is only allowed with echo")
+        }
         return job
     }
 
@@ -109,21 +115,35 @@ extension ServedModel {
     }
 }
 
+/// A prompt that an answer repeats.
+struct PromptEcho: Sendable {
+    let text: String
+    /// Of the first token.
+    let firstBytes: [UInt8]
+
+    init(_ tokens: [Int], _ model: ServedModel) throws(APIError) {
+        text = try model.text(of: tokens)
+        let tokenizer = try model.requireTokenizer()
+        firstBytes = tokens.first.map { tokenizer.textBytes(of: $0) } ?? []
+    }
+}
+
 /// The shapes of a text completion.
 struct CompletionAnswer: Sendable {
     let id: String
     let created: Int
     let model: String
     let shared: CompletionFields
-    /// The prompts' texts where they come before their continuations.
-    let echoes: [String]
+    /// The prompts where they come before their continuations.
+    let echoes: [PromptEcho]
 
     func whole(_ choices: [ChoiceText], _ job: GenerationJob) -> JSON {
         var json = head()
         json["choices"] = .array(
             choices.enumerated().map { index, choice in
                 var shown: JSON = [
-                    "index": .int(index), "text": .string(echo(index, job) + choice.text), "logprobs": nil,
+                    "index": .int(index), "text": .string(echo(index, job) + choice.text),
+                    "logprobs": logprobs(index, job, choices[index - index % job.choiceCount].promptLogprobs, choice),
                     "finish_reason": .optional(choice.result?.finishReason.rawValue),
                 ]
                 if shared.returnsTokenIDs {
@@ -142,15 +162,21 @@ struct CompletionAnswer: Sendable {
         var begun = Set<Int>()
         try await running.forEach { update in
             let index = update.choice
-            var text = update.update.text
-            if begun.insert(index).inserted { text = echo(index, job) + text }
             choices[index].take(update.update)
             let result = update.update.result
-            guard !text.isEmpty || result != nil else { return }
+            // What only belongs to the prompt waits for the first token.
+            guard !update.update.tokens.isEmpty || result != nil else { return }
+            let isFirst = begun.insert(index).inserted
+            let text = (isFirst ? echo(index, job) : "") + update.update.text
+            var news = ChoiceText()
+            news.take(update.update)
+            let prompt = isFirst ? choices[index - index % job.choiceCount].promptLogprobs : nil
+            let entries = logprobs(index, job, prompt, news)
+            guard !text.isEmpty || result != nil || entries != .null else { return }
             var json = head()
             json["choices"] = [
                 [
-                    "index": .int(index), "text": .string(text), "logprobs": nil,
+                    "index": .int(index), "text": .string(text), "logprobs": entries,
                     "finish_reason": .optional(result?.finishReason.rawValue),
                 ]
             ]
@@ -169,7 +195,22 @@ struct CompletionAnswer: Sendable {
     }
 
     private func echo(_ index: Int, _ job: GenerationJob) -> String {
-        echoes.isEmpty ? "" : echoes[index / job.choiceCount]
+        guard !echoes.isEmpty else { return "" }
+        return echoes[index / job.choiceCount].text
+    }
+
+    /// - Parameter prompt: the entries of the prompt's tokens, where they come first.
+    private func logprobs(
+        _ index: Int, _ job: GenerationJob, _ prompt: [TokenLogProbability]?, _ choice: ChoiceText
+    ) -> JSON {
+        guard job.logprobCount != nil else { return nil }
+        var columns = Logprobs.Columns()
+        if let prompt, !echoes.isEmpty {
+            columns.addFirst(echoes[index / job.choiceCount].firstBytes)
+            columns.add(prompt)
+        }
+        columns.add(choice.logprobs)
+        return columns.json
     }
 
     private func head() -> JSON {
