@@ -155,7 +155,7 @@ private struct ExpertGroup {
         return (0..<tokenCount).flatMap { _ in experts.shuffled(using: &random).prefix(matrix.experts.expertsPerToken) }
     }
 
-    /// The same expertIDs with the experts under other numbers.
+    /// The same ids with the experts under other numbers.
     private func renamed(_ expertIDs: [Int32], _ count: Int, _ random: inout RandomNumbers) -> [[Int32]] {
         (0..<count).map { _ in
             let names = (0..<Int32(matrix.experts.count)).shuffled(using: &random)

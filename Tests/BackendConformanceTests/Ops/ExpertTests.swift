@@ -25,7 +25,7 @@ struct ExpertCase: ConformanceCase {
         [(1, 1, 1), (1, 4, 2), (3, 8, 2), (17, 5, 3), (40, 8, 4)].flatMap { tokens, experts, choices in
             [(32, 16), (48, 17), (257, 33), (64, 128)].map { inputs, outputs in
                 ExpertCase(
-                    format: format, tokens: tokens, experts: experts, indices: choices, inputs: format.fitting(inputs),
+                    format: format, tokens: tokens, experts: experts, choices: choices, inputs: format.fitting(inputs),
                     outputs: outputs, isGated: inputs != 48, hasOwnRows: inputs == 48 || outputs == 33,
                     gap: tokens == 3 ? 4 : 0)
             }
