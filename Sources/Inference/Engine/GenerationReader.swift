@@ -67,6 +67,9 @@ struct SampleText: Sendable {
     private let tokenizer: Tokenizer?
     private var detokenizer: StreamingDetokenizer?
     private var stopMatcher: StopMatcher
+    private let stopStrings: [String]
+    /// Text that was not shown yet, since it may be the beginning of a stop string.
+    private var held: [UInt8] = []
     private var tokenCount = 0
     private var firstTokenTime: ContinuousClock.Instant?
     private(set) var isComplete = false
@@ -75,6 +78,7 @@ struct SampleText: Sendable {
         self.tokenizer = tokenizer
         detokenizer = tokenizer.map { $0.makeDetokenizer(skipSpecialTokens: true) }
         stopMatcher = StopMatcher(request.stopStrings)
+        stopStrings = request.stopStrings.filter { !$0.isEmpty }
         // The prompt goes through the detokenizer so that the continuation joins it as decoding both together would.
         for token in request.promptTokens { _ = try detokenizer?.push(token) }
     }
@@ -87,11 +91,11 @@ struct SampleText: Sendable {
             tokenCount += 1
             if firstTokenTime == nil { firstTokenTime = event.time }
             // A token that ends the text is no part of it.
-            if finish?.cause == nil { text = stopMatcher.push(try detokenizer?.push(Int(token)) ?? "") }
+            if finish?.cause == nil { text = show(try detokenizer?.push(Int(token)) ?? "") }
         }
-        if finish != nil, !stopMatcher.hasStopped { text += stopMatcher.push(try detokenizer?.finish() ?? "") }
+        if finish != nil, !stopMatcher.hasStopped { text += show(try detokenizer?.finish() ?? "") }
         if stopMatcher.hasStopped {
-            finish = (.stop, stopMatcher.found.map(StopCause.string))
+            finish = (.stop, foundStop.map(StopCause.string))
         } else if finish != nil {
             text += stopMatcher.finish()
         }
@@ -102,6 +106,18 @@ struct SampleText: Sendable {
             promptLogProbabilities: event.promptScores.map(described),
             result: finish.map { result($0, event, submission) })
     }
+
+    /// What may be shown once a piece of text has come.
+    private mutating func show(_ piece: String) -> String {
+        guard !stopStrings.isEmpty else { return piece }
+        held += Array(piece.utf8)
+        let shown = stopMatcher.push(piece)
+        held.removeFirst(min(shown.utf8.count, held.count))
+        return shown
+    }
+
+    /// The stop string that ended the text: what was held back begins with it.
+    private var foundStop: String? { stopStrings.first { held.starts(with: $0.utf8) } }
 
     private func described(_ score: TokenScore) -> TokenLogProbability {
         func entry(_ token: Int32, _ value: Double, _ alternatives: [TokenLogProbability]) -> TokenLogProbability {

@@ -5,9 +5,7 @@
 package struct StopMatcher: Sendable {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
-    /// The stop string that was found.
-    package private(set) var found: String?
-    package var hasStopped: Bool { found != nil }
+    package private(set) var hasStopped = false
 
     /// Empty strings are ignored.
     package init(_ stops: [String]) {
@@ -21,8 +19,8 @@ package struct StopMatcher: Sendable {
         held += Array(text.utf8)
         for start in held.indices {
             let rest = held[start...]
-            if let stop = stops.first(where: { rest.starts(with: $0) }) {
-                found = String(decoding: stop, as: UTF8.self)
+            if stops.contains(where: { rest.starts(with: $0) }) {
+                hasStopped = true
                 defer { held = [] }
                 return String(decoding: held[..<start], as: UTF8.self)
             }
