@@ -1,3 +1,4 @@
+import CPUBackend
 import CPUKernelsProbe
 import TestSupport
 import Testing
