@@ -131,12 +131,11 @@ DEFINE_GEMV(gemv_q8_0_all, CPUK_Q8_0)
 NUMBER_FORMATS_OF_BLOCKS(DEFINE_GEMV_OF_BLOCKS)
 
 #define GEMV_CASE(ID, ...)                                                                                            \
-    case CPUK_##ID: gemv_##ID(rows, row_bytes, scales, count, from, ldx, tokens, x->columns, y, ldy); return;
-static void multiply_few(
-    cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const packed_a *x,
-    int64_t tokens, float *y, int64_t ldy) {
-    const float *from = (const float *)x->data;
-    const int64_t ldx = x->stride / (int64_t)sizeof(float);
+    case CPUK_##ID: gemv_##ID(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
+// Not inlined: where the compiler sees how `ldx` was divided, it spends registers on addresses that sums need.
+static __attribute__((noinline)) void multiply_floats(
+    cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
+    int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy) {
     switch (format) {
         NUMBER_FORMATS_OF_VALUES(GEMV_CASE)
         NUMBER_FORMATS_OF_BLOCKS(GEMV_CASE)
@@ -144,6 +143,14 @@ static void multiply_few(
     }
 }
 #undef GEMV_CASE
+
+static void multiply_few(
+    cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const packed_a *x,
+    int64_t tokens, float *y, int64_t ldy) {
+    const int64_t ldx = x->stride / (int64_t)sizeof(float);
+    multiply_floats(
+        format, rows, row_bytes, scales, count, (const float *)x->data, ldx, tokens, x->columns, y, ldy);
+}
 
 static bool supports_gemv(cpuk_format format, int64_t tokens) {
     (void)format;
