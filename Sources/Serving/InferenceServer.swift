@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Hummingbird
 internal import HTTPTypes
 package import Logging
@@ -26,7 +27,10 @@ package struct InferenceServer: Sendable {
         let application = Application(
             router: RouteTable().makeRouter(state), server: makeServer(),
             configuration: configuration(port: state.options.port),
-            onServerRunning: { [onListening] channel in await onListening(channel.localAddress?.port ?? 0) },
+            onServerRunning: { [onListening, state] channel in
+                state.setListening()
+                await onListening(channel.localAddress?.port ?? 0)
+            },
             logger: state.log)
         var services: [any Service] = [application]
         if let port = state.options.metricsPort {
@@ -43,8 +47,13 @@ package struct InferenceServer: Sendable {
                 try? await gracefulShutdown()
                 try await drain(group)
             }
-            try await tasks.next()
-            tasks.cancelAll()
+            defer { tasks.cancelAll() }
+            do {
+                try await tasks.next()
+            } catch  where !(error is CancellationError) && !state.isListening {
+                throw ServingError.cannotListen(
+                    host: state.options.host, port: state.options.port, reason: ServingError.reason(error))
+            }
         }
     }
 
@@ -81,5 +90,22 @@ package struct InferenceServer: Sendable {
             try await Task.sleep(for: .milliseconds(20))
         }
         await group.triggerGracefulShutdown()
+    }
+}
+
+/// Why a server does not start.
+package enum ServingError: Error, CustomStringConvertible {
+    case cannotListen(host: String, port: Int, reason: String)
+
+    package var description: String {
+        switch self {
+        case .cannotListen(let host, let port, let reason):
+            "cannot listen on \(host), port \(port): \(reason); choose others with --host and --port"
+        }
+    }
+
+    static func reason(_ error: any Error) -> String {
+        guard let error = error as? IOError else { return "\(error)" }
+        return String(cString: strerror(error.errnoCode))
     }
 }

@@ -12,6 +12,7 @@ final class ServerState: Sendable {
     let routes: [String: [String]]
     let responses: ResponseStore
     private let draining = Atomic<Bool>(false)
+    private let listening = Atomic<Bool>(false)
 
     init(options: ServingOptions, directory: ModelDirectory, log: Logger, routes: [String: [String]]) {
         self.options = options
@@ -24,6 +25,11 @@ final class ServerState: Sendable {
 
     /// Whether the server finishes what it has and takes nothing new.
     var isDraining: Bool { draining.load(ordering: .acquiring) }
+
+    /// Whether connections were ever taken.
+    var isListening: Bool { listening.load(ordering: .acquiring) }
+
+    func setListening() { listening.store(true, ordering: .releasing) }
 
     func drain() { draining.store(true, ordering: .releasing) }
 

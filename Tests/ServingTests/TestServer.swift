@@ -21,7 +21,7 @@ final class TestServer: Sendable {
 
     /// Runs `body` with a server, and ends the server after it.
     static func with(
-        _ options: ServingOptions = ServingOptions(), models: Int = 1, sequenceCount: Int = 4,
+        _ options: ServingOptions = ServingOptions(), models: Int = 1, tasks: [TaskModel] = [], sequenceCount: Int = 4,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         var served: [ServedModel] = []
@@ -38,7 +38,7 @@ final class TestServer: Sendable {
         }
         var options = options
         options.port = 0
-        let directory = ModelDirectory(served, servesAnyName: options.servesAnyModel)
+        let directory = ModelDirectory(served, tasks: tasks, servesAnyName: options.servesAnyModel)
         let (ports, continuation) = AsyncStream<Int>.makeStream()
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let task = Task { [options] in
