@@ -65,9 +65,14 @@ let package = Package(
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
+        layer("ChatTemplate", ["JSONCore"]),
         // L3
         layer(
-            "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
+            "Inference",
+            [
+                "Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel",
+                "ChatTemplate",
+            ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
         layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),
@@ -84,7 +89,7 @@ let package = Package(
             name: "InferCLI",
             dependencies: [
                 "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
-                "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
+                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -95,6 +100,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
+        tests("ChatTemplateTests", ["ChatTemplate", "JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),
