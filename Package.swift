@@ -85,9 +85,14 @@ let package = Package(
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
+        layer("ChatTemplate", ["JSONCore"]),
         // L3
         layer(
-            "Inference", ["Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel"]),
+            "Inference",
+            [
+                "Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel",
+                "ChatTemplate",
+            ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
         layer(
@@ -113,7 +118,7 @@ let package = Package(
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
                 .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
                 "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
-                "Tokenization", "JSONCore", "TensorCore", argumentParser, logging,
+                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -124,6 +129,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
+        tests("ChatTemplateTests", ["ChatTemplate", "JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),

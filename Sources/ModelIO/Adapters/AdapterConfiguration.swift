@@ -16,7 +16,7 @@ struct AdapterConfiguration: Sendable {
     /// - Throws: `LoadError` naming the file and the key.
     init(path: String) throws {
         let bytes = try OpenFile(reading: path).readAll(maximum: AdapterConfiguration.maximumByteCount)
-        let keys = ConfigurationReader(root: try parseConfigurationObject(bytes, path: path), path: path)
+        let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
         self.path = path
         let type = try keys.string("peft_type")
         guard type == "LORA" else {
@@ -32,11 +32,12 @@ struct AdapterConfiguration: Sendable {
         alpha = try keys.number("lora_alpha")
         var patterns: [(String, Double)] = []
         if let object = try keys.object("alpha_pattern") {
-            for member in object.root.object.map(Array.init) ?? [] {
-                guard let alpha = member.value.double, alpha.isFinite else {
-                    throw object.invalid(member.key, member.value, expected: "a finite number")
+            for key in object.source.keys {
+                guard let value = object.source.value(of: key) else { continue }
+                guard let alpha = value.double, alpha.isFinite else {
+                    throw object.invalid(key, value, expected: "a finite number")
                 }
-                patterns.append((member.key, alpha))
+                patterns.append((key, alpha))
             }
         }
         alphaPatterns = patterns
