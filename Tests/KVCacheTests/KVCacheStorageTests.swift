@@ -50,11 +50,11 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }
     func embed(_: Tensor, _: any Weight, scale _: Float, accumulate _: Bool, into _: Tensor) throws { throw unused() }
     func gatherRows(_: Tensor, rows _: Tensor, into _: Tensor) throws { throw unused() }
-    func prepareExperts(_: [WeightSource], precision _: MatmulPrecision) throws -> any ExpertWeights {
+    func prepareIndexed(_: [WeightSource], precision _: MatmulPrecision) throws -> any IndexedWeights {
         throw unused()
     }
-    func matmulExperts(
-        _: Tensor, _: any ExpertWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
+    func matmulIndexed(
+        _: Tensor, _: any IndexedWeights, indices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }
     func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
     func attention(

@@ -18,12 +18,23 @@ extension CPUBackend {
             block_tables: batch.blockTables.int32s, table_stride: Int64(batch.blockTables.rowStride),
             table_columns: Int64(batch.blockTables.columns), sequences: Int64(sequences),
             tokens: Int64(batch.tokenCount), reduced: parameters.allowsReducedProducts)
+        if isRowInvariant, batch.maxQueryCount > 1 {
+            try attendByQueries(arguments, batch) { try attend(&$0, batch, cache, parameters) }
+        } else {
+            try attend(&arguments, batch, cache, parameters)
+        }
+    }
+
+    private func attend(
+        _ arguments: inout cpuk_attention_args, _ batch: AttentionBatch, _ cache: KVCacheLayer,
+        _ parameters: AttentionParameters
+    ) throws {
         var sequence: Int64 = 0
         let work = AttentionWork(batch, cache: cache, parameters: parameters)
         let status = launch(
             "\(batch.maxQueryCount > 1 ? "flash" : "paged")_attention_\(cache.dtype)", byteCount: work.byteCount,
             flopCount: work.flopCount, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_attention(context, &arguments, &sequence) }
+        ) { cpuk_paged_attention(context, &arguments, &sequence) }
         try CPUBackend.check(status, sequence: sequence, batch: batch, limits: limits)
     }
 

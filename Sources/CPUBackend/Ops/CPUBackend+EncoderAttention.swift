@@ -12,7 +12,7 @@ extension CPUBackend {
         let op = "encoderAttention"
         let sequences = batch.sequenceCount
         try ArgumentChecks(op: op).limit(sequences, "S", maximum: limits?.sequenceCount ?? 0)
-        var arguments = cpuk_encoder_attention_args(
+        var arguments = cpuk_varlen_attention_args(
             query: query.floatRows, key: key.floatRows, value: value.floatRows, output: output.floatRows,
             heads: Int64(parameters.headCount), head_size: Int64(call.headSize), scale: parameters.scale,
             causal: parameters.isCausal, bias: bias.map { UnsafePointer($0.table.floats) },
@@ -23,7 +23,7 @@ extension CPUBackend {
         let status = launch(
             "encoder_attention", byteCount: query.byteCount * 2 + key.byteCount * 2,
             flopCount: 4 * batch.pairCount * query.columns, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_encoder_attention(context, &arguments, &sequence) }
+        ) { cpuk_varlen_attention(context, &arguments, &sequence) }
         switch status {
         case CPUK_ATTENTION_OK: return
         case CPUK_ATTENTION_BAD_OFFSETS:

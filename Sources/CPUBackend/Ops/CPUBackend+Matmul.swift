@@ -8,6 +8,9 @@ extension CPUBackend {
         let checks = ArgumentChecks(op: "matmul")
         try checks.limit(x.rows, "T", maximum: limits?.tokenCount ?? 0)
         try checks.limit(weight.columns, "K", maximum: limits?.matmulInputCount ?? 0)
+        if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
+            return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
+        }
         var arguments = cpuk_matmul_args(
             x: x.floatRows, tokens: Int64(x.rows), weight: weight.kernelWeight, output: output.floatRows,
             bias: epilogue.bias?.floats, activation: epilogue.activation.kernelActivation, gated: epilogue.isGated,

@@ -18,7 +18,7 @@ enum Check {
     }
 
     /// Experts of this backend.
-    static func experts(_ experts: any ExpertWeights) -> CPUExperts {
+    static func experts(_ experts: any IndexedWeights) -> CPUExperts {
         guard let experts = experts as? CPUExperts else {
             preconditionFailure("experts \(experts.name) of another backend")
         }
