@@ -92,7 +92,7 @@ inline void pack16(__global const weight_t *const *rows, const uint k0, const ui
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void PANEL_NAME(matmul)(
+void PANEL_NAME(gemm)(
     MATMUL_PARAMETERS, const uint item_subpanels, const uint item_tokens, __local word_t *panel,
     __local float *partial)
 {

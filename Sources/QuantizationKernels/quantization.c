@@ -69,6 +69,53 @@ INLINE bool pack_affine(const float *x, float high, uint8_t *output, uint8_t *fi
     return is_finite;
 }
 
+// The nearest of twice the values of E2M1.
+INLINE int e2m1_index(float value) {
+    const float bounds[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
+    int index = 0;
+    for (int i = 0; i < 7; i++) index += fabsf(value) > bounds[i];
+    return value < 0 && index > 0 ? index + 8 : index;
+}
+
+static const float e2m1_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// The scale is a power of two: of those about the one that ggml takes, which lets the largest values be cut, the one with
+// the least error.
+INLINE bool pack_mxfp4(const float *x, uint8_t *output) {
+    float w[32];
+    group_weights(x, 32, w);
+    float largest = 0;
+    for (int i = 0; i < 32; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+    memset(output, 0, NUMBER_FORMAT_MXFP4_BYTES);
+    // Half of the scale of the smallest normal number's exponent; values below are zero.
+    if (!(largest >= 0x1p-120f)) return true;
+    uint32_t bits;
+    memcpy(&bits, &largest, 4);
+    const int middle = (int)(bits >> 23) - 2;
+    float least = INFINITY;
+    int levels[32];
+    for (int exponent = middle - 1; exponent <= middle + 1; exponent++) {
+        const uint32_t half_bits = (uint32_t)(exponent - 1) << 23;
+        float half;
+        memcpy(&half, &half_bits, 4);
+        const float inverse = 1 / half;
+        float error = 0;
+        int tried[32];
+        for (int i = 0; i < 32; i++) {
+            tried[i] = e2m1_index(inverse * x[i]);
+            const float difference = half * e2m1_values[tried[i]] - x[i];
+            error += w[i] * difference * difference;
+        }
+        if (error < least) {
+            least = error;
+            output[0] = (uint8_t)exponent;
+            memcpy(levels, tried, sizeof levels);
+        }
+    }
+    pack_nibbles(levels, output + 1);
+    return true;
+}
+
 // MARK: Blocks of 256
 
 // Two bits of each level: for each half, four times 32 elements, two bits higher every time.
@@ -194,6 +241,19 @@ INLINE bool pack_iq4_XS(const float *x, uint8_t *output) {
     return is_finite;
 }
 
+INLINE bool pack_tq2_0(const float *x, uint8_t *output) {
+    float w[SUPERBLOCK];
+    group_weights(x, SUPERBLOCK, w);
+    bool is_finite = true;
+    const Grid ternary = {-1, 1, false};
+    const float scale = store_half(symmetric_search(x, w, SUPERBLOCK, ternary), output + 64, &is_finite);
+    const float inverse = scale != 0 ? 1 / scale : 0;
+    int levels[SUPERBLOCK];
+    for (int i = 0; i < SUPERBLOCK; i++) levels[i] = (int)nearest_level(ternary, inverse * x[i]) + 1;
+    pack_quarters(levels, 0, output);
+    return is_finite;
+}
+
 // MARK: Rows
 
 // Packs all blocks of a row; `x` and `out` are one block's values and bytes.
@@ -219,7 +279,9 @@ INLINE bool pack_iq4_XS(const float *x, uint8_t *output) {
     PACK(Q5_K, pack_q5_K(x, out))                                                                                     \
     PACK(Q6_K, pack_q6_K(x, out))                                                                                     \
     PACK(IQ4_NL, pack_symmetric(x, table, out, NULL, out + 2))                                                        \
-    PACK(IQ4_XS, pack_iq4_XS(x, out))
+    PACK(IQ4_XS, pack_iq4_XS(x, out))                                                                                 \
+    PACK(MXFP4, pack_mxfp4(x, out))                                                                                   \
+    PACK(TQ2_0, pack_tq2_0(x, out))
 
 // More than any format's scales reach, and little enough that no sum of squares overflows.
 #define LARGEST_VALUE 1e9f

@@ -42,12 +42,30 @@ INLINE vi read_fifth_bits(const uint8_t *p, int i) {
 
 INLINE vf floats_of(vi quants) { return __builtin_convertvector(quants, vf); }
 
-// The values that the quants of IQ4_NL and IQ4_XS name.
-INLINE vf iq4_values(vi quants) {
-    static const int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+INLINE vf look_up_values(const int8_t table[16], vi quants) {
     vi values = {0};
     UNROLL for (int lane = 0; lane < VL; lane++) values[lane] = table[quants[lane]];
     return floats_of(values);
+}
+
+// The values that the quants of IQ4_NL and IQ4_XS name.
+INLINE vf iq4_values(vi quants) {
+    static const int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    return look_up_values(table, quants);
+}
+
+// Twice the values of E2M1, which the quants of MXFP4 are (OCP Microscaling Formats, 2023).
+INLINE vf e2m1_doubles(vi quants) {
+    static const int8_t table[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+    return look_up_values(table, quants);
+}
+
+// Half of the power of two that an E8M0 byte stands for; the first two are subnormal.
+INLINE float read_half_exponent(const uint8_t *p) {
+    const uint32_t bits = *p < 2 ? 0x00200000u << *p : (uint32_t)(*p - 1) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 // Quants of Q4_K or Q5_K times their 6-bit scale, less their 6-bit minimum, which 32 values share.
@@ -121,6 +139,11 @@ INLINE vf dequantise_block(const int format, const void *row, int64_t i) {
         return dequantise_scaled(block, at / 32, read_low_bits(block + 48, at) | fifth);
     }
     case CPUK_Q6_K: return dequantise_q6_k(block, at);
+    case CPUK_MXFP4: return e2m1_doubles(read_nibbles(block + 1, at)) * read_half_exponent(block);
+    case CPUK_TQ2_0: {
+        vi quants = read_quants(block + at / 128 * 32 + at % 32, 2, at % 128 / 32 * 2);
+        return floats_of(quants - 1) * read_half(block + 64);
+    }
     default: return splat(0);
     }
 }

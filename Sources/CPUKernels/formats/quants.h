@@ -13,7 +13,8 @@ enum { QUANTS = 64 };
 
 /// The formats whose quants can be unpacked. Others are dequantised and multiplied as floats.
 #define FOR_EACH_FORMAT_OF_QUANTS(X)                                                                                  \
-    X(I8) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS)
+    X(I8) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) \
+    X(MXFP4) X(TQ2_0)
 
 INLINE bool has_quants(const int format) {
     switch (format) {
@@ -24,8 +25,8 @@ INLINE bool has_quants(const int format) {
     }
 }
 
-/// Values that share a scale. Those of an I8 row all do, and go by groups of 32 like the blocks of 32.
-INLINE int group_of(const int format) { return format == CPUK_I8 ? 32 : number_format_group_size(format); }
+/// Values that share a scale: 16 or 32. Where more do, as in a row of I8, each 32 have a copy of it.
+INLINE int group_of(const int format) { return number_format_group_size(format) == 16 ? 16 : 32; }
 
 /// Values that are unpacked together, a span: a block of 256, or the QUANTS of two blocks of 32.
 INLINE int span_of(const int format) { return number_format_block_size(format) == 256 ? 256 : QUANTS; }
@@ -71,6 +72,11 @@ INLINE vq look_up_iq4(vq quants) {
     return look_up(table + (uint8_t)OFFSET_OF_8_BITS, quants);
 }
 
+// Twice the values of E2M1, which the quants of MXFP4 are, and the format's offset: 12.
+INLINE vq look_up_e2m1(vq quants) {
+    return look_up((q16)_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0), quants);
+}
+
 INLINE vq with_fifth_bits(vq quants, const uint8_t *first, const uint8_t *second) {
     return quants | spread_bits(read_u32(first), read_u32(second), 16);
 }
@@ -84,6 +90,7 @@ INLINE vq unpack_blocks_of_32(const int format, const uint8_t *first, const uint
     case CPUK_Q5_0: return with_fifth_bits(nibbles(first + 6, second + 6), first + 2, second + 2);
     case CPUK_Q5_1: return with_fifth_bits(nibbles(first + 8, second + 8), first + 4, second + 4);
     case CPUK_IQ4_NL: return look_up_iq4(nibbles(first + 2, second + 2));
+    case CPUK_MXFP4: return look_up_e2m1(nibbles(first + 1, second + 1));
     default: return splat_q(0);
     }
 }
@@ -109,6 +116,7 @@ INLINE vq unpack_q6_k(const uint8_t *block, int c) {
 INLINE vq unpack_block_of_256(const int format, const uint8_t *block, int c) {
     switch (format) {
     case CPUK_Q2_K: return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 3);
+    case CPUK_TQ2_0: return two_shifts(block + c / 2 * 32, c % 2 * 4, 2, 3);
     case CPUK_Q3_K: {
         const vq low = two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 3);
         return low | (vq)((vq_16)two_shifts(block, 2 * c, 1, 1) << 2);
@@ -191,6 +199,14 @@ INLINE vf from_halves(uint32_t first, uint32_t second) {
     return __builtin_shufflevector(all, all, 0, 1, 2, 3, FOUR(0), FOUR(0), FOUR(0));
 }
 
+// Half of the power of two that an E8M0 byte stands for; the first two are subnormal.
+INLINE float half_exponent_at(const uint8_t *p) {
+    const uint32_t bits = *p < 2 ? 0x00200000u << *p : (uint32_t)(*p - 1) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 INLINE span_scales scales_of(const int format, const uint8_t *span, int64_t rest) {
     const uint8_t *second = span + span_bytes(format) / 2;
     switch (format) {
@@ -215,6 +231,13 @@ INLINE span_scales scales_of(const int format, const uint8_t *span, int64_t rest
         return (span_scales){.scales = __builtin_convertvector(integers, vf) * half_at(span + 208)};
     }
     case CPUK_IQ4_XS: return scales_iq4_xs(span);
+    case CPUK_MXFP4: {
+        vf scales = splat(0);
+        scales[0] = half_exponent_at(span);
+        if (rest >= QUANTS) scales[1] = half_exponent_at(second);
+        return (span_scales){.scales = scales};
+    }
+    case CPUK_TQ2_0: return (span_scales){.scales = splat(half_at(span + 64))};
     default: {
         const uint32_t other = rest < QUANTS ? 0 : read_u16(second);
         return (span_scales){.scales = from_halves(read_u16(span) | other << 16, 0)};

@@ -97,14 +97,11 @@ INLINE void multiply_of(
 
 // A format whose packed rows are multiplied alike, so that all such formats share one copy of the code.
 INLINE int multiplied_as(cpuk_format format) {
-    switch (format) {
-    case CPUK_Q4_1: case CPUK_Q5_1: case CPUK_Q4_K: case CPUK_Q5_K: return CPUK_Q4_K;
-    case CPUK_Q2_K: return CPUK_Q2_K;
-    case CPUK_Q4_0: case CPUK_Q5_0: return HAS_DOT_QUADS ? CPUK_Q8_0 : CPUK_Q4_0;
-    case CPUK_Q3_K: return HAS_DOT_QUADS ? CPUK_Q6_K : CPUK_Q3_K;
-    case CPUK_Q6_K: return CPUK_Q6_K;
-    default: return CPUK_Q8_0;
-    }
+    const bool has_groups_of_16 = group_of((int)format) == 16;
+    if (has_minimum((int)format)) return has_groups_of_16 ? CPUK_Q2_K : CPUK_Q4_K;
+    // Quants of Q6_K are too large for sums of as many products as those of Q3_K.
+    if (has_groups_of_16) return HAS_DOT_QUADS || format == CPUK_Q6_K ? CPUK_Q6_K : CPUK_Q3_K;
+    return HAS_DOT_QUADS || has_8_bit_quants((int)format) ? CPUK_Q8_0 : CPUK_Q4_0;
 }
 
 #define MULTIPLY_CASE(format) \

@@ -6,6 +6,9 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
     case q8_0, q4_0, q4_1, q5_0, q5_1
     case q2_k, q3_k_s, q3_k_m, q3_k_l, q4_k_s, q4_k_m, q5_k_s, q5_k_m, q6_k
     case iq4_nl, iq4_xs
+    /// The experts of a mixture in MXFP4, everything else in Q8_0.
+    case mxfp4_moe
+    case tq2_0
 
     /// The format that most matrices get.
     public var base: StoredType {
@@ -25,6 +28,8 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
         case .q6_k: .q6_K
         case .iq4_nl: .iq4_NL
         case .iq4_xs: .iq4_XS
+        case .mxfp4_moe: .mxfp4
+        case .tq2_0: .tq2_0
         }
     }
 
@@ -50,6 +55,8 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
         case .iq4_nl: 25
         case .iq4_xs: 30
         case .bf16: 32
+        case .tq2_0: 37
+        case .mxfp4_moe: 38
         }
     }
 

@@ -7,7 +7,8 @@ import Testing
 @Suite struct ModelQuantizerTests {
     /// A model of `layers` layers whose tensors have the names and shapes that mixtures look at, zeros all of them.
     private func model(
-        layers: Int, heads: UInt32 = 8, keyValueHeads: UInt32 = 8, columns: Int = 256, isTied: Bool = true
+        layers: Int, heads: UInt32 = 8, keyValueHeads: UInt32 = 8, columns: Int = 256, isTied: Bool = true,
+        experts: Int = 0
     ) throws -> (folder: TemporaryFolder, path: String) {
         var builder = GGUFBuilder(metadata: [
             ("general.architecture", .string("llama")), ("llama.block_count", .uint32(UInt32(layers))),
@@ -25,6 +26,7 @@ import Testing
             for name in ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"] {
                 add("blk.\(layer).\(name).weight", [columns, 2])
             }
+            if experts > 0 { add("blk.\(layer).ffn_up_exps.weight", [columns, 2, experts]) }
             add("blk.\(layer).attn_norm.weight", [columns])
             add("blk.\(layer).attn_q.bias", [columns])
         }
@@ -81,9 +83,21 @@ import Testing
         #expect(untied["output.weight"] == .q6_K && untied["token_embd.weight"] == .q4_0)
     }
 
+    @Test func ternaryAndMicroscaledMixtures() throws {
+        let (folder, path) = try model(layers: 2, isTied: false, experts: 3)
+        defer { withExtendedLifetime(folder) {} }
+        let ternary = try types(path, .tq2_0)
+        #expect(ternary["output.weight"] == .q6_K && ternary["token_embd.weight"] == .q4_K)
+        #expect(layers(ternary, "attn_v", with: .tq2_0).count == 2)
+        #expect(layers(ternary, "ffn_up_exps", with: .tq2_0).count == 2)
+        let microscaled = try types(path, .mxfp4_moe)
+        #expect(layers(microscaled, "ffn_up_exps", with: .mxfp4).count == 2)
+        #expect(layers(microscaled, "ffn_up", with: .q8_0).count == 2 && microscaled["output.weight"] == .q8_0)
+    }
+
     @Test(arguments: [
         (QuantizationType.q2_k, StoredType.q4_0), (.q3_k_s, .q4_0), (.q4_k_s, .q5_0), (.q5_k_s, .q5_1), (.q6_k, .q8_0),
-        (.iq4_xs, .iq4_NL), (.q4_1, .q4_1),
+        (.iq4_xs, .iq4_NL), (.q4_1, .q4_1), (.tq2_0, .q4_0),
     ])
     func rowsThatBlocksDoNotDivide(type: QuantizationType, fallback: StoredType) throws {
         let (folder, path) = try model(layers: 12, columns: 96)

@@ -37,9 +37,7 @@ extension ReferenceBackend {
     }
 
     public func copyBlocks(_ pairs: Tensor, in cache: KVCacheLayer) throws {
-        try require("copyBlocks", pairs.shape.rank == 2, "pairs have shape \(pairs.shape)")
-        try require("copyBlocks", "pairs", pairs, [pairs.rows, 2], .int32)
-        try requireCache("copyBlocks", cache)
+        try cache.validateCopy(pairs, capabilities)
         launch("copyBlocks")
         let list = elements(pairs, as: Int32.self)
         for tensor in [cache.keys, cache.values, cache.keyScales, cache.valueScales] {

@@ -47,7 +47,7 @@ extension ReferenceBackend {
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
         parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
     ) throws {
-        let (heads, count) = (parameters.headCount, batch.sequenceCount)
+        let count = batch.sequenceCount
         try EncoderAttentionArguments(
             query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, output: output
         ).validate(capabilities)
