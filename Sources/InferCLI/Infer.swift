@@ -15,8 +15,9 @@ struct Infer: AsyncParsableCommand {
         subcommands: Infer.commands)
 
     private static let commands: [any ParsableCommand.Type] = [
-        GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
-        DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
+        GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
+        DetokenizeCommand.self, InspectCommand.self, DevicesCommand.self, BenchCommands.self, PerplexityCommand.self,
+        QuantizeCommand.self,
     ]
 }
 
