@@ -54,6 +54,7 @@ let package = Package(
             name: "QuantizationKernels", dependencies: ["NumberFormats"], cSettings: strictC,
             linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
+        .target(name: "ChatPage", exclude: ["page"], cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
         layer("TensorCore", ["NumberFormats"]),

@@ -25,7 +25,7 @@ struct TemplateCommand: ParsableCommand {
     var template: String?
 
     @Option(help: ArgumentHelp("What strftime_now sees; left out, now.", valueName: "YYYY-MM-DD[THH:MM:SS]"))
-    var date: TemplateDate?
+    var date: DateArgument?
 
     func run() throws {
         let name = messages == "-" ? InputText.standardInputName : messages
@@ -50,16 +50,22 @@ struct TemplateCommand: ParsableCommand {
         guard let template else {
             let configuration = try TokenizerSource.load(model: model).configuration
             let name = model ?? ModelPackage.bundledName
-            return try PromptTemplate(configuration, name: name).render(variables, date: date)
+            return try PromptTemplate(configuration, name: name).render(variables, date: date?.date)
         }
         let special = try model.map {
             PromptTemplate.specialTokens(try TokenizerSource.load(model: $0).configuration)
         }
         return try ChatTemplate(InputText.file(template), name: template)
-            .render(PromptTemplate.variables(variables, specialTokens: special ?? []), date: date)
+            .render(PromptTemplate.variables(variables, specialTokens: special ?? []), date: date?.date)
     }
 }
 
-extension TemplateDate: @retroactive ExpressibleByArgument {
-    public init?(argument: String) { self.init(argument) }
+/// `--date 2026-01-15`, with a time where wanted.
+struct DateArgument: ExpressibleByArgument {
+    let date: TemplateDate
+
+    init?(argument: String) {
+        guard let date = TemplateDate(argument) else { return nil }
+        self.date = date
+    }
 }
