@@ -1,6 +1,6 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test check check-kernels bench bench-peers bench-report format docs setup \
-	clean
+.PHONY: all build build-tests build-bench run test test-clients test-soak check check-kernels bench bench-peers \
+	bench-report format docs setup clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
 CONFIGURATION := -c release
@@ -35,10 +35,21 @@ build-tests: setup
 test: build-tests
 	swift test $(CONFIGURATION) --skip-build --disable-xctest --no-parallel $(if $(FILTER),--filter $(FILTER))
 
+# Clients from PyPI (openai, anthropic, langchain-openai, litellm, schemathesis) against a server with the bundled model;
+# they are installed in a folder outside the repository (INFER_CLIENTS).
+test-clients: build
+	bash Tests/Clients/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" $(ARGUMENTS)
+
+# 2,000 requests, 32 at a time, a third of them cut off: answers stay the same, nothing is left over, memory does not grow.
+test-soak: build
+	python3 Tests/Clients/soak.py "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" $(ARGUMENTS)
+
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)
 	bash Tools/check_layers.sh
 	bash Tools/check_rules.sh
+	bash Tools/check_headers.sh
+	bash Tools/check_walks.sh
 
 # Every kernel in oclgrind (some minutes); SUITES="AttentionTests CacheTests" runs only these.
 check-kernels: build-tests

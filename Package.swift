@@ -24,9 +24,19 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let nio = ["NIOCore", "NIOPosix", "NIOHTTP1", "NIOConcurrencyHelpers"].map {
-    Target.Dependency.product(name: $0, package: "swift-nio")
+    Target.Dependency.product(name: $0, package: "swift-nio", condition: .when(traits: ["HTTP"]))
 }
+let grdb = Target.Dependency.product(
+    name: "GRDB", package: "GRDB.swift", condition: .when(traits: ["SQLite"]))
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hummingbird = ["Hummingbird", "HummingbirdCore"].map {
+    Target.Dependency.product(name: $0, package: "hummingbird", condition: .when(traits: ["HTTP"]))
+}
+let serviceLifecycle = ["ServiceLifecycle", "UnixSignals"].map {
+    Target.Dependency.product(name: $0, package: "swift-service-lifecycle", condition: .when(traits: ["HTTP"]))
+}
+let httpTypes = Target.Dependency.product(
+    name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTP"]))
 
 let package = Package(
     name: "infer",
@@ -35,10 +45,20 @@ let package = Package(
         .executable(name: "bench", targets: ["Benchmarks"]),
         .library(name: "Inference", targets: ["Inference", "CPUBackend", "OpenCLBackend"]),
     ],
+    traits: [
+        // Who uses the library alone names the package with `traits: []` and fetches no HTTP stack.
+        .trait(name: "HTTP", description: "The HTTP server and the load generator, with the packages that they need."),
+        .trait(name: "SQLite", description: "Collections of documents, which lie in SQLite files."),
+        .default(enabledTraits: ["HTTP", "SQLite"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.5.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
         // L0
@@ -60,7 +80,7 @@ let package = Package(
         layer("TensorCore", ["NumberFormats"]),
         // L1
         layer("CPUBackend", ["TensorCore", "NumberFormats", "CPUKernels", "COpenBLAS"]),
-        layer("OpenCLBackend", ["TensorCore", "COpenCL", "CPUKernels", "KernelSources"]),
+        layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
         layer("ModelIO", ["TensorCore", "JSONCore", "NumberFormats", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
@@ -76,7 +96,9 @@ let package = Package(
             ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
-        layer("CommandSupport", ["Inference", "Devices", "JSONCore", "TensorCore", argumentParser, logging]),
+        layer(
+            "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
+        layer("Retrieval", ["Inference", "ModelIO", "JSONCore", "TensorCore", grdb]),
         // L5
         layer(
             "BenchmarkKit",
@@ -84,12 +106,20 @@ let package = Package(
                 "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "TensorCore",
                 argumentParser,
             ]),
+        layer(
+            "Serving",
+            [
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "ChatPage",
+                httpTypes, logging,
+            ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
         // L6
         .executableTarget(
             name: "InferCLI",
             dependencies: [
-                "CommandSupport", "BenchmarkKit", "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
+                .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
+                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -106,6 +136,11 @@ let package = Package(
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
+        .target(
+            name: "CPUKernelsProbe", dependencies: ["CPUKernels", "NumberFormats"], path: "Tests/CPUKernelsProbe",
+            cSettings: strictC + [.headerSearchPath("../../Sources/CPUKernels")]),
+        tests(
+            "CPUKernelsTests", ["CPUKernels", "CPUKernelsProbe", "NumberFormats", "CPUBackend", "TensorCore"]),
         tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "Devices", "TensorCore"]),
         tests(
@@ -114,6 +149,10 @@ let package = Package(
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore",
             ]),
+        tests(
+            "ServingTests",
+            ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
+        tests("RetrievalTests", ["Retrieval", "JSONCore", grdb]),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

@@ -99,23 +99,23 @@ static const char matmul_lanes_cpu[] = {
 static const char matmul_matmul_common[] = {
 #embed "matmul/matmul_common.cl"
     , 0};
-static const char matmul_levels_cpu[] = {
-#embed "matmul/levels_cpu.cl"
+static const char matmul_quants_cpu[] = {
+#embed "matmul/quants_cpu.cl"
     , 0};
-static const char matmul_matmul_levels_panel_cpu[] = {
-#embed "matmul/matmul_levels_panel_cpu.cl"
+static const char matmul_gemm_int8_cpu[] = {
+#embed "matmul/gemm_int8_cpu.cl"
     , 0};
-static const char matmul_matmul_levels_vector_cpu[] = {
-#embed "matmul/matmul_levels_vector_cpu.cl"
+static const char matmul_gemv_int8_cpu[] = {
+#embed "matmul/gemv_int8_cpu.cl"
     , 0};
-static const char matmul_matmul_panel_cpu[] = {
-#embed "matmul/matmul_panel_cpu.cl"
+static const char matmul_gemm_cpu[] = {
+#embed "matmul/gemm_cpu.cl"
     , 0};
-static const char matmul_matmul_vector_cpu[] = {
-#embed "matmul/matmul_vector_cpu.cl"
+static const char matmul_gemv_cpu[] = {
+#embed "matmul/gemv_cpu.cl"
     , 0};
-static const char matmul_rows_cpu[] = {
-#embed "matmul/rows_cpu.cl"
+static const char matmul_epilogue_cpu[] = {
+#embed "matmul/epilogue_cpu.cl"
     , 0};
 static const char matmul_matmul_gpu[] = {
 #embed "matmul/matmul_gpu.cl"
@@ -154,12 +154,12 @@ static const kernel_source sources[] = {
     SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
-    SOURCE(matmul_levels_cpu, "matmul/levels_cpu.cl"),
-    SOURCE(matmul_matmul_levels_panel_cpu, "matmul/matmul_levels_panel_cpu.cl"),
-    SOURCE(matmul_matmul_levels_vector_cpu, "matmul/matmul_levels_vector_cpu.cl"),
-    SOURCE(matmul_matmul_panel_cpu, "matmul/matmul_panel_cpu.cl"),
-    SOURCE(matmul_matmul_vector_cpu, "matmul/matmul_vector_cpu.cl"),
-    SOURCE(matmul_rows_cpu, "matmul/rows_cpu.cl"),
+    SOURCE(matmul_quants_cpu, "matmul/quants_cpu.cl"),
+    SOURCE(matmul_gemm_int8_cpu, "matmul/gemm_int8_cpu.cl"),
+    SOURCE(matmul_gemv_int8_cpu, "matmul/gemv_int8_cpu.cl"),
+    SOURCE(matmul_gemm_cpu, "matmul/gemm_cpu.cl"),
+    SOURCE(matmul_gemv_cpu, "matmul/gemv_cpu.cl"),
+    SOURCE(matmul_epilogue_cpu, "matmul/epilogue_cpu.cl"),
     SOURCE(matmul_matmul_gpu, "matmul/matmul_gpu.cl"),
     SOURCE(common_blocks, "common/blocks.cl"),
     SOURCE(common_dot, "common/dot.cl"),

@@ -45,7 +45,8 @@ report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line" "$
 
 # C, OpenCL and scripts; swift format checks the Swift. Characters are counted, not bytes.
 report "lines longer than 120 characters" "$(
-    find Kernels Sources Tools Benchmarks .ci -type f \( -name '*.[ch]' -o -name '*.cl' -o -name '*.sh' \) \
+    find Kernels Sources Tools Benchmarks .ci -type f \
+        \( -name '*.[ch]' -o -name '*.inl' -o -name '*.cl' -o -name '*.sh' \) \
         -exec env LC_ALL=C.UTF-8 grep -nHE '^.{121,}$' {} + | cut -c1-100 || true)"
 
 [ "$failed" -eq 0 ] && echo "rules: kept"

@@ -8,6 +8,7 @@ packages=(
     ocl-icd-libopencl1                   # the OpenCL loader, opened at run time
     pocl-opencl-icd                      # an OpenCL device on any CPU
     libopenblas0                         # opened at run time by the CPU backend
+    libsqlite3-dev                       # the file of a collection of documents
     libpcre2-dev libutf8proc-dev         # regular expressions and normalisation for the tokenizers
 )
 

@@ -8,7 +8,7 @@
 // max(0, p + 1 - window) ..< p + 1. (Online softmax: Milakov and Gimelshein, 2018; tiles: Dao et al., 2022)
 //   query, out        [T, H * D] float32, rows `query_stride` and `out_stride` elements apart
 //   keys, values      [B, KH, L, D] in the cache's element type
-//   key_scales, value_scales  [B, KH, L] float32, what a level of an int8 row stands for; null for other types
+//   key_scales, value_scales  [B, KH, L] float32, what a quant of an int8 row stands for; null for other types
 //   query_offsets     [S + 1] int32
 //   context_lengths   [S] int32
 //   block_tables      [S, M] int32, rows `table_stride` apart
@@ -30,7 +30,7 @@ typedef char cache_t;
 #define ATTENTION_NAME(op) op##_i8
 #endif
 
-// What the levels of cached row `row` are worth; rows of other types are stored as they are.
+// What the quants of cached row `row` are worth; rows of other types are stored as they are.
 #if defined(CACHE_I8)
 #define ROW_SCALE(scales, row) ((scales)[row])
 #define SCALED(value, scale) ((value) * (scale))

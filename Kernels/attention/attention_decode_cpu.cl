@@ -32,11 +32,11 @@ inline void store_head(const float *head, __global cache_t *rows, __global float
     float largest = 0.0f;
     for (uint e = 0; e < HEAD_SIZE; ++e)
         largest = larger_magnitude(largest, head[e]);
-    const float scale = level_scale(largest);
-    const float inverse = level_inverse(scale);
+    const float scale = quant_scale(largest);
+    const float inverse = quant_inverse(scale);
     scales[row] = scale;
     for (uint e = 0; e < HEAD_SIZE; ++e)
-        target[e] = to_level(head[e], inverse);
+        target[e] = to_quant(head[e], inverse);
 #else
     for (uint e = 0; e < HEAD_SIZE; ++e) {
 #if defined(CACHE_F32)

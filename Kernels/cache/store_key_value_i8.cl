@@ -1,4 +1,4 @@
-// store_key_value_i8: as store_key_value, into int8 rows that each have one scale (see level_scale in common/types.cl).
+// store_key_value_i8: as store_key_value, into int8 rows that each have one scale (see quant_scale in common/types.cl).
 //
 //   query       [tokens, heads * head_size] f32 or null, rows query_stride apart
 //   key, value  [tokens, key_heads * head_size] f32, rows key_stride and value_stride apart
@@ -9,7 +9,7 @@
 //   positions   [tokens] int32 or null
 //
 // Group (h, t): h below `heads` rotates query head h, then come key_heads keys and key_heads values; its work-items
-// share the pairs and elements. Rotated keys are computed twice, once for the largest and once for the levels.
+// share the pairs and elements. Rotated keys are computed twice, once for the largest and once for the quants.
 // Geometry: global [group, heads + 2 * key_heads, tokens], local [group, 1, 1], a power of two.
 // Local memory: a float a work-item (`scratch`).
 
@@ -51,9 +51,9 @@ __kernel void store_key_value_i8(
     for (uint e = rotated_size + item; e < size; e += items)
         largest = larger_magnitude(largest, source[e]);
     // A NaN would be lost on the way through fmax; an infinity tells the same.
-    const float scale = level_scale(group_max(isnan(largest) ? INFINITY : largest, scratch));
+    const float scale = quant_scale(group_max(isnan(largest) ? INFINITY : largest, scratch));
 
-    const float inverse = level_inverse(scale);
+    const float inverse = quant_inverse(scale);
     const uint slot = slots[slots_offset + token];
     const ulong row = ((ulong)(slot / block_size) * key_heads + head) * block_size + slot % block_size;
     __global char *target = (is_key ? keys + keys_offset : values + values_offset) + row * head_size;
@@ -63,9 +63,9 @@ __kernel void store_key_value_i8(
     for (uint pair = item; pair < rotated_size / 2; pair += items) {
         const uint i = rope_first(pair, layout), j = rope_second(pair, rotary, layout);
         const float2 rotated = rope_rotate(source[i], source[j], angles[pair], angles[rotary / 2 + pair]);
-        target[i] = to_level(rotated.x, inverse);
-        target[j] = to_level(rotated.y, inverse);
+        target[i] = to_quant(rotated.x, inverse);
+        target[j] = to_quant(rotated.y, inverse);
     }
     for (uint e = rotated_size + item; e < size; e += items)
-        target[e] = to_level(source[e], inverse);
+        target[e] = to_quant(source[e], inverse);
 }

@@ -1,9 +1,9 @@
-// GGUF's blocks as float: one element, and 16 from a multiple of 16 on, which share a scale. Layouts: ggml-quants.c of
-// ggml. Rows are whole blocks, so elements may be counted through all rows of a part.
-#define HAS_BLOCK_FORMATS
-
-// What the levels of iq4_NL and iq4_XS stand for.
-__constant char BLOCK_TABLE[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+// One of GGUF's block formats as float: one value, and 16 from a multiple of 16 on, which share a scale. Layouts:
+// ggml-quants.c of ggml. Rows are whole blocks, so values may be counted through all rows of a part.
+//
+// Build macros, from the format's row in NumberFormats.h: WEIGHT_<format>, WEIGHT_NAME, WEIGHT_BLOCK_SIZE (values) and
+// WEIGHT_BLOCK_BYTES. Programs of formats without blocks have none of the last two, and nothing is defined here.
+#if defined(WEIGHT_BLOCK_SIZE)
 
 inline int block_bytes(__global const uchar *p) { return (int)*p; }
 inline int16 block_bytes16(__global const uchar *p) { return convert_int16(vload16(0, p)); }
@@ -11,19 +11,33 @@ inline int block_signed(__global const uchar *p) { return (int)*(__global const 
 inline int16 block_signed16(__global const uchar *p) { return convert_int16(vload16(0, (__global const char *)p)); }
 inline float block_float(int x) { return (float)x; }
 inline float16 block_float16(int16 x) { return convert_float16(x); }
-inline float block_table(int level) { return (float)BLOCK_TABLE[level]; }
-// By selecting with the bits of a level, since compilers make sixteen separate reads of a look-up.
-#define BLOCK_CHOICE(a, b) select((float16)(a), (float16)(b), bit0)
-inline float16 block_table16(int16 levels)
+inline float block_half(__global const uchar *p) { return vload_half(0, (__global const half *)p); }
+
+// Half of the power of two that an E8M0 byte stands for; the first two are subnormal.
+inline float block_half_exponent(__global const uchar *p)
 {
-    const int16 bit0 = levels << 31, bit1 = levels << 30, bit2 = levels << 29, bit3 = levels << 28;
-    const float16 low = select(
-        select(BLOCK_CHOICE(-127.0f, -104.0f), BLOCK_CHOICE(-83.0f, -65.0f), bit1),
-        select(BLOCK_CHOICE(-49.0f, -35.0f), BLOCK_CHOICE(-22.0f, -10.0f), bit1), bit2);
-    const float16 high = select(
-        select(BLOCK_CHOICE(1.0f, 13.0f), BLOCK_CHOICE(25.0f, 38.0f), bit1),
-        select(BLOCK_CHOICE(53.0f, 69.0f), BLOCK_CHOICE(89.0f, 113.0f), bit1), bit2);
-    return select(low, high, bit3);
+    const uint exponent = *p;
+    return as_float(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
+}
+
+// What the 4-bit quants of some formats stand for.
+#if defined(WEIGHT_MXFP4)
+// Twice the numbers of E2M1.
+#define BLOCK_TABLE(X) X(0, 1, 2, 3), X(4, 6, 8, 12), X(0, -1, -2, -3), X(-4, -6, -8, -12)
+#else
+#define BLOCK_TABLE(X) X(-127, -104, -83, -65), X(-49, -35, -22, -10), X(1, 13, 25, 38), X(53, 69, 89, 113)
+#endif
+#define BLOCK_TABLE_ROW(a, b, c, d) a, b, c, d
+__constant char block_table_values[16] = {BLOCK_TABLE(BLOCK_TABLE_ROW)};
+inline float block_table(int quant) { return (float)block_table_values[quant]; }
+// By selecting with the bits of a quant, since compilers make sixteen separate reads of a look-up.
+#define BLOCK_CHOICE(a, b) select((float16)(a), (float16)(b), bit0)
+#define BLOCK_TABLE_CHOICE(a, b, c, d) select(BLOCK_CHOICE(a, b), BLOCK_CHOICE(c, d), bit1)
+inline float16 block_table16(int16 quants)
+{
+    const int16 bit0 = quants << 31, bit1 = quants << 30, bit2 = quants << 29, bit3 = quants << 28;
+    const float16 quarters[4] = {BLOCK_TABLE(BLOCK_TABLE_CHOICE)};
+    return select(select(quarters[0], quarters[1], bit2), select(quarters[2], quarters[3], bit2), bit3);
 }
 
 // Bit `at` of four bytes, and the 16 bits from there on, worth 16 each.
@@ -34,15 +48,13 @@ inline int16 block_fifth16(__global const uchar *p, uint at)
     return (((int16)(bits) >> (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) & 1) << 4;
 }
 
-inline float block_half(__global const uchar *p) { return vload_half(0, (__global const half *)p); }
-
-// The 6-bit scale and offset of 32 elements of q4_K and q5_K.
+// The 6-bit scale and minimum of 32 values of q4_K and q5_K.
 inline float block_scale(__global const uchar *block, uint group)
 {
     __global const uchar *q = block + 4;
     return block_half(block) * (float)(group < 4 ? q[group] & 63 : (q[group + 4] & 15) | (q[group - 4] >> 6 << 4));
 }
-inline float block_offset(__global const uchar *block, uint group)
+inline float block_minimum(__global const uchar *block, uint group)
 {
     __global const uchar *q = block + 4;
     return block_half(block + 2)
@@ -59,17 +71,64 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
     return block_half(block) * (float)((low | high << 4) - 32);
 }
 
-#define BLOCK_AT(SIZE, BYTES)                                                                                          \
-    __global const uchar *block = (__global const uchar *)p + index / SIZE * BYTES;                                    \
-    const uint at = (uint)(index % SIZE)
-
-// LANES is empty or 16. BLOCK_NIBBLES: 32 elements in the low halves of 16 bytes, then in the high ones. BLOCK_WIDE: in
-// the halves of 32 bytes. BLOCK_PAIRS: 128 elements in the pairs of bits of 32 bytes.
+// LANES is empty or 16. BLOCK_NIBBLES: 32 values in the low halves of 16 bytes, then in the high ones. BLOCK_WIDE: in
+// the halves of 32 bytes. BLOCK_PAIRS: 128 values in the pairs of bits of 32 bytes.
 #define BLOCK_NIBBLES(LANES, p, at) (block_bytes##LANES((p) + (at) % 16) >> (int)((at) / 16 * 4) & 15)
 #define BLOCK_WIDE(LANES, p, at) (block_bytes##LANES((p) + (at) / 64 * 32 + (at) % 32) >> (int)((at) / 32 % 2 * 4) & 15)
 #define BLOCK_PAIRS(LANES, p, at)                                                                                      \
     (block_bytes##LANES((p) + (at) / 128 * 32 + (at) % 32) >> (int)((at) % 128 / 32 * 2) & 3)
 #define BLOCK_BIT(LANES, p, at) (block_bytes##LANES((p) + (at) % 32) >> (int)((at) / 32) & 1)
+
+// The value at `at` of `block`, or 16 from there on.
+#if defined(WEIGHT_Q8_0)
+#define DEQUANTISE(LANES) block_float##LANES(block_signed##LANES(block + 2 + at)) * block_half(block)
+#elif defined(WEIGHT_Q4_0)
+#define DEQUANTISE(LANES) block_float##LANES(BLOCK_NIBBLES(LANES, block + 2, at) - 8) * block_half(block)
+#elif defined(WEIGHT_Q4_1)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_NIBBLES(LANES, block + 4, at)) * block_half(block) + block_half(block + 2)
+#elif defined(WEIGHT_Q5_0)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES((BLOCK_NIBBLES(LANES, block + 6, at) | block_fifth##LANES(block + 2, at)) - 16)                 \
+        * block_half(block)
+#elif defined(WEIGHT_Q5_1)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_NIBBLES(LANES, block + 8, at) | block_fifth##LANES(block + 4, at)) * block_half(block)    \
+        + block_half(block + 2)
+#elif defined(WEIGHT_Q2_K)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_PAIRS(LANES, block + 16, at)) * (block_half(block + 80) * (float)(block[at / 16] & 15))   \
+        - block_half(block + 82) * (float)(block[at / 16] >> 4)
+#elif defined(WEIGHT_Q3_K)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_PAIRS(LANES, block + 32, at) + BLOCK_BIT(LANES, block, at) * 4 - 4)                       \
+        * block_q3_scale(block, at / 16)
+#elif defined(WEIGHT_Q4_K)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_WIDE(LANES, block + 16, at)) * block_scale(block, at / 32)                                \
+        - block_minimum(block, at / 32)
+#elif defined(WEIGHT_Q5_K)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_WIDE(LANES, block + 48, at) + BLOCK_BIT(LANES, block + 16, at) * 16)                      \
+        * block_scale(block, at / 32) - block_minimum(block, at / 32)
+#elif defined(WEIGHT_Q6_K)
+#define BLOCK_Q6_LOW(LANES)                                                                                            \
+    (block_bytes##LANES(block + at / 128 * 64 + at % 64) >> (int)(at % 128 / 64 * 4) & 15)
+#define BLOCK_Q6_HIGH(LANES)                                                                                           \
+    (block_bytes##LANES(block + 128 + at / 128 * 32 + at % 32) >> (int)(at % 128 / 32 * 2) & 3)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_float##LANES(BLOCK_Q6_LOW(LANES) + BLOCK_Q6_HIGH(LANES) * 16 - 32)                                           \
+        * (block_half(block + 208) * (float)block_signed(block + 192 + at / 16))
+#elif defined(WEIGHT_MXFP4)
+#define DEQUANTISE(LANES) block_table##LANES(BLOCK_NIBBLES(LANES, block + 1, at)) * block_half_exponent(block)
+#elif defined(WEIGHT_TQ2_0)
+#define DEQUANTISE(LANES) block_float##LANES(BLOCK_PAIRS(LANES, block, at) - 1) * block_half(block + 64)
+#elif defined(WEIGHT_IQ4_NL)
+#define DEQUANTISE(LANES) block_table##LANES(BLOCK_NIBBLES(LANES, block + 2, at)) * block_half(block)
+#elif defined(WEIGHT_IQ4_XS)
+#define DEQUANTISE(LANES)                                                                                              \
+    block_table##LANES(BLOCK_NIBBLES(LANES, block + 8 + at / 32 * 16, at % 32)) * block_iq4_scale(block, at / 32)
+#endif
 
 // On CPU devices the callers unroll over a block, which pays only where loads are inlined, whatever their size.
 #if ROW_IS_WORK_ITEM
@@ -78,69 +137,17 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
 #define BLOCK_INLINE inline
 #endif
 
-#define BLOCK_LOADS(LANES)                                                                                             \
-    BLOCK_INLINE float##LANES load##LANES##_q8_0(__global const char *p, ulong index) {                                \
-        BLOCK_AT(32, 34);                                                                                              \
-        return block_float##LANES(block_signed##LANES(block + 2 + at)) * block_half(block);                            \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q4_0(__global const char *p, ulong index) {                                \
-        BLOCK_AT(32, 18);                                                                                              \
-        return block_float##LANES(BLOCK_NIBBLES(LANES, block + 2, at) - 8) * block_half(block);                        \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q4_1(__global const char *p, ulong index) {                                \
-        BLOCK_AT(32, 20);                                                                                              \
-        return block_float##LANES(BLOCK_NIBBLES(LANES, block + 4, at)) * block_half(block) + block_half(block + 2);    \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q5_0(__global const char *p, ulong index) {                                \
-        BLOCK_AT(32, 22);                                                                                              \
-        return block_float##LANES((BLOCK_NIBBLES(LANES, block + 6, at) | block_fifth##LANES(block + 2, at)) - 16)      \
-            * block_half(block);                                                                                       \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q5_1(__global const char *p, ulong index) {                                \
-        BLOCK_AT(32, 24);                                                                                              \
-        return block_float##LANES(BLOCK_NIBBLES(LANES, block + 8, at) | block_fifth##LANES(block + 4, at))             \
-            * block_half(block) + block_half(block + 2);                                                               \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q2_K(__global const char *p, ulong index) {                                \
-        BLOCK_AT(256, 84);                                                                                             \
-        const int scales = block[at / 16];                                                                             \
-        const float scale = block_half(block + 80) * (float)(scales & 15);                                             \
-        return block_float##LANES(BLOCK_PAIRS(LANES, block + 16, at)) * scale                                          \
-            - block_half(block + 82) * (float)(scales >> 4);                                                           \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q3_K(__global const char *p, ulong index) {                                \
-        BLOCK_AT(256, 110);                                                                                            \
-        return block_float##LANES(BLOCK_PAIRS(LANES, block + 32, at) + BLOCK_BIT(LANES, block, at) * 4 - 4)            \
-            * block_q3_scale(block, at / 16);                                                                          \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q4_K(__global const char *p, ulong index) {                                \
-        BLOCK_AT(256, 144);                                                                                            \
-        return block_float##LANES(BLOCK_WIDE(LANES, block + 16, at)) * block_scale(block, at / 32)                     \
-            - block_offset(block, at / 32);                                                                            \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q5_K(__global const char *p, ulong index) {                                \
-        BLOCK_AT(256, 176);                                                                                            \
-        return block_float##LANES(BLOCK_WIDE(LANES, block + 48, at) + BLOCK_BIT(LANES, block + 16, at) * 16)           \
-            * block_scale(block, at / 32) - block_offset(block, at / 32);                                              \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_q6_K(__global const char *p, ulong index) {                                \
-        BLOCK_AT(256, 210);                                                                                            \
-        const uint half_index = at / 128, quarter = at % 128 / 32, place = at % 32;                                    \
-        return block_float##LANES(                                                                                     \
-                   (block_bytes##LANES(block + half_index * 64 + quarter % 2 * 32 + place) >> (int)(quarter / 2 * 4)   \
-                    & 15)                                                                                              \
-                   + (block_bytes##LANES(block + 128 + half_index * 32 + place) >> (int)(quarter * 2) & 3) * 16 - 32)  \
-            * (block_half(block + 208) * (float)block_signed(block + 192 + at / 16));                                  \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_iq4_NL(__global const char *p, ulong index) {                              \
-        BLOCK_AT(32, 18);                                                                                              \
-        return block_table##LANES(BLOCK_NIBBLES(LANES, block + 2, at)) * block_half(block);                            \
-    }                                                                                                                  \
-    BLOCK_INLINE float##LANES load##LANES##_iq4_XS(__global const char *p, ulong index) {                              \
-        BLOCK_AT(256, 136);                                                                                            \
-        return block_table##LANES(BLOCK_NIBBLES(LANES, block + 8 + at / 32 * 16, at % 32))                             \
-            * block_iq4_scale(block, at / 32);                                                                         \
-    }
+BLOCK_INLINE float load_block(__global const char *p, ulong index)
+{
+    __global const uchar *block = (__global const uchar *)p + index / WEIGHT_BLOCK_SIZE * WEIGHT_BLOCK_BYTES;
+    const uint at = (uint)(index % WEIGHT_BLOCK_SIZE);
+    return DEQUANTISE();
+}
 
-BLOCK_LOADS()
-BLOCK_LOADS(16)
+BLOCK_INLINE float16 load16_block(__global const char *p, ulong index)
+{
+    __global const uchar *block = (__global const uchar *)p + index / WEIGHT_BLOCK_SIZE * WEIGHT_BLOCK_BYTES;
+    const uint at = (uint)(index % WEIGHT_BLOCK_SIZE);
+    return DEQUANTISE(16);
+}
+#endif

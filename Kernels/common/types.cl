@@ -40,17 +40,17 @@ inline float16 load16_f16(__global const half *p, ulong index) { return vload_ha
 inline float16 load16_bf16(__global const ushort *p, ulong index) { return bf16_to_float16(vload16(0, p + index)); }
 inline float16 load16_i8(__global const char *p, ulong index) { return convert_float16(vload16(0, p + index)); }
 
-// Rows of levels -127 to 127 of one scale, the largest magnitude over 127. Rows too small for a normal scale are all
-// zero; one with a NaN or an infinity has the scale NaN and levels of 0.
+// Rows of quants -127 to 127 of one scale, the largest magnitude over 127. Rows too small for a normal scale are all
+// zero; one with a NaN or an infinity has the scale NaN and quants of 0.
 inline float larger_magnitude(float largest, float x) {
     // NaN stays, whichever side it is on.
     return isnan(largest) || fabs(x) <= largest ? largest : fabs(x);
 }
-inline float level_scale(float largest) {
+inline float quant_scale(float largest) {
     return largest < 0x1p-118f ? 0.0f : isfinite(largest) ? largest / 127.0f : NAN;
 }
-inline float level_inverse(float scale) { return scale > 0.0f ? 1.0f / scale : 0.0f; }
-inline char to_level(float x, float inverse) {
+inline float quant_inverse(float scale) { return scale > 0.0f ? 1.0f / scale : 0.0f; }
+inline char to_quant(float x, float inverse) {
     return inverse > 0.0f ? convert_char_sat(rint(x * inverse)) : (char)0;
 }
 

@@ -35,19 +35,11 @@
         }                                                                                                              \
     }
 
-#if defined(HAS_BLOCK_FORMATS)
-EMBEDDING_KERNEL(embedding_q8_0, char, load_q8_0, load16_q8_0, 1.0f)
-EMBEDDING_KERNEL(embedding_q4_0, char, load_q4_0, load16_q4_0, 1.0f)
-EMBEDDING_KERNEL(embedding_q4_1, char, load_q4_1, load16_q4_1, 1.0f)
-EMBEDDING_KERNEL(embedding_q5_0, char, load_q5_0, load16_q5_0, 1.0f)
-EMBEDDING_KERNEL(embedding_q5_1, char, load_q5_1, load16_q5_1, 1.0f)
-EMBEDDING_KERNEL(embedding_q2_K, char, load_q2_K, load16_q2_K, 1.0f)
-EMBEDDING_KERNEL(embedding_q3_K, char, load_q3_K, load16_q3_K, 1.0f)
-EMBEDDING_KERNEL(embedding_q4_K, char, load_q4_K, load16_q4_K, 1.0f)
-EMBEDDING_KERNEL(embedding_q5_K, char, load_q5_K, load16_q5_K, 1.0f)
-EMBEDDING_KERNEL(embedding_q6_K, char, load_q6_K, load16_q6_K, 1.0f)
-EMBEDDING_KERNEL(embedding_iq4_NL, char, load_iq4_NL, load16_iq4_NL, 1.0f)
-EMBEDDING_KERNEL(embedding_iq4_XS, char, load_iq4_XS, load16_iq4_XS, 1.0f)
+#if defined(WEIGHT_BLOCK_SIZE)
+// A program for each block format.
+#define EMBEDDING_NAME_OF(name) embedding_##name
+#define EMBEDDING_NAME(name) EMBEDDING_NAME_OF(name)
+EMBEDDING_KERNEL(EMBEDDING_NAME(WEIGHT_NAME), char, load_block, load16_block, 1.0f)
 #else
 EMBEDDING_KERNEL(embedding_f32, float, load_f32, load16_f32, 1.0f)
 EMBEDDING_KERNEL(embedding_f16, half, load_f16, load16_f16, 1.0f)

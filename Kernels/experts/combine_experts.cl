@@ -1,7 +1,7 @@
-// output[t, :] = residual[t, :] + sum_j weights[t, j] * x[t * choices + j, :].
+// output[t, :] = residual[t, :] + sum_j weights[t, j] * x[t * experts + j, :].
 //
-//   x         [tokens * choices, columns] f32, rows x_stride apart
-//   weights   [tokens, choices] f32
+//   x         [tokens * experts, columns] f32, rows x_stride apart
+//   weights   [tokens, experts] f32
 //   residual  [tokens, columns] f32 or null, rows residual_stride apart; may be output
 //   output    [tokens, columns] f32, rows output_stride apart
 //
@@ -10,24 +10,24 @@
 __kernel void combine_experts_f32(
     __global const float *x, ulong x_offset, __global const float *weights, ulong weights_offset,
     __global const float *residual, ulong residual_offset, __global float *output, ulong output_offset, uint tokens,
-    uint choices, uint columns, uint x_stride, uint residual_stride, uint output_stride) {
+    uint experts, uint columns, uint x_stride, uint residual_stride, uint output_stride) {
     const uint token = get_global_id(1);
     if (token >= tokens) return;
-    x += x_offset + (ulong)token * choices * x_stride;
-    weights += weights_offset + (ulong)token * choices;
+    x += x_offset + (ulong)token * experts * x_stride;
+    weights += weights_offset + (ulong)token * experts;
     output += output_offset + (ulong)token * output_stride;
     if (residual) residual += residual_offset + (ulong)token * residual_stride;
     for (uint c = 16 * get_global_id(0); c < columns; c += 16 * get_global_size(0)) {
         if (c + 16 <= columns) {
             float16 sum = residual ? vload16(0, residual + c) : (float16)(0.0f);
-            for (uint j = 0; j < choices; j++)
+            for (uint j = 0; j < experts; j++)
                 sum = fma(vload16(0, x + (ulong)j * x_stride + c), (float16)(weights[j]), sum);
             vstore16(sum, 0, output + c);
             continue;
         }
         for (uint i = c; i < columns; i++) {
             float sum = residual ? residual[i] : 0.0f;
-            for (uint j = 0; j < choices; j++) sum = fma(x[(ulong)j * x_stride + i], weights[j], sum);
+            for (uint j = 0; j < experts; j++) sum = fma(x[(ulong)j * x_stride + i], weights[j], sum);
             output[i] = sum;
         }
     }

@@ -1,6 +1,6 @@
 // Matrix products in which every row has the weight of the expert it chose.
 //
-//   e = choices[r];  y[r, n] = scale * sum_k x[r / repeats, k] * w[e][n, k]
+//   e = indices[r];  y[r, n] = scale * sum_k x[r / repeats, k] * w[e][n, k]
 //   out[r, n] = act(y[r, n]), or act(y[r, n]) * y[r, P + n] where gated
 //
 // Legend: R rows, K input features, E experts, P output columns of an expert.
@@ -8,7 +8,7 @@
 //   weight   [E * P, K] or, gated, [2 * E * P, K]: the gates of all experts, then their values; in up to three parts of
 //            packed rows (matmul_common.cl)
 //   scales   one a row of the weight, read only where WEIGHT_INT8 is set
-//   choices  [R]     int32
+//   indices  [R]     int32
 //   out      [R, P]  float32, rows `out_stride` apart
 // `flags` as in matmul_common.cl: the gate and the activation.
 #define EXPERT_PARAMETERS                                                                                              \
@@ -17,7 +17,7 @@
     __global const weight_t *weight1, const ulong weight1_offset,                                                      \
     __global const weight_t *weight2, const ulong weight2_offset,                                                      \
     __global const float *scales, const ulong scales_offset, const uint part_end0, const uint part_end1,               \
-    __global const int *choices, const ulong choices_offset,                                                           \
+    __global const int *indices, const ulong indices_offset,                                                           \
     __global float *out, const ulong out_offset, const uint out_stride,                                                \
     const uint rows, const uint repeats, const uint inputs, const uint columns, const uint expert_rows, const uint flags
 
@@ -45,7 +45,7 @@ void MATMUL_NAME(matmul_experts_group)(EXPERT_PARAMETERS)
     const uint r = get_group_id(1);
     const uint own_column = (uint)get_group_id(0) * EXPERT_COLUMNS + item / EXPERT_LANES;
     const uint column = own_column < columns ? own_column : columns - 1;
-    const uint first = (uint)choices[choices_offset + r] * columns + column;
+    const uint first = (uint)indices[indices_offset + r] * columns + column;
     __global const float *xs = x + x_offset + (ulong)(r / repeats) * x_stride;
 
     for (uint part = 0; part <= gated; ++part) {
@@ -92,7 +92,7 @@ void MATMUL_NAME(matmul_experts_vector)(EXPERT_PARAMETERS, const uint item_colum
     const uint r = get_global_id(1);
     const uint begin = (uint)get_global_id(0) * item_columns;
     const uint end = min(columns, begin + item_columns);
-    const uint first = (uint)choices[choices_offset + r] * columns;
+    const uint first = (uint)indices[indices_offset + r] * columns;
     __global const float *xs = x + x_offset + (ulong)(r / repeats) * x_stride;
     __global float *row_out = out + out_offset + (ulong)r * out_stride;
     for (uint column = begin; column < end; ++column) {

@@ -12,7 +12,7 @@
 //   residual [T, P]  float32, read only with EPILOGUE_RESIDUAL; may be `out` itself
 //   out      [T, P]  float32
 //
-// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8, or of the blocks of blocks.cl (the
+// Build macros: one of WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16, WEIGHT_INT8, or those of a block format (blocks.cl; the
 // weight's offsets then count bytes).
 
 #define EPILOGUE_BIAS 1u
@@ -33,58 +33,11 @@ typedef ushort weight_t;
 #elif defined(WEIGHT_INT8)
 typedef char weight_t;
 #define MATMUL_NAME(op) op##_int8
-#elif defined(WEIGHT_Q8_0)
-#define BLOCK_NAME(op) op##_q8_0
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 34
-#elif defined(WEIGHT_Q4_0)
-#define BLOCK_NAME(op) op##_q4_0
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 18
-#elif defined(WEIGHT_Q4_1)
-#define BLOCK_NAME(op) op##_q4_1
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 20
-#elif defined(WEIGHT_Q5_0)
-#define BLOCK_NAME(op) op##_q5_0
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 22
-#elif defined(WEIGHT_Q5_1)
-#define BLOCK_NAME(op) op##_q5_1
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 24
-#elif defined(WEIGHT_Q2_K)
-#define BLOCK_NAME(op) op##_q2_K
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 84
-#elif defined(WEIGHT_Q3_K)
-#define BLOCK_NAME(op) op##_q3_K
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 110
-#elif defined(WEIGHT_Q4_K)
-#define BLOCK_NAME(op) op##_q4_K
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 144
-#elif defined(WEIGHT_Q5_K)
-#define BLOCK_NAME(op) op##_q5_K
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 176
-#elif defined(WEIGHT_Q6_K)
-#define BLOCK_NAME(op) op##_q6_K
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 210
-#elif defined(WEIGHT_IQ4_NL)
-#define BLOCK_NAME(op) op##_iq4_NL
-#define WEIGHT_BLOCK_SIZE 32
-#define WEIGHT_BLOCK_BYTES 18
-#elif defined(WEIGHT_IQ4_XS)
-#define BLOCK_NAME(op) op##_iq4_XS
-#define WEIGHT_BLOCK_SIZE 256
-#define WEIGHT_BLOCK_BYTES 136
-#endif
-#if defined(WEIGHT_BLOCK_SIZE)
+#else
 typedef char weight_t;
-#define MATMUL_NAME(op) BLOCK_NAME(op)
+#define MATMUL_NAME_OF(op, name) op##_##name
+#define MATMUL_NAME_(op, name) MATMUL_NAME_OF(op, name)
+#define MATMUL_NAME(op) MATMUL_NAME_(op, WEIGHT_NAME)
 #endif
 
 // Elements of `weight_t` from row to row.
@@ -122,7 +75,7 @@ inline float load_weight(__global const weight_t *row, const uint k)
 #elif defined(WEIGHT_F16)
     return vload_half(0, (__global const half *)(row + k));
 #elif defined(WEIGHT_BLOCK_SIZE)
-    return BLOCK_NAME(load)(row, k);
+    return load_block(row, k);
 #else
     return (float)row[k];
 #endif

@@ -31,7 +31,7 @@ inline void finish(
            residual_stride, out + out_offset, out_stride, flags)
 
 #if defined(ROWS_TOKENS)
-// matmul_rows_<format>: 1 to ROWS_TOKENS tokens. A work-group computes ROWS_COLUMNS output columns; ROWS_LANES
+// gemv_group_<format>: 1 to ROWS_TOKENS tokens. A work-group computes ROWS_COLUMNS output columns; ROWS_LANES
 // neighbouring work-items share a column and read its row of the weight side by side.
 //
 // Geometry: global [ceil(P / ROWS_COLUMNS) * group], local [group = ROWS_COLUMNS * ROWS_LANES].
@@ -41,7 +41,7 @@ inline void finish(
 #define ROWS_GROUP (ROWS_COLUMNS * ROWS_LANES)
 
 __kernel __attribute__((reqd_work_group_size(ROWS_GROUP, 1, 1)))
-void MATMUL_NAME(matmul_rows)(MATMUL_PARAMETERS)
+void MATMUL_NAME(gemv_group)(MATMUL_PARAMETERS)
 {
     __local float shared[2 * ROWS_TOKENS][ROWS_GROUP];
     const uint item = get_local_id(0);
@@ -86,7 +86,7 @@ void MATMUL_NAME(matmul_rows)(MATMUL_PARAMETERS)
 #endif
 
 #if defined(TILE_INPUTS)
-// matmul_tile_<format>: many tokens. A work-group of 16 x 16 computes 64 tokens x 64 weight rows (gated: 32 gate rows
+// gemm_tile_<format>: many tokens. A work-group of 16 x 16 computes 64 tokens x 64 weight rows (gated: 32 gate rows
 // and their 32 value rows); a work-item 4 x 4 of them, from tiles of TILE_INPUTS features in local memory.
 //
 // Geometry: global [ceil(columns / tile columns) * 256, ceil(T / 64)], local [256, 1]; tile columns: 64, gated 32.
@@ -96,7 +96,7 @@ void MATMUL_NAME(matmul_rows)(MATMUL_PARAMETERS)
 #define TILE_PITCH 68
 
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
-void MATMUL_NAME(matmul_tile)(MATMUL_PARAMETERS)
+void MATMUL_NAME(gemm_tile)(MATMUL_PARAMETERS)
 {
     __local float xs[TILE_INPUTS][TILE_PITCH];
     __local float ws[TILE_INPUTS][TILE_PITCH];

@@ -7,40 +7,9 @@ public import TensorCore
 ///
 /// Ops run to their end before they return. Weights are used where they lie, so preparing one neither copies nor
 /// reads it. Results do not depend on the number of threads. A token's products depend on the tokens beside it only in
-/// their last bits, by how many there are: many are computed by other kernels than few.
+/// their last bits, by how many there are: many are computed by other kernels than few, unless `makeRowInvariant()` was
+/// called.
 public final class CPUBackend: Backend {
-    /// Vector instructions that kernels are built for.
-    public enum InstructionSet: String, Sendable, Hashable, CaseIterable {
-        /// What the compiler assumes of every processor of the architecture.
-        case portable
-        case neon
-        case avx2
-        case avx512
-
-        /// Whether this machine runs it.
-        public var isSupported: Bool { cpuk_supports(kernelValue) }
-        /// The widest one this machine runs.
-        public static var best: InstructionSet { InstructionSet(cpuk_best_isa()) }
-
-        var kernelValue: cpuk_isa {
-            switch self {
-            case .portable: CPUK_PORTABLE
-            case .neon: CPUK_NEON
-            case .avx2: CPUK_AVX2
-            case .avx512: CPUK_AVX512
-            }
-        }
-
-        init(_ value: cpuk_isa) {
-            switch value {
-            case CPUK_NEON: self = .neon
-            case CPUK_AVX2: self = .avx2
-            case CPUK_AVX512: self = .avx512
-            default: self = .portable
-            }
-        }
-    }
-
     /// What multiplies FP32 weights with many tokens.
     public enum MatrixLibrary: String, Sendable, Hashable, CaseIterable {
         /// The kernels here on AVX-512, where they are the faster ones; elsewhere OpenBLAS where it is
@@ -54,6 +23,8 @@ public final class CPUBackend: Backend {
 
     public let threadCount: Int
     public let instructionSet: InstructionSet
+    /// The kernels in use: those of floats, and those of rounded activations.
+    public let kernelSets: [KernelSet]
     /// The OpenBLAS in use, such as "OpenBLAS 0.3.21 (Cooperlake)"; `nil` where it is not used.
     public let openBLASName: String?
     // SAFETY (this and what follows): only one thread at a time uses a backend.
@@ -61,33 +32,57 @@ public final class CPUBackend: Backend {
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
     nonisolated(unsafe) private var collected = CPUProfile()
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
+    nonisolated(unsafe) var isRowInvariant = false
     nonisolated(unsafe) private(set) var expertScratch: ExpertScratch?
 
     /// - Parameters:
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
-    ///   - instructionSet: `nil`: the widest one.
+    ///   - instructionSet: its kernel sets are used; `nil`: the widest one.
     ///   - matrixLibrary: what multiplies FP32 weights with many tokens.
     /// - Throws: `BackendError.invalidArgument` for a thread count that is not in 1...1024, `.unsupported` for
     ///   instructions that this machine lacks, `.libraryMissing` where OpenBLAS was asked for and cannot be used,
     ///   `.outOfMemory` where the threads cannot be started.
-    public init(
+    public convenience init(
         threadCount: Int? = nil, instructionSet: InstructionSet? = nil, matrixLibrary: MatrixLibrary = .automatic
     ) throws {
+        let chosen = instructionSet ?? .best
+        guard chosen.isSupported else {
+            throw BackendError.unsupported(op: "instruction set \(chosen)", reason: "this processor lacks it")
+        }
+        try self.init(threadCount: threadCount, sets: KernelSet.defaults(of: chosen), matrixLibrary: matrixLibrary)
+    }
+
+    /// A backend whose kernels are chosen by name.
+    /// - Parameters:
+    ///   - threadCount: as above.
+    ///   - kernelSets: in the order of preference: of each kind the first is used. Where there is none of floats, it is
+    ///     that of the first set's instructions.
+    ///   - matrixLibrary: as above, but that `.automatic` takes the kernels.
+    /// - Throws: as above; `BackendError.kernelSetUnavailable` for a set that this machine does not run.
+    public convenience init(
+        threadCount: Int? = nil, kernelSets: [KernelSet], matrixLibrary: MatrixLibrary = .automatic
+    ) throws {
+        if let missing = kernelSets.first(where: { !$0.isSupported }) { throw missing.unavailable(in: nil) }
+        try self.init(
+            threadCount: threadCount, sets: KernelSet.completed(kernelSets),
+            matrixLibrary: matrixLibrary == .automatic ? .kernels : matrixLibrary)
+    }
+
+    private init(threadCount: Int?, sets: [KernelSet], matrixLibrary: MatrixLibrary) throws {
         let threads = threadCount ?? min(Int(cpuk_available_processors()), CPUBackend.maxThreadCount)
         guard (1...CPUBackend.maxThreadCount).contains(threads) else {
             throw BackendError.invalidArgument(
                 op: "CPU backend", reason: "\(threads) threads; take 1 to \(CPUBackend.maxThreadCount)")
         }
-        let chosen = instructionSet ?? .best
-        guard chosen.isSupported else {
-            throw BackendError.unsupported(op: "instruction set \(chosen)", reason: "this processor lacks it")
-        }
+        let chosen = KernelSet.instructionSet(of: sets)
         let library = try CPUBackend.openLibrary(matrixLibrary, for: chosen)
-        guard let context = cpuk_create(Int32(threads), chosen.kernelValue) else {
+        let numbers = sets.map { Int32($0.index) }
+        guard let context = cpuk_create(Int32(threads), numbers, Int32(numbers.count)) else {
             throw BackendError.outOfMemory(requestedByteCount: 0, device: "CPU (starting \(threads) threads)")
         }
         self.threadCount = threads
-        self.instructionSet = chosen
+        instructionSet = chosen
+        kernelSets = sets
         self.context = context
         openBLASName = library?.summary
         if let library { cpuk_set_sgemm(context, library.sgemm) }
@@ -116,10 +111,10 @@ public final class CPUBackend: Backend {
 
     /// The instructions for products of rounded activations; "int8" where it takes several for what VNNI does in one.
     private var extensionNames: [String] {
-        let extensions = cpuk_extensions_of(instructionSet.kernelValue)
-        let integers = extensions.int8_in_one ? "vnni" : "int8"
-        return (extensions.bf16 ? ["bf16"] : []) + (extensions.int8 ? [integers] : [])
+        kernelSets.filter { $0.kind != .floats }.map { String($0.name.split(separator: "_").last ?? "") }
     }
+
+    public let capabilities = BackendCapabilities(maxTopK: CPUK_MAX_TOP_K, maxHeadSize: 256)
 
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer {
         guard let buffer = CPUBuffer(byteCount: byteCount) else {

@@ -15,15 +15,18 @@ public struct SelectedDevice: Sendable {
 public enum DeviceSelection {
     /// - Parameters:
     ///   - threadCount: threads of the CPU backend; `nil`: one a core.
+    ///   - kernelSets: names of the CPU backend's kernel sets, separated by commas; `nil`: the best.
     ///   - options: where OpenCL finds and keeps its kernels.
     /// - Throws: `BackendError.deviceNotFound` listing what is there; `.libraryMissing` where OpenCL is asked for but
-    ///   cannot be loaded; what the backend throws when it starts.
+    ///   cannot be loaded; `.kernelSetUnavailable`; what the backend throws when it starts.
     public static func makeBackend(
-        _ choice: DeviceChoice, threadCount: Int? = nil, options: OpenCLOptions = OpenCLOptions()
+        _ choice: DeviceChoice, threadCount: Int? = nil, kernelSets: String? = nil,
+        options: OpenCLOptions = OpenCLOptions()
     ) throws -> SelectedDevice {
+        let processor = Processor(threadCount: threadCount, kernelSets: kernelSets)
         switch choice {
-        case .cpu: return try cpu(threadCount)
-        case .auto: return try automatic(threadCount, options)
+        case .cpu: return try cpu(processor)
+        case .auto: return try automatic(processor, options)
         case .opencl(let index):
             let devices = try OpenCLDevice.all()
             let named = index.map { devices.indices.contains($0) ? devices[$0] : nil }
@@ -36,11 +39,29 @@ public enum DeviceSelection {
         }
     }
 
-    /// The same, with the kernels where the variables of an environment say.
+    /// Names the kernel sets of the CPU backend.
+    static let kernelSetsVariable = "INFER_CPU_KERNELS"
+
+    /// How the CPU backend is to be made.
+    private struct Processor {
+        let threadCount: Int?
+        let kernelSets: String?
+
+        func makeBackend() throws -> CPUBackend {
+            guard let kernelSets else { return try CPUBackend(threadCount: threadCount) }
+            let sets = try CPUBackend.KernelSet.named(kernelSets, source: DeviceSelection.kernelSetsVariable)
+            return try CPUBackend(threadCount: threadCount, kernelSets: sets)
+        }
+    }
+
+    /// The same, with the kernels that the variables of an environment name: `INFER_CPU_KERNELS` for the CPU backend,
+    /// those of `OpenCLOptions` for OpenCL.
     public static func makeBackend(
         _ choice: DeviceChoice, threadCount: Int? = nil, environment: [String: String]
     ) throws -> SelectedDevice {
-        try makeBackend(choice, threadCount: threadCount, options: OpenCLOptions(environment: environment))
+        try makeBackend(
+            choice, threadCount: threadCount, kernelSets: environment[kernelSetsVariable],
+            options: OpenCLOptions(environment: environment))
     }
 
     /// The CPU backend with OpenBLAS for FP32 products of many tokens, whatever the processor: what others are measured by.
@@ -57,23 +78,23 @@ public enum DeviceSelection {
     }
 
     /// The first GPU or accelerator, else the CPU backend; the summary says why the latter.
-    private static func automatic(_ threadCount: Int?, _ options: OpenCLOptions) throws -> SelectedDevice {
+    private static func automatic(_ processor: Processor, _ options: OpenCLOptions) throws -> SelectedDevice {
         // Where there is no GPU for sure, its drivers need not be loaded into this process either.
         let devices: [OpenCLDevice]
         switch DriverTrial.result {
-        case .nothing: return try cpu(threadCount, because: "no OpenCL device")
-        case .processorsOnly: return try cpu(threadCount, because: "no OpenCL GPU or accelerator")
-        case .noLibrary: return try cpu(threadCount, because: "OpenCL is not installed")
-        case .failed(let reason): return try cpu(threadCount, because: "OpenCL is left out: \(reason)")
+        case .nothing: return try cpu(processor, because: "no OpenCL device")
+        case .processorsOnly: return try cpu(processor, because: "no OpenCL GPU or accelerator")
+        case .noLibrary: return try cpu(processor, because: "OpenCL is not installed")
+        case .failed(let reason): return try cpu(processor, because: "OpenCL is left out: \(reason)")
         case .accelerator, .unknown: devices = (try? OpenCLDevice.all()) ?? []
         }
         guard let device = devices.first(where: { $0.isUsable && $0.isGPUOrAccelerator }) else {
-            return try cpu(threadCount, because: "no OpenCL GPU or accelerator that can run kernels")
+            return try cpu(processor, because: "no OpenCL GPU or accelerator that can run kernels")
         }
         do {
             return try opencl(device, options)
         } catch {
-            return try cpu(threadCount, because: "\(device.name) cannot be used: \(error)")
+            return try cpu(processor, because: "\(device.name) cannot be used: \(error)")
         }
     }
 
@@ -83,8 +104,8 @@ public enum DeviceSelection {
         return usable.first(where: \.isGPUOrAccelerator) ?? usable.first
     }
 
-    private static func cpu(_ threadCount: Int?, because reason: String? = nil) throws -> SelectedDevice {
-        let backend = try CPUBackend(threadCount: threadCount)
+    private static func cpu(_ processor: Processor, because reason: String? = nil) throws -> SelectedDevice {
+        let backend = try processor.makeBackend()
         return SelectedDevice(
             backend: backend, summary: "device: \(backend.summary)" + (reason.map { " (\($0))" } ?? ""),
             isHostProcessor: true)

@@ -14,11 +14,32 @@ struct Infer: AsyncParsableCommand {
         version: "infer \(Version.text)",
         subcommands: Infer.commands)
 
-    private static let commands: [any ParsableCommand.Type] = [
-        GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
-        DetokenizeCommand.self, InspectCommand.self, DevicesCommand.self, BenchCommands.self, PerplexityCommand.self,
-        QuantizeCommand.self,
-    ]
+    private static let commands: [any ParsableCommand.Type] =
+        [
+            GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
+            DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
+            AnswerCommand.self,
+            EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
+            PerplexityCommand.self, QuantizeCommand.self,
+        ] + serving + retrieval
+
+    /// Without the HTTP packages (`traits: []`) there is no server.
+    private static var serving: [any ParsableCommand.Type] {
+        #if HTTP
+            [ServeCommand.self]
+        #else
+            []
+        #endif
+    }
+
+    /// Without SQLite (`traits: []`) there are no collections.
+    private static var retrieval: [any ParsableCommand.Type] {
+        #if SQLite
+            [IndexCommand.self, SearchCommand.self, EvaluateCommand.self]
+        #else
+            []
+        #endif
+    }
 }
 
 @main

@@ -4,7 +4,12 @@ public import Models
 public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidParameter(name: String, value: String, expected: String)
     case unknownArchitecture(name: String, path: String, supported: [String])
-    case promptTooLong(tokenCount: Int, contextLength: Int)
+    /// The prompt leaves no room in the context for a token of the answer.
+    case contextLengthExceeded(promptTokenCount: Int, contextLength: Int)
+    /// A request that could not even run if it were the only one.
+    case requestTooLarge(sampleCount: Int, capacity: Int)
+    /// So many sequences wait that this one is refused; trying again makes sense after about so many seconds.
+    case queueFull(waitingCount: Int, retryAfterSeconds: Int)
     case emptyPrompt
     case tokenOutOfRange(id: Int, vocabularySize: Int)
     case tokenizerMissing(path: String)
@@ -17,6 +22,13 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case hiddenInside(row: Int)
     case emptyTarget(row: Int)
     case nonFiniteLogits(step: Int)
+    case wrongTask(path: String, architecture: String, does: String, command: String, fitting: String)
+    case textTooLong(start: String, tokenCount: Int, maximum: Int)
+    case emptyText
+    case noMaskToken(path: String)
+    case noMask(start: String, mask: String)
+    case missingPair(path: String)
+    case questionTooLong(tokenCount: Int, maximum: Int)
     case engineStopped(reason: String)
 
     public var description: String {
@@ -24,9 +36,13 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .invalidParameter(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
         case .unknownArchitecture(let name, let path, let supported):
             "\(path): architecture '\(name)' is not supported; supported: \(supported.joined(separator: ", "))"
-        case .promptTooLong(let count, let context):
+        case .contextLengthExceeded(let count, let context):
             "prompt has \(count) tokens but the context holds \(context) and needs room for one more; "
-                + "shorten the prompt or raise --ctx"
+                + "shorten the prompt or use a larger context"
+        case .requestTooLarge(let count, let capacity):
+            "request asks for \(count) samples but at most \(capacity) can run and wait; ask for fewer"
+        case .queueFull(let waiting, let seconds):
+            "\(waiting) sequences are waiting, which is as many as may; try again in \(seconds) s"
         case .emptyPrompt: "prompt is empty and the model has no token to begin with; give a prompt"
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):
@@ -37,7 +53,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
         case .notADecoder(let path, let architecture, .encoder):
-            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward`"
+            "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward` or with the "
+                + "command of its task (embed, fill-mask, classify, tag, answer, rerank)"
         case .notADecoder(let path, let architecture, _):
             "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
         case .rowTooLong(let row, let count, let maximum):
@@ -53,6 +70,17 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .nonFiniteLogits(let step):
             "the model's logits are not finite at output token \(step); its weights are damaged or overflow the "
                 + "number format, try --dtype float32"
+        case .wrongTask(let path, let architecture, let does, let command, let fitting):
+            "\(path): '\(architecture)' \(does), which `infer \(command)` has no use for; use `infer \(fitting)`"
+        case .textTooLong(let start, let count, let maximum):
+            "text '\(start)…' has \(count) tokens, but the limit is \(maximum); shorten it or give --truncate"
+        case .emptyText: "a text has no tokens; give one that is not empty"
+        case .noMaskToken(let path): "\(path): the tokenizer names no mask_token, which filling masks needs"
+        case .noMask(let start, let mask): "text '\(start)' has no mask; write \(mask) where a token is to be put"
+        case .missingPair(let path): "\(path): the model takes two texts; give the second one with --pair"
+        case .questionTooLong(let count, let maximum):
+            "the question has \(count) tokens with the special ones, which leaves no room for the context within "
+                + "\(maximum); shorten it or raise --max-length"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
         }
     }

@@ -4,13 +4,27 @@ public struct ContentID: Sendable, Hashable {
     let number: UInt64
 }
 
+/// Why equal tokens do not mean equal keys and values, or must not be found by others: sequences of different namespaces
+/// share no blocks.
+public struct CacheNamespace: Sendable, Hashable {
+    /// The adapter that the keys and values were computed with; 0: none.
+    public var adapter: Int
+    /// What a client asked for to keep its prompts apart from those of others.
+    public var salt: String?
+
+    public init(adapter: Int = 0, salt: String? = nil) {
+        self.adapter = adapter
+        self.salt = salt
+    }
+}
+
 /// What a block holds: its own tokens behind a whole prefix. Two blocks hold the same keys and values exactly where
 /// these are equal.
 struct BlockContent: Sendable, Hashable {
     /// What comes before the block.
     enum Parent: Sendable, Hashable {
-        /// Nothing; sequences of different namespaces (adapters) share nothing.
-        case root(namespace: Int)
+        /// Nothing; sequences of different namespaces share nothing.
+        case root(CacheNamespace)
         case block(ContentID)
     }
 

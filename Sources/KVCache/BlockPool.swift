@@ -16,6 +16,8 @@ public struct BlockPool: Sendable {
     private var evictable: EvictionQueue
     private var contents: [Int32: (content: BlockContent, id: ContentID)] = [:]
     private var blocksByContent: [BlockContent: Int32] = [:]
+    /// Blocks with known content by what comes before them and their first token, latest last.
+    private var continuations: [Continuation: [Int32]] = [:]
     private var nextContentNumber: UInt64 = 0
     private let hash: @Sendable (BlockContent.Parent, [Int32]) -> Int
 
@@ -108,6 +110,33 @@ public struct BlockPool: Sendable {
         return block
     }
 
+    private struct Continuation: Hashable {
+        let parent: BlockContent.Parent
+        let firstToken: Int32
+    }
+
+    /// Of so many blocks at most, the latest, is the one looked for that begins with most of the tokens.
+    private static let comparedContinuationCount = 64
+
+    /// Finds the block behind `parent` that begins with most of `tokens`, at least one, and takes a reference to it.
+    mutating func retainLongestMatch(
+        _ tokens: ArraySlice<Int32>, behind parent: BlockContent.Parent
+    ) -> (block: Int32, count: Int)? {
+        guard let first = tokens.first,
+            let candidates = continuations[Continuation(parent: parent, firstToken: first)]
+        else { return nil }
+        var best: (block: Int32, count: Int)?
+        for block in candidates.suffix(BlockPool.comparedContinuationCount) {
+            guard let held = contents[block]?.content.tokens else { continue }
+            let count = zip(held, tokens).prefix { $0 == $1 }.count
+            if count > best?.count ?? 0 { best = (block, count) }
+        }
+        guard let best else { return nil }
+        if referenceCounts[Int(best.block)] == 0 { evictable.remove(best.block) }
+        referenceCounts[Int(best.block)] += 1
+        return best
+    }
+
     /// Makes known what a block in use holds. Where another block holds the same already, that one stays the known one.
     /// - Returns: the block that is known for the content.
     mutating func publish(_ block: Int32, _ tokens: [Int32], behind parent: BlockContent.Parent) -> Int32 {
@@ -118,6 +147,7 @@ public struct BlockPool: Sendable {
         if let known = blocksByContent[content] { return known }
         blocksByContent[content] = block
         contents[block] = (content, ContentID(number: nextContentNumber))
+        continuations[Continuation(parent: parent, firstToken: tokens[0]), default: []].append(block)
         nextContentNumber += 1
         return block
     }
@@ -126,6 +156,9 @@ public struct BlockPool: Sendable {
     mutating func forget(_ block: Int32) {
         guard let (content, _) = contents.removeValue(forKey: block) else { return }
         blocksByContent.removeValue(forKey: content)
+        let key = Continuation(parent: content.parent, firstToken: content.tokens[0])
+        continuations[key]?.removeAll { $0 == block }
+        if continuations[key]?.isEmpty ?? false { continuations[key] = nil }
     }
 
     /// Forgets all content; blocks in use stay in use.
@@ -133,6 +166,7 @@ public struct BlockPool: Sendable {
         while let block = evictOldest() { emptyBlocks.append(block) }
         contents.removeAll()
         blocksByContent.removeAll()
+        continuations.removeAll()
     }
 
     private func content(_ tokens: [Int32], _ parent: BlockContent.Parent) -> BlockContent {

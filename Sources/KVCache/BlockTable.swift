@@ -24,21 +24,22 @@ public struct BlockTable: Sendable {
 
     public private(set) var blocks: [Int32] = []
     public private(set) var tokenCount = 0
-    /// Adapter or other reason why equal tokens do not mean equal content.
-    public let namespace: Int
+    public let namespace: CacheNamespace
     /// Leading blocks whose content the pool knows.
     private var publishedBlockCount = 0
 
-    public init(namespace: Int = 0) {
+    public init(namespace: CacheNamespace = CacheNamespace()) {
         self.namespace = namespace
     }
 
     /// A table that starts with as many whole blocks of `tokens` as the pool has cached, at most `tokens.count - 1`
     /// tokens, since at least one must be computed to have something to continue from.
-    public init(matching tokens: [Int32], namespace: Int = 0, in pool: inout BlockPool) {
+    public init(
+        matching tokens: [Int32], namespace: CacheNamespace = CacheNamespace(), in pool: inout BlockPool
+    ) {
         self.namespace = namespace
         let size = pool.blockSizeInTokens
-        var parent = BlockContent.Parent.root(namespace: namespace)
+        var parent = BlockContent.Parent.root(namespace)
         while tokenCount + size < tokens.count {
             let block = pool.retainCached(Array(tokens[tokenCount..<tokenCount + size]), behind: parent)
             guard let block, let id = pool.contentID(of: block) else { break }
@@ -47,6 +48,30 @@ public struct BlockTable: Sendable {
             publishedBlockCount += 1
             parent = .block(id)
         }
+    }
+
+    /// Takes over the beginning of one more cached block, where `tokens` go on as that block does: the block is copied into
+    /// one of this table's own, so that the cached one stays as it is. At most `tokens.count - 1` tokens are taken.
+    ///
+    /// - Returns: the copy to make before anything else is written; `nil` where no cached block goes on so, or no block is
+    ///   free.
+    public mutating func matchPartially(_ tokens: [Int32], in pool: inout BlockPool) -> BlockCopy? {
+        let size = pool.blockSizeInTokens
+        guard tokenCount % size == 0, tokenCount + 1 < tokens.count, publishedBlockCount == blocks.count else {
+            return nil
+        }
+        var parent = BlockContent.Parent.root(namespace)
+        if let last = blocks.last {
+            guard let id = pool.contentID(of: last) else { return nil }
+            parent = .block(id)
+        }
+        let rest = tokens[tokenCount..<min(tokenCount + size, tokens.count - 1)]
+        guard let (source, count) = pool.retainLongestMatch(rest, behind: parent) else { return nil }
+        defer { pool.release(source) }
+        guard let own = try? pool.allocate(1) else { return nil }
+        blocks += own
+        tokenCount += count
+        return BlockCopy(from: source, to: own[0])
     }
 
     /// Blocks that appending `count` tokens would take from the pool.
@@ -97,7 +122,7 @@ public struct BlockTable: Sendable {
         let size = pool.blockSizeInTokens
         while (publishedBlockCount + 1) * size <= tokenCount {
             let index = publishedBlockCount
-            var parent = BlockContent.Parent.root(namespace: namespace)
+            var parent = BlockContent.Parent.root(namespace)
             if index > 0 {
                 // A predecessor that is not known (the cache was dropped) leaves its successors unknown as well.
                 guard let id = pool.contentID(of: blocks[index - 1]) else { return }

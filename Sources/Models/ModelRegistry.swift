@@ -1,83 +1,110 @@
 public import ModelIO
-public import TensorCore
 
-/// The architectures that this build knows, by `model_type`.
+/// The architectures that this build knows, by `model_type`. Which head an encoder has, its `architectures` say.
 public enum ModelRegistry {
-    /// How to read a model's sizes, and how to make it from tensors whose names may carry one of the prefixes.
-    private struct Architecture: Sendable {
-        let prefixes: [String]
-        let describe: @Sendable (ModelConfiguration) throws -> DecoderDescription
-        let load: @Sendable (ModelConfiguration, WeightLoader, LoadTarget) throws -> any DecoderModel
+    /// How to read a configuration of one kind of model.
+    private enum Reader: Sendable {
+        case decoder(@Sendable (ModelConfiguration) throws -> DecoderPlan)
+        case encoder(@Sendable (ModelConfiguration) throws -> EncoderPlan)
+        case encoderDecoder(@Sendable (ModelConfiguration) throws -> EncoderDecoderPlan)
+
+        var kind: ModelKind {
+            switch self {
+            case .decoder: .decoder
+            case .encoder: .encoder
+            case .encoderDecoder: .encoderDecoder
+            }
+        }
     }
 
-    private static let architectures: [String: Architecture] = [
-        "gpt2": Architecture(
-            prefixes: ["transformer.", ""],
-            describe: { try GPT2Configuration($0).description },
-            load: { try GPT2Model(configuration: GPT2Configuration($0), weights: $1, target: $2) }),
-        "gpt_neox": Architecture(
-            prefixes: ["gpt_neox.", ""],
-            describe: { try GPTNeoXConfiguration($0).description },
-            load: { try GPTNeoXModel(configuration: GPTNeoXConfiguration($0), weights: $1, target: $2) }),
+    private static let readers: [String: Reader] = [
+        "gpt2": .decoder { try DecoderArchitecture.gpt2($0).plan($0) },
+        "gpt_neox": .decoder { try DecoderArchitecture.gptNeoX($0).plan($0) },
         "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
         "qwen3_moe": llama,
-        "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
+        "gemma": gemma, "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
+        "smollm3": .decoder { try DecoderArchitecture.smolLM3($0).plan($0) },
+        "granite": .decoder { try DecoderArchitecture.granite($0).plan($0) },
+        "internlm2": .decoder { try DecoderArchitecture.internLM2($0).plan($0) },
+        "olmo2": olmo, "olmo3": olmo,
+        "exaone4": .decoder { try DecoderArchitecture.exaone4($0).plan($0) },
+        "cohere": cohere, "cohere2": cohere,
+        "glm": glm, "glm4": glm,
+        "starcoder2": .decoder { try DecoderArchitecture.starCoder2($0).plan($0) },
+        "gpt_bigcode": .decoder { try DecoderArchitecture.gptBigCode($0).plan($0) },
+        "gptj": .decoder { try DecoderArchitecture.gptJ($0).plan($0) },
+        "falcon": .decoder { try DecoderArchitecture.falcon($0).plan($0) },
+        "opt": .decoder { try DecoderArchitecture.opt($0).plan($0) },
+        "phi": .decoder { try DecoderArchitecture.phi($0).plan($0) },
+        "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
+        "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
+        "t5": t5, "mt5": t5,
+        "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
     ]
 
-    private static let llama = Architecture(
-        prefixes: ["model.", ""],
-        describe: { try LlamaConfiguration($0).description },
-        load: { try LlamaModel(configuration: LlamaConfiguration($0), weights: $1, target: $2) })
+    private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
+    private static let gemma = Reader.decoder { try DecoderArchitecture.gemma($0).plan($0) }
+    private static let olmo = Reader.decoder { try DecoderArchitecture.olmo($0).plan($0) }
+    private static let cohere = Reader.decoder { try DecoderArchitecture.cohere($0).plan($0) }
+    private static let glm = Reader.decoder { try DecoderArchitecture.glm($0).plan($0) }
+    private static let bert = Reader.encoder { try BertConfiguration($0).plan($0) }
+    private static let bart = Reader.encoderDecoder { try BartConfiguration($0).plan($0) }
+    private static let t5 = Reader.encoderDecoder { try T5Configuration($0).plan($0) }
 
-    /// Of the models that take images as well, which are `gemma3`, the language model alone.
-    private static let gemma = Architecture(
-        prefixes: ["model.", "", "language_model.model.", "model.language_model."],
-        describe: { try GemmaConfiguration($0).description },
-        load: { try GemmaModel(configuration: GemmaConfiguration($0), weights: $1, target: $2) })
+    /// The `model_type`s of a kind.
+    public static func names(of kind: ModelKind) -> [String] {
+        readers.filter { $0.value.kind == kind }.keys.sorted()
+    }
 
-    /// The `model_type`s that `load` takes.
-    public static var names: [String] { architectures.keys.sorted() }
+    /// Whether a model can be loaded, as far as its `model_type` tells.
+    public static func knows(_ configuration: ModelConfiguration) -> Bool {
+        readers[configuration.modelType] != nil
+    }
 
-    /// The sizes of a model, from its configuration alone.
+    /// What a model does; one that is not known here counts as a decoder, as which loading it fails.
+    public static func kind(of configuration: ModelConfiguration) -> ModelKind {
+        readers[configuration.modelType]?.kind ?? .decoder
+    }
+
+    /// Reads and checks a configuration.
     /// - Throws: `LoadError`; `.unsupportedValue` for an unknown `model_type`.
-    public static func describe(_ configuration: ModelConfiguration) throws -> DecoderDescription {
-        try architecture(configuration).describe(configuration)
-    }
-
-    /// Loads a model's weights onto a backend. Blocks.
-    /// - Throws: `LoadError` for missing or misshapen tensors, `BackendError` for the device.
-    public static func load(
-        _ configuration: ModelConfiguration, checkpoint: Checkpoint, target: LoadTarget
-    ) throws -> any DecoderModel {
-        let architecture = try architecture(configuration)
-        return try architecture.load(
-            configuration, WeightLoader(checkpoint, prefixes: architecture.prefixes), target)
-    }
-
-    private static func architecture(_ configuration: ModelConfiguration) throws -> Architecture {
-        guard let architecture = architectures[configuration.modelType] else {
-            throw LoadError.unsupportedValue(
-                path: configuration.path, key: "model_type", value: configuration.modelType,
-                supported: (names + encoderNames + encoderDecoderNames).sorted())
+    public static func plan(_ configuration: ModelConfiguration) throws -> ModelPlan {
+        switch readers[configuration.modelType] {
+        case .decoder(let read): return .decoder(try read(configuration))
+        case .encoder(let read): return .encoder(try read(configuration))
+        case .encoderDecoder(let read): return .encoderDecoder(try read(configuration))
+        case nil: throw unknown(configuration, supported: readers.keys.sorted())
         }
-        return architecture
     }
-}
 
-/// Where a model is loaded to, and in what format.
-public struct LoadTarget: Sendable {
-    public let backend: any Backend
-    public let limits: PassLimits
-    /// The format of the matrices; `nil`: as they are stored.
-    public let format: WeightFormat?
-    public let precision: MatmulPrecision
+    /// Reads the configuration of a decoder.
+    /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is no decoder's.
+    public static func decoderPlan(_ configuration: ModelConfiguration) throws -> DecoderPlan {
+        guard case .decoder(let plan) = try plan(configuration) else {
+            throw unknown(configuration, supported: names(of: .decoder))
+        }
+        return plan
+    }
 
-    public init(
-        backend: any Backend, limits: PassLimits, format: WeightFormat?, precision: MatmulPrecision = .automatic
-    ) {
-        self.backend = backend
-        self.limits = limits
-        self.format = format
-        self.precision = precision
+    /// Reads the configuration of an encoder.
+    /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is no encoder's.
+    public static func encoderPlan(_ configuration: ModelConfiguration) throws -> EncoderPlan {
+        guard kind(of: configuration) == .encoder, case .encoder(let plan) = try plan(configuration) else {
+            throw unknown(configuration, supported: names(of: .encoder))
+        }
+        return plan
+    }
+
+    /// Reads the configuration of an encoder-decoder.
+    /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is no encoder-decoder's.
+    public static func encoderDecoderPlan(_ configuration: ModelConfiguration) throws -> EncoderDecoderPlan {
+        guard kind(of: configuration) == .encoderDecoder, case .encoderDecoder(let plan) = try plan(configuration)
+        else { throw unknown(configuration, supported: names(of: .encoderDecoder)) }
+        return plan
+    }
+
+    private static func unknown(_ configuration: ModelConfiguration, supported: [String]) -> LoadError {
+        .unsupportedValue(
+            path: configuration.path, key: "model_type", value: configuration.modelType, supported: supported)
     }
 }

@@ -17,9 +17,9 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     var limits: ExecutionLimits?
     /// Scratch of the attention, made by `reserve`.
     var attentionScratch: OpenCLBuffer?
-    /// Rounded activations of one product, made once a weight asks for them.
-    var recordScratch: OpenCLBuffer?
-    var roundsActivations = false
+    /// Quantised activations of one product, made once a weight asks for them.
+    var quantisedActivations: OpenCLBuffer?
+    var quantisesActivations = false
     /// Outcomes of self-tests, each run once.
     private var abilities: [Capability: Bool] = [:]
     var isCollectingProfile = false
@@ -62,6 +62,10 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         return counters
     }
 
+    public var capabilities: BackendCapabilities { OpenCLBackend.kernelCapabilities }
+    /// What the kernels take on any device.
+    static let kernelCapabilities = BackendCapabilities(maxTopK: 256, maxHeadSize: 256)
+
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer { try makeOpenCLBuffer(byteCount: byteCount) }
 
     func makeOpenCLBuffer(byteCount: Int) throws -> OpenCLBuffer {
@@ -76,7 +80,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         let merged = self.limits?.union(limits) ?? limits
         attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(merged))
         self.limits = merged
-        try reserveRecords()
+        try reserveQuantisedActivations()
     }
 
     /// Whether a capability passed its self-test, which runs at the first question. Blocks then.

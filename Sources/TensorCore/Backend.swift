@@ -10,6 +10,8 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
 {
     /// One line for people: backend, device, what it uses.
     var summary: String { get }
+    /// What the backend can do at most.
+    var capabilities: BackendCapabilities { get }
     /// Exact counts of what was enqueued and moved since the backend was made.
     var counters: BackendCounters { get }
 
@@ -40,6 +42,19 @@ public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOp
     func setProfiling(_ enabled: Bool)
     /// What was collected since profiling was enabled, costliest first. Synchronizes.
     func profile() throws -> [ProfileEntry]
+}
+
+/// What a backend can do at most. Arguments beyond are refused before anything is enqueued.
+public struct BackendCapabilities: Sendable, Hashable {
+    /// The largest `count` that `topK` takes.
+    public var maxTopK: Int
+    /// The most elements of a head in attention and in the cache.
+    public var maxHeadSize: Int
+
+    public init(maxTopK: Int, maxHeadSize: Int) {
+        self.maxTopK = maxTopK
+        self.maxHeadSize = maxHeadSize
+    }
 }
 
 /// Where on the host a tensor's elements go.

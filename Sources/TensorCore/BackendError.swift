@@ -11,6 +11,8 @@ public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
     case selfTestFailed(kernel: String, device: String, reason: String)
     case deviceFailure(op: String, code: Int, name: String)
     case libraryMissing(name: String, reason: String)
+    /// `source` is where the name came from, such as a variable; `nil`: a caller.
+    case kernelSetUnavailable(name: String, source: String?, reason: String, available: [String])
     case kernelCacheFull(directory: String)
 
     public var description: String {
@@ -34,6 +36,9 @@ public enum BackendError: Error, Sendable, Equatable, CustomStringConvertible {
             "kernel '\(kernel)' failed its self-test on \(device): \(reason)"
         case .deviceFailure(let op, let code, let name): "\(op) failed on the device: \(name) (\(code))"
         case .libraryMissing(let name, let reason): "\(name) cannot be used: \(reason)"
+        case .kernelSetUnavailable(let name, let source, let reason, let available):
+            "\(source ?? "a list of kernel sets") names '\(name)', \(reason); this processor runs: "
+                + available.joined(separator: ", ")
         case .kernelCacheFull(let directory):
             "compiled kernels cannot be kept in \(directory): its disk is full; free some space, or set XDG_CACHE_HOME"
         }

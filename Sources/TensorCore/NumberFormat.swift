@@ -86,6 +86,30 @@ extension NumberFormat {
     public static let q6_K = NumberFormat(NUMBER_FORMAT_Q6_K)
     public static let iq4_NL = NumberFormat(NUMBER_FORMAT_IQ4_NL)
     public static let iq4_XS = NumberFormat(NUMBER_FORMAT_IQ4_XS)
+    public static let mxfp4 = NumberFormat(NUMBER_FORMAT_MXFP4)
+    public static let tq2_0 = NumberFormat(NUMBER_FORMAT_TQ2_0)
+}
+
+extension NumberFormat {
+    /// The format of a tensor's elements.
+    public init(_ dtype: DType) {
+        self =
+            switch dtype {
+            case .float64: .float64
+            case .float32: .float32
+            case .float16: .float16
+            case .bfloat16: .bfloat16
+            case .int64: .int64
+            case .int32: .int32
+            case .int16: .int16
+            case .int8: .int8
+            case .uint8: .uint8
+            case .bool: .bool
+            }
+    }
+
+    /// The type that tensors of the engine use, or `nil` where they have none for it.
+    public var dtype: DType? { DType.allCases.first { NumberFormat($0) == self } }
 }
 
 /// The number format of a weight matrix as the backends compute from it: the rows of the table that name one.

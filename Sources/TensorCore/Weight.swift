@@ -74,6 +74,19 @@ public struct WeightSource: Sendable {
             ])
     }
 
+    /// The rows of a weight of one part but the first `count`, where they lie.
+    /// - Precondition: one part, which has more rows than that.
+    public func droppingRows(_ count: Int) -> WeightSource {
+        precondition(parts.count == 1 && (0..<rows).contains(count), "\(count) of \(name)'s \(rows) rows")
+        func rest(_ bytes: HostBytes) -> HostBytes {
+            let skipped = bytes.byteCount / rows * count
+            return HostBytes(
+                owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes.pointer[skipped...]))
+        }
+        let part = WeightPart(rows: rows - count, bytes: rest(parts[0].bytes), scales: parts[0].scales.map(rest))
+        return WeightSource(name: name, format: format, columns: columns, parts: [part])
+    }
+
     /// `N`, the output channels of all parts.
     public var rows: Int { parts.reduce(0) { $0 + $1.rows } }
     public var byteCount: Int { parts.reduce(0) { $0 + $1.bytes.byteCount } }

@@ -28,6 +28,8 @@ public enum TokenizationError: Error, Sendable {
     case unknownID(id: Int, vocabularySize: Int)
     /// A text longer than is encoded at once (2 GiB).
     case textTooLong(byteCount: Int)
+    /// Truncation of one text of a pair that the other leaves no room for.
+    case noRoomForText(otherTokenCount: Int, maximum: Int)
 }
 
 extension TokenizationError: CustomStringConvertible {
@@ -51,6 +53,9 @@ extension TokenizationError: CustomStringConvertible {
             "the \(model) vocabulary cannot express \"\(text)\" and has no unknown token"
         case .unknownID(let id, let size): "token id \(id) does not exist; the vocabulary has \(size) tokens"
         case .textTooLong(let count): "a text of \(count) bytes is too long to encode at once; the limit is 2 GiB"
+        case .noRoomForText(let count, let maximum):
+            "one text of the pair has \(count) tokens with the special ones and leaves no room for the other within "
+                + "\(maximum) tokens; shorten it or raise the limit"
         }
     }
 }

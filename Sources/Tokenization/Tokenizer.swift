@@ -25,15 +25,17 @@ public struct Tokenizer: Sendable {
     public let addedTokens: [Int: AddedToken]
     /// One more than the largest id of any token.
     public let vocabularySize: Int
+    /// How offsets leave out the whitespace at the ends of tokens; `nil`: they do not.
+    public var offsetTrimming: OffsetTrimming?
     /// The roles that the neighbouring configuration files give to tokens; set by the folder loader or by hand.
     public var configuration: TokenizerConfiguration
 
     private let addedIDs: [[UInt8]: Int]
     /// By id, so that most ids need no look-up in ``addedTokens``.
     private let isAdded: [Bool]
-    private let rawMatcher: AddedTokenMatcher
-    private let normalizedMatcher: AddedTokenMatcher
-    private static let maximumTextByteCount = Int(Int32.max)
+    let rawMatcher: AddedTokenMatcher
+    let normalizedMatcher: AddedTokenMatcher
+    static let maximumTextByteCount = Int(Int32.max)
 
     /// - Parameters:
     ///   - addedTokens: in order; where two have the same content, the first counts.
@@ -154,7 +156,7 @@ public struct Tokenizer: Sendable {
         return Encoding(ids: ids, typeIDs: typeIDs)
     }
 
-    private func encodeText(_ text: String, parseSpecialTokens: Bool) throws -> [UInt32] {
+    func encodeText(_ text: String, parseSpecialTokens: Bool) throws -> [UInt32] {
         var text = text
         return try text.withUTF8 { bytes in
             guard bytes.count <= Tokenizer.maximumTextByteCount else {
@@ -165,7 +167,7 @@ public struct Tokenizer: Sendable {
             var cache = WordCache(byteCount: bytes.count)
             try rawMatcher.forEachPiece(of: bytes, findsSpecial: parseSpecialTokens) { piece in
                 switch piece {
-                case .token(let id): ids.append(UInt32(id))
+                case .token(let id, _): ids.append(UInt32(id))
                 case .text(let range):
                     try encodeSegment(
                         Array(bytes[range]), startsAtOrigin: range.lowerBound == 0, parseSpecialTokens, &cache, &ids)
@@ -185,7 +187,7 @@ public struct Tokenizer: Sendable {
         try normalized.withUnsafeBufferPointer { bytes in
             try normalizedMatcher.forEachPiece(of: bytes, findsSpecial: parseSpecialTokens) { piece in
                 switch piece {
-                case .token(let id): ids.append(UInt32(id))
+                case .token(let id, _): ids.append(UInt32(id))
                 case .text(let range):
                     var text = SplitText(
                         Array(bytes[range]), startsAtOrigin: startsAtOrigin && range.lowerBound == 0)

@@ -97,17 +97,21 @@ final class SmallDecoder {
         let active = sequences.indices.filter { sequences[$0][0] > 0 }
         let pass = try DecoderPass(backend, host, sequences, active)
         let width = DecoderHost.width
-        let workspace = WorkspacePlan()
         let (heads, size) = (DecoderHost.heads, DecoderHost.headSize)
         let queryColumns = heads * size
         let keyColumns = DecoderHost.keyHeads * size
-        for columns in [width, width, queryColumns + 2 * keyColumns, queryColumns, DecoderHost.inner] {
-            _ = workspace.add(.float32, [pass.count, columns])
+        var plan = WorkspacePlan()
+        let rows = [width, width, queryColumns + 2 * keyColumns, queryColumns, DecoderHost.inner].map {
+            plan.float32([pass.count, $0])
         }
-        for columns in [width, DecoderHost.vocabulary] { _ = workspace.add(.float32, [active.count, columns]) }
-        _ = workspace.add(.int32, [active.count])
-        let t = try workspace.allocate(on: backend)
-        let (x, normed, qkv, attended, inner, last, logits, best) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
+        let (lastSlot, logitSlot) = (
+            plan.float32([active.count, width]), plan.float32([active.count, DecoderHost.vocabulary])
+        )
+        let bestSlot = plan.int32([active.count])
+        let workspace = try plan.allocate(on: backend)
+        let (x, normed, qkv) = (workspace[rows[0]], workspace[rows[1]], workspace[rows[2]])
+        let (attended, inner) = (workspace[rows[3]], workspace[rows[4]])
+        let (last, logits, best) = (workspace[lastSlot], workspace[logitSlot], workspace[bestSlot])
         try backend.embed(pass.ids, table, accumulate: false, into: x)
         for (weights, cache) in zip(layers, caches) {
             try backend.rmsNorm(x, residual: nil, sum: nil, weight: norm, epsilon: 1e-5, into: normed)

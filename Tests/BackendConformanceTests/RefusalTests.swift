@@ -136,6 +136,13 @@ struct RefusalTests {
             try refuse("a sum of other rows", sum: [2, 8])
             try refuse("a sum of other columns", sum: [3, 4])
             try refuse("a short bias", bias: [7])
+            let (x, out) = (try float(backend, [3, 8]), try float(backend, [3, 8]))
+            for epsilon: Float in [-1e-5, .nan, .infinity] {
+                try expectations.refuses(backend, "an epsilon of \(epsilon)", writing: [out]) {
+                    try backend.rmsNorm(
+                        x.tensor, residual: nil, sum: nil, weight: headWeight, epsilon: epsilon, into: out.tensor)
+                }
+            }
         }
     }
 
@@ -159,7 +166,7 @@ struct RefusalTests {
                 }
             }
             let good = try float(backend, [3, 8])
-            for cap: Float in [0, -1, .nan] {
+            for cap: Float in [0, -1, .nan, .infinity] {
                 try expectations.refuses(backend, "a cap of \(cap)", writing: [good]) {
                     try backend.softCap(x.tensor, cap: cap, into: good.tensor)
                 }
@@ -246,9 +253,10 @@ struct RefusalTests {
                     try backend.topK(input.tensor, count: count, values: out.tensor, indices: chosen.tensor)
                 }
             }
-            let over = type(of: backend).maxTopK + 1
+            let over = backend.capabilities.maxTopK + 1
             try refuse("more than the columns", x: [3, 4], count: 5, values: [3, 5], indices: [3, 5])
             try refuse("more than maxTopK", x: [1, over], count: over, values: [1, over], indices: [1, over])
+            try refuse("a count of 0", count: 0, values: [3, 1], indices: [3, 1])
             try refuse("a negative count", count: -1, values: [3, 1], indices: [3, 1])
             try refuse("narrow values", count: 4, values: [3, 3], indices: [3, 4])
             try refuse("narrow indices", count: 4, values: [3, 4], indices: [3, 3])

@@ -17,7 +17,7 @@ import Testing
     private static let mixture = ModelShape(
         name: "tiny-mixture", family: .llama, vocabularySize: 300, hiddenSize: 256, layerCount: 1, headCount: 4,
         keyValueHeadCount: 1, headSize: 64, intermediateSize: 512, maxContextLength: 128,
-        experts: ModelShape.Experts(count: 4, choiceCount: 2),
+        experts: ModelShape.Experts(count: 4, expertsPerToken: 2),
         softCaps: ModelShape.SoftCaps(scores: 50, logits: 2), normalizesHeads: true)
 
     private static func context(_ backend: any Backend) -> OpContext {

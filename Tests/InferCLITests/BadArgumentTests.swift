@@ -71,7 +71,7 @@ struct BadCommand: CustomTestStringConvertible, Sendable {
         BadCommand("generate", "--frequency-penalty", "-1e9", "hi", code: 1, naming: ["frequency-penalty"]),
         BadCommand("generate", "--logit-bias", "99999=1", "hi", code: 1, naming: ["logit-bias", "99999"]),
         BadCommand("generate", "--ctx", "100000", "hi", code: 1, naming: ["--ctx", "100000", "512"]),
-        BadCommand("generate", "--lora", "adapter=0.5", "hi", code: 1, naming: ["--lora", "adapter=0.5"]),
+        BadCommand("generate", "--lora", "adapter=0.5", "hi", code: 1, naming: ["adapter/adapter_config.json"]),
     ]
 
     private static let prompts: [BadCommand] = [

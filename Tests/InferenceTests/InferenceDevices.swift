@@ -15,7 +15,7 @@ struct InferenceDevice: Sendable, CustomTestStringConvertible {
     /// The CPU backend and every OpenCL device that is there.
     static let all: [InferenceDevice] = {
         var devices = [
-            InferenceDevice(name: "cpu") { try CPUBackend() },
+            InferenceDevice(name: "cpu") { try onProcessor() },
             InferenceDevice(name: "cpu, one thread") { try CPUBackend(threadCount: 1) },
         ]
         let found = (try? OpenCLDevice.all()) ?? []
@@ -28,6 +28,12 @@ struct InferenceDevice: Sendable, CustomTestStringConvertible {
         }
         return devices
     }()
+
+    /// The best kernels, or those that `INFER_CPU_KERNELS` names.
+    private static func onProcessor() throws -> CPUBackend {
+        guard let names = ProcessInfo.processInfo.environment["INFER_CPU_KERNELS"] else { return try CPUBackend() }
+        return try CPUBackend(kernelSets: CPUBackend.KernelSet.named(names, source: "INFER_CPU_KERNELS"))
+    }
 
     static let fast: [InferenceDevice] = all.filter { $0.name != "cpu, one thread" }
 }

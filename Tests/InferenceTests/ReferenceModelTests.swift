@@ -9,7 +9,9 @@ import Testing
 
 @Suite("Reference models")
 struct ReferenceModelTests {
-    @Test("logits agree with the float64 answers", arguments: InferenceDevice.all, ReferenceModel.all)
+    @Test(
+        "logits agree with the float64 answers", arguments: InferenceDevice.all,
+        ReferenceModel.all + ReferenceModel.families)
     func logits(device: InferenceDevice, model: ReferenceModel) throws {
         let expected = try model.expected()
         let rows = try expected.rows("input_ids")
@@ -47,18 +49,23 @@ struct ReferenceModelTests {
             "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024,
             "rope_scaling": {"factor": 8.0, "rope_type": "linear"}}}
             """#
-        let description = try ModelRegistry.describe(ModelConfiguration(parsing: Array(text.utf8), path: "config.json"))
+        let description = try ModelRegistry.decoderPlan(
+            ModelConfiguration(parsing: Array(text.utf8), path: "config.json")
+        ).description
         #expect(description.layerCount == 34 && description.hiddenSize == 2560)
         #expect(description.headCount == 8 && description.keyValueHeadCount == 4 && description.headSize == 256)
         #expect(description.vocabularySize == 262_208 && description.maxContextLength == 131_072)
         let broken = text.replacingOccurrences(of: "10240", with: "-1")
         let error = #expect(throws: LoadError.self) {
-            try ModelRegistry.describe(ModelConfiguration(parsing: Array(broken.utf8), path: "config.json"))
+            try ModelRegistry.decoderPlan(ModelConfiguration(parsing: Array(broken.utf8), path: "config.json"))
+                .description
         }
         #expect(error?.description.contains("'text_config.intermediate_size'") == true)
     }
 
-    @Test("greedy continuations are the reference's", arguments: InferenceDevice.all, ReferenceModel.all)
+    @Test(
+        "greedy continuations are the reference's", arguments: InferenceDevice.all,
+        ReferenceModel.all + ReferenceModel.families)
     func greedy(device: InferenceDevice, model: ReferenceModel) async throws {
         let expected = try model.expected()
         let continuation = try expected.rows("greedy_ids")[0]

@@ -25,20 +25,25 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
         tolerance = ReferenceModel.tolerances[name] ?? 1e-9
     }
 
-    /// Those that travel with the package.
-    static let fixtures: [ReferenceModel] = ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3"].map {
-        ReferenceModel($0, in: ReferenceMaterial.fixtures.appendingPathComponent("models"))
-    }
+    private static let folder = ReferenceMaterial.fixtures.appendingPathComponent("models")
 
-    /// Those, and what the reference material adds for the architectures that are built.
+    /// Those that travel with the package and have a tokenizer or another number format than FP32.
+    static let fixtures = ["gpt2", "llama", "llama3-rope", "qwen2", "qwen3"].map { ReferenceModel($0, in: folder) }
+
+    /// Smaller ones that do (Tools/make_decoder_reference.py), and that GGUF files are made of by the tests' own converter.
+    private static let names = ["mistral", "phi3", "gemma2", "gemma3", "gpt-neox", "mixtral", "qwen3-moe"]
+
+    /// Further families, made the same way.
+    static let families = [
+        "gemma", "smollm3", "olmo2", "olmo3", "granite", "cohere", "cohere-norms", "cohere2", "starcoder2", "falcon",
+        "falcon-new", "gptj", "opt", "gpt-bigcode", "phi", "stablelm", "stablelm-norms", "internlm2", "glm4", "exaone4",
+    ].map { ReferenceModel($0, in: folder) }
+
+    /// The first of these, and what the reference material adds to them.
     static let all: [ReferenceModel] = {
-        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else {
-            return fixtures
-        }
-        return fixtures
-            + ["mistral", "phi3", "gemma2", "gemma3", "gpt-neox", "mixtral", "qwen3-moe"].map {
-                ReferenceModel($0, in: folder)
-            }
+        let own = fixtures + names.map { ReferenceModel($0, in: folder) }
+        guard let folder = ReferenceMaterial.locate("reference/models", for: "ReferenceModelTests") else { return own }
+        return own + names.map { ReferenceModel($0, in: folder) }
     }()
 
     func package() throws -> ModelPackage { try ModelPackage(path: folder.path) }
@@ -71,7 +76,7 @@ func collect(_ stream: AsyncThrowingStream<GenerationUpdate, any Error>) async t
     var text = ""
     var result: GenerationResult?
     for try await update in stream {
-        if let token = update.token { tokens.append(token) }
+        tokens += update.tokens
         text += update.text
         result = update.result ?? result
     }

@@ -78,11 +78,34 @@ import Testing
         let longer = BlockTable(matching: tokens + [9], in: &pool)
         #expect(longer.tokenCount == 8 && longer.blocks == table.blocks)
         #expect(BlockTable(matching: [1, 2, 3, 9, 5], in: &pool).tokenCount == 0)
-        #expect(BlockTable(matching: tokens, namespace: 1, in: &pool).tokenCount == 0)
+        #expect(BlockTable(matching: tokens, namespace: CacheNamespace(adapter: 1), in: &pool).tokenCount == 0)
         #expect(BlockTable(matching: [], in: &pool).tokenCount == 0)
         // Equal tokens in the second block, but behind another first one.
         #expect(BlockTable(matching: [9, 9, 9, 9, 5, 6, 7, 8, 1], in: &pool).tokenCount == 0)
         #expect(pool.referenceCount(of: table.blocks[0]) == 3)
+    }
+
+    @Test func theBeginningOfACachedBlockIsCopied() throws {
+        var pool = BlockPool(blockCount: 4, blockSizeInTokens: 4)
+        var table = BlockTable()
+        _ = try table.append(8, in: &pool)
+        table.publish([1, 2, 3, 4, 5, 6, 7, 8], in: &pool)
+        let cached = table.blocks
+        table.release(to: &pool)
+        var other = BlockTable(matching: [1, 2, 3, 4, 5, 6, 9], in: &pool)
+        let copy = try #require(other.matchPartially([1, 2, 3, 4, 5, 6, 9], in: &pool))
+        #expect(copy == BlockTable.BlockCopy(from: cached[1], to: other.blocks[1]) && other.tokenCount == 6)
+        // The cached block is as it was, for who goes on as it does; its last token is computed, to continue from.
+        var same = BlockTable(matching: [1, 2, 3, 4, 5, 6, 7, 8], in: &pool)
+        let second = try #require(same.matchPartially([1, 2, 3, 4, 5, 6, 7, 8], in: &pool))
+        #expect(second.from == cached[1] && same.tokenCount == 7)
+        var salted = BlockTable(matching: [1, 2, 9], namespace: CacheNamespace(salt: "s"), in: &pool)
+        #expect(salted.matchPartially([1, 2, 9], in: &pool) == nil)
+        for table in [other, same] {
+            var table = table
+            table.release(to: &pool)
+        }
+        #expect(pool.freeBlockCount == 4)
     }
 
     @Test func freedBlocksStayFindableUntilNeededOldestLast() throws {

@@ -12,7 +12,7 @@ private func unused() -> BackendError { .unsupported(op: "any", reason: "this ba
 /// A backend that allocates up to a limit and computes nothing.
 // SAFETY: used by one thread only.
 private final class AllocatingBackend: Backend, @unchecked Sendable {
-    static let maxTopK = 1
+    let capabilities = BackendCapabilities(maxTopK: 1, maxHeadSize: 256)
     let summary = "allocator"
     let limit: Int
     private(set) var counters = BackendCounters()
@@ -50,11 +50,11 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func rope(_: Tensor, headSize _: Int, _: RopeArguments) throws { throw unused() }
     func embed(_: Tensor, _: any Weight, scale _: Float, accumulate _: Bool, into _: Tensor) throws { throw unused() }
     func gatherRows(_: Tensor, rows _: Tensor, into _: Tensor) throws { throw unused() }
-    func prepareExperts(_: [WeightSource], precision _: MatmulPrecision) throws -> any ExpertWeights {
+    func prepareIndexed(_: [WeightSource], precision _: MatmulPrecision) throws -> any IndexedWeights {
         throw unused()
     }
-    func matmulExperts(
-        _: Tensor, _: any ExpertWeights, choices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
+    func matmulIndexed(
+        _: Tensor, _: any IndexedWeights, indices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }
     func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
     func attention(

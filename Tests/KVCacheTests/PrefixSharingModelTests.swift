@@ -23,6 +23,7 @@ private struct CacheModel {
     var sharedTokenCount = 0
     var refusalCount = 0
     var copyCount = 0
+    var partialCount = 0
 
     init(_ pool: BlockPool, seed: UInt64) {
         self.pool = pool
@@ -34,7 +35,7 @@ private struct CacheModel {
     mutating func random(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
 
     func cell(_ sequence: Sequence, _ position: Int) -> Cell {
-        var hasher: UInt64 = UInt64(sequence.table.namespace) &+ 0x9E37
+        var hasher: UInt64 = UInt64(sequence.table.namespace.adapter) &+ 0x9E37
         for token in sequence.tokens[..<position] { hasher = (hasher ^ UInt64(token)) &* 0x100_0000_01B3 &+ 7 }
         return Cell(token: sequence.tokens[position], history: Int(truncatingIfNeeded: hasher))
     }
@@ -70,8 +71,15 @@ private struct CacheModel {
         case 0...2:
             // Few distinct tokens, so that prefixes often meet.
             let tokens = (0..<random(1..<20)).map { _ in Int32(random(0..<2)) }
+            let namespace = CacheNamespace(adapter: random(0..<2))
             var sequence = Sequence(
-                table: BlockTable(matching: tokens, namespace: random(0..<2), in: &pool), tokens: tokens)
+                table: BlockTable(matching: tokens, namespace: namespace, in: &pool), tokens: tokens)
+            if random(0..<2) == 0, let copy = sequence.table.matchPartially(tokens, in: &pool) {
+                partialCount += 1
+                for offset in 0..<size {
+                    memory[Int(copy.to) * size + offset] = memory[Int(copy.from) * size + offset]
+                }
+            }
             sharedTokenCount += sequence.table.tokenCount
             sequences.append(sequence)
             if try !compute(sequences.count - 1, count: tokens.count - sequence.table.tokenCount) {
@@ -140,7 +148,7 @@ private struct CacheModel {
         }
         // The walk must have met what it is there to test.
         #expect(model.sharedTokenCount > 100 && model.refusalCount > 10)
-        #expect(size == 1 || model.copyCount > 10)
+        #expect(size == 1 || model.copyCount > 10 && model.partialCount > 10)
         while var last = model.sequences.popLast() { last.table.release(to: &model.pool) }
         #expect(model.pool.freeBlockCount == blockCount)
         model.pool.dropCache()

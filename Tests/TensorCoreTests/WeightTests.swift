@@ -25,14 +25,14 @@ struct WeightTests {
 
     @Test("a workspace plan gives aligned room to each tensor")
     func workspace() {
-        let plan = WorkspacePlan()
-        #expect(plan.add(.float32, [3, 5]) == 0)
+        var plan = WorkspacePlan()
+        _ = plan.float32([3, 5])
         #expect(plan.byteCount == 256)
-        #expect(plan.add(.int32, [64]) == 1)
+        _ = plan.int32([64])
         #expect(plan.byteCount == 512)
-        #expect(plan.add(.float16, [129]) == 2)
+        _ = plan.add(.float16, [129])
         #expect(plan.byteCount == 1024)
-        #expect(plan.add(.float32, [0, 9]) == 3)
+        _ = plan.float32([0, 9])
         #expect(plan.byteCount == 1024)
     }
 

@@ -25,7 +25,7 @@ package struct CountsReference: Sendable, Hashable {
             where !found.contains(where: { $0.name == name }) && baseline?.names.contains(name) ?? true {
                 let path = "\(folder)/\(name)"
                 guard let configuration = try? ModelConfiguration(path: path + "/config.json"),
-                    ModelRegistry.names.contains(configuration.modelType)
+                    ModelRegistry.names(of: .decoder).contains(configuration.modelType)
                 else { continue }
                 found.append(CountsReference(name: name, path: path))
             }

@@ -13,11 +13,11 @@ package struct ModelShape: Sendable, Hashable {
     package struct Experts: Sendable, Hashable {
         package let count: Int
         /// That a token takes.
-        package let choiceCount: Int
+        package let expertsPerToken: Int
 
-        package init(count: Int, choiceCount: Int) {
+        package init(count: Int, expertsPerToken: Int) {
             self.count = count
-            self.choiceCount = choiceCount
+            self.expertsPerToken = expertsPerToken
         }
     }
 
@@ -96,11 +96,11 @@ package struct ModelShape: Sendable, Hashable {
         ModelShape(
             name: "qwen3-30b-a3b", family: .llama, vocabularySize: 151_936, hiddenSize: 2048, layerCount: 48,
             headCount: 32, keyValueHeadCount: 4, headSize: 128, intermediateSize: 768, maxContextLength: 32768,
-            experts: Experts(count: 128, choiceCount: 8), normalizesHeads: true),
+            experts: Experts(count: 128, expertsPerToken: 8), normalizesHeads: true),
         ModelShape(
             name: "mixtral-8x7b", family: .llama, vocabularySize: 32000, hiddenSize: 4096, layerCount: 32,
             headCount: 32, keyValueHeadCount: 8, headSize: 128, intermediateSize: 14336, maxContextLength: 32768,
-            experts: Experts(count: 8, choiceCount: 2)),
+            experts: Experts(count: 8, expertsPerToken: 2)),
     ]
 
     /// Of ``all`` and ``layers``.

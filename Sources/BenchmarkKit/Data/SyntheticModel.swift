@@ -1,6 +1,5 @@
 import CommandSupport
 package import Inference
-internal import JSONCore
 internal import ModelIO
 package import TensorCore
 
@@ -17,7 +16,8 @@ package enum SyntheticModel {
         case .gpt2: addGPT2(shape, to: &tensors)
         case .llama: addLlama(shape, to: &tensors)
         }
-        let configuration = try ModelConfiguration(parsing: Array(try configurationText(shape).utf8), path: name)
+        // Rows are output channels, as in GGUF files.
+        let configuration = try ModelConfiguration(configuration(shape), path: name, layout: .gguf)
         return ModelPackage(
             name: name, configuration: configuration, checkpoint: Checkpoint(path: name, tensors: tensors.tensors),
             generation: GenerationConfiguration(), tokenizer: nil)
@@ -98,35 +98,31 @@ package enum SyntheticModel {
         norm("transformer.ln_f")
     }
 
-    private static func configurationText(_ shape: ModelShape) throws -> String {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("model_type", shape.family.rawValue)
-        writer.member("vocab_size", shape.vocabularySize)
-        writer.member("tie_word_embeddings", true)
+    private static func configuration(_ shape: ModelShape) -> ConfigurationTable {
+        var table = ConfigurationTable()
+        table.set("model_type", shape.family.rawValue)
+        table.set("vocab_size", shape.vocabularySize)
+        table.set("tie_word_embeddings", true)
         switch shape.family {
         case .gpt2:
-            writer.member("n_embd", shape.hiddenSize)
-            writer.member("n_layer", shape.layerCount)
-            writer.member("n_head", shape.headCount)
-            writer.member("n_inner", shape.intermediateSize)
-            writer.member("n_positions", shape.maxContextLength)
-            writer.member("activation_function", "gelu_new")
-            try writer.member("layer_norm_epsilon", 1e-5)
-            // Rows are output channels here, as in GGUF files.
-            writer.member("conv1d_transposed", false)
+            table.set("n_embd", shape.hiddenSize)
+            table.set("n_layer", shape.layerCount)
+            table.set("n_head", shape.headCount)
+            table.set("n_inner", shape.intermediateSize)
+            table.set("n_positions", shape.maxContextLength)
+            table.set("activation_function", "gelu_new")
+            table.set("layer_norm_epsilon", 1e-5)
         case .llama:
-            writer.member("hidden_size", shape.hiddenSize)
-            writer.member("intermediate_size", shape.intermediateSize)
-            writer.member("num_hidden_layers", shape.layerCount)
-            writer.member("num_attention_heads", shape.headCount)
-            writer.member("num_key_value_heads", shape.keyValueHeadCount)
-            writer.member("head_dim", shape.headSize)
-            writer.member("max_position_embeddings", shape.maxContextLength)
-            writer.member("hidden_act", "silu")
-            try writer.member("rms_norm_eps", 1e-5)
+            table.set("hidden_size", shape.hiddenSize)
+            table.set("intermediate_size", shape.intermediateSize)
+            table.set("num_hidden_layers", shape.layerCount)
+            table.set("num_attention_heads", shape.headCount)
+            table.set("num_key_value_heads", shape.keyValueHeadCount)
+            table.set("head_dim", shape.headSize)
+            table.set("max_position_embeddings", shape.maxContextLength)
+            table.set("hidden_act", "silu")
+            table.set("rms_norm_eps", 1e-5)
         }
-        writer.endObject()
-        return writer.text
+        return table
     }
 }

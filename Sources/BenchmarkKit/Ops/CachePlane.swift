@@ -59,9 +59,10 @@ struct CachePlane {
             }
         }
         return [Float](unsafeUninitializedCapacity: size) { buffer, initialized in
-            guard let output = buffer.baseAddress, let start = bytes.pointer.baseAddress, let type = StoredType(dtype)
+            guard let output = buffer.baseAddress, let start = bytes.pointer.baseAddress
             else { return }
-            _ = ElementConversion.decode(start + index * size * dtype.byteCount, type, count: size, into: output)
+            _ = ElementConversion.decode(
+                start + index * size * dtype.byteCount, StoredType(dtype), count: size, into: output)
             initialized = size
         }
     }

@@ -32,18 +32,18 @@ struct ExpertCases {
     private static func combine(
         _ shape: ModelShape, _ experts: ModelShape.Experts, _ tokenCount: Int, _ context: OpContext
     ) throws -> PreparedOp {
-        let (backend, width, choiceCount) = (context.backend, shape.hiddenSize, experts.choiceCount)
+        let (backend, width, expertsPerToken) = (context.backend, shape.hiddenSize, experts.expertsPerToken)
         try context.reserve(tokens: tokenCount, features: width, expertFeatures: width)
         var random = RandomNumbers(seed: 71)
-        let values = random.floats(tokenCount * choiceCount * width)
-        let factors = random.floats(tokenCount * choiceCount)
+        let values = random.floats(tokenCount * expertsPerToken * width)
+        let factors = random.floats(tokenCount * expertsPerToken)
         let added = random.floats(tokenCount * width)
-        let x = try backend.makeTensor(values, [tokenCount * choiceCount, width])
-        let weights = try backend.makeTensor(factors, [tokenCount, choiceCount])
+        let x = try backend.makeTensor(values, [tokenCount * expertsPerToken, width])
+        let weights = try backend.makeTensor(factors, [tokenCount, expertsPerToken])
         let residual = try backend.makeTensor(added, [tokenCount, width])
         let output = try backend.makeTensor(.float32, [tokenCount, width])
         let opCase = OpCase(
-            op: "combine", shape: shape.name, operand: "\(choiceCount) of \(width)", format: "float32",
+            op: "combine", shape: shape.name, operand: "\(expertsPerToken) of \(width)", format: "float32",
             tokenCount: tokenCount, byteCount: 4 * (values.count + factors.count + 2 * added.count),
             flopCount: 2 * values.count)
         func call() throws {
@@ -55,8 +55,8 @@ struct ExpertCases {
                 try call()
                 return SampledError.ofSample(64, of: try backend.readFloats(output), seed: 72) { place in
                     let (token, column) = place.quotientAndRemainder(dividingBy: width)
-                    return (0..<choiceCount).reduce(Double(added[place])) { sum, choice in
-                        let row = token * choiceCount + choice
+                    return (0..<expertsPerToken).reduce(Double(added[place])) { sum, choice in
+                        let row = token * expertsPerToken + choice
                         return sum + Double(factors[row]) * Double(values[row * width + column])
                     }
                 }
@@ -71,7 +71,7 @@ private struct ExpertMatrix {
     /// Rows of the gates, and of the values; where there is no gate, all rows.
     let partRows: Int
     let columns: Int
-    /// Whether a token's row is the input of all its choices, and the output the activated gate times the value.
+    /// Whether a token's row is the input of all its expertIDs, and the output the activated gate times the value.
     let isGated: Bool
 
     var rows: Int { isGated ? 2 * partRows : partRows }
@@ -90,7 +90,7 @@ private struct ExpertGroup {
     let context: OpContext
     /// The gates (or all rows) of each expert, then the values of each.
     let sources: [RandomWeight]
-    let weights: any ExpertWeights
+    let weights: any IndexedWeights
 
     init(_ matrix: ExpertMatrix, _ shapeName: String, _ format: WeightFormat, _ context: OpContext) throws {
         self.matrix = matrix
@@ -107,33 +107,34 @@ private struct ExpertGroup {
                 name: matrix.name, format: format, columns: matrix.columns,
                 parts: stride(from: expert, to: sources.count, by: count).map { sources[$0].source.parts[0] })
         }
-        weights = try context.backend.prepareExperts(experts, precision: .automatic)
+        weights = try context.backend.prepareIndexed(experts, precision: .automatic)
     }
 
     func prepare(_ tokenCount: Int) throws -> PreparedOp {
-        let (backend, choiceCount) = (context.backend, matrix.experts.choiceCount)
+        let (backend, expertsPerToken) = (context.backend, matrix.experts.expertsPerToken)
         let widest = max(matrix.columns, matrix.partRows)
         try context.reserve(tokens: tokenCount, features: widest, inputs: matrix.columns, expertFeatures: widest)
         var random = RandomNumbers(seed: 74)
-        let rowCount = tokenCount * choiceCount
+        let rowCount = tokenCount * expertsPerToken
         let inputRowCount = matrix.isGated ? tokenCount : rowCount
         let inputs = random.floats(inputRowCount * matrix.columns)
-        let choices = choices(tokenCount, &random)
-        let distinctCount = Set(choices).count
+        let expertIDs = expertIDs(tokenCount, &random)
+        let distinctCount = Set(expertIDs).count
         // Other calls take as many experts, but others, so that their weights are not in caches.
-        let lists = [choices] + renamed(choices, context.copies(byteCount: distinctCount * expertByteCount), &random)
+        let lists =
+            [expertIDs] + renamed(expertIDs, context.copies(byteCount: distinctCount * expertByteCount), &random)
         let x = try backend.makeTensor(inputs, [inputRowCount, matrix.columns])
-        let chosen = try lists.map { try backend.makeTensor($0, [tokenCount, choiceCount]) }
+        let chosen = try lists.map { try backend.makeTensor($0, [tokenCount, expertsPerToken]) }
         let output = try backend.makeTensor(.float32, [rowCount, matrix.partRows])
         let opCase = OpCase(
             op: "experts", shape: shapeName,
-            operand: "\(matrix.name) \(choiceCount) of \(matrix.experts.count) \(matrix.rows)x\(matrix.columns)",
+            operand: "\(matrix.name) \(expertsPerToken) of \(matrix.experts.count) \(matrix.rows)x\(matrix.columns)",
             format: format.rawValue, tokenCount: tokenCount,
             byteCount: distinctCount * expertByteCount + 4 * (inputs.count + output.shape.elementCount + rowCount),
             flopCount: 2 * rowCount * matrix.rows * matrix.columns)
         func call(_ index: Int) throws {
-            try backend.matmulExperts(
-                x, weights, choices: chosen[index % chosen.count], activation: matrix.isGated ? .silu : nil,
+            try backend.matmulIndexed(
+                x, weights, indices: chosen[index % chosen.count], activation: matrix.isGated ? .silu : nil,
                 isGated: matrix.isGated, into: output)
         }
         return PreparedOp(
@@ -141,7 +142,7 @@ private struct ExpertGroup {
             error: {
                 try call(0)
                 return SampledError.ofSample(32, of: try backend.readFloats(output), seed: 75) { place in
-                    expected(place, inputs: inputs, choices: choices)
+                    expected(place, inputs: inputs, expertIDs: expertIDs)
                 }
             }, tolerance: MatmulCases.tolerance(format), rates: context.ceilings.rates(for: format))
     }
@@ -149,23 +150,23 @@ private struct ExpertGroup {
     private var expertByteCount: Int { matrix.byteCount(format) }
 
     /// Of each token `J` different experts.
-    private func choices(_ tokenCount: Int, _ random: inout RandomNumbers) -> [Int32] {
+    private func expertIDs(_ tokenCount: Int, _ random: inout RandomNumbers) -> [Int32] {
         let experts = Array(0..<Int32(matrix.experts.count))
-        return (0..<tokenCount).flatMap { _ in experts.shuffled(using: &random).prefix(matrix.experts.choiceCount) }
+        return (0..<tokenCount).flatMap { _ in experts.shuffled(using: &random).prefix(matrix.experts.expertsPerToken) }
     }
 
-    /// The same choices with the experts under other numbers.
-    private func renamed(_ choices: [Int32], _ count: Int, _ random: inout RandomNumbers) -> [[Int32]] {
+    /// The same ids with the experts under other numbers.
+    private func renamed(_ expertIDs: [Int32], _ count: Int, _ random: inout RandomNumbers) -> [[Int32]] {
         (0..<count).map { _ in
             let names = (0..<Int32(matrix.experts.count)).shuffled(using: &random)
-            return choices.map { names[Int($0)] }
+            return expertIDs.map { names[Int($0)] }
         }
     }
 
-    private func expected(_ place: Int, inputs: [Float], choices: [Int32]) -> Double {
+    private func expected(_ place: Int, inputs: [Float], expertIDs: [Int32]) -> Double {
         let (row, channel) = place.quotientAndRemainder(dividingBy: matrix.partRows)
-        let expert = Int(choices[row])
-        let inputRow = matrix.isGated ? row / matrix.experts.choiceCount : row
+        let expert = Int(expertIDs[row])
+        let inputRow = matrix.isGated ? row / matrix.experts.expertsPerToken : row
         let input = inputs[inputRow * matrix.columns..<(inputRow + 1) * matrix.columns]
         let first = sources[expert].product(row: channel, input)
         guard matrix.isGated else { return first }

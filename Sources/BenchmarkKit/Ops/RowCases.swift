@@ -219,7 +219,7 @@ private struct RowCase {
     }
 
     func topK() throws -> PreparedOp {
-        let count = min(40, type(of: backend).maxTopK)
+        let count = min(40, backend.capabilities.maxTopK)
         let best = try backend.makeTensor(.float32, [rows, count])
         let indices = try backend.makeTensor(.int32, [rows, count])
         let expected = values.sorted(by: >)

@@ -13,6 +13,8 @@ package struct ThroughputCommand: AsyncParsableCommand {
         discussion: """
             First each number of sequences in --batches: every prompt, then decoding in step, with separate prompts or
             one that all share (--prompts). Then --requests requests of mixed lengths through the engine's scheduler.
+            With --serving also: 16 answers together over one alone, a shared prompt again, and the gaps between tokens
+            while long prompts arrive.
             """)
 
     /// Which prompts the sequences of a batch have.
@@ -54,6 +56,9 @@ package struct ThroughputCommand: AsyncParsableCommand {
 
     @Option(help: "Sequences that the engine runs at once in the mixed set.")
     var maxSequences = 16
+
+    @Flag(help: "Measures what a server needs, with prompts of 1,000 and 2,000 tokens.")
+    var serving = false
 
     @Option(help: "Draws the lengths of the mixed set.")
     var seed: UInt64 = 0
@@ -99,6 +104,7 @@ package struct ThroughputCommand: AsyncParsableCommand {
                 ).measure() : nil
             try runBatches(package, device.backend, options, description, ceilings, &output)
             try await runSet(package, device.backend, options, description, &output)
+            if serving { try await runServing(package, device.backend, options, description, &output) }
         }
         try output.end()
     }
@@ -163,5 +169,19 @@ package struct ThroughputCommand: AsyncParsableCommand {
         try output.begin("offline")
         let result = try await set.run(on: engine)
         try output.write(set.row(result, description, sequenceCount: maxSequences))
+    }
+
+    private func runServing(
+        _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
+        _ output: inout ResultOutput
+    ) async throws {
+        let set = ServingSet()
+        var options = options
+        options.contextLength = min(set.contextLength, try package.describe().maxContextLength)
+        options.sequenceCount = set.streamCount
+        options.cacheTokenCount = 4 * set.contextLength
+        let engine = try await Engine(package, on: backend, options: options)
+        try output.begin("serving")
+        try output.write(set.row(try await set.run(on: engine), description))
     }
 }

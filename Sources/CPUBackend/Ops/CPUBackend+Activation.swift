@@ -3,8 +3,7 @@ public import TensorCore
 
 extension CPUBackend {
     public func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws {
-        try Check.matrix("activate", "x", x, rows: x.rows, columns: x.columns)
-        try Check.matrix("activate", "output", output, rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "activate").elementwise(x, output: output)
         var arguments = cpuk_pointwise_args(
             rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, output: output.floatRows,
             activation: Optional(activation).kernelActivation, scale: 1)
@@ -14,9 +13,7 @@ extension CPUBackend {
     }
 
     public func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws {
-        try Check.matrix("multiply", "x", x, rows: x.rows, columns: x.columns)
-        try Check.matrix("multiply", "y", y, rows: x.rows, columns: x.columns)
-        try Check.matrix("multiply", "output", output, rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "multiply").elementwise(x, y, output: output)
         var arguments = cpuk_multiply_args(
             rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, y: y.floatRows, output: output.floatRows)
         launch("multiply_f32", byteCount: 3 * x.byteCount, flopCount: x.shape.elementCount) {
@@ -25,9 +22,8 @@ extension CPUBackend {
     }
 
     public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
-        try Check.matrix("softCap", "x", x, rows: x.rows, columns: x.columns)
-        try Check.matrix("softCap", "output", output, rows: x.rows, columns: x.columns)
-        guard cap > 0 else { throw BackendError.invalidArgument(op: "softCap", reason: "cap \(cap) is not positive") }
+        try ArgumentChecks(op: "softCap").elementwise(x, output: output)
+        try ArgumentChecks(op: "softCap").softCap(cap)
         var arguments = cpuk_pointwise_args(
             rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, output: output.floatRows,
             activation: CPUK_IDENTITY, scale: cap)
@@ -37,8 +33,7 @@ extension CPUBackend {
     }
 
     public func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws {
-        try Check.matrix("softmax", "x", x, rows: x.rows, columns: x.columns)
-        try Check.matrix("softmax", "output", output, rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "softmax").elementwise(x, output: output)
         var arguments = cpuk_pointwise_args(
             rows: Int64(x.rows), columns: Int64(x.columns), x: x.floatRows, output: output.floatRows,
             activation: CPUK_IDENTITY, scale: scale)

@@ -6,30 +6,11 @@ extension CPUBackend {
         query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
         into output: Tensor
     ) throws {
-        let op = "attention"
+        try AttentionArguments(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
+            .validate(capabilities)
         let sequences = batch.sequenceCount
-        let columns = parameters.headCount * cache.headSize
-        let kernelCache = try cache.kernelCache(op)
-        try Check.matrix(op, "query", query, rows: batch.tokenCount, columns: columns)
-        try Check.matrix(op, "output", output, rows: batch.tokenCount, columns: columns)
-        try Check.vector(op, "queryOffsets", batch.queryOffsets, count: sequences + 1, dtype: .int32)
-        try Check.vector(op, "contextLengths", batch.contextLengths, count: sequences, dtype: .int32)
-        try Check.matrix(
-            op, "blockTables", batch.blockTables, rows: sequences, columns: batch.blockTables.columns, dtype: .int32)
-        guard parameters.headCount > 0, parameters.headCount % cache.headCount == 0 else {
-            throw BackendError.invalidArgument(
-                op: op, reason: "\(parameters.headCount) query heads over \(cache.headCount) key heads")
-        }
-        if let window = parameters.slidingWindow, window < 1 {
-            throw BackendError.invalidArgument(op: op, reason: "a sliding window of \(window) tokens")
-        }
-        let blocksNeeded = batch.maxContextLength < 1 ? 0 : (batch.maxContextLength - 1) / cache.blockSizeInTokens + 1
-        guard blocksNeeded <= batch.blockTables.columns else {
-            throw BackendError.shapeMismatch(
-                op: op, argument: "blockTables", expected: "[\(sequences), \(blocksNeeded) or more]",
-                found: "\(batch.blockTables.shape)")
-        }
-        try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
+        let kernelCache = cache.kernelCache
+        try ArgumentChecks(op: "attention").limit(sequences, "S", maximum: limits?.sequenceCount ?? 0)
         var arguments = cpuk_attention_args(
             query: query.floatRows, output: output.floatRows, heads: Int64(parameters.headCount), cache: kernelCache,
             scale: parameters.scale, soft_cap: parameters.softCap ?? 0, window: Int64(parameters.slidingWindow ?? 0),
@@ -37,12 +18,23 @@ extension CPUBackend {
             block_tables: batch.blockTables.int32s, table_stride: Int64(batch.blockTables.rowStride),
             table_columns: Int64(batch.blockTables.columns), sequences: Int64(sequences),
             tokens: Int64(batch.tokenCount), reduced: parameters.allowsReducedProducts)
+        if isRowInvariant, batch.maxQueryCount > 1 {
+            try attendByQueries(arguments, batch) { try attend(&$0, batch, cache, parameters) }
+        } else {
+            try attend(&arguments, batch, cache, parameters)
+        }
+    }
+
+    private func attend(
+        _ arguments: inout cpuk_attention_args, _ batch: AttentionBatch, _ cache: KVCacheLayer,
+        _ parameters: AttentionParameters
+    ) throws {
         var sequence: Int64 = 0
         let work = AttentionWork(batch, cache: cache, parameters: parameters)
         let status = launch(
             "\(batch.maxQueryCount > 1 ? "flash" : "paged")_attention_\(cache.dtype)", byteCount: work.byteCount,
             flopCount: work.flopCount, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_attention(context, &arguments, &sequence) }
+        ) { cpuk_paged_attention(context, &arguments, &sequence) }
         try CPUBackend.check(status, sequence: sequence, batch: batch, limits: limits)
     }
 

@@ -7,8 +7,7 @@ extension CPUBackend {
     ) throws {
         let table = Check.weight(table)
         let count = ids.shape.elementCount
-        try Check.vector("embed", "ids", ids, count: count, dtype: .int32)
-        try Check.matrix("embed", "output", output, rows: count, columns: table.columns)
+        try ArgumentChecks(op: "embed").embed(ids, table, scale: scale, output: output)
         let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
             cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, scale, accumulate, output.floatRows)
         }
@@ -20,9 +19,7 @@ extension CPUBackend {
 
     public func gatherRows(_ x: Tensor, rows: Tensor, into output: Tensor) throws {
         let count = rows.shape.elementCount
-        try Check.dtype("gatherRows", "x", x, .float32)
-        try Check.vector("gatherRows", "rows", rows, count: count, dtype: .int32)
-        try Check.matrix("gatherRows", "output", output, rows: count, columns: x.columns)
+        try ArgumentChecks(op: "gatherRows").gatherRows(x, rows: rows, output: output)
         let bad = launch("gather_rows_f32", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
             cpuk_gather_rows(
                 context, x.floatRows, Int64(x.rows), Int64(x.columns), rows.int32s, Int64(count), output.floatRows)

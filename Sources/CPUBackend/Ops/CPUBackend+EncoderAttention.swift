@@ -6,19 +6,15 @@ extension CPUBackend {
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
         parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
     ) throws {
+        let call = EncoderAttentionArguments(
+            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, output: output)
+        try call.validate(capabilities)
         let op = "encoderAttention"
         let sequences = batch.sequenceCount
-        let headSize = try CPUBackend.headSize(of: query, parameters: parameters, bias: bias)
-        try Check.matrix(op, "query", query, rows: batch.tokenCount, columns: query.columns)
-        try Check.matrix(op, "output", output, rows: batch.tokenCount, columns: query.columns)
-        try Check.matrix(op, "key", key, rows: key.rows, columns: query.columns)
-        try Check.matrix(op, "value", value, rows: key.rows, columns: query.columns)
-        try Check.vector(op, "queryOffsets", batch.queryOffsets, count: sequences + 1, dtype: .int32)
-        try Check.vector(op, "keyRanges", batch.keyRanges, count: 2 * sequences, dtype: .int32)
-        try Check.limit(op, "S", sequences, maximum: limits?.sequenceCount ?? 0)
-        var arguments = cpuk_encoder_attention_args(
+        try ArgumentChecks(op: op).limit(sequences, "S", maximum: limits?.sequenceCount ?? 0)
+        var arguments = cpuk_varlen_attention_args(
             query: query.floatRows, key: key.floatRows, value: value.floatRows, output: output.floatRows,
-            heads: Int64(parameters.headCount), head_size: Int64(headSize), scale: parameters.scale,
+            heads: Int64(parameters.headCount), head_size: Int64(call.headSize), scale: parameters.scale,
             causal: parameters.isCausal, bias: bias.map { UnsafePointer($0.table.floats) },
             bias_reach: Int64(bias?.reach ?? 0), query_offsets: batch.queryOffsets.int32s,
             key_ranges: batch.keyRanges.int32s, sequences: Int64(sequences), tokens: Int64(batch.tokenCount),
@@ -27,7 +23,7 @@ extension CPUBackend {
         let status = launch(
             "encoder_attention", byteCount: query.byteCount * 2 + key.byteCount * 2,
             flopCount: 4 * batch.pairCount * query.columns, isAccepted: { $0 == CPUK_ATTENTION_OK }
-        ) { cpuk_encoder_attention(context, &arguments, &sequence) }
+        ) { cpuk_varlen_attention(context, &arguments, &sequence) }
         switch status {
         case CPUK_ATTENTION_OK: return
         case CPUK_ATTENTION_BAD_OFFSETS:
@@ -39,25 +35,6 @@ extension CPUBackend {
                 reason: "the keys of sequence \(sequence) are none, not among \(key.rows) rows, or too few to be causal"
             )
         }
-    }
-
-    private static func headSize(
-        of query: Tensor, parameters: EncoderAttentionParameters, bias: RelativePositionBias?
-    ) throws -> Int {
-        let op = "encoderAttention"
-        let heads = parameters.headCount
-        guard heads > 0, query.columns % heads == 0, (1...256).contains(query.columns / heads) else {
-            throw BackendError.invalidArgument(
-                op: op, reason: "\(query.columns) columns are no \(heads) heads of 1 to 256 elements")
-        }
-        if let table = bias?.table {
-            try Check.dtype(op, "bias", table, .float32)
-            guard table.rows == heads, table.isContiguous else {
-                throw BackendError.shapeMismatch(
-                    op: op, argument: "bias", expected: "[\(heads), 2 R + 1]", found: "\(table.shape)")
-            }
-        }
-        return query.columns / heads
     }
 }
 

@@ -3,7 +3,7 @@ internal import Glibc
 public import TensorCore
 
 /// One weight an expert.
-final class CPUExperts: ExpertWeights {
+final class CPUExperts: IndexedWeights {
     let experts: [any Weight]
 
     /// - Precondition: at least one expert, all of one shape.
@@ -15,59 +15,59 @@ final class CPUExperts: ExpertWeights {
 
     var name: String { experts[0].name }
     var format: WeightFormat { experts[0].format }
-    var expertCount: Int { experts.count }
+    var count: Int { experts.count }
     var rows: Int { experts[0].rows }
     var columns: Int { experts[0].columns }
 }
 
 extension CPUBackend {
-    public func prepareExperts(
+    public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
-    ) throws -> any ExpertWeights {
+    ) throws -> any IndexedWeights {
         CPUExperts(try experts.map { try prepare($0, precision: precision) })
     }
 
-    /// Expert by expert: the rows that chose one are gathered, so that its weight is read once for all of them.
-    public func matmulExperts(
-        _ x: Tensor, _ experts: any ExpertWeights, choices: Tensor, activation: Activation?, isGated: Bool,
+    /// Expert by expert: the rows of one are gathered, so that its weight is read once for all of them.
+    public func matmulIndexed(
+        _ x: Tensor, _ experts: any IndexedWeights, indices: Tensor, activation: Activation?, isGated: Bool,
         into output: Tensor
     ) throws {
-        let op = "matmulExperts"
+        let op = "matmulIndexed"
         let experts = Check.experts(experts)
-        let count = choices.shape.elementCount
-        guard x.rows > 0, count % x.rows == 0, choices.shape.rank == 2, x.rows == count || x.rows == choices.rows else {
+        let count = indices.shape.elementCount
+        guard x.rows > 0, count % x.rows == 0, indices.shape.rank == 2, x.rows == count || x.rows == indices.rows else {
             if count == 0, x.rows == 0 { return }
             throw BackendError.shapeMismatch(
-                op: op, argument: "x", expected: "[\(choices.rows) or \(count), \(experts.columns)]",
+                op: op, argument: "x", expected: "[\(indices.rows) or \(count), \(experts.columns)]",
                 found: "\(x.shape)")
         }
         try Check.matrix(op, "x", x, rows: x.rows, columns: experts.columns)
-        try Check.vector(op, "choices", choices, count: count, dtype: .int32)
+        try Check.vector(op, "indices", indices, count: count, dtype: .int32)
         let outputs = isGated ? experts.rows / 2 : experts.rows
         try Check.matrix(op, "output", output, rows: count, columns: outputs)
-        try Check.limit(op, "T", choices.rows, maximum: limits?.tokenCount ?? 0)
+        try Check.limit(op, "T", indices.rows, maximum: limits?.tokenCount ?? 0)
         try Check.limit(
             op, "features", max(experts.columns, outputs), maximum: limits?.expertFeatureCount ?? 0)
-        let chosen = UnsafeBufferPointer(start: choices.int32s, count: count)
-        if let bad = chosen.firstIndex(where: { !(0..<Int32(experts.expertCount)).contains($0) }) {
+        let values = UnsafeBufferPointer(start: indices.int32s, count: count)
+        if let bad = values.firstIndex(where: { !(0..<Int32(experts.count)).contains($0) }) {
             throw BackendError.invalidArgument(
-                op: op, reason: "choice \(bad) is \(chosen[bad]), not in 0..<\(experts.expertCount)")
+                op: op, reason: "index \(bad) is \(values[bad]), not in 0..<\(experts.count)")
         }
         guard let scratch = expertScratch else { return }
         let product = ExpertProduct(
-            x: x, chosen: chosen, output: output,
+            x: x, indices: values, output: output,
             epilogue: MatmulEpilogue(activation: activation, isGated: isGated), scratch: scratch)
         for (index, expert) in experts.experts.enumerated() { try multiply(product, Int32(index), by: expert) }
     }
 
-    /// The rows that chose one expert, as many at a time as there is room to gather.
+    /// The rows of one expert, as many at a time as there is room to gather.
     private func multiply(_ product: ExpertProduct, _ index: Int32, by expert: any Weight) throws {
         var next = 0
-        while next < product.chosen.count {
+        while next < product.indices.count {
             let begin = next
             var count = 0
-            while next < product.chosen.count, count < product.scratch.rows {
-                if product.chosen[next] == index {
+            while next < product.indices.count, count < product.scratch.rows {
+                if product.indices[next] == index {
                     product.gather(next, as: count)
                     count += 1
                 }
@@ -77,7 +77,7 @@ extension CPUBackend {
             try matmul(
                 product.gathered(count), expert, into: product.products(count), epilogue: product.epilogue)
             var place = 0
-            for row in begin..<next where product.chosen[row] == index {
+            for row in begin..<next where product.indices[row] == index {
                 product.scatter(place, to: row)
                 place += 1
             }
@@ -105,10 +105,10 @@ extension CPUBackend {
     }
 }
 
-/// One product of the experts: output row `r` comes of row `r / repeats` of `x`, times the weight of expert `chosen[r]`.
+/// One product of the experts: output row `r` comes of row `r / repeats` of `x`, times the weight of expert `indices[r]`.
 private struct ExpertProduct {
     let x: Tensor
-    let chosen: UnsafeBufferPointer<Int32>
+    let indices: UnsafeBufferPointer<Int32>
     let output: Tensor
     let epilogue: MatmulEpilogue
     let scratch: ExpertScratch
@@ -122,7 +122,7 @@ private struct ExpertProduct {
     }
 
     func gather(_ row: Int, as place: Int) {
-        let repeats = chosen.count / x.rows
+        let repeats = indices.count / x.rows
         memcpy(
             scratch.input.pointer + place * x.columns * MemoryLayout<Float>.size,
             x.hostPointer + row / repeats * x.rowStride * MemoryLayout<Float>.size,
@@ -137,7 +137,7 @@ private struct ExpertProduct {
     }
 }
 
-/// Where the rows that chose one expert are gathered, and what comes of them.
+/// Where the rows of one expert are gathered, and what comes of them.
 struct ExpertScratch: Sendable {
     let input: CPUBuffer
     let output: CPUBuffer

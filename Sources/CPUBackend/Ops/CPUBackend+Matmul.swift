@@ -4,16 +4,13 @@ public import TensorCore
 extension CPUBackend {
     public func matmul(_ x: Tensor, _ weight: any Weight, into output: Tensor, epilogue: MatmulEpilogue) throws {
         let weight = Check.weight(weight)
-        let outputs = epilogue.isGated ? weight.rows / 2 : weight.rows
-        try Check.matrix("matmul", "x", x, rows: x.rows, columns: weight.columns)
-        try Check.matrix("matmul", "output", output, rows: x.rows, columns: outputs)
-        try Check.matrix("matmul", "residual", epilogue.residual, rows: x.rows, columns: outputs)
-        try Check.vector("matmul", "bias", epilogue.bias, count: weight.rows)
-        guard !epilogue.isGated || weight.rows % 2 == 0 else {
-            throw BackendError.invalidArgument(op: "matmul", reason: "a gated weight of \(weight.rows) rows")
+        try MatmulArguments(x: x, weight: weight, output: output, epilogue: epilogue).validate()
+        let checks = ArgumentChecks(op: "matmul")
+        try checks.limit(x.rows, "T", maximum: limits?.tokenCount ?? 0)
+        try checks.limit(weight.columns, "K", maximum: limits?.matmulInputCount ?? 0)
+        if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
+            return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
         }
-        try Check.limit("matmul", "T", x.rows, maximum: limits?.tokenCount ?? 0)
-        try Check.limit("matmul", "K", weight.columns, maximum: limits?.matmulInputCount ?? 0)
         var arguments = cpuk_matmul_args(
             x: x.floatRows, tokens: Int64(x.rows), weight: weight.kernelWeight, output: output.floatRows,
             bias: epilogue.bias?.floats, activation: epilogue.activation.kernelActivation, gated: epilogue.isGated,

@@ -20,10 +20,7 @@ extension CPUBackend {
     }
 
     public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
-        let op = "rmsNormHeads"
-        try Check.matrix(op, "x", x, rows: x.rows, columns: x.columns)
-        try Check.heads(op, "x", x, headSize: headSize)
-        try Check.vector(op, "weight", weight, count: x.columns)
+        try NormArguments.validateHeads(x, headSize: headSize, weight: weight, epsilon: epsilon)
         var arguments = cpuk_norm_args(
             rows: Int64(x.rows), groups: Int64(x.columns / headSize), columns: Int64(headSize), x: x.floatRows,
             residual: cpuk_rows(), sum: cpuk_rows(), output: x.floatRows, weight: weight.floats, bias: nil,
@@ -37,13 +34,10 @@ extension CPUBackend {
         _ op: String, _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
         isCentered: Bool, into output: Tensor
     ) throws {
+        try NormArguments(
+            x: x, residual: residual, sum: sum, weight: weight, bias: bias, epsilon: epsilon, output: output
+        ).validate(op: isCentered ? "layerNorm" : "rmsNorm")
         let (rows, columns) = (x.rows, x.columns)
-        try Check.matrix(op, "x", x, rows: rows, columns: columns)
-        try Check.matrix(op, "residual", residual, rows: rows, columns: columns)
-        try Check.matrix(op, "sum", sum, rows: rows, columns: columns)
-        try Check.matrix(op, "output", output, rows: rows, columns: columns)
-        try Check.vector(op, "weight", weight, count: columns)
-        try Check.vector(op, "bias", bias, count: columns)
         var arguments = cpuk_norm_args(
             rows: Int64(rows), groups: 1, columns: Int64(columns), x: x.floatRows, residual: residual.floatRows,
             sum: sum.floatRows, output: output.floatRows, weight: weight.floats, bias: bias?.floats, epsilon: epsilon,

@@ -11,9 +11,7 @@ extension RopeArguments {
 
 extension CPUBackend {
     public func rope(_ x: Tensor, headSize: Int, _ arguments: RopeArguments) throws {
-        try Check.dtype("rope", "x", x, .float32)
-        try Check.heads("rope", "x", x, headSize: headSize)
-        try Check.rope("rope", arguments, tokens: x.rows, headSize: headSize)
+        try ArgumentChecks(op: "rope").rope(x, headSize: headSize, arguments)
         var kernelArguments = arguments.kernelArguments
         let bad = launch(
             "rope_f32", byteCount: 2 * x.byteCount, flopCount: 3 * x.shape.elementCount, isAccepted: { $0 < 0 }

@@ -14,7 +14,7 @@
 
 /// Instruction sets, from the most general to the most special.
 typedef enum {
-    CPUK_PORTABLE = 0,
+    CPUK_GENERIC = 0,
     CPUK_NEON = 1,
     CPUK_AVX2 = 2,
     CPUK_AVX512 = 3,
@@ -49,18 +49,38 @@ cpuk_isa cpuk_best_isa(void);
 bool cpuk_supports(cpuk_isa isa);
 /// Processors this process may run on.
 int cpuk_available_processors(void);
-/// Instructions beside an instruction set, for products of rounded activations.
-typedef struct {
-    /// Pairs of BF16 into FP32 sums.
-    bool bf16;
-    /// Quads of 8-bit integers into 32-bit sums, in one instruction (AVX512_VNNI, AVX-VNNI) or in several (AVX2).
-    bool int8, int8_in_one;
-} cpuk_extensions;
-/// Those that a context of `isa` uses on this machine.
-cpuk_extensions cpuk_extensions_of(cpuk_isa isa);
 
-/// A context with `threads` threads in all, the caller being the first. NULL where memory or threads run out.
-cpuk_context *cpuk_create(int threads, cpuk_isa isa);
+/// What a kernel set is for.
+typedef enum {
+    /// All ops, with FP32 activations; named as its instruction set.
+    CPUK_SET_OF_FLOATS,
+    /// Products of activations rounded to BF16, in pairs, into FP32 sums.
+    CPUK_SET_OF_BF16,
+    /// Products of activations quantised to int8, in quads, into 32-bit sums.
+    CPUK_SET_OF_INT8,
+} cpuk_set_kind;
+
+/// A set of kernels that are compiled for the same instructions.
+typedef struct {
+    /// Such as "avx2_int8".
+    const char *name;
+    cpuk_set_kind kind;
+    /// The instruction set that the kernels need, beside which they may need more.
+    cpuk_isa isa;
+    /// The set is built in and this machine runs it.
+    bool runs;
+} cpuk_kernel_set;
+/// All sets in the order of preference, `cpuk_kernel_set_count` of them.
+cpuk_kernel_set cpuk_kernel_set_at(int index);
+int cpuk_kernel_set_count(void);
+/// Of each kind the first set of `isa` that this machine runs. Returns their number, at most CPUK_MAX_SETS.
+enum { CPUK_MAX_SETS = 3 };
+int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);
+
+/// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those
+/// numbers, one of floats and at most one of each other kind. NULL where memory or threads run out, and for other
+/// sets.
+cpuk_context *cpuk_create(int threads, const int *sets, int set_count);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
 /// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several
@@ -94,8 +114,8 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
-    /// Products may round activations to BF16 or to 8-bit integers (and FP32 weights to BF16) where the processor has
-    /// instructions for them.
+    /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
+    /// processor has instructions for them.
     bool reduced;
 } cpuk_weight;
 
@@ -162,16 +182,17 @@ int64_t cpuk_gather_rows(
     cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
     cpuk_rows output);
 
-/// `output[t] = residual[t] + sum_j weights[t * choices + j] x[t * choices + j]`; `data` NULL in `residual`: none.
+/// `output[t] = residual[t] + sum_j weights[t * experts + j] x[t * experts + j]`, `experts` being those of each token;
+/// `data` NULL in `residual`: none.
 void cpuk_combine_experts(
-    cpuk_context *context, cpuk_rows x, const float *weights, int64_t tokens, int64_t choices, int64_t columns,
+    cpuk_context *context, cpuk_rows x, const float *weights, int64_t tokens, int64_t experts, int64_t columns,
     cpuk_rows residual, cpuk_rows output);
 
 /// `[blocks, kv_heads, block_tokens, head_size]`, packed, as CPUK_F32, CPUK_BF16, CPUK_F16 or CPUK_I8.
 typedef struct {
     cpuk_format format;
     void *keys, *values;
-    /// `[blocks, kv_heads, block_tokens]`, what a level of a row stands for; only for CPUK_I8.
+    /// `[blocks, kv_heads, block_tokens]`, the scale of a row's quants; only for CPUK_I8.
     float *key_scales, *value_scales;
     int64_t blocks, kv_heads, block_tokens, head_size;
 } cpuk_cache;
@@ -216,7 +237,7 @@ typedef enum {
     CPUK_ATTENTION_OVER_LIMIT,
 } cpuk_attention_status;
 /// `sequence` receives the index of the offending sequence.
-cpuk_attention_status cpuk_attention(cpuk_context *context, const cpuk_attention_args *args, int64_t *sequence);
+cpuk_attention_status cpuk_paged_attention(cpuk_context *context, const cpuk_attention_args *args, int64_t *sequence);
 
 /// Attention over plain rows: each sequence's queries see the key rows of its range.
 typedef struct {
@@ -230,10 +251,10 @@ typedef struct {
     int64_t bias_reach;
     const int32_t *query_offsets, *key_ranges;
     int64_t sequences, tokens, key_rows;
-} cpuk_encoder_attention_args;
+} cpuk_varlen_attention_args;
 /// `sequence` receives the index of the offending sequence.
-cpuk_attention_status cpuk_encoder_attention(
-    cpuk_context *context, const cpuk_encoder_attention_args *args, int64_t *sequence);
+cpuk_attention_status cpuk_varlen_attention(
+    cpuk_context *context, const cpuk_varlen_attention_args *args, int64_t *sequence);
 
 void cpuk_argmax(cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int32_t *indices);
 enum { CPUK_MAX_TOP_K = 256 };

@@ -2,13 +2,27 @@ package import Devices
 import Foundation
 package import Inference
 import Logging
+import ModelIO
 package import TensorCore
 
 /// What every command that runs a model does with its options.
 extension ModelOptions {
-    /// The model's files; the bundled model where none is named.
+    /// The model's files, with the adapters merged in; the bundled model where none is named.
     package func openPackage() throws -> ModelPackage {
-        try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        guard models.count <= 1 else {
+            throw CommandError.unsupported(
+                option: "--model", value: models.joined(separator: ", "), reason: "only serve takes several; give one")
+        }
+        return try openPackage(model)
+    }
+
+    /// The files of one model of several, with the adapters merged in; the bundled model for `nil`.
+    package func openPackage(_ path: String?) throws -> ModelPackage {
+        var package = try path.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        for argument in try lora.map(AdapterArgument.init) {
+            package = try package.merging(LoRAAdapter(path: argument.path), scale: argument.scale)
+        }
+        return package
     }
 
     /// Starts the device, with the one number of threads that was given, and tells which it is.
@@ -38,7 +52,8 @@ extension ModelOptions {
     package func engineOptions(defaultPrecision: MatmulPrecision = .automatic) -> EngineOptions {
         EngineOptions(
             contextLength: contextLength, weightFormat: dtype?.format,
-            precision: precision?.precision ?? defaultPrecision,
+            precision: deterministic ? .highest : precision?.precision ?? defaultPrecision,
+            isDeterministic: deterministic,
             cacheType: cacheFormat.dtype)
     }
 }

@@ -5,8 +5,15 @@ import TensorCore
 
 /// The options of every command that runs a model.
 package struct ModelOptions: ParsableArguments {
-    @Option(name: [.customShort("m"), .long], help: ModelArgument.help, completion: .directory)
-    package var model: String?
+    /// `serve` takes several.
+    @Option(name: [.customShort("m"), .customLong("model")], help: ModelArgument.help, completion: .directory)
+    package var models: [String] = []
+
+    /// The one model of the other commands.
+    package var model: String? {
+        get { models.last }
+        set { models = newValue.map { [$0] } ?? [] }
+    }
 
     @Option(
         help: ArgumentHelp(
@@ -27,11 +34,19 @@ package struct ModelOptions: ParsableArguments {
                 """))
     package var precision: PrecisionArgument?
 
+    @Flag(
+        help: ArgumentHelp(
+            "The same bits for an answer whatever runs beside it and however its prompt is divided.",
+            discussion: "Takes --precision highest, and leaves out the faster kernels for many tokens."))
+    package var deterministic = false
+
     @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
     package var cacheFormat: CacheFormatArgument = .float32
 
     @Option(
-        help: ArgumentHelp("A LoRA adapter, optionally scaled.", valueName: "dir[=scale]"), completion: .directory)
+        help: ArgumentHelp(
+            "A LoRA adapter that is merged into the model, optionally scaled; several may be given.",
+            valueName: "dir[=scale]"), completion: .directory)
     package var lora: [String] = []
 
     @Option(
@@ -55,14 +70,33 @@ package struct ModelOptions: ParsableArguments {
     package func validate() throws {
         for count in threads?.counts ?? [] { try OptionRange.check("--threads", count, in: 1...1024) }
         try OptionRange.check("--ctx", contextLength, in: 1...(1 << 24))
-        if let adapter = lora.first {
-            throw CommandError.unsupported(
-                option: "--lora", value: adapter,
-                reason: "this version reads no adapters; merge it into the model's weights")
+        if deterministic, let precision, precision.precision != .highest {
+            throw ValidationError("--deterministic takes --precision highest, not \(precision.rawValue)")
         }
+        for adapter in lora { _ = try AdapterArgument(adapter) }
     }
 
     package var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
+}
+
+/// `DIR` or `DIR=scale`, as `--lora` takes it.
+struct AdapterArgument {
+    let path: String
+    let scale: Double
+
+    /// - Throws: `ValidationError` for a scale that is no number.
+    init(_ argument: String) throws {
+        guard let equals = argument.lastIndex(of: "=") else {
+            (path, scale) = (argument, 1)
+            return
+        }
+        let text = argument[argument.index(after: equals)...]
+        guard let scale = Double(text), scale.isFinite else {
+            throw ValidationError("--lora \(argument): '\(text)' is no scale; write a number behind the last '='")
+        }
+        self.path = String(argument[..<equals])
+        self.scale = scale
+    }
 }
 
 /// What `--model` means, for every command that takes it.

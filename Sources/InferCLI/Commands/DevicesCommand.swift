@@ -16,7 +16,8 @@ struct DevicesCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let cpu = try DeviceSelection.makeBackend(.cpu).backend.summary
+        let cpu = try DeviceSelection.makeBackend(.cpu, environment: ProcessInfo.processInfo.environment).backend
+            .summary
         let openCL = OpenCLListing()
         var output = OutputWriter()
         try json ? output.writeLine(Self.json(openCL, cpu: cpu)) : output.write(Self.text(openCL, cpu: cpu))

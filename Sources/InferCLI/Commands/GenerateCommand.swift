@@ -74,7 +74,7 @@ struct GenerateCommand: AsyncParsableCommand {
         var result: GenerationResult?
         if echo, !json { try output.write(promptText(package, request)) }
         for try await update in try engine.generate(request) {
-            if let token = update.token { tokens.append(token) }
+            tokens += update.tokens
             text += update.text
             result = update.result ?? result
             guard !json, !update.text.isEmpty else { continue }

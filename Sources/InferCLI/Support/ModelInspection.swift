@@ -67,7 +67,7 @@ struct ModelInspection {
         switch kind {
         case .encoder: encoder != nil
         case .encoderDecoder: true
-        case .decoder: ModelRegistry.names.contains(configuration.modelType)
+        case .decoder: ModelRegistry.knows(configuration)
         }
     }
 

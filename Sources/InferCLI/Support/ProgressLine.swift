@@ -20,12 +20,7 @@ struct ProgressLine {
 
     /// Shows that `fraction` of the work is done, where it is time to; `detail` says what is worked on.
     mutating func update(_ fraction: Double, _ detail: @autoclosure () -> String) {
-        let now = ContinuousClock.now
-        let elapsed = lastDrawn.map { (now - $0) / .seconds(1) }
-        let interval = isTerminal ? ProgressLine.barSeconds : ProgressLine.plainSeconds
-        // The first plain line comes only when the work turns out to be long.
-        guard elapsed ?? (isTerminal ? interval : (now - start) / .seconds(1)) >= interval else { return }
-        lastDrawn = now
+        guard isDue() else { return }
         let percent = Int((min(max(fraction, 0), 1) * 100).rounded(.down))
         guard isTerminal else {
             StandardErrorLog.line("infer: \(title): \(percent) %, \(detail())")
@@ -36,6 +31,26 @@ struct ProgressLine {
             String(repeating: "#", count: filled)
             + String(repeating: "-", count: ProgressLine.barWidth - filled)
         draw("\(title) [\(bar)] \(percent) % \(detail())")
+    }
+
+    /// Shows what is worked on, where it is time to, of work whose length is not known.
+    mutating func update(_ detail: @autoclosure () -> String) {
+        guard isDue() else { return }
+        if isTerminal {
+            draw("\(title): \(detail())")
+        } else {
+            StandardErrorLog.line("infer: \(title): \(detail())")
+        }
+    }
+
+    private mutating func isDue() -> Bool {
+        let now = ContinuousClock.now
+        let elapsed = lastDrawn.map { (now - $0) / .seconds(1) }
+        let interval = isTerminal ? ProgressLine.barSeconds : ProgressLine.plainSeconds
+        // The first plain line comes only when the work turns out to be long.
+        guard elapsed ?? (isTerminal ? interval : (now - start) / .seconds(1)) >= interval else { return false }
+        lastDrawn = now
+        return true
     }
 
     /// Removes the bar.

@@ -1,4 +1,5 @@
 import KVCache
+import ModelIO
 import Models
 import TensorCore
 
@@ -17,11 +18,11 @@ final class DecoderRunner: Sendable {
 
     /// - Parameters:
     ///   - logitRowCount: most rows of one pass whose logits are wanted.
-    ///   - makeModel: loads the model for the pass limits worked out here.
     init(
-        backend: any Backend, description: DecoderDescription, options: EngineOptions, logitRowCount rowCount: Int,
-        makeModel: (PassLimits) throws -> any DecoderModel
+        _ plan: DecoderPlan, checkpoint: Checkpoint, on backend: any Backend, options: EngineOptions,
+        logitRowCount rowCount: Int
     ) throws {
+        let description = plan.description
         try options.validate(maxContextLength: description.maxContextLength)
         let blockSize = options.blockSizeInTokens
         var shape = KVCacheShape(
@@ -37,20 +38,23 @@ final class DecoderRunner: Sendable {
         try backend.reserve(
             description.limits(
                 tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength))
-        model = try makeModel(limits)
+        model = try plan.load(
+            checkpoint,
+            to: LoadTarget(
+                backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
         cache = try KVCacheStorage(shape, on: backend)
         uploader = try BatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,
             blockCount: (contextLength + blockSize - 1) / blockSize, logitRowCount: rowCount)
-        maxTopK = type(of: backend).maxTopK
-        let plan = WorkspacePlan()
-        _ = plan.add(.float32, [rowCount, description.vocabularySize])
-        _ = plan.add(.float32, [rowCount, min(maxTopK, description.vocabularySize)])
-        _ = plan.add(.int32, [rowCount, min(maxTopK, description.vocabularySize)])
-        let tensors = try plan.allocate(on: backend)
-        logits = tensors[0]
-        topValues = tensors[1]
-        topIndices = tensors[2]
+        maxTopK = backend.capabilities.maxTopK
+        var workspacePlan = WorkspacePlan()
+        let logits = workspacePlan.float32([rowCount, description.vocabularySize])
+        let topValues = workspacePlan.float32([rowCount, min(maxTopK, description.vocabularySize)])
+        let topIndices = workspacePlan.int32([rowCount, min(maxTopK, description.vocabularySize)])
+        let workspace = try workspacePlan.allocate(on: backend)
+        self.logits = workspace[logits]
+        self.topValues = workspace[topValues]
+        self.topIndices = workspace[topIndices]
     }
 
     /// The cache's size where none is asked for: one context that was asked for, else as much of the model's as fits a

@@ -10,8 +10,15 @@ public import Tokenization
 ///         print(update.text, terminator: "")
 ///     }
 ///
-/// The engine is an actor on a thread of its own: a pass that waits for the device blocks nobody else. Requests that are
-/// there together share passes. Dropping a stream cancels its request and frees its blocks.
+/// Requests that are there together share passes: running answers advance by a token each, prompts in chunks beside them
+/// (`EngineOptions.passSeconds`). Prompts that begin alike are computed once (the prefix cache). A request that has no place
+/// waits; `GenerationRequest.priority` and `.client` say in which order, `EngineOptions.queueCapacity` how many may.
+///
+/// A request fails alone. Dropping a stream, or cancelling the task that reads it, cancels its request and frees its blocks
+/// before the next pass. Whoever reads slowly pauses his own request and nobody else's.
+///
+/// The engine is an actor on a thread of its own: a pass that waits for the device blocks nobody else. Text is made of
+/// tokens in the task that reads the stream.
 public actor Engine {
     public nonisolated let description: DecoderDescription
     public nonisolated let tokenizer: Tokenizer?
@@ -21,12 +28,16 @@ public actor Engine {
     public nonisolated let contextLength: Int
 
     private let executor = DeviceExecutor()
-    private let runner: DecoderRunner
-    private let endOfSequence: Set<Int>
-    private var scheduler: Scheduler
-    private var sequences: [Int: EngineSequence] = [:]
-    private var nextID = 0
-    private var isRunning = false
+    private nonisolated let inbox: EngineInbox
+    private nonisolated let streamCapacity: Int
+    let runner: DecoderRunner
+    let endOfSequence: Set<Int>
+    var scheduler: Scheduler<SampleState>
+    var budget: PassBudget?
+    /// The sequences of each request that has not ended, by sample; `nil` for samples that have ended.
+    private var sequenceIDs: [Int: [Int?]] = [:]
+    private var nextSequenceID = 0
+    private var counters = EngineStatus()
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -36,17 +47,50 @@ public actor Engine {
     {
         self.package = package
         tokenizer = package.tokenizer
-        runner = try package.makeRunner(on: backend, options: options, logitRowCount: options.sequenceCount)
+        let options = Engine.deterministic(options, backend)
+        let scoringRowCount = Engine.scoringRowCount(try package.describe(), options)
+        runner = try package.makeRunner(
+            on: backend, options: options, logitRowCount: options.sequenceCount + scoringRowCount)
         description = runner.model.description
         contextLength = runner.limits.contextLength
         endOfSequence = package.endOfSequenceTokens
+        streamCapacity = options.streamCapacity
+        budget = options.passSeconds.map { PassBudget(targetSeconds: $0) }
         scheduler = Scheduler(
-            limits: Scheduler.Limits(
-                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength
-            ),
+            limits: SchedulerLimits(
+                tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount,
+                scoringRowCount: scoringRowCount),
             pool: BlockPool(
                 blockCount: runner.cache.shape.blockCount, blockSizeInTokens: options.blockSizeInTokens))
+        var status = EngineStatus()
+        status.sequenceCapacity = options.sequenceCount
+        status.queueCapacity = options.queueCapacity
+        status.blockCount = runner.cache.shape.blockCount
+        status.blockSizeInTokens = options.blockSizeInTokens
+        inbox = EngineInbox(status)
     }
+
+    /// What `EngineOptions.isDeterministic` asks for, on this backend.
+    private static func deterministic(_ options: EngineOptions, _ backend: any Backend) -> EngineOptions {
+        guard options.isDeterministic else { return options }
+        var options = options
+        options.precision = .highest
+        if let backend = backend as? any RowInvariantBackend {
+            backend.makeRowInvariant()
+        } else {
+            options.passTokenCount = 1
+            options.sequenceCount = 1
+        }
+        return options
+    }
+
+    /// How many tokens of a prompt one pass may score: as many rows of logits as 8 MiB hold.
+    private static func scoringRowCount(_ description: DecoderDescription, _ options: EngineOptions) -> Int {
+        let fitting = (8 << 20) / (max(description.vocabularySize, 1) * MemoryLayout<Float>.size)
+        return min(max(fitting, 1), options.passTokenCount, 256)
+    }
+
+    // MARK: Requests
 
     /// Continues a text.
     /// - Parameter maxTokens: most tokens to produce; `nil`: until the model ends or the context is full.
@@ -59,174 +103,192 @@ public actor Engine {
                 promptTokens: try package.promptTokens(for: prompt), sampling: sampling, maxTokens: maxTokens))
     }
 
-    /// Continues a prompt of token ids.
-    /// - Throws: `InferenceError` where the request cannot be served. Errors of the device arrive on the stream.
+    /// Continues a prompt of token ids. Does not block.
+    ///
+    /// - Returns: the updates of all samples, each sample's in order; the last update of a sample has its result. Read it
+    ///   once, from one task.
+    /// - Throws: `InferenceError` where the request cannot be served: `.contextLengthExceeded`, `.requestTooLarge`,
+    ///   `.queueFull`, `.engineStopped` after `shutdown`, or naming the value that is wrong. Errors of the device, and
+    ///   `.nonFiniteLogits`, arrive on the stream.
     public nonisolated func generate(
         _ request: GenerationRequest
     ) throws -> AsyncThrowingStream<GenerationUpdate, any Error> {
-        try validate(request)
-        return AsyncThrowingStream { continuation in
-            let submission = Task { await self.submit(request, continuation) }
-            continuation.onTermination = { termination in
-                guard case .cancelled = termination else { return }
-                Task {
-                    // The id is known once the submission ran; cancelling before that still finds it.
-                    let id = await submission.value
-                    await self.cancel(id)
-                }
-            }
+        try request.validate(vocabularySize: description.vocabularySize, contextLength: contextLength)
+        let (submission, mustStart) = try inbox.submit(sampleCount: request.count) { id in
+            SubmittedRequest(
+                id: id, request: request, seed: request.sampling.seed ?? UInt64.random(in: .min ... .max),
+                arrival: .now,
+                channel: RequestChannel(id: id, sampleCount: request.count, capacity: streamCapacity) { self.post($0) })
         }
+        if mustStart { start() }
+        let reader = GenerationReader(submission, tokenizer: tokenizer)
+        return AsyncThrowingStream { try await reader.next() }
     }
 
-    private nonisolated func validate(_ request: GenerationRequest) throws {
-        guard !request.promptTokens.isEmpty else { throw InferenceError.emptyPrompt }
-        guard request.promptTokens.count < contextLength else {
-            throw InferenceError.promptTooLong(tokenCount: request.promptTokens.count, contextLength: contextLength)
-        }
-        if let id = request.promptTokens.first(where: { !(0..<description.vocabularySize).contains($0) }) {
-            throw InferenceError.tokenOutOfRange(id: id, vocabularySize: description.vocabularySize)
-        }
-        if let maxTokens = request.maxTokens, maxTokens < 1 {
-            throw InferenceError.invalidParameter(
-                name: "max-tokens", value: "\(maxTokens)", expected: "an integer from 1")
-        }
-        try request.sampling.validate(vocabularySize: description.vocabularySize)
+    /// What the engine is doing. Never waits for the device.
+    public nonisolated var status: EngineStatus { inbox.status }
+
+    /// Takes no more requests, and returns when those that are there have ended. May be called more than once.
+    /// - Parameter cancellingRequests: ends requests with what they have, with the finish reason `cancelled`, rather than
+    ///   waiting until they are complete.
+    public nonisolated func shutdown(cancellingRequests: Bool = false) async {
+        inbox.close()
+        if cancellingRequests { post(.cancelAll) }
+        await inbox.waitUntilDrained()
     }
 
-    private func submit(
-        _ request: GenerationRequest, _ continuation: AsyncThrowingStream<GenerationUpdate, any Error>.Continuation
-    ) -> Int {
-        let id = nextID
-        nextID += 1
-        do {
-            let seed = request.sampling.seed ?? UInt64.random(in: .min ... .max)
-            var sampler = Sampler(parameters: request.sampling, seed: seed)
-            let prompt = request.promptTokens.map(Int32.init)
-            sampler.observePrompt(prompt)
-            var detokenizer = tokenizer.map { $0.makeDetokenizer(skipSpecialTokens: true) }
-            // The prompt goes through the detokenizer so that the continuation joins it as decoding both together would.
-            for token in request.promptTokens { _ = try detokenizer?.push(token) }
-            let room = contextLength - request.promptTokens.count
-            sequences[id] = EngineSequence(
-                request: request, continuation: continuation, seed: seed,
-                maxTokens: min(request.maxTokens ?? room, room), arrival: .now, sampler: sampler,
-                detokenizer: detokenizer, stopMatcher: StopMatcher(request.stopStrings))
-            scheduler.add(id: id, tokens: prompt)
-            if !isRunning {
-                isRunning = true
-                Task { await run() }
-            }
-        } catch {
-            continuation.finish(throwing: error)
-        }
-        return id
+    private nonisolated func post(_ message: EngineMessage) {
+        if inbox.post(message) { start() }
     }
 
-    private func cancel(_ id: Int) {
-        guard sequences.removeValue(forKey: id) != nil else { return }
-        scheduler.remove(id)
+    private nonisolated func start() {
+        Task { await run() }
     }
 
-    /// Steps while there is work; between steps, submissions and cancellations get their turn.
+    // MARK: The engine's thread
+
+    /// Runs passes while there is work. What others want comes through the inbox, between passes.
     private func run() async {
-        while !scheduler.isIdle {
-            do {
-                try step()
-            } catch {
-                fail(error)
+        while true {
+            for message in inbox.take() { handle(message) }
+            publishStatus()
+            guard scheduler.hasWork else {
+                if inbox.fallAsleep() { return }
+                continue
             }
+            inbox.updateStatus { $0.passStart = .now }
+            runPass()
             await Task.yield()
         }
-        isRunning = false
     }
 
-    /// Ends every request with an error that concerns the device or the engine as a whole.
-    private func fail(_ error: any Error) {
-        for (id, sequence) in sequences {
-            scheduler.remove(id)
-            sequence.continuation.finish(throwing: error)
+    private func handle(_ message: EngineMessage) {
+        switch message {
+        case .submit(let submission): admit(submission)
+        case .cancel(let request):
+            guard sequenceIDs[request] != nil else { return }
+            counters.cancelledCount += 1
+            end(request)
+        case .stop(let request, let sample):
+            guard let id = sequenceID(request, sample) else { return }
+            let seconds = scheduler[id]?.state.start.map { (ContinuousClock.now - $0).seconds }
+            close(request, sample, seconds: seconds)
+        case .resume(let request, let sample):
+            if let id = sequenceID(request, sample) { scheduler.resume(id) }
+        case .cancelAll:
+            for request in sequenceIDs.keys.sorted() { cancelWithResult(request) }
         }
-        sequences = [:]
     }
 
-    /// One pass: schedule, run, choose tokens, hand them out.
-    private func step() throws {
-        let entries = try scheduler.schedule()
-        var batch = HostBatch()
-        var sampled: [Int] = []
-        for entry in entries {
-            batch.tokenIDs += entry.tokens
-            batch.positions += entry.positions.map(Int32.init)
-            batch.slots += entry.slots
-            batch.queryCounts.append(entry.tokens.count)
-            batch.contextLengths.append(entry.positions.upperBound)
-            batch.blockTables.append(entry.blocks)
-            if entry.needsToken {
-                batch.logitRows.append(Int32(batch.tokenIDs.count - 1))
-                sampled.append(entry.id)
-            }
+    private func admit(_ submission: SubmittedRequest) {
+        let request = submission.request
+        let id = makeSequenceID()
+        sequenceIDs[submission.id] = [id]
+        scheduler.add(
+            id, request.promptTokens.map(Int32.init),
+            SequenceTraits(
+                priority: request.priority, client: request.client, namespace: CacheNamespace(salt: request.cacheSalt),
+                scoresPrompt: request.promptLogProbabilities != nil),
+            state: SampleState(submission, contextLength: contextLength))
+        inbox.admitted(sampleCount: request.count)
+    }
+
+    private func sequenceID(_ request: Int, _ sample: Int) -> Int? {
+        guard let ids = sequenceIDs[request], ids.indices.contains(sample) else { return nil }
+        return ids[sample]
+    }
+
+    private func makeSequenceID() -> Int {
+        defer { nextSequenceID += 1 }
+        return nextSequenceID
+    }
+
+    /// Adds another sample of a request whose prompt is computed, with a first token of its own.
+    /// - Returns: the id of its sequence.
+    func fork(_ id: Int, _ state: SampleState, appending token: Int32) -> Int {
+        let newID = makeSequenceID()
+        sequenceIDs[state.submission.id]?.append(newID)
+        scheduler.fork(id, as: newID, appending: token, state: state)
+        return newID
+    }
+
+    /// A sample has ended; the request ends with its last one.
+    func close(_ request: Int, _ sample: Int, seconds: Double?) {
+        guard let id = sequenceID(request, sample), let submission = scheduler[id]?.state.submission else { return }
+        let ids = sequenceIDs[request] ?? []
+        scheduler.remove(id)
+        sequenceIDs[request]?[sample] = nil
+        guard ids.count == submission.request.count, ids.count(where: { $0 != nil }) == 1 else { return }
+        counters.completedCount += 1
+        sequenceIDs[request] = nil
+        submission.channel.finish()
+        inbox.ended(seconds: seconds)
+    }
+
+    /// Ends a request whatever its samples have.
+    private func end(_ request: Int, throwing error: (any Error)? = nil, keepsContent: Bool = true) {
+        guard let ids = sequenceIDs.removeValue(forKey: request) else { return }
+        for id in ids.compactMap({ $0 }) {
+            scheduler[id]?.state.submission.channel.finish(throwing: error)
+            scheduler.remove(id, keepsContent: keepsContent)
         }
-        let logits = try runner.run(batch)
-        // A pass that only fills the cache needs no answer; the next one queues behind it.
-        guard !sampled.isEmpty else { return try runner.backend.synchronize() }
-        let tokens = try choose(logits, for: sampled)
+        inbox.ended(seconds: nil)
+    }
+
+    /// Ends a request with an error.
+    func fail(_ request: Int, _ error: any Error, keepsContent: Bool = true) {
+        guard sequenceIDs[request] != nil else { return }
+        counters.failedCount += 1
+        end(request, throwing: error, keepsContent: keepsContent)
+    }
+
+    private func cancelWithResult(_ request: Int) {
         let now = ContinuousClock.now
-        for (id, token) in zip(sampled, tokens) { deliver(token, to: id, at: now) }
+        let count = sequenceIDs[request]?.compactMap { $0 }.first.flatMap { scheduler[$0]?.state.request.count } ?? 0
+        for sample in 0..<count {
+            let ids = sequenceIDs[request] ?? []
+            // Samples that were not begun have nothing but an end.
+            guard sample >= ids.count || ids[sample] != nil else { continue }
+            let sequence = (sample < ids.count ? ids[sample] : ids.compactMap { $0 }.first).flatMap { scheduler[$0] }
+            guard let sequence else { continue }
+            let event = SampleEvent(
+                sample: sample, token: nil, score: nil, finish: (.cancelled, nil),
+                cachedTokenCount: sequence.cachedCount ?? 0, start: sequence.state.start ?? now, time: now)
+            _ = sequence.state.submission.channel.push(event)
+        }
+        counters.cancelledCount += 1
+        end(request)
     }
 
-    /// Chooses a token for each row, with as little data from the device as the rows' parameters allow.
-    private func choose(_ logits: Tensor, for ids: [Int]) throws -> [Int32] {
-        let vocabularySize = description.vocabularySize
-        var topK = 1
-        var needsAll = false
-        for id in ids {
-            switch sequences[id]?.sampler.requirement(maxTopK: runner.maxTopK, vocabularySize: vocabularySize) {
-            case .topK(let count): topK = max(topK, count)
-            case .allLogits: needsAll = true
-            case nil: break
-            }
-        }
-        if needsAll {
-            let rows = try runner.backend.readFloats(logits)
-            return try rows.withUnsafeBufferPointer { rows in
-                try ids.enumerated().map { index, id in
-                    let row = UnsafeBufferPointer(rebasing: rows[index * vocabularySize..<(index + 1) * vocabularySize])
-                    let token = sequences[id]?.sampler.choose(logits: row) ?? 0
-                    guard row[Int(token)].isFinite else { throw nonFinite(id) }
-                    return token
-                }
-            }
-        }
-        let candidates = try runner.topK(logits, count: topK)
-        return try zip(ids, candidates).map { id, row in
-            guard row.first?.logit.isFinite ?? false else { throw nonFinite(id) }
-            return sequences[id]?.sampler.choose(candidates: row) ?? 0
-        }
-    }
+    func count(tokens: Int) { counters.generatedTokenCount += tokens }
 
-    private func nonFinite(_ id: Int) -> InferenceError {
-        .nonFiniteLogits(step: sequences[id]?.tokenCount ?? 0)
-    }
-
-    private func deliver(_ token: Int32, to id: Int, at now: ContinuousClock.Instant) {
-        guard var sequence = sequences[id] else { return }
-        do {
-            let (text, finish) = try sequence.accept(token, endOfSequence: endOfSequence, at: now)
-            sequences[id] = sequence
-            var result: GenerationResult?
-            if let finish {
-                sequences[id] = nil
-                let cached = scheduler.remove(id)
-                result = sequence.result(finish, cachedTokenCount: cached, at: now)
-            } else {
-                scheduler.append(token, to: id)
-            }
-            sequence.continuation.yield(GenerationUpdate(token: Int(token), text: text, result: result))
-            if result != nil { sequence.continuation.finish() }
-        } catch {
-            sequences[id] = nil
-            scheduler.remove(id)
-            sequence.continuation.finish(throwing: error)
+    /// After a pass or a change of the books.
+    func publishStatus(passStart: ContinuousClock.Instant? = nil) {
+        let pool = scheduler.pool
+        let (used, cached) = (pool.usedBlockCount, pool.cachedFreeBlockCount)
+        let (running, waiting) = (scheduler.running.count, scheduler.waitingCount)
+        let paused = scheduler.pausedCount
+        let (books, counters) = (scheduler.counters, counters)
+        inbox.updateStatus { status in
+            status.runningCount = running
+            status.waitingCount = waiting
+            status.pausedCount = paused
+            status.usedBlockCount = used
+            status.cachedBlockCount = cached
+            status.prefixCacheQueryTokenCount = books.queriedTokenCount
+            status.prefixCacheHitTokenCount = books.foundTokenCount
+            status.promptTokenCount = books.promptTokenCount
+            status.preemptionCount = books.preemptionCount
+            status.generatedTokenCount = counters.generatedTokenCount
+            status.completedCount = counters.completedCount
+            status.cancelledCount = counters.cancelledCount
+            status.failedCount = counters.failedCount
+            guard let passStart else { return }
+            let now = ContinuousClock.now
+            status.passStart = nil
+            status.passCount += 1
+            status.lastPassEnd = now
+            status.lastPassSeconds = (now - passStart).seconds
         }
     }
 }

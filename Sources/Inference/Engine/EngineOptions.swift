@@ -11,27 +11,43 @@ public struct EngineOptions: Sendable, Hashable {
     public var passTokenCount: Int
     /// Most sequences that run at once; others wait.
     public var sequenceCount: Int
+    /// Most sequences that wait for a place; a request beyond them is refused.
+    public var queueCapacity: Int
+    /// What a pass may take, in seconds, while answers are being written: prompts advance in chunks that fit. `nil`: prompts
+    /// take as many tokens as a pass may have.
+    public var passSeconds: Double?
+    /// Tokens of a sample that wait for its reader; with so many the sample pauses until they are taken.
+    public var streamCapacity: Int
     /// Tokens of one block of the cache.
     public var blockSizeInTokens: Int
     /// The format matrices are held in; `nil`: as they are stored.
     public var weightFormat: WeightFormat?
     /// How exact matrix products are.
     public var precision: MatmulPrecision
+    /// Answers have the same bits whatever else runs, however prompts are divided, and with or without the prefix cache.
+    /// Implies `precision` `.highest`, and costs the faster kernels for many tokens. A backend that is not a
+    /// `RowInvariantBackend` computes one token a pass then.
+    public var isDeterministic: Bool
     /// The format keys and values are held in: one of `KVCacheLayer.dtypes`.
     public var cacheType: DType
 
     public init(
         contextLength: Int? = nil, cacheTokenCount: Int? = nil, passTokenCount: Int = 512, sequenceCount: Int = 1,
+        queueCapacity: Int = 1 << 20, passSeconds: Double? = 0.1, streamCapacity: Int = 256,
         blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, precision: MatmulPrecision = .automatic,
-        cacheType: DType = .float32
+        isDeterministic: Bool = false, cacheType: DType = .float32
     ) {
         self.contextLength = contextLength
         self.cacheTokenCount = cacheTokenCount
         self.passTokenCount = passTokenCount
         self.sequenceCount = sequenceCount
+        self.queueCapacity = queueCapacity
+        self.passSeconds = passSeconds
+        self.streamCapacity = streamCapacity
         self.blockSizeInTokens = blockSizeInTokens
         self.weightFormat = weightFormat
         self.precision = precision
+        self.isDeterministic = isDeterministic
         self.cacheType = cacheType
     }
 
@@ -53,6 +69,12 @@ public struct EngineOptions: Sendable, Hashable {
         try check(cacheTokenCount ?? 1, "cache size in tokens", 1...Int(Int32.max))
         try check(passTokenCount, "tokens a pass", 1...65_536)
         try check(sequenceCount, "sequences", 1...4096)
+        try check(queueCapacity, "queue capacity", 0...1 << 32)
+        try check(streamCapacity, "stream capacity", 1...1 << 24)
+        if let passSeconds, !(passSeconds > 0 && passSeconds.isFinite) {
+            throw InferenceError.invalidParameter(
+                name: "seconds a pass", value: "\(passSeconds)", expected: "a number over 0")
+        }
         try check(blockSizeInTokens, "block size in tokens", 1...1024)
         guard KVCacheLayer.dtypes.contains(cacheType) else {
             throw InferenceError.invalidParameter(

@@ -43,8 +43,22 @@ public struct ModelPackage: Sendable {
     /// The sizes of a model that generates text, from its configuration alone.
     /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model of another kind.
     public func describe() throws -> DecoderDescription {
+        try decoderPlan().description
+    }
+
+    /// What a model that generates text is made of, from its configuration alone.
+    /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model of another kind.
+    public func decoderPlan() throws -> DecoderPlan {
         try requireDecoder()
-        return try ModelRegistry.describe(configuration)
+        return try ModelRegistry.decoderPlan(configuration)
+    }
+
+    /// - Throws: `LoadError`, also for a model of another kind.
+    public func encoderPlan() throws -> EncoderPlan { try ModelRegistry.encoderPlan(configuration) }
+
+    /// - Throws: `LoadError`, also for a model of another kind.
+    public func encoderDecoderPlan() throws -> EncoderDecoderPlan {
+        try ModelRegistry.encoderDecoderPlan(configuration)
     }
 
     /// - Throws: `InferenceError.notADecoder` for a model of another kind.
@@ -59,12 +73,12 @@ public struct ModelPackage: Sendable {
 
     /// The sizes of an encoder, from its configuration alone.
     /// - Throws: `LoadError`.
-    public func describeEncoder() throws -> EncoderDescription { try ModelRegistry.describeEncoder(configuration) }
+    public func describeEncoder() throws -> EncoderDescription { try encoderPlan().description }
 
     /// The sizes of an encoder-decoder, from its configuration alone.
     /// - Throws: `LoadError`.
     public func describeEncoderDecoder() throws -> EncoderDecoderDescription {
-        try ModelRegistry.describeEncoderDecoder(configuration)
+        try encoderDecoderPlan().description
     }
 
     /// A text as the ids that generation starts from, with the special tokens that the tokenizer adds. An empty text
@@ -91,12 +105,6 @@ extension ModelPackage {
     /// Loads the model for passes of the sizes that `options` give.
     func makeRunner(on backend: any Backend, options: EngineOptions, logitRowCount: Int) throws -> DecoderRunner {
         try DecoderRunner(
-            backend: backend, description: describe(), options: options, logitRowCount: logitRowCount
-        ) { limits in
-            try ModelRegistry.load(
-                configuration, checkpoint: checkpoint,
-                target: LoadTarget(
-                    backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
-        }
+            decoderPlan(), checkpoint: checkpoint, on: backend, options: options, logitRowCount: logitRowCount)
     }
 }

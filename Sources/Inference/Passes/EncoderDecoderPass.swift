@@ -30,15 +30,16 @@ public final class EncoderDecoderPass: Sendable {
         _ package: ModelPackage, on backend: any Backend, longestSource: Int, longestTarget: Int,
         options: EngineOptions = EngineOptions()
     ) throws {
-        description = try package.describeEncoderDecoder()
+        let plan = try package.encoderDecoderPlan()
+        description = plan.description
         limits = PassLimits(
             tokenCount: max(longestSource, 1), logitRowCount: max(longestTarget, 1),
             contextLength: max(longestSource, longestTarget, 1))
         self.backend = backend
         try backend.reserve(description.limits(tokenCount: limits.contextLength, sequenceCount: 1))
-        model = try ModelRegistry.loadEncoderDecoder(
-            package.configuration, checkpoint: package.checkpoint,
-            target: LoadTarget(
+        model = try plan.load(
+            package.checkpoint,
+            to: LoadTarget(
                 backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
         sources = try EncoderBatchUploader(backend: backend, tokenCount: limits.tokenCount, sequenceCount: 1)
         targets = try EncoderBatchUploader(backend: backend, tokenCount: limits.logitRowCount, sequenceCount: 1)
@@ -76,8 +77,9 @@ public final class EncoderDecoderPass: Sendable {
 
     private func batch(_ visible: [Int], of tokens: [Int]) -> HostEncoderBatch {
         var batch = HostEncoderBatch()
-        let none = [Int](repeating: 0, count: tokens.count)
-        batch.append(visible: visible, tokens: tokens, positions: none, segments: none, needsFirst: false)
+        batch.append(
+            visible: visible, tokens: tokens, positions: description.rows(ofPositionsOf: tokens),
+            segments: [Int](repeating: 0, count: tokens.count), needsFirst: false)
         return batch
     }
 
@@ -88,7 +90,8 @@ public final class EncoderDecoderPass: Sendable {
         guard let first = visible.first, let last = visible.last else { throw InferenceError.nothingVisible(row: row) }
         guard last - first + 1 == visible.count else { throw InferenceError.hiddenInside(row: row) }
         guard !target.isEmpty else { throw InferenceError.emptyTarget(row: row) }
-        for (count, maximum) in [(source.tokens.count, limits.tokenCount), (target.count, limits.logitRowCount)] {
+        for (count, limit) in [(source.tokens.count, limits.tokenCount), (target.count, limits.logitRowCount)] {
+            let maximum = min(limit, description.maxTokenCount ?? limit)
             guard count <= maximum else {
                 throw InferenceError.rowTooLong(row: row, tokenCount: count, maximum: maximum)
             }

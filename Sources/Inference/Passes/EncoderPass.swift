@@ -54,7 +54,8 @@ public final class EncoderPass: Sendable {
     public init(
         _ package: ModelPackage, on backend: any Backend, longest: Int, options: EngineOptions = EngineOptions()
     ) throws {
-        description = try package.describeEncoder()
+        let plan = try package.encoderPlan()
+        description = plan.description
         let affordable = EncoderPass.outputByteCount / (MemoryLayout<Float>.size * description.outputSize)
         // A text whose first token is hidden takes no row more than it has tokens.
         let longest = max(min(longest, description.positionCount), 1)
@@ -65,9 +66,9 @@ public final class EncoderPass: Sendable {
         self.backend = backend
         try backend.reserve(
             description.limits(tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount))
-        model = try ModelRegistry.loadEncoder(
-            package.configuration, checkpoint: package.checkpoint,
-            target: LoadTarget(
+        model = try plan.load(
+            package.checkpoint,
+            to: LoadTarget(
                 backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
         uploader = try EncoderBatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount)

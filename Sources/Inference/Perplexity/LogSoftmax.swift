@@ -35,6 +35,14 @@ package enum LogSoftmax {
         return Double(logits[token]) - Double(largest) - log(exponentialSum(logits, minus: largest))
     }
 
+    /// The logarithm of the sum of `exp(logit)` of a row: what to subtract from a logit for the logarithm of the token's
+    /// probability. NaN where the row holds a NaN or no finite largest logit.
+    package static func normalizer(_ logits: UnsafeBufferPointer<Float>) -> Double {
+        let largest = largest(of: logits)
+        guard largest.isFinite else { return .nan }
+        return Double(largest) + log(exponentialSum(logits, minus: largest))
+    }
+
     /// The largest logit; NaN where there is one.
     private static func largest(of logits: UnsafeBufferPointer<Float>) -> Float {
         var lanes = Lanes(repeating: -.infinity)

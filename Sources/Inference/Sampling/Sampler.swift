@@ -23,7 +23,7 @@ package struct Sampler: Sendable {
     }
 
     package let parameters: SamplingParameters
-    let random: CounterRandom
+    private var random: CounterRandom
     private var promptTokens: Set<Int32> = []
     private var outputCounts: [Int32: Int] = [:]
     private var step = 0
@@ -31,6 +31,13 @@ package struct Sampler: Sendable {
     package init(parameters: SamplingParameters, seed: UInt64) {
         self.parameters = parameters
         random = CounterRandom(seed: seed)
+    }
+
+    /// The same with another seed.
+    package func reseeded(_ seed: UInt64) -> Sampler {
+        var sampler = self
+        sampler.random = CounterRandom(seed: seed)
+        return sampler
     }
 
     /// Counts the prompt for the repetition penalty.
@@ -147,7 +154,7 @@ package struct Sampler: Sendable {
     }
 
     /// The `count` largest candidates, sorted, by a heap of that size.
-    private static func largest(_ count: Int, of candidates: [Candidate]) -> [Candidate] {
+    static func largest(_ count: Int, of candidates: [Candidate]) -> [Candidate] {
         guard count < candidates.count else { return candidates.sorted(by: Candidate.precedes) }
         var kept = Array(candidates.prefix(count)).sorted { Candidate.precedes($1, $0) }
         // `kept` is a binary min-heap: an ascending array is one.

@@ -7,6 +7,9 @@ enum BlockDecoding {
         -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
     ]
 
+    /// Twice the values of E2M1, four bits with a sign (OCP Microscaling Formats, 2023).
+    private static let e2m1: [Float] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
+
     /// Widens `count` elements, whole blocks, to float32.
     /// - Returns: `false` where the type is none of these formats.
     static func decode(
@@ -35,6 +38,17 @@ enum BlockDecoding {
         /// The level of element `index` of 32: low halves of 16 bytes, then their high halves.
         func nibble(_ offset: Int, _ index: Int) -> Int { self[offset + index % 16] >> (index / 16 * 4) & 15 }
 
+        /// The two bits of element `index` of 256: 32 bytes hold 128 elements, each next 32 of them two bits higher.
+        func pair(_ offset: Int, _ index: Int) -> Int {
+            self[offset + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        }
+
+        /// Half of the power of two that an E8M0 byte stands for.
+        func halfExponent(_ offset: Int) -> Float {
+            let exponent = UInt32(self[offset])
+            return Float(bitPattern: exponent < 2 ? 0x0020_0000 << exponent : (exponent - 1) << 23)
+        }
+
         /// Bit `index` of the bytes from `offset` on.
         func bit(_ offset: Int, _ index: Int) -> Int { self[offset + index / 8] >> (index % 8) & 1 }
 
@@ -58,6 +72,8 @@ enum BlockDecoding {
         case .q5_1: { $0.half(0) * Float($0.nibble(8, $1) + 16 * $0.bit(4, $1)) + $0.half(2) }
         case .iq4_NL: { $0.half(0) * table[$0.nibble(2, $1)] }
         case .iq4_XS: iq4XS
+        case .mxfp4: { $0.halfExponent(0) * e2m1[$0.nibble(1, $1)] }
+        case .tq2_0: { $0.half(64) * Float($0.pair(0, $1) - 1) }
         case .q2_K: q2K
         case .q3_K: q3K
         case .q4_K: q4K
@@ -76,7 +92,7 @@ enum BlockDecoding {
 
     private static func q2K(_ block: Block, _ index: Int) -> Float {
         let scales = block[index / 16]
-        let level = block[16 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        let level = block.pair(16, index)
         return block.half(80) * Float(scales & 15) * Float(level) - block.half(82) * Float(scales >> 4)
     }
 
@@ -84,7 +100,7 @@ enum BlockDecoding {
         let group = index / 16
         let low = block[96 + group % 8] >> (group / 8 * 4) & 15
         let high = block[104 + group % 4] >> (group / 4 * 2) & 3
-        let level = block[32 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        let level = block.pair(32, index)
         let bit = block[index % 32] >> (index / 32) & 1
         return block.half(108) * Float((low | high << 4) - 32) * Float(level + 4 * bit - 4)
     }

@@ -17,10 +17,10 @@ public struct Checkpoint: Sendable {
     }
 
     /// Tensors under other names than their own.
-    init(path: String, byName tensors: [String: StoredTensor]) {
+    init(path: String, byName tensors: [String: StoredTensor], metadata: [String: String] = [:]) {
         self.path = path
         self.tensors = tensors
-        self.metadata = [:]
+        self.metadata = metadata
     }
 
     /// Opens one safetensors file.

@@ -4,28 +4,6 @@ public import TensorCore
 public typealias StoredType = NumberFormat
 
 extension StoredType {
-    /// The type that tensors of the engine use, or `nil` where they have none for it.
-    public var dtype: DType? {
-        switch self {
-        case .float64: .float64
-        case .float32: .float32
-        case .float16: .float16
-        case .bfloat16: .bfloat16
-        case .int64: .int64
-        case .int32: .int32
-        case .int16: .int16
-        case .int8: .int8
-        case .uint8: .uint8
-        case .bool: .bool
-        default: nil
-        }
-    }
-
-    public init?(_ dtype: DType) {
-        guard let type = StoredType.allCases.first(where: { $0.dtype == dtype }) else { return nil }
-        self = type
-    }
-
     /// The weight format that holds the elements as they are; float64 and integers have none.
     public var weightFormat: WeightFormat? { self == .int8 ? nil : WeightFormat(self) }
 

@@ -16,6 +16,20 @@ public struct AttentionGeometry: Sendable, Hashable {
 }
 
 extension ModelConfiguration {
+    /// As many as query heads where the file does not say. Some say instead whether all queries share one.
+    private func keyValueHeadCount(headCount: Int) throws -> Int {
+        let isShared =
+            switch modelType {
+            case "gpt_bigcode": try keys.flag("multi_query", default: true)
+            case "falcon":
+                try keys.flag("multi_query", default: true) && !keys.flag("new_decoder_architecture", default: false)
+            default: false
+            }
+        if isShared { return 1 }
+        return try keys.optionalSize("num_key_value_heads", "num_kv_heads", "n_head_kv", maximum: SizeLimit.heads)
+            ?? headCount
+    }
+
     /// Reads `hidden_size`, `num_attention_heads`, `num_key_value_heads` (default: as many as query heads) and
     /// `head_dim` (default: `hidden_size / num_attention_heads`), under these names or another family's.
     /// - Throws: `LoadError` naming the key that is missing, out of bounds, or does not fit the others.
@@ -26,7 +40,7 @@ extension ModelConfiguration {
             try isDistilled
             ? keys.size("n_heads", maximum: SizeLimit.heads)
             : keys.size("num_attention_heads", "n_head", "num_heads", maximum: SizeLimit.heads)
-        let keyValueHeads = try keys.optionalSize("num_key_value_heads", maximum: SizeLimit.heads) ?? headCount
+        let keyValueHeads = try keyValueHeadCount(headCount: headCount)
         let headKey = keys.value("num_attention_heads", "n_head", "num_heads", "n_heads")?.key ?? "num_attention_heads"
         let hiddenKey = keys.value("hidden_size", "n_embd", "d_model", "dim")?.key ?? "hidden_size"
         guard headCount % keyValueHeads == 0 else {

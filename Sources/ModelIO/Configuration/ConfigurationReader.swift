@@ -1,30 +1,31 @@
-public import JSONCore
-
 /// Typed reads from one object of a configuration file. `null` counts as absent; of several spellings the first one
 /// present counts.
 public struct ConfigurationReader: Sendable {
-    public let root: JSONValue
+    public let source: any ConfigurationSource
     public let path: String
     /// What stands before a key in errors, such as `rope_scaling.`.
     public let prefix: String
-    /// Where keys are looked up that `root` has under none of their spellings.
-    private let defaults: JSONValue?
+    /// Where keys are looked up that `source` has under none of their spellings.
+    private let defaults: (any ConfigurationSource)?
 
-    public init(root: JSONValue, path: String, prefix: String = "", defaults: JSONValue? = nil) {
-        self.root = root
+    public init(
+        _ source: any ConfigurationSource, path: String, prefix: String = "",
+        defaults: (any ConfigurationSource)? = nil
+    ) {
+        self.source = source
         self.path = path
         self.prefix = prefix
         self.defaults = defaults
     }
 
     /// The value of the first key that is there and not null.
-    public func value(_ keys: String...) -> (key: String, value: JSONValue)? { value(among: keys) }
+    public func value(_ keys: String...) -> (key: String, value: ConfigurationValue)? { value(among: keys) }
 
     /// A reader of the object under `key`, or `nil` where it is absent.
     public func object(_ key: String) throws -> ConfigurationReader? {
         guard let (key, value) = value(key) else { return nil }
-        guard value.kind == .object else { throw invalid(key, value, expected: "an object") }
-        return ConfigurationReader(root: value, path: path, prefix: prefix + key + ".")
+        guard let object = value.object else { throw invalid(key, value, expected: "an object") }
+        return ConfigurationReader(object, path: path, prefix: prefix + key + ".")
     }
 
     /// An integer in `1...maximum`.
@@ -93,17 +94,8 @@ public struct ConfigurationReader: Sendable {
     }
 
     /// The error that says `value` should have been `expected`.
-    public func invalid(_ key: String, _ value: JSONValue, expected: String) -> LoadError {
-        let found: String =
-            switch value.kind {
-            case .null: "null"
-            case .true: "true"
-            case .false: "false"
-            case .string: "\"\(printable(value.string ?? "", limit: 40))\""
-            case .integer, .real: value.int.map { "\($0)" } ?? value.double.map { "\($0)" } ?? "a number out of range"
-            case .array, .object: value.kind.name
-            }
-        return .invalidValue(path: path, key: prefix + key, expected: expected, found: found)
+    public func invalid(_ key: String, _ value: ConfigurationValue, expected: String) -> LoadError {
+        .invalidValue(path: path, key: prefix + key, expected: expected, found: value.summary)
     }
 
     /// The error that says none of `keys` is there.
@@ -111,10 +103,10 @@ public struct ConfigurationReader: Sendable {
         .missingKey(path: path, keys: keys.map { prefix + $0 })
     }
 
-    private func value(among keys: [String]) -> (key: String, value: JSONValue)? {
-        for object in [root, defaults].compactMap({ $0 }) {
+    private func value(among keys: [String]) -> (key: String, value: ConfigurationValue)? {
+        for source in [source, defaults].compactMap({ $0 }) {
             for key in keys {
-                if let value = object[key], !value.isNull { return (key, value) }
+                if let value = source.value(of: key), !value.isNull { return (key, value) }
             }
         }
         return nil

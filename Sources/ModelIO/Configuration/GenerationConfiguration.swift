@@ -1,5 +1,3 @@
-internal import JSONCore
-
 /// What a model's `generation_config.json` recommends. Every value is optional; the caller's flags come first.
 public struct GenerationConfiguration: Sendable, Hashable {
     /// Any of them ends a text. Empty where the model has none.
@@ -18,6 +16,8 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var maximumLength: Int?
     /// Tokens of the continuation.
     public var maximumNewTokens: Int?
+    /// How target texts are searched, by encoder-decoders above all.
+    public var search = SearchConfiguration()
 
     public init() {}
 
@@ -33,13 +33,17 @@ public struct GenerationConfiguration: Sendable, Hashable {
         if let path = location.existingFile("generation_config.json") {
             let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
             self = try GenerationConfiguration(parsing: bytes, path: path)
+        } else {
+            // Before there was that file, the keys stood here.
+            search = try SearchConfiguration(configuration.keys)
+            maximumLength = try configuration.keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
         }
         try addTokens(from: configuration.keys)
     }
 
     /// Reads the text of a `generation_config.json`; `path` is what errors call it.
     public init(parsing bytes: [UInt8], path: String) throws {
-        let keys = ConfigurationReader(root: try parseConfigurationObject(bytes, path: path), path: path)
+        let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
         try addTokens(from: keys)
         samples = keys.value("do_sample") == nil ? nil : try keys.flag("do_sample", default: false)
         temperature = try keys.optionalNumber("temperature", in: NumberRange.nonNegative)
@@ -49,6 +53,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
         repetitionPenalty = try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
         maximumLength = try keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
         maximumNewTokens = try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions)
+        search = try SearchConfiguration(keys)
     }
 
     /// Fills in the special tokens that are not set yet.
@@ -62,7 +67,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
     /// A token id or a list of them. The first Llama checkpoints write -1 for "none".
     private func tokens(_ key: String, _ keys: ConfigurationReader) throws -> [Int] {
         guard let (key, value) = keys.value(key) else { return [] }
-        let elements = value.array.map(Array.init) ?? [value]
+        let elements = value.array ?? [value]
         if value.int == -1 { return [] }
         return try elements.map { element in
             guard let token = element.int, (0..<SizeLimit.vocabulary).contains(token) else {

@@ -13,7 +13,7 @@ extension ModelConfiguration {
     /// Tokens that a query of each layer sees, `nil` where all: by `layer_types`; in older files every layer but the last
     /// of each `sliding_window_pattern` has the window.
     /// - Throws: `LoadError` naming the key.
-    public func gemmaWindows(layerCount: Int, defaultPeriod: Int) throws -> [Int?] {
+    public func periodicWindows(layerCount: Int, period defaultPeriod: Int) throws -> [Int?] {
         guard let window = try slidingWindow() else { return Array(repeating: nil, count: layerCount) }
         if let isSliding = try slidingLayers(layerCount: layerCount) {
             return isSliding.map { $0 ? window : nil }
@@ -36,7 +36,7 @@ extension ModelConfiguration {
             return (rope, rope)
         }
         let global = try rope(headSize: headSize, layerType: "full_attention", defaultBase: 1_000_000)
-        if try keys.object("rope_parameters")?.object("sliding_attention") != nil {
+        if try hasRope(layerType: "sliding_attention") {
             return (global, try rope(headSize: headSize, layerType: "sliding_attention"))
         }
         let base = try keys.optionalNumber("rope_local_base_freq", in: 1.01...1e15) ?? 10_000

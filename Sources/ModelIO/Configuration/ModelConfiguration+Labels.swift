@@ -1,5 +1,3 @@
-internal import JSONCore
-
 extension ModelConfiguration {
     /// The names of a classification's labels in the order of its outputs: `id2label`, else as many as `num_labels` says
     /// (two where it is not given), called as `transformers` calls them.
@@ -9,13 +7,14 @@ extension ModelConfiguration {
             let count = try keys.optionalSize("num_labels", maximum: SizeLimit.heads) ?? 2
             return (0..<count).map { "LABEL_\($0)" }
         }
-        let members = names.root.object.map(Array.init) ?? []
-        guard !members.isEmpty else {
+        let numbers = names.source.keys
+        guard !numbers.isEmpty else {
             throw LoadError.invalidValue(path: path, key: "id2label", expected: "labels", found: "none")
         }
-        let texts = Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
-        return try members.indices.map { index in
-            guard let value = texts["\(index)"] else { throw names.missing(["\(index)"]) }
+        let texts = Dictionary(
+            numbers.map { ($0, names.source.value(of: $0)) }, uniquingKeysWith: { first, _ in first })
+        return try numbers.indices.map { index in
+            guard let value = texts["\(index)"] ?? nil else { throw names.missing(["\(index)"]) }
             guard let text = value.string else { throw names.invalid("\(index)", value, expected: "a string") }
             return text
         }

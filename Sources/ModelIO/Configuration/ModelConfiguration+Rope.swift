@@ -1,5 +1,4 @@
 internal import Glibc
-internal import JSONCore
 
 extension ModelConfiguration {
     /// Reads the rotary embedding: `rope_theta`, `partial_rotary_factor` and `rope_parameters` (since transformers 5)
@@ -10,17 +9,36 @@ extension ModelConfiguration {
     ///   - headSize: elements of a head, of which the first `partial_rotary_factor` are rotated.
     ///   - layerType: picks the parameters where they are given for each kind of layer (`sliding_attention`).
     ///   - defaultBase: the base where none is given.
+    ///   - defaultFraction: the `partial_rotary_factor` where none is given.
     /// - Throws: `LoadError` naming the key.
     public func rope(
-        headSize: Int, layerType: String? = nil, defaultBase: Double = 10_000
+        headSize: Int, layerType: String? = nil, defaultBase: Double = 10_000, defaultFraction: Double = 1
     ) throws -> RopeConfiguration {
         let parameters = try ropeParameters(layerType: layerType)
         let base =
             try parameters?.optionalNumber("rope_theta", in: ropeBaseRange)
             ?? keys.optionalNumber("rope_theta", "rotary_emb_base", in: ropeBaseRange) ?? defaultBase
-        let rotarySize = try rotarySize(headSize: headSize, parameters: parameters)
-        let scaling = try parameters.map { try ropeScaling($0, rotarySize: rotarySize) } ?? .none
+        let rotarySize = try rotarySize(headSize: headSize, parameters: parameters, defaultFraction: defaultFraction)
+        let scaling =
+            try factorScaling(rotarySize: rotarySize)
+            ?? parameters.map { try ropeScaling($0, rotarySize: rotarySize) } ?? .none
         return RopeConfiguration(base: base, rotarySize: rotarySize, scaling: scaling)
+    }
+
+    /// Whether a kind of layer has a rotary embedding of its own.
+    /// - Throws: `LoadError` naming the key.
+    public func hasRope(layerType: String) throws -> Bool {
+        try keys.object("rope_parameters")?.object(layerType) != nil
+    }
+
+    /// By the factors that the file of the weights brings along.
+    private func factorScaling(rotarySize: Int) throws -> RopeConfiguration.Scaling? {
+        guard let factors = layout.ropeFactors else { return nil }
+        guard factors.count == rotarySize / 2 else {
+            throw LoadError.shapeMismatch(
+                name: "rope_freqs.weight", expected: [rotarySize / 2], found: [factors.count])
+        }
+        return .factors(factors)
     }
 
     private var ropeBaseRange: ClosedRange<Double> { 1.01...1e15 }
@@ -28,10 +46,10 @@ extension ModelConfiguration {
     private func ropeParameters(layerType: String?) throws -> ConfigurationReader? {
         // Where both are given, the old key wins, as in transformers.
         let old = try keys.object("rope_scaling")
-        let isOldUsed = (old?.root.object?.count ?? 0) > 0
+        let isOldUsed = !(old?.source.keys ?? []).isEmpty
         let parameters = isOldUsed ? old : try keys.object("rope_parameters")
         guard let parameters else { return nil }
-        let layerTypes = (parameters.root.object.map(Array.init) ?? []).filter { $0.value.kind == .object }.map(\.key)
+        let layerTypes = parameters.source.keys.filter { parameters.source.value(of: $0)?.object != nil }
         guard let first = layerTypes.first else { return parameters }
         guard let layerType else {
             throw LoadError.contradiction(
@@ -43,7 +61,9 @@ extension ModelConfiguration {
         return own
     }
 
-    private func rotarySize(headSize: Int, parameters: ConfigurationReader?) throws -> Int {
+    private func rotarySize(
+        headSize: Int, parameters: ConfigurationReader?, defaultFraction: Double
+    ) throws -> Int {
         if let size = try keys.optionalSize("rotary_dim") {
             guard size <= headSize, size % 2 == 0 else {
                 throw LoadError.contradiction(
@@ -52,7 +72,7 @@ extension ModelConfiguration {
             }
             return size
         }
-        let (fraction, key) = try rotaryFraction(parameters)
+        let (fraction, key) = try rotaryFraction(parameters, defaultFraction: defaultFraction)
         let size = Int(Double(headSize) * fraction)
         guard size > 0, size % 2 == 0 else {
             throw LoadError.contradiction(
@@ -62,12 +82,14 @@ extension ModelConfiguration {
         return size
     }
 
-    private func rotaryFraction(_ parameters: ConfigurationReader?) throws -> (fraction: Double, key: String) {
+    private func rotaryFraction(
+        _ parameters: ConfigurationReader?, defaultFraction: Double
+    ) throws -> (fraction: Double, key: String) {
         let name = "partial_rotary_factor"
         if let parameters, let fraction = try parameters.optionalNumber(name, in: 0...1) {
             return (fraction, parameters.prefix + name)
         }
-        let fraction = try keys.optionalNumber(name, "rotary_pct", in: 0...1) ?? 1
+        let fraction = try keys.optionalNumber(name, "rotary_pct", in: 0...1) ?? defaultFraction
         return (fraction, keys.value(name, "rotary_pct")?.key ?? name)
     }
 
@@ -87,19 +109,18 @@ extension ModelConfiguration {
         case "dynamic": return .dynamic(factor: try parameters.number("factor", in: factors))
         case "llama3": return try llama3Scaling(parameters, factors)
         case "yarn": return try yarnScaling(parameters, factors)
-        case "factors": return .factors(try pairFactors(parameters, "factors", count: rotarySize / 2))
         case "longrope", "su": return .longRope(try longRopeScaling(parameters, rotarySize: rotarySize))
         default:
             throw LoadError.unsupportedValue(
                 path: path, key: parameters.prefix + "rope_type", value: printable(name),
-                supported: ["default", "linear", "dynamic", "llama3", "yarn", "longrope", "factors"])
+                supported: ["default", "linear", "dynamic", "llama3", "yarn", "longrope"])
         }
     }
 
     /// One factor a pair.
     private func pairFactors(_ parameters: ConfigurationReader, _ name: String, count: Int) throws -> [Double] {
         guard let (key, value) = parameters.value(name) else { throw parameters.missing([name]) }
-        let factors = (value.array.map(Array.init) ?? []).compactMap(\.double)
+        let factors = (value.array ?? []).compactMap(\.double)
         guard factors.count == value.array?.count, factors.count == count,
             factors.allSatisfy({ NumberRange.positive.contains($0) })
         else { throw parameters.invalid(key, value, expected: "\(count) positive numbers") }

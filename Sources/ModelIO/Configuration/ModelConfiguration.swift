@@ -1,4 +1,4 @@
-public import JSONCore
+internal import JSONCore
 public import TensorCore
 
 /// The largest sizes a configuration may name; what is over them is a broken or hostile file, not a model.
@@ -23,10 +23,11 @@ public struct ModelConfiguration: Sendable {
     public let modelType: String
     /// `architectures`, such as `LlamaForCausalLM`; may be empty.
     public let architectures: [String]
-    /// The whole object, for keys that only one architecture knows.
-    public let root: JSONValue
+    /// How the tensors of the same model lie.
+    public let layout: TensorLayout
+    private let source: any ConfigurationSource
     /// Where keys are looked up that are not in it.
-    private var defaults: JSONValue?
+    private var defaults: (any ConfigurationSource)?
     /// What stands before its keys in errors.
     private var prefix = ""
 
@@ -49,14 +50,22 @@ public struct ModelConfiguration: Sendable {
 
     /// Reads the text of a `config.json`; `path` is what errors call it.
     public init(parsing bytes: [UInt8], path: String) throws {
-        let root = try parseConfigurationObject(bytes, path: path)
-        let reader = ConfigurationReader(root: root, path: path)
-        self.root = root
+        try self.init(parseConfigurationObject(bytes, path: path), path: path)
+    }
+
+    /// Takes keys from any source.
+    /// - Throws: `LoadError` naming the key.
+    package init(
+        _ source: any ConfigurationSource, path: String, layout: TensorLayout = .huggingFace
+    ) throws {
+        let reader = ConfigurationReader(source, path: path)
+        self.source = source
+        self.layout = layout
         self.path = path
         self.modelType = try reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
         if let quantization = reader.value("quantization_config") {
-            let method = quantization.value["quant_method"]?.string ?? "of unknown method"
+            let method = quantization.value.object?.value(of: "quant_method")?.string ?? "of unknown method"
             throw LoadError.unsupportedValue(
                 path: path, key: "quantization_config", value: printable(method),
                 supported: ["float32, bfloat16 and float16 weights, quantised by this engine when it loads them"])
@@ -65,7 +74,7 @@ public struct ModelConfiguration: Sendable {
 
     /// The keys of the outermost object.
     public var keys: ConfigurationReader {
-        ConfigurationReader(root: root, path: path, prefix: prefix, defaults: defaults)
+        ConfigurationReader(source, path: path, prefix: prefix, defaults: defaults)
     }
 
     /// The language model of one that takes images as well: what is under `text_config`, where that is given. Such
@@ -75,18 +84,20 @@ public struct ModelConfiguration: Sendable {
     public func textModel(defaults: String) throws -> ModelConfiguration {
         guard let text = try keys.object("text_config") else { return self }
         return ModelConfiguration(
-            path: path, modelType: modelType, architectures: architectures, root: text.root,
+            path: path, modelType: modelType, architectures: architectures, layout: layout, source: text.source,
             defaults: try parseConfigurationObject(Array(defaults.utf8), path: "defaults of \(modelType)"),
             prefix: text.prefix)
     }
 
     private init(
-        path: String, modelType: String, architectures: [String], root: JSONValue, defaults: JSONValue?, prefix: String
+        path: String, modelType: String, architectures: [String], layout: TensorLayout,
+        source: any ConfigurationSource, defaults: any ConfigurationSource, prefix: String
     ) {
         self.path = path
         self.modelType = modelType
         self.architectures = architectures
-        self.root = root
+        self.layout = layout
+        self.source = source
         self.defaults = defaults
         self.prefix = prefix
     }
@@ -103,6 +114,7 @@ public struct ModelConfiguration: Sendable {
     public func tiesWordEmbeddings() throws -> Bool {
         let untied: Set<String> = [
             "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "gpt_neox",
+            "gptj", "granite", "internlm2", "olmo2", "olmo3", "exaone4", "stablelm", "glm", "glm4",
         ]
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }
@@ -134,7 +146,7 @@ public struct ModelConfiguration: Sendable {
 }
 
 /// Parses a JSON text whose outermost value must be an object.
-func parseConfigurationObject(_ bytes: [UInt8], path: String) throws -> JSONValue {
+func parseConfigurationObject(_ bytes: [UInt8], path: String) throws -> any ConfigurationSource {
     let root: JSONValue
     do {
         // Python writes NaN and Infinity into configurations.
@@ -145,5 +157,5 @@ func parseConfigurationObject(_ bytes: [UInt8], path: String) throws -> JSONValu
     guard root.kind == .object else {
         throw LoadError.invalidFile(path: path, reason: "is \(root.kind.name), expected an object")
     }
-    return root
+    return JSONConfiguration(object: root)
 }

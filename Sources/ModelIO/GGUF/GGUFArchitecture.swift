@@ -1,10 +1,9 @@
-internal import JSONCore
 internal import TensorCore
 
 /// The architectures of GGUF files that `Models` can run, with what differs from their Hugging Face form.
 struct GGUFArchitecture: Sendable {
     /// Which metadata there is, and under which keys a `config.json` has it.
-    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, bert, t5 }
+    enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, decoder, bert, t5 }
 
     /// The `model_type` of the Hugging Face form.
     let modelType: String
@@ -12,6 +11,12 @@ struct GGUFArchitecture: Sendable {
     let names: GGUFTensorNames
     /// Whether the rows of query and key are ordered for rotating consecutive elements.
     var hasInterleavedRope = false
+
+    /// Granite's multipliers: the configuration's keys and those of files.
+    static let graniteScales = [
+        ("embedding_multiplier", "embedding_scale"), ("residual_multiplier", "residual_scale"),
+        ("attention_multiplier", "attention.scale"), ("logits_scaling", "logit_scale"),
+    ]
 
     /// By `general.architecture`; those of Mistral are `llama`, those of Mixtral `llama` with experts.
     static let known: [String: GGUFArchitecture] = [
@@ -24,39 +29,60 @@ struct GGUFArchitecture: Sendable {
         "gemma3": GGUFArchitecture(modelType: "gemma3_text", family: .gemma, names: .gemma),
         "gptneox": GGUFArchitecture(modelType: "gpt_neox", family: .gptNeoX, names: .gptNeoX),
         "gpt2": GGUFArchitecture(modelType: "gpt2", family: .gpt2, names: .gpt2),
+        "starcoder": GGUFArchitecture(modelType: "gpt_bigcode", family: .gpt2, names: .gpt2),
+        "gemma": GGUFArchitecture(modelType: "gemma", family: .decoder, names: .llama),
+        "smollm3": GGUFArchitecture(modelType: "smollm3", family: .decoder, names: .llama, hasInterleavedRope: true),
+        "granite": GGUFArchitecture(modelType: "granite", family: .decoder, names: .llama, hasInterleavedRope: true),
+        "internlm2": GGUFArchitecture(
+            modelType: "internlm2", family: .decoder, names: .internLM2, hasInterleavedRope: true),
+        "olmo2": GGUFArchitecture(modelType: "olmo2", family: .decoder, names: .normsBehind),
+        "exaone4": GGUFArchitecture(modelType: "exaone4", family: .decoder, names: .normsBehind),
+        "command-r": GGUFArchitecture(modelType: "cohere", family: .decoder, names: .llama),
+        "cohere2": GGUFArchitecture(modelType: "cohere2", family: .decoder, names: .llama),
+        "glm4": GGUFArchitecture(modelType: "glm4", family: .decoder, names: .glm4),
+        "starcoder2": GGUFArchitecture(modelType: "starcoder2", family: .decoder, names: .starCoder2),
+        "falcon": GGUFArchitecture(modelType: "falcon", family: .decoder, names: .falcon),
+        "phi2": GGUFArchitecture(modelType: "phi", family: .decoder, names: .phi2),
+        "stablelm": GGUFArchitecture(modelType: "stablelm", family: .decoder, names: .stableLM),
         "bert": GGUFArchitecture(modelType: "bert", family: .bert, names: .bert),
         "t5": GGUFArchitecture(modelType: "t5", family: .t5, names: .t5),
     ]
 }
 
 extension GGUFModel {
-    /// The metadata in the form of a `config.json`, under Hugging Face's keys.
+    /// What the metadata says, under Hugging Face's keys.
     ///
     /// Of an architecture that is not known here, the sizes that all have are given, for `inspect`; its `model_type` says
     /// that it is one of GGUF, so that it is not taken for the Hugging Face form, whose tensors differ.
     /// - Throws: `LoadError` naming the key of the metadata.
     public func configuration() throws -> ModelConfiguration {
-        var writer = JSONWriter()
-        writer.beginObject()
+        var table = ConfigurationTable()
         let hasExperts = try expertCount() != nil
         switch GGUFArchitecture.known[architecture] {
         case let known? where !hasExperts || ["llama", "qwen3moe"].contains(architecture):
             let isMixtral = architecture == "llama" && hasExperts
-            writer.member("model_type", isMixtral ? "mixtral" : known.modelType)
+            table.set("model_type", isMixtral ? "mixtral" : known.modelType)
             switch known.family {
-            case .llama: try writeLlama(known, to: &writer)
-            case .gemma: try writeGemma(to: &writer)
-            case .gpt2: try writeGPT2(to: &writer)
-            case .gptNeoX: try writeGPTNeoX(to: &writer)
-            case .bert: try writeBert(to: &writer)
-            case .t5: try writeT5(to: &writer)
+            case .llama: try writeLlama(to: &table)
+            case .gemma: try writeGemma(to: &table)
+            case .gpt2: try writeGPT2(to: &table)
+            case .decoder: try writeOther(to: &table)
+            case .gptNeoX: try writeGPTNeoX(to: &table)
+            case .bert: try writeBert(to: &table)
+            case .t5: try writeT5(to: &table)
             }
         default:
-            writer.member("model_type", "\(architecture)\(hasExperts ? " mixture of experts" : "") (GGUF)")
-            try writeSizes(to: &writer)
+            table.set("model_type", "\(architecture)\(hasExperts ? " mixture of experts" : "") (GGUF)")
+            try writeSizes(to: &table)
         }
-        writer.endObject()
-        return try ModelConfiguration(parsing: Array(writer.text.utf8), path: path)
+        return try ModelConfiguration(table, path: path, layout: layout())
+    }
+
+    private func layout() throws -> TensorLayout {
+        var layout = TensorLayout.gguf
+        if GGUFArchitecture.known[architecture]?.hasInterleavedRope == true { layout.ropeLayout = .interleaved }
+        layout.ropeFactors = try tensor("rope_freqs.weight").map(factors)
+        return layout
     }
 
     func key(_ name: String) -> String { "\(architecture).\(name)" }
@@ -79,20 +105,20 @@ extension GGUFModel {
     /// The sizes of a decoder and its heads.
     /// - Returns: elements of a head.
     @discardableResult
-    func writeDecoder(to writer: inout JSONWriter) throws -> Int {
+    func writeDecoder(to table: inout ConfigurationTable) throws -> Int {
         let width = try metadata.size(key("embedding_length"))
         let headCount = try metadata.size(key("attention.head_count"), maximum: SizeLimit.heads)
         let headSize = try headSize(width: width, headCount: headCount)
         let keyValueHeadCount = try metadata.optionalSize(key("attention.head_count_kv"), maximum: SizeLimit.heads)
-        writer.member("hidden_size", width)
-        writer.member("num_hidden_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
-        writer.member("num_attention_heads", headCount)
-        writer.member("num_key_value_heads", keyValueHeadCount ?? headCount)
-        writer.member("head_dim", headSize)
-        try writeVocabularySize(to: &writer)
-        writer.member(
+        table.set("hidden_size", width)
+        table.set("num_hidden_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
+        table.set("num_attention_heads", headCount)
+        table.set("num_key_value_heads", keyValueHeadCount ?? headCount)
+        table.set("head_dim", headSize)
+        try writeVocabularySize(to: &table)
+        table.set(
             "max_position_embeddings", try metadata.size(key("context_length"), maximum: SizeLimit.positions))
-        writer.member("tie_word_embeddings", tensor("output.weight") == nil)
+        table.set("tie_word_embeddings", tensor("output.weight") == nil)
         return headSize
     }
 
@@ -114,14 +140,14 @@ extension GGUFModel {
         return width / headCount
     }
 
-    func writeVocabularySize(to writer: inout JSONWriter) throws {
+    func writeVocabularySize(to table: inout ConfigurationTable) throws {
         guard let size = try vocabularySize() else { throw metadata.missing(key("vocab_size")) }
-        writer.member("vocab_size", size)
+        table.set("vocab_size", size)
     }
 
     // MARK: Others
 
-    private func writeSizes(to writer: inout JSONWriter) throws {
+    private func writeSizes(to table: inout ConfigurationTable) throws {
         let sizes = [
             ("hidden_size", "embedding_length", SizeLimit.width),
             ("num_hidden_layers", "block_count", SizeLimit.layers),
@@ -129,8 +155,8 @@ extension GGUFModel {
         ]
         for (ours, theirs, maximum) in sizes {
             guard let size = try metadata.optionalSize(key(theirs), maximum: maximum) else { continue }
-            writer.member(ours, size)
+            table.set(ours, size)
         }
-        if let size = try vocabularySize() { writer.member("vocab_size", size) }
+        if let size = try vocabularySize() { table.set("vocab_size", size) }
     }
 }

@@ -51,11 +51,14 @@ extension GGUFExport {
     }
 
     private static func writeWindows(_ file: ModelConfiguration, isThird: Bool, _ keys: inout GGUFKeys) throws {
+        try writeWindows(file, period: isThird ? 6 : 2, &keys)
+    }
+
+    /// Every layer but the last of a period has the window, which goes without saying, or an array says which.
+    static func writeWindows(_ file: ModelConfiguration, period: Int, _ keys: inout GGUFKeys) throws {
         let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)
-        let period = isThird ? 6 : 2
-        let windows = try file.gemmaWindows(layerCount: layerCount, defaultPeriod: period)
+        let windows = try file.periodicWindows(layerCount: layerCount, period: period)
         keys.set("attention.sliding_window", windows.lazy.compactMap { $0 }.first ?? 0)
-        // Every one but the last of a period goes without saying.
         let isUsual = zip(1..., windows).allSatisfy { ($0 % period == 0) == ($1 == nil) }
         guard !isUsual else { return }
         let flags = windows.map { GGUFEncodedValue.bool($0 != nil) }

@@ -7,8 +7,8 @@ struct GGUFExport: Sendable {
     enum RowOrder: Sendable {
         /// The halves of each head alternate.
         case alternatingHalves
-        /// Queries of all heads, then keys, then values, where each head has its three together.
-        case partsOfHeads
+        /// All queries, then keys, then values, where each key head has its queries, key and value together.
+        case byKeyHead
     }
 
     /// `general.architecture`.
@@ -22,13 +22,17 @@ struct GGUFExport: Sendable {
     /// Tensors that the file must have: outside of layers, and in a first layer that has none at all.
     var required = ["token_embd.weight", "output_norm.weight"]
     var requiredInLayers = "attn_norm.weight"
+    /// What the checkpoint calls one matrix of query, key and value that the file has apart, and the names that it would
+    /// have for the three; halves of queries and keys alternate in the file.
+    var fusedProjections: String?
+    var projections: [String] = []
     /// What stands before the numbers of layers in the file, by side.
     var layerPrefixes = ["blk."]
     /// Reads the configuration and writes the keys below the architecture's name.
     let write: @Sendable (ModelConfiguration, inout GGUFKeys) throws -> Void
 
     /// By `model_type`.
-    static let known: [String: GGUFExport] = [
+    static let known: [String: GGUFExport] = decoders.merging([
         "gpt2": GGUFExport(
             architecture: "gpt2", transposed: ["attn_qkv", "attn_output", "ffn_up", "ffn_down"],
             write: { try writeGPT2($0, &$1) }),
@@ -42,9 +46,9 @@ struct GGUFExport: Sendable {
         "gemma2": GGUFExport(architecture: "gemma2", normOffset: 1, write: { try writeGemma($0, &$1) }),
         "gemma3": gemma3, "gemma3_text": gemma3,
         "gpt_neox": GGUFExport(
-            architecture: "gptneox", reordered: ["attn_qkv": .partsOfHeads], write: { try writeGPTNeoX($0, &$1) }),
+            architecture: "gptneox", reordered: ["attn_qkv": .byKeyHead], write: { try writeGPTNeoX($0, &$1) }),
         "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert, "t5": t5, "mt5": t5,
-    ]
+    ]) { _, own in own }
 
     private static let llama = GGUFExport(
         architecture: "llama", reordered: ["attn_q": .alternatingHalves, "attn_k": .alternatingHalves],
@@ -108,7 +112,7 @@ struct GGUFKeys {
 extension GGUFExport {
     // MARK: Llama and models of its shape
 
-    private static func writeLlama(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+    static func writeLlama(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         try writeLlamaSizes(file, &keys)
         if let window = try window(file) {
             keys.notices.append(
@@ -129,17 +133,24 @@ extension GGUFExport {
         try require(file, "hidden_act", among: ["silu", "swish"])
     }
 
-    /// Of a decoder with RMSNorm.
-    static func writeDecoderSizes(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+    /// - Parameter layerNormKey: the configuration's key of its LayerNorms' epsilon; `nil`: its norms are RMSNorms.
+    static func writeDecoderSizes(
+        _ file: ModelConfiguration, layerNormKey: String? = nil, _ keys: inout GGUFKeys
+    ) throws {
         let geometry = try file.attentionGeometry()
         let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)
         keys.set("block_count", layerCount)
         keys.set("context_length", try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions))
         keys.set("embedding_length", geometry.hiddenSize)
-        keys.set("feed_forward_length", try file.keys.size("intermediate_size"))
+        let inner = try file.keys.optionalSize("intermediate_size", "ffn_hidden_size")
+        guard let inner = inner ?? (file.modelType == "falcon" ? 4 * geometry.hiddenSize : nil) else {
+            throw file.keys.missing(["intermediate_size"])
+        }
+        keys.set("feed_forward_length", inner)
         keys.set("attention.head_count", geometry.headCount)
         keys.set("attention.head_count_kv", geometry.keyValueHeadCount)
-        keys.set("attention.layer_norm_rms_epsilon", try file.keys.number("rms_norm_eps", in: NumberRange.positive))
+        let epsilon = try file.keys.number(layerNormKey ?? "rms_norm_eps", in: NumberRange.positive)
+        keys.set("attention.layer_norm_\(layerNormKey == nil ? "rms_" : "")epsilon", epsilon)
         if geometry.querySize != geometry.hiddenSize || file.keys.value("head_dim") != nil {
             keys.set("attention.key_length", geometry.headSize)
             keys.set("attention.value_length", geometry.headSize)
@@ -157,7 +168,8 @@ extension GGUFExport {
     static func writeRope(_ rope: RopeConfiguration, _ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         // Halves that alternate are those of whole heads.
         let headSize = try file.attentionGeometry().headSize
-        guard rope.rotarySize == headSize || keys.architecture != "llama" else {
+        guard rope.rotarySize == headSize || GGUFArchitecture.known[keys.architecture]?.hasInterleavedRope != true
+        else {
             throw LoadError.unsupportedValue(
                 path: file.path, key: "partial_rotary_factor", value: "\(Double(rope.rotarySize) / Double(headSize))",
                 supported: ["1"])
@@ -211,7 +223,7 @@ extension GGUFExport {
 
     // MARK: GPT-2
 
-    private static func writeGPT2(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+    static func writeGPT2(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         let geometry = try file.attentionGeometry()
         keys.set("block_count", try file.keys.size("n_layer", "num_hidden_layers", maximum: SizeLimit.layers))
         keys.set(
@@ -222,6 +234,7 @@ extension GGUFExport {
         keys.set("attention.head_count", geometry.headCount)
         keys.set("attention.layer_norm_epsilon", try file.keys.number("layer_norm_epsilon", in: NumberRange.positive))
         keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
+        if file.modelType == "gpt_bigcode" { keys.set("attention.head_count_kv", geometry.keyValueHeadCount) }
         try require(file, "activation_function", among: ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"])
         for (key, value) in [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false)] {
             guard try file.keys.flag(key, default: value) == value else {

@@ -1,36 +1,32 @@
-internal import JSONCore
 internal import TensorCore
 
 // What the metadata of BERT and its kin is called in a `config.json`.
 
 extension GGUFModel {
-    func writeBert(to writer: inout JSONWriter) throws {
+    func writeBert(to table: inout ConfigurationTable) throws {
         if try metadata.optionalBool(key("attention.causal")) == true {
             throw LoadError.unsupportedValue(
                 path: path, key: key("attention.causal"), value: "true", supported: ["false"])
         }
-        writer.member("hidden_size", try metadata.size(key("embedding_length")))
-        writer.member("num_hidden_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
-        writer.member("num_attention_heads", try metadata.size(key("attention.head_count"), maximum: SizeLimit.heads))
-        writer.member("intermediate_size", try metadata.size(key("feed_forward_length")))
-        try writeVocabularySize(to: &writer)
-        writer.member(
+        table.set("hidden_size", try metadata.size(key("embedding_length")))
+        table.set("num_hidden_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
+        table.set("num_attention_heads", try metadata.size(key("attention.head_count"), maximum: SizeLimit.heads))
+        table.set("intermediate_size", try metadata.size(key("feed_forward_length")))
+        try writeVocabularySize(to: &table)
+        table.set(
             "max_position_embeddings", try metadata.size(key("context_length"), maximum: SizeLimit.positions))
-        writer.member("type_vocab_size", tensor("token_types.weight")?.shape.extents.first ?? 0)
+        table.set("type_vocab_size", tensor("token_types.weight")?.shape.extents.first ?? 0)
         let epsilon = try metadata.number(key("attention.layer_norm_epsilon"), in: NumberRange.positive)
-        try writer.member("layer_norm_eps", epsilon)
+        table.set("layer_norm_eps", epsilon)
         // Files do not say which GELU; nearly all of these models have the exact one.
-        writer.member("hidden_act", "gelu")
-        try writeClassifier(to: &writer)
+        table.set("hidden_act", "gelu")
+        try writeClassifier(to: &table)
     }
 
     /// A file with a classifier is one for texts, of as many labels as the classifier has rows.
-    private func writeClassifier(to writer: inout JSONWriter) throws {
+    private func writeClassifier(to table: inout ConfigurationTable) throws {
         let classifier = tensor("cls.output.weight")
-        writer.key("architectures")
-        writer.beginArray()
-        writer.value(classifier == nil ? "BertModel" : "BertForSequenceClassification")
-        writer.endArray()
+        table.set("architectures", [classifier == nil ? "BertModel" : "BertForSequenceClassification"])
         guard let classifier else { return }
         let count = classifier.shape.extents.first ?? 0
         guard classifier.shape.rank == 2, (1...SizeLimit.heads).contains(count) else {
@@ -44,9 +40,8 @@ extension GGUFModel {
             throw LoadError.contradiction(
                 path: path, keys: [labelsKey, classifier.name], reason: "\(labels.count) labels for \(count) outputs")
         }
-        writer.key("id2label")
-        writer.beginObject()
-        for index in 0..<count { writer.member("\(index)", labels.isEmpty ? "LABEL_\(index)" : labels[index]) }
-        writer.endObject()
+        var names = ConfigurationTable()
+        for index in 0..<count { names.set("\(index)", labels.isEmpty ? "LABEL_\(index)" : labels[index]) }
+        table.set("id2label", names)
     }
 }

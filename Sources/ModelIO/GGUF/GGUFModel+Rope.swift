@@ -1,83 +1,70 @@
-internal import JSONCore
 internal import TensorCore
 
 extension GGUFModel {
     /// Writes the rotary embedding: base, rotated elements of a head, and scaling.
-    func writeRope(headSize: Int, defaultBase: Double = 10_000, to writer: inout JSONWriter) throws {
+    func writeRope(headSize: Int, defaultBase: Double = 10_000, to table: inout ConfigurationTable) throws {
         let base = try metadata.optionalNumber(key("rope.freq_base"), in: 1.01...1e15)
-        try writer.member("rope_theta", base ?? defaultBase)
+        table.set("rope_theta", base ?? defaultBase)
         let rotarySize = try metadata.optionalSize(key("rope.dimension_count")) ?? headSize
-        if rotarySize != headSize { writer.member("rotary_dim", rotarySize) }
-        writer.key("rope_scaling")
-        writer.beginObject()
-        if let factors = tensor("rope_freqs.weight") {
-            writer.member("rope_type", "factors")
-            try writeFactors(factors, "factors", count: rotarySize / 2, to: &writer)
-        } else if let short = tensor("rope_factors_short.weight"), let long = tensor("rope_factors_long.weight") {
-            try writeLongRope(short: short, long: long, count: rotarySize / 2, to: &writer)
+        table.set("rotary_dim", rotarySize)
+        // Factors of each pair, as Llama 3.1 has them, belong to the layout.
+        guard tensor("rope_freqs.weight") == nil else { return }
+        var scaling = ConfigurationTable()
+        if let short = tensor("rope_factors_short.weight"), let long = tensor("rope_factors_long.weight") {
+            try writeLongRope(short: short, long: long, to: &scaling)
         } else {
-            try writeScaling(to: &writer)
+            try writeScaling(to: &scaling)
         }
-        writer.endObject()
+        table.set("rope_scaling", .object(scaling))
     }
 
-    /// What each pair's frequency is divided by, which is how GGUF files hold Llama 3.1's scaling.
-    private func writeFactors(
-        _ tensor: StoredTensor, _ name: String, count: Int, to writer: inout JSONWriter
-    ) throws {
-        guard tensor.shape.extents == [count] else {
-            throw LoadError.shapeMismatch(name: tensor.name, expected: [count], found: tensor.shape.extents)
-        }
+    /// What each pair's frequency is divided by.
+    func factors(_ tensor: StoredTensor) throws -> [Double] {
         let factors = try WeightLoader(checkpoint()).floats(tensor)
-        writer.key(name)
-        writer.beginArray()
-        for factor in factors {
-            guard factor.isFinite, factor > 0 else {
-                throw LoadError.invalidTensor(
-                    path: tensor.path, tensor: tensor.name, reason: "holds \(factor), expected positive numbers")
-            }
-            try writer.value(Double(factor))
+        if let wrong = factors.first(where: { !$0.isFinite || $0 <= 0 }) {
+            throw LoadError.invalidTensor(
+                path: tensor.path, tensor: tensor.name, reason: "holds \(wrong), expected positive numbers")
         }
-        writer.endArray()
+        return factors.map(Double.init)
     }
 
     /// Phi-3's two lists of factors. Where the file does not say by how much cosines and sines are scaled, they are not.
     private func writeLongRope(
-        short: StoredTensor, long: StoredTensor, count: Int, to writer: inout JSONWriter
+        short: StoredTensor, long: StoredTensor, to table: inout ConfigurationTable
     ) throws {
-        writer.member("rope_type", "longrope")
-        try writeFactors(short, "short_factor", count: count, to: &writer)
-        try writeFactors(long, "long_factor", count: count, to: &writer)
+        table.set("rope_type", "longrope")
+        table.set("short_factor", .array(try factors(short).map { .real($0) }))
+        table.set("long_factor", .array(try factors(long).map { .real($0) }))
         let context = key("rope.scaling.original_context_length")
         if let context = try metadata.optionalSize(context, maximum: SizeLimit.positions) {
-            writer.member("original_max_position_embeddings", context)
+            table.set("original_max_position_embeddings", context)
         }
         let factor = try metadata.optionalNumber(key("rope.scaling.attn_factor"), in: NumberRange.positive)
-        try writer.member("attention_factor", factor ?? 1)
+        table.set("attention_factor", factor ?? 1)
     }
 
-    private func writeScaling(to writer: inout JSONWriter) throws {
+    private func writeScaling(to table: inout ConfigurationTable) throws {
         let factors = 0.01...1e6
         let typeKey = key("rope.scaling.type")
         let legacy = try metadata.optionalNumber(key("rope.scale_linear"), in: factors)
         let type = try metadata.optionalString(typeKey) ?? (legacy == nil ? "none" : "linear")
         let factor = try metadata.optionalNumber(key("rope.scaling.factor"), in: 0...1e6) ?? legacy ?? 1
         switch type {
-        case "none": writer.member("rope_type", "default")
+        case "none": table.set("rope_type", "default")
         case "linear":
-            writer.member("rope_type", "linear")
+            table.set("rope_type", "linear")
             // Zero stands for "not scaled".
-            try writer.member("factor", factor == 0 ? 1 : factor)
+            table.set("factor", factor == 0 ? 1 : factor)
         case "yarn":
-            writer.member("rope_type", "yarn")
-            try writer.member("factor", try metadata.number(key("rope.scaling.factor"), in: factors))
+            table.set("rope_type", "yarn")
+            table.set("factor", try metadata.number(key("rope.scaling.factor"), in: factors))
             let context = key("rope.scaling.original_context_length")
             if let context = try metadata.optionalSize(context, maximum: SizeLimit.positions) {
-                writer.member("original_max_position_embeddings", context)
+                table.set("original_max_position_embeddings", context)
             }
             for (ours, theirs) in [("yarn_beta_fast", "beta_fast"), ("yarn_beta_slow", "beta_slow")] {
                 guard let beta = try metadata.optionalNumber(key("rope.scaling.\(ours)"), in: factors) else { continue }
-                try writer.member(theirs, beta)
+                table.set(theirs, beta)
             }
         default:
             throw LoadError.unsupportedValue(

@@ -1,32 +1,31 @@
-internal import JSONCore
 internal import TensorCore
 
 // What T5's metadata is called in a `config.json`, and the other way round.
 
 extension GGUFModel {
-    func writeT5(to writer: inout JSONWriter) throws {
-        writer.member("d_model", try metadata.size(key("embedding_length")))
-        writer.member("num_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
+    func writeT5(to table: inout ConfigurationTable) throws {
+        table.set("d_model", try metadata.size(key("embedding_length")))
+        table.set("num_layers", try metadata.size(key("block_count"), maximum: SizeLimit.layers))
         if let count = try metadata.optionalSize(key("decoder_block_count"), maximum: SizeLimit.layers) {
-            writer.member("num_decoder_layers", count)
+            table.set("num_decoder_layers", count)
         }
         let headCount = try metadata.size(key("attention.head_count"), maximum: SizeLimit.heads)
-        writer.member("num_heads", headCount)
-        writer.member("d_kv", try headSize(width: metadata.size(key("embedding_length")), headCount: headCount))
-        writer.member("d_ff", try metadata.size(key("feed_forward_length")))
-        try writeVocabularySize(to: &writer)
+        table.set("num_heads", headCount)
+        table.set("d_kv", try headSize(width: metadata.size(key("embedding_length")), headCount: headCount))
+        table.set("d_ff", try metadata.size(key("feed_forward_length")))
+        try writeVocabularySize(to: &table)
         let epsilon = try metadata.number(key("attention.layer_norm_rms_epsilon"), in: NumberRange.positive)
-        try writer.member("layer_norm_epsilon", epsilon)
-        writer.member("relative_attention_num_buckets", try metadata.size(key("attention.relative_buckets_count")))
-        writer.member("relative_attention_max_distance", GGUFExport.t5MaximumDistance)
+        table.set("layer_norm_epsilon", epsilon)
+        table.set("relative_attention_num_buckets", try metadata.size(key("attention.relative_buckets_count")))
+        table.set("relative_attention_max_distance", GGUFExport.t5MaximumDistance)
         let isGated = tensor("enc.blk.0.ffn_gate.weight") != nil
-        writer.member("feed_forward_proj", isGated ? "gated-gelu" : "relu")
+        table.set("feed_forward_proj", isGated ? "gated-gelu" : "relu")
         // Readers of these files do not scale.
-        writer.member("scale_decoder_outputs", false)
-        writer.member("tie_word_embeddings", tensor("output.weight") == nil)
+        table.set("scale_decoder_outputs", false)
+        table.set("tie_word_embeddings", tensor("output.weight") == nil)
         let range = 0...SizeLimit.vocabulary
         if let start = try metadata.optionalInteger(key("decoder_start_token_id"), in: range) {
-            writer.member("decoder_start_token_id", start)
+            table.set("decoder_start_token_id", start)
         }
     }
 }

@@ -78,7 +78,8 @@ public struct GGUFModel: Sendable {
 
     /// The tensors under the names that `Models` loads; each knows its own name in the file, for errors.
     public func checkpoint() -> Checkpoint {
-        let names = GGUFArchitecture.known[architecture]?.names ?? .none
+        var names = GGUFArchitecture.known[architecture]?.names ?? .none
+        if architecture == "falcon", tensor("blk.0.attn_norm_2.weight") != nil { names = .falconWithTwoNorms }
         return Checkpoint(
             path: path,
             byName: Dictionary(tensors.map { (names.translate($0.name), $0) }, uniquingKeysWith: { first, _ in first }))

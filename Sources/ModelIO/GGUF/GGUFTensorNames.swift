@@ -34,7 +34,8 @@ struct GGUFTensorNames: Sendable {
 
     private static let llamaInner = [
         "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
-        "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm",
+        "attn_v": "self_attn.v_proj", "attn_qkv": "self_attn.qkv_proj", "attn_output": "self_attn.o_proj",
+        "attn_q_norm": "self_attn.q_norm",
         "attn_k_norm": "self_attn.k_norm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
         "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj", "ffn_gate_inp": "mlp.gate",
         "ffn_gate_exps": "mlp.experts.gate_proj", "ffn_up_exps": "mlp.experts.up_proj",
@@ -42,9 +43,11 @@ struct GGUFTensorNames: Sendable {
     ]
 
     /// Llama's names with others for some.
-    private static func likeLlama(_ others: [String: String]) -> GGUFTensorNames {
+    private static func likeLlama(_ others: [String: String], without missing: Set<String> = []) -> GGUFTensorNames {
         GGUFTensorNames(
-            outer: llamaOuter, inner: llamaInner.merging(others) { _, other in other }, layerPrefix: "model.layers.")
+            outer: llamaOuter,
+            inner: llamaInner.filter { !missing.contains($0.key) }.merging(others) { _, other in other },
+            layerPrefix: "model.layers.")
     }
 
     static let llama = likeLlama([:])
@@ -57,6 +60,51 @@ struct GGUFTensorNames: Sendable {
         "post_attention_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm",
         "post_ffw_norm": "post_feedforward_layernorm",
     ])
+
+    /// Norms behind the sublayers only.
+    static let normsBehind = likeLlama(
+        [
+            "post_attention_norm": "post_attention_layernorm", "post_ffw_norm": "post_feedforward_layernorm",
+        ], without: ["attn_norm", "ffn_norm"])
+
+    static let glm4 = likeLlama([
+        "post_attention_norm": "post_self_attn_layernorm", "ffn_up": "mlp.gate_up_proj",
+        "post_ffw_norm": "post_mlp_layernorm",
+    ])
+
+    static let starCoder2 = likeLlama(["ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj"])
+
+    static let stableLM = likeLlama(["attn_q_norm": "self_attn.q_layernorm", "attn_k_norm": "self_attn.k_layernorm"])
+
+    static let phi2 = GGUFTensorNames(
+        outer: llamaOuter.merging(["output_norm": "model.final_layernorm"]) { _, other in other },
+        inner: llamaInner.merging(
+            ["attn_output": "self_attn.dense", "ffn_up": "mlp.fc1", "ffn_down": "mlp.fc2"]) { _, other in other },
+        layerPrefix: "model.layers.")
+
+    static let internLM2 = GGUFTensorNames(
+        outer: ["token_embd": "model.tok_embeddings", "output_norm": "model.norm", "output": "output"],
+        inner: [
+            "attn_norm": "attention_norm", "attn_q": "attention.wq", "attn_k": "attention.wk", "attn_v": "attention.wv",
+            "attn_output": "attention.wo", "ffn_norm": "ffn_norm", "ffn_gate": "feed_forward.w1",
+            "ffn_up": "feed_forward.w3", "ffn_down": "feed_forward.w2",
+        ], layerPrefix: "model.layers.")
+
+    private static func falcon(norms: [String: String]) -> GGUFTensorNames {
+        GGUFTensorNames(
+            outer: [
+                "token_embd": "transformer.word_embeddings", "output_norm": "transformer.ln_f", "output": "lm_head",
+            ],
+            inner: [
+                "attn_qkv": "self_attention.query_key_value", "attn_output": "self_attention.dense",
+                "ffn_up": "mlp.dense_h_to_4h", "ffn_down": "mlp.dense_4h_to_h",
+            ].merging(norms) { own, _ in own }, layerPrefix: "transformer.h.")
+    }
+
+    static let falcon = falcon(norms: ["attn_norm": "input_layernorm", "attn_norm_2": "ln_attn"])
+
+    /// Where there are two norms, the second one is the attention's.
+    static let falconWithTwoNorms = falcon(norms: ["attn_norm": "ln_mlp", "attn_norm_2": "ln_attn"])
 
     static let gptNeoX = GGUFTensorNames(
         outer: [

@@ -14,7 +14,7 @@ extension QuantizationInput {
         try export.write(configuration, &keys)
         let geometry = try configuration.attentionGeometry()
         let mapping = TensorMapping(
-            export: export, keys: keys, checkpoint: checkpoint, headSize: geometry.headSize,
+            export: export, keys: keys, checkpoint: checkpoint, geometry: geometry,
             isTied: try configuration.tiesWordEmbeddings())
         var tensors = try mapping.tensors()
         let layers = try configuration.keys.size(
@@ -67,8 +67,11 @@ private struct TensorMapping {
     let export: GGUFExport
     let keys: GGUFKeys
     let checkpoint: Checkpoint
-    let headSize: Int
+    let geometry: AttentionGeometry
     let isTied: Bool
+
+    private var headSize: Int { geometry.headSize }
+    private var queriesPerKey: Int { geometry.headCount / geometry.keyValueHeadCount }
 
     /// In the order of GGUF files: outside of layers first, then layer by layer.
     func tensors() throws -> [QuantizationTensor] {
@@ -82,6 +85,14 @@ private struct TensorMapping {
                 stacks[place, default: [:]][expert] = tensor
                 continue
             }
+            if let fused = export.fusedProjections,
+                name.hasSuffix(".\(fused).weight") || name.hasSuffix(".\(fused).bias")
+            {
+                for (place, part) in try parts(tensor, name, of: fused, inverse) {
+                    found.append(((place.layer ?? -1, place.name), part))
+                }
+                continue
+            }
             guard let place = inverse.place(of: name) else {
                 throw QuantizationError.unnamedTensor(
                     path: tensor.path, tensor: printable(stored), architecture: export.architecture)
@@ -90,6 +101,32 @@ private struct TensorMapping {
         }
         for (place, experts) in stacks { found.append(((place.layer ?? -1, place.name), try stacked(experts, place))) }
         return found.sorted { $0.key < $1.key }.map(\.tensor)
+    }
+
+    /// Query, key and value of one stored matrix, whose name has their parts' names in place of its own.
+    private func parts(
+        _ tensor: StoredTensor, _ name: String, of fused: String, _ inverse: GGUFTensorNameInverse
+    ) throws -> [(GGUFTensorNameInverse.Place, QuantizationTensor)] {
+        let heads = geometry.keyValueHeadCount * (queriesPerKey + 2)
+        guard tensor.shape[0] == heads * headSize, headSize % 2 == 0 else {
+            throw LoadError.invalidTensor(
+                path: tensor.path, tensor: printable(tensor.name),
+                reason: "has shape \(tensor.shape), expected \(heads) heads of \(headSize) rows")
+        }
+        return try export.projections.enumerated().map { part, own in
+            guard let place = inverse.place(of: name.replacing(fused, with: own)) else {
+                throw QuantizationError.unnamedTensor(
+                    path: tensor.path, tensor: printable(tensor.name), architecture: export.architecture)
+            }
+            let rows = (part == 0 ? geometry.headCount : geometry.keyValueHeadCount) * headSize
+            return (
+                place,
+                QuantizationTensor(
+                    name: place.name, shape: Shape([rows] + tensor.shape.extents.dropFirst()),
+                    source: .reordered(
+                        tensor, .partByKeyHead(part: part, headSize: headSize, queriesPerKey: queriesPerKey)))
+            )
+        }
     }
 
     /// The matrices of all experts as one tensor, `[E, N, K]`.
@@ -147,7 +184,7 @@ private struct TensorMapping {
         guard let order = export.reordered[place.stem] else {
             return QuantizationTensor(name: place.name, shape: tensor.shape, source: .rows(tensor), scale: scale)
         }
-        let divisor = order == .partsOfHeads ? 3 * headSize : headSize
+        let divisor = order == .byKeyHead ? (queriesPerKey + 2) * headSize : headSize
         guard let rows = extents.first, rows % divisor == 0, headSize % 2 == 0 else {
             throw LoadError.invalidTensor(
                 path: tensor.path, tensor: printable(tensor.name),
@@ -156,7 +193,7 @@ private struct TensorMapping {
         let source: QuantizationTensor.RowOrder =
             switch order {
             case .alternatingHalves: .alternatingHalves(headSize: headSize)
-            case .partsOfHeads: .partsOfHeads(headSize: headSize, partCount: 3)
+            case .byKeyHead: .byKeyHead(headSize: headSize, queriesPerKey: queriesPerKey)
             }
         return QuantizationTensor(name: place.name, shape: tensor.shape, source: .reordered(tensor, source))
     }

@@ -20,9 +20,12 @@ package struct QuantizationTensor: Sendable {
     package enum RowOrder: Sendable {
         /// The file has the two halves of each head alternate; stored is one behind the other.
         case alternatingHalves(headSize: Int)
-        /// The file has the first part of all heads, then the second, and so on; stored are the parts of one head
-        /// together.
-        case partsOfHeads(headSize: Int, partCount: Int)
+        /// The file has all queries, all keys, all values; stored are, for each key head, the queries that read it, the
+        /// key and the value.
+        case byKeyHead(headSize: Int, queriesPerKey: Int)
+        /// Of the same, the file has one part: 0 the queries, 1 the keys, 2 the values; the halves of queries and keys
+        /// alternate.
+        case partByKeyHead(part: Int, headSize: Int, queriesPerKey: Int)
 
         /// The stored row that becomes row `row` of `count`.
         func storedRow(_ row: Int, of count: Int) -> Int {
@@ -30,10 +33,22 @@ package struct QuantizationTensor: Sendable {
             case .alternatingHalves(let headSize):
                 let (head, place) = row.quotientAndRemainder(dividingBy: headSize)
                 return head * headSize + place % 2 * (headSize / 2) + place / 2
-            case .partsOfHeads(let headSize, let partCount):
-                let (part, rest) = row.quotientAndRemainder(dividingBy: count / partCount)
-                let (head, place) = rest.quotientAndRemainder(dividingBy: headSize)
-                return (head * partCount + part) * headSize + place
+            case .byKeyHead(let headSize, let queries):
+                let groups = count / headSize / (queries + 2)
+                let (head, place) = row.quotientAndRemainder(dividingBy: headSize)
+                let (part, first) =
+                    head < queries * groups ? (0, 0) : head < (queries + 1) * groups ? (1, queries) : (2, queries + 1)
+                let stored =
+                    part == 0
+                    ? head / queries * (queries + 2) + head % queries
+                    : (head - first * groups) * (queries + 2) + first
+                return stored * headSize + place
+            case .partByKeyHead(let part, let headSize, let queries):
+                let (head, place) = row.quotientAndRemainder(dividingBy: headSize)
+                let stored =
+                    part == 0
+                    ? head / queries * (queries + 2) + head % queries : head * (queries + 2) + queries + part - 1
+                return stored * headSize + (part == 2 ? place : place % 2 * (headSize / 2) + place / 2)
             }
         }
     }

@@ -62,6 +62,13 @@ struct BertConfiguration: Sendable {
             throw LoadError.unsupportedValue(path: file.path, key: key, value: "true", supported: ["false"])
         }
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> EncoderPlan {
+        EncoderPlan(file, description, prefixes: names.prefixes) {
+            try BertModel(configuration: self, weights: $0, target: $1)
+        }
+    }
 }
 
 extension EncoderTask {

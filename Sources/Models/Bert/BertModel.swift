@@ -166,19 +166,21 @@ private struct BertActivations: Sendable {
             case .sequence: [sequences, sizes.outputSize]
             case .maskedLanguageModel, .tokens, .span: [tokens, sizes.outputSize]
             }
-        let plan = WorkspacePlan()
-        let shapes: [Shape] = [
-            [tokens, width], [tokens, 3 * width], [tokens, width], [tokens, sizes.intermediateSize],
-            [sequences, width], [sequences, width], logitShape,
-        ]
-        for shape in shapes { _ = plan.add(.float32, shape) }
-        let tensors = try plan.allocate(on: backend)
-        hidden = tensors[0]
-        projections = tensors[1]
-        attended = tensors[2]
-        intermediate = tensors[3]
-        first = tensors[4]
-        pooled = tensors[5]
-        logits = tensors[6]
+        var plan = WorkspacePlan()
+        let hidden = plan.float32([tokens, width])
+        let projections = plan.float32([tokens, 3 * width])
+        let attended = plan.float32([tokens, width])
+        let intermediate = plan.float32([tokens, sizes.intermediateSize])
+        let first = plan.float32([sequences, width])
+        let pooled = plan.float32([sequences, width])
+        let logits = plan.float32(logitShape)
+        let workspace = try plan.allocate(on: backend)
+        self.hidden = workspace[hidden]
+        self.projections = workspace[projections]
+        self.attended = workspace[attended]
+        self.intermediate = workspace[intermediate]
+        self.first = workspace[first]
+        self.pooled = workspace[pooled]
+        self.logits = workspace[logits]
     }
 }

@@ -15,6 +15,26 @@ public struct EncoderDecoderDescription: Sendable, Hashable {
     public var vocabularySize: Int
     /// The token that a target text begins with.
     public var startTokenID: Int?
+    /// How tokens of both sides are numbered, and rows of the position embedding; `nil`: any number of tokens.
+    public var positions = EncoderDescription.Positions.counted
+    public var positionCount: Int?
+
+    /// Rows of the position embedding before that of a text's first token.
+    public var positionOffset = 0
+
+    /// The row of the position embedding for each token of a text.
+    public func rows(ofPositionsOf tokens: [Int]) -> [Int] {
+        guard positionCount != nil else { return [Int](repeating: 0, count: tokens.count) }
+        return positions.number(tokens).map { $0 + positionOffset }
+    }
+
+    /// Tokens of the longest text of either side; `nil`: there is no such limit.
+    public var maxTokenCount: Int? {
+        switch positions {
+        case .counted: positionCount
+        case .behindPadding(let id): positionCount.map { max($0 - id - 1, 0) }
+        }
+    }
 
     /// Features of all heads.
     public var attentionSize: Int { headCount * headSize }
@@ -60,4 +80,14 @@ public protocol EncoderDecoderModel: AnyObject, Sendable {
     /// - Returns: `logits [U, V]` of `.targets` and `encoder_last_hidden_state [T, D]` of `.tokens`.
     /// - Throws: `BackendError`.
     func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput]
+
+    /// Encodes sources and keeps their keys and values in the cache. Does not block.
+    /// - Throws: `BackendError`.
+    func encode(_ source: EncoderBatch, into cache: TargetCache) throws
+
+    /// Computes the next token of some target texts whose earlier ones are in the cache. Does not block; what is returned
+    /// is overwritten by the next call.
+    /// - Returns: logits `[B, V]`.
+    /// - Throws: `BackendError`.
+    func decode(_ step: TargetStep, _ cache: TargetCache) throws -> Tensor
 }

@@ -26,6 +26,20 @@ public struct EncoderDescription: Sendable, Hashable {
         /// From `padding + 1` on, without the tokens that are `padding`, which all stand at `padding`; by the ids,
         /// whatever a mask says. (RoBERTa)
         case behindPadding(id: Int)
+
+        /// The position of each token of a text.
+        func number(_ tokens: [Int]) -> [Int] {
+            switch self {
+            case .counted: return Array(tokens.indices)
+            case .behindPadding(let id):
+                var last = id
+                return tokens.map { token in
+                    guard token != id else { return id }
+                    last += 1
+                    return last
+                }
+            }
+        }
     }
 
     /// The `model_type` of the configuration.
@@ -56,18 +70,7 @@ public struct EncoderDescription: Sendable, Hashable {
     }
 
     /// The position of each token of a text.
-    public func positions(of tokens: [Int]) -> [Int] {
-        switch positions {
-        case .counted: return Array(tokens.indices)
-        case .behindPadding(let id):
-            var last = id
-            return tokens.map { token in
-                guard token != id else { return id }
-                last += 1
-                return last
-            }
-        }
-    }
+    public func positions(of tokens: [Int]) -> [Int] { positions.number(tokens) }
 
     /// Whether the answer is made of the first token, so that it is wanted though a mask hides it.
     public var readsFirstToken: Bool {

@@ -8,20 +8,9 @@ struct LayerLoader {
 
     private var backend: any Backend { target.backend }
 
-    /// A vector as float32 on the device, `offset` added to each element.
-    func vector(_ name: String, count: Int, offset: Float = 0) throws -> Tensor {
-        try backend.makeTensor(weights.vector(name, count: count).map { $0 + offset }, [count])
-    }
-
-    /// The weights of the norms of query and key heads, which all heads share, once for every head: `[(H + KH) * D]`,
-    /// as the heads lie side by side in the projections.
-    func headNorms(_ attention: String, of sizes: DecoderDescription, offset: Float = 0) throws -> Tensor {
-        func repeated(_ name: String, _ headCount: Int) throws -> [Float] {
-            let weight = try weights.vector(attention + name + ".weight", count: sizes.headSize).map { $0 + offset }
-            return (0..<headCount).flatMap { _ in weight }
-        }
-        let values = try repeated("q_norm", sizes.headCount) + repeated("k_norm", sizes.keyValueHeadCount)
-        return try backend.makeTensor(values, [values.count])
+    /// A vector as float32 on the device, `offset` added to each element and the sum multiplied by `scale`.
+    func vector(_ name: String, count: Int, offset: Float = 0, scale: Float = 1) throws -> Tensor {
+        try backend.makeTensor(weights.vector(name, count: count).map { ($0 + offset) * scale }, [count])
     }
 
     /// Matrices below one another as one layer, with the biases behind one another where `hasBias`.
@@ -42,8 +31,10 @@ struct LayerLoader {
     }
 
     /// An embedding or head, `[rows, columns]`.
-    func matrix(_ name: String, rows: Int, columns: Int) throws -> any Weight {
-        try prepare(weights.weight(name, rows: rows, columns: columns, as: target.format))
+    /// - Parameter skipped: rows that the file has before those.
+    func matrix(_ name: String, rows: Int, columns: Int, behind skipped: Int = 0) throws -> any Weight {
+        let source = try weights.weight(name, rows: skipped + rows, columns: columns, as: target.format)
+        return try prepare(skipped == 0 ? source : source.droppingRows(skipped))
     }
 
     /// A layer's attention, which may round what it multiplies where its projections do. FP16 ones never do.
@@ -65,7 +56,7 @@ struct LayerLoader {
 
     /// The head: the embedding itself where they are tied, else a matrix of its own.
     func head(
-        isTied: Bool, embedding: any Weight, _ name: String = "lm_head.weight", rows: Int, columns: Int
+        isTied: Bool, embedding: any Weight, _ name: String, rows: Int, columns: Int
     ) throws -> any Weight {
         isTied ? embedding : try matrix(name, rows: rows, columns: columns)
     }

@@ -65,6 +65,13 @@ struct T5Configuration: Sendable {
         }
         return found
     }
+
+    /// The plan of a model with this configuration, which was read from `file`.
+    func plan(_ file: ModelConfiguration) -> EncoderDecoderPlan {
+        EncoderDecoderPlan(file, description, prefixes: [""]) {
+            try T5Model(configuration: self, weights: $0, target: $1)
+        }
+    }
 }
 
 /// How distances between tokens share entries of the learned bias: each small one has its own, greater ones share by their

@@ -87,44 +87,63 @@ final class T5Model: EncoderDecoderModel {
         let isSplit = (encoder.layers.map(\.feedForward) + decoder.layers.map(\.feedForward)).contains(where: \.isSplit)
         source = try T5Activations(sizes, tokenCount: limits.tokenCount, isSplit: isSplit, on: backend)
         target = try T5Activations(sizes, tokenCount: limits.logitRowCount, isSplit: isSplit, on: backend)
-        let plan = WorkspacePlan()
-        let shapes: [Shape] = [
-            [limits.tokenCount, sizes.hiddenSize], [limits.tokenCount, 2 * sizes.attentionSize],
-            [limits.logitRowCount, sizes.vocabularySize],
-        ]
-        for shape in shapes { _ = plan.add(.float32, shape) }
-        let tensors = try plan.allocate(on: backend)
-        encoded = tensors[0]
-        sourceKeys = tensors[1]
-        logits = tensors[2]
+        var plan = WorkspacePlan()
+        let encoded = plan.float32([limits.tokenCount, sizes.hiddenSize])
+        let sourceKeys = plan.float32([limits.tokenCount, 2 * sizes.attentionSize])
+        let logits = plan.float32([limits.logitRowCount, sizes.vocabularySize])
+        let workspace = try plan.allocate(on: backend)
+        self.encoded = workspace[encoded]
+        self.sourceKeys = workspace[sourceKeys]
+        self.logits = workspace[logits]
     }
 
     func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput] {
         let encoded = encoded.rows(0..<batch.source.tokenCount)
         let logits = logits.rows(0..<batch.target.tokenCount)
         try encode(batch.source, into: encoded)
-        try decode(batch, encoded: encoded, into: logits)
+        let rows = target.rows(batch.target.tokenCount)
+        try decode(
+            .whole(
+                batch, projections: rows.projections, sourceKeys: sourceKeys.rows(0..<encoded.rows), encoded: encoded),
+            rows, into: logits)
         return [
             EncoderOutput("logits", .targets, logits), EncoderOutput("encoder_last_hidden_state", .tokens, encoded),
         ]
+    }
+
+    func encode(_ batch: EncoderBatch, into cache: TargetCache) throws {
+        let encoded = encoded.rows(0..<batch.tokenCount)
+        try encode(batch, into: encoded)
+        for (layer, keys) in zip(decoder.layers, cache.sources) {
+            try layer.sourceProjections(encoded, on: backend, into: keys.rows(0..<encoded.rows))
+        }
+    }
+
+    func decode(_ step: TargetStep, _ cache: TargetCache) throws -> Tensor {
+        let logits = logits.rows(0..<step.rows.count)
+        try decode(.step(step, cache), target.rows(step.rows.count), into: logits)
+        return logits
     }
 
     private func encode(_ batch: EncoderBatch, into encoded: Tensor) throws {
         let rows = source.rows(batch.tokenCount)
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for layer in encoder.layers {
-            try attend(layer.attention, rows, batch.attention, bias: encoder.bias, isCausal: false)
+            try attend(layer.attention, rows, batch.attention, bias: encoder.bias)
             try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
         }
         try norm(rows.hidden, encoder.finalNorm, into: encoded)
     }
 
-    private func decode(_ batch: EncoderDecoderBatch, encoded: Tensor, into logits: Tensor) throws {
-        let rows = target.rows(batch.target.tokenCount)
-        try backend.embed(batch.target.tokenIDs, embedding, accumulate: false, into: rows.hidden)
-        for layer in decoder.layers {
-            try attend(layer.attention, rows, batch.target.attention, bias: decoder.bias, isCausal: true)
-            try attend(layer, rows, batch.crossAttention, to: encoded)
+    private func decode(_ context: TargetContext, _ rows: T5Activations, into logits: Tensor) throws {
+        try backend.embed(context.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        for (index, layer) in decoder.layers.enumerated() {
+            try norm(rows.hidden, layer.attention.norm, into: rows.normed)
+            try layer.attention.projections(rows.normed, on: backend, into: context.projections(of: index))
+            try context.attend(
+                layer: index, scale: 1, bias: decoder.bias, description, on: backend, into: rows.attended)
+            try layer.attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+            try attend(layer, rows, context, index: index)
             try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
         }
         try norm(rows.hidden, decoder.finalNorm, into: rows.normed)
@@ -133,10 +152,9 @@ final class T5Model: EncoderDecoderModel {
 
     // MARK: Sublayers
 
-    /// A side's attention to itself, added to its residual stream.
+    /// The source's attention to itself, added to its residual stream.
     private func attend(
-        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias,
-        isCausal: Bool
+        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias
     ) throws {
         let size = description.attentionSize
         try norm(rows.hidden, attention.norm, into: rows.normed)
@@ -144,23 +162,25 @@ final class T5Model: EncoderDecoderModel {
         try backend.encoderAttention(
             query: rows.projections.columns(0..<size), key: rows.projections.columns(size..<2 * size),
             value: rows.projections.columns(2 * size..<3 * size), batch: batch,
-            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1, isCausal: isCausal),
-            bias: bias, into: rows.attended)
+            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: bias,
+            into: rows.attended)
         try attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
     }
 
     /// The target's attention to the source, which has no bias.
     private func attend(
-        _ layer: DecoderLayer, _ rows: T5Activations, _ batch: EncoderAttentionBatch, to encoded: Tensor
+        _ layer: DecoderLayer, _ rows: T5Activations, _ context: TargetContext, index: Int
     ) throws {
         let size = description.attentionSize
-        let keys = sourceKeys.rows(0..<encoded.rows)
         let query = rows.projections.columns(0..<size)
-        try layer.sourceProjections(encoded, on: backend, into: keys)
+        let keys = try context.sourceKeys(of: index) { encoded, keys in
+            try layer.sourceProjections(encoded, on: backend, into: keys)
+        }
         try norm(rows.hidden, layer.crossAttention.norm, into: rows.normed)
         try layer.crossAttention.projections(rows.normed, on: backend, into: query)
         try backend.encoderAttention(
-            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size), batch: batch,
+            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size),
+            batch: context.crossAttention,
             parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: nil,
             into: rows.attended)
         try layer.crossAttention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
@@ -197,27 +217,32 @@ private struct T5Activations: Sendable {
     let gateScratch: Tensor?
 
     init(_ sizes: EncoderDecoderDescription, tokenCount: Int, isSplit: Bool, on backend: any Backend) throws {
-        let plan = WorkspacePlan()
-        var widths = [
-            sizes.hiddenSize, sizes.hiddenSize, 3 * sizes.attentionSize, sizes.attentionSize, sizes.intermediateSize,
-        ]
-        if isSplit { widths.append(sizes.intermediateSize) }
-        for width in widths { _ = plan.add(.float32, [tokenCount, width]) }
-        self.init(try plan.allocate(on: backend))
+        var plan = WorkspacePlan()
+        let hidden = plan.float32([tokenCount, sizes.hiddenSize])
+        let normed = plan.float32([tokenCount, sizes.hiddenSize])
+        let projections = plan.float32([tokenCount, 3 * sizes.attentionSize])
+        let attended = plan.float32([tokenCount, sizes.attentionSize])
+        let intermediate = plan.float32([tokenCount, sizes.intermediateSize])
+        let gateScratch = isSplit ? plan.float32([tokenCount, sizes.intermediateSize]) : nil
+        let workspace = try plan.allocate(on: backend)
+        self.hidden = workspace[hidden]
+        self.normed = workspace[normed]
+        self.projections = workspace[projections]
+        self.attended = workspace[attended]
+        self.intermediate = workspace[intermediate]
+        self.gateScratch = gateScratch.map { workspace[$0] }
     }
 
-    private init(_ tensors: [Tensor]) {
-        hidden = tensors[0]
-        normed = tensors[1]
-        projections = tensors[2]
-        attended = tensors[3]
-        intermediate = tensors[4]
-        gateScratch = tensors.count > 5 ? tensors[5] : nil
+    /// The first `count` rows of each.
+    private init(_ all: T5Activations, rows count: Int) {
+        let range = 0..<count
+        hidden = all.hidden.rows(range)
+        normed = all.normed.rows(range)
+        projections = all.projections.rows(range)
+        attended = all.attended.rows(range)
+        intermediate = all.intermediate.rows(range)
+        gateScratch = all.gateScratch?.rows(range)
     }
 
-    /// The first rows of each.
-    func rows(_ count: Int) -> T5Activations {
-        let all = [hidden, normed, projections, attended, intermediate] + (gateScratch.map { [$0] } ?? [])
-        return T5Activations(all.map { $0.rows(0..<count) })
-    }
+    func rows(_ count: Int) -> T5Activations { T5Activations(self, rows: count) }
 }

@@ -77,8 +77,8 @@
     X(IQ2_S,   NULL,       "IQ2_S",     22,  256,    82,    16,      0,      0,      F16,    0,      0,       0)      \
     X(IQ1_M,   NULL,       "IQ1_M",     29,  256,    56,    16,      0,      0,      F16,    0,      0,       0)      \
     X(TQ1_0,   NULL,       "TQ1_0",     34,  256,    54,   256,      0,      0,      F16,    0,      0,       0)      \
-    X(TQ2_0,   NULL,       "TQ2_0",     35,  256,    66,   256,      0,      0,      F16,    0,      0,       0)      \
-    X(MXFP4,   NULL,       "MXFP4",     39,   32,    17,    32,      0,      0,  F8_E8M0,    0,      0,       0)
+    X(TQ2_0,   NULL,       "TQ2_0",     35,  256,    66,   256,      0,      1,      F16,   64,      1,       2)      \
+    X(MXFP4,   NULL,       "MXFP4",     39,   32,    17,    32,      0,     12,  F8_E8M0,    0,      1,      12)
 
 #define NUMBER_FORMATS(X)                                                                                             \
     NUMBER_FORMATS_OF_VALUES(X)                                                                                       \

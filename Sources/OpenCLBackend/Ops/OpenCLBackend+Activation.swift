@@ -42,9 +42,7 @@ extension Activation {
 
 extension OpenCLBackend {
     public func activate(_ x: Tensor, _ activation: Activation, into output: Tensor) throws {
-        let checks = ShapeChecks(op: "activate")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "activate").elementwise(x, output: output)
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 8 * x.shape.elementCount)
         if tuning.rowIsWorkItem {
@@ -60,10 +58,7 @@ extension OpenCLBackend {
     }
 
     public func multiply(_ x: Tensor, _ y: Tensor, into output: Tensor) throws {
-        let checks = ShapeChecks(op: "multiply")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.matrix(y, "y", rows: x.rows, columns: x.columns)
-        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "multiply").elementwise(x, y, output: output)
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = LaunchCost(bytes: 3 * x.byteCount, flops: x.shape.elementCount)
         if tuning.rowIsWorkItem {
@@ -79,10 +74,8 @@ extension OpenCLBackend {
     }
 
     public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
-        let checks = ShapeChecks(op: "softCap")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
-        try checks.require(cap > 0, "cap \(cap) is not positive")
+        try ArgumentChecks(op: "softCap").elementwise(x, output: output)
+        try ArgumentChecks(op: "softCap").softCap(cap)
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 8 * x.shape.elementCount)
         if tuning.rowIsWorkItem {
@@ -98,9 +91,7 @@ extension OpenCLBackend {
     }
 
     public func softmax(_ x: Tensor, scale: Float, into output: Tensor) throws {
-        let checks = ShapeChecks(op: "softmax")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.matrix(output, "output", rows: x.rows, columns: x.columns)
+        try ArgumentChecks(op: "softmax").elementwise(x, output: output)
         if x.columns == 0 { return }
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 6 * x.shape.elementCount)

@@ -5,8 +5,8 @@ extension OpenCLBackend {
         query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
         into output: Tensor
     ) throws {
-        let call = AttentionCall(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
-        try call.check()
+        let call = AttentionArguments(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
+        try call.validate(capabilities)
         if batch.tokenCount == 0 || batch.sequenceCount == 0 { return }
         if batch.maxQueryCount <= tuning.attention.maxDecodeQueries {
             try launchDecode(call)
@@ -15,7 +15,7 @@ extension OpenCLBackend {
         }
     }
 
-    private func launchPrefill(_ call: AttentionCall) throws {
+    private func launchPrefill(_ call: AttentionArguments) throws {
         let isRegisters = tuning.attention.variant == .registers
         let rows = isRegisters ? tuning.attention.registerRows(headSize: call.headSize) : 16
         let tileHeads = min(call.group, rows)
@@ -36,7 +36,7 @@ extension OpenCLBackend {
     }
 
     /// - Parameter store: what the kernel of the `registers` variant stores first; `nil`: nothing.
-    func launchDecode(_ call: AttentionCall, storing store: StoreCall? = nil) throws {
+    func launchDecode(_ call: AttentionArguments, storing store: StoreArguments? = nil) throws {
         let plan = try splitPlan(call)
         let isRegisters = tuning.attention.variant == .registers
         let groupSize = isRegisters ? 1 : tuning.attention.decodeGroupSize
@@ -70,7 +70,7 @@ extension OpenCLBackend {
     }
 
     private func launch<each Extra: KernelArgument>(
-        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ call: AttentionCall, _ extra: repeat each Extra
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ call: AttentionArguments, _ extra: repeat each Extra
     ) throws {
         let (batch, parameters) = (call.batch, call.parameters)
         try launch(
@@ -84,23 +84,9 @@ extension OpenCLBackend {
     }
 }
 
-/// One attention, its shapes checked.
-struct AttentionCall {
-    let query: Tensor
-    let cache: KVCacheLayer
-    let batch: AttentionBatch
-    let parameters: AttentionParameters
-    let output: Tensor
-
-    var headSize: Int { cache.headSize }
-    /// Query heads that share a key head.
-    var group: Int { parameters.headCount / cache.headCount }
-
-    func kernel(_ table: [AttentionKernels.Key: KernelDescriptor]) -> KernelDescriptor {
-        guard let kernel = table[.init(dtype: cache.dtype, headSize: headSize)] else {
-            preconditionFailure("attention over a \(cache.dtype) cache of head size \(headSize) was not checked")
-        }
-        return kernel
+extension AttentionArguments {
+    func kernel(_ table: KernelTable<AttentionKernels.Key>) -> KernelDescriptor {
+        table[.init(dtype: cache.dtype, headSize: headSize)]
     }
 
     /// As if every sequence had the longest context and its share of the queries: the lengths lie on the device.
@@ -110,46 +96,5 @@ struct AttentionCall {
         return LaunchCost(
             bytes: 2 * context * cache.rowByteCount + query.byteCount + output.byteCount,
             flops: 4 * seen * parameters.headCount * headSize)
-    }
-
-    func check() throws {
-        let checks = ShapeChecks(op: "attention")
-        guard KVCacheLayer.dtypes.contains(cache.dtype) else {
-            throw BackendError.unsupported(op: "attention", reason: "the cache holds \(cache.dtype)")
-        }
-        guard (1...AttentionKernels.maxHeadSize).contains(headSize) else {
-            throw BackendError.unsupported(
-                op: "attention", reason: "head size \(headSize) is not in 1...\(AttentionKernels.maxHeadSize)")
-        }
-        let heads = parameters.headCount
-        try checks.require(
-            cache.headCount > 0 && cache.blockSizeInTokens > 0, "the cache has shape \(cache.keys.shape)")
-        try checks.require(
-            heads > 0 && heads <= Int(Int32.max) / headSize && heads % cache.headCount == 0,
-            "\(heads) query heads are no multiple of the cache's \(cache.headCount)")
-        try checks.require(cache.keys.isContiguous && cache.values.isContiguous, "the cache must be contiguous")
-        try checks.require(parameters.slidingWindow.map { $0 > 0 } ?? true, "the sliding window must be positive")
-        try checks.require(parameters.softCap.map { $0 > 0 } ?? true, "the soft-cap must be positive")
-        try checks.matrix(query, "query", rows: batch.tokenCount, columns: heads * headSize)
-        try checks.matrix(output, "output", rows: batch.tokenCount, columns: heads * headSize)
-        try checkBatch(checks)
-    }
-
-    private func checkBatch(_ checks: ShapeChecks) throws {
-        let sequences = batch.sequenceCount
-        try checks.vector(batch.contextLengths, "contextLengths", count: sequences, dtype: .int32)
-        try checks.vector(batch.queryOffsets, "queryOffsets", count: sequences + 1, dtype: .int32)
-        let tables = batch.blockTables
-        try checks.matrix(tables, "blockTables", rows: sequences, columns: tables.columns, dtype: .int32)
-        try checks.require(
-            batch.maxQueryCount >= 0 && batch.maxQueryCount <= batch.tokenCount,
-            "a sequence of \(batch.maxQueryCount) queries in a batch of \(batch.tokenCount)")
-        try checks.require(
-            batch.maxContextLength >= batch.maxQueryCount && batch.maxContextLength <= Int(Int32.max) / 2,
-            "a context of \(batch.maxContextLength) tokens with \(batch.maxQueryCount) queries")
-        let capacity = tables.columns.multipliedReportingOverflow(by: cache.blockSizeInTokens)
-        try checks.require(
-            capacity.overflow || batch.maxContextLength <= capacity.partialValue,
-            "a context of \(batch.maxContextLength) tokens over block tables of \(tables.columns) blocks")
     }
 }

@@ -2,13 +2,6 @@ internal import TensorCore
 
 /// The kernels of attention, compiled for one head size and one element type of the cache.
 enum AttentionKernels {
-    static let maxHeadSize = 256
-
-    /// The element types a cache may have, with the ending of kernel names.
-    private static let suffixes: [DType: String] = [
-        .float32: "f32", .bfloat16: "bf16", .float16: "f16", .int8: "i8",
-    ]
-
     struct Key: Hashable {
         let dtype: DType
         let headSize: Int
@@ -36,19 +29,14 @@ enum AttentionKernels {
     private static func table(
         _ name: String, _ sources: [String], _ arguments: [ArgumentKind],
         _ macros: @escaping @Sendable (AttentionTuning, _ headSize: Int) -> [(name: String, value: Int)]
-    ) -> [Key: KernelDescriptor] {
-        var kernels: [Key: KernelDescriptor] = [:]
-        for (dtype, suffix) in suffixes {
-            for headSize in 1...maxHeadSize {
-                let program = ProgramDescriptor(name, sources: sources) { tuning in
-                    [("CACHE_" + suffix.uppercased(), 1), ("HEAD_SIZE", headSize)]
-                        + macros(tuning.attention, headSize)
-                }
-                let key = Key(dtype: dtype, headSize: headSize)
-                kernels[key] = KernelDescriptor(program, "\(name)_\(suffix)", arguments)
+    ) -> KernelTable<Key> {
+        KernelTable { key in
+            let suffix = NumberFormat(key.dtype).rawValue
+            let program = ProgramDescriptor(name, sources: sources) { tuning in
+                [("CACHE_" + suffix, 1), ("HEAD_SIZE", key.headSize)] + macros(tuning.attention, key.headSize)
             }
+            return KernelDescriptor(program, "\(name)_\(suffix.lowercased())", arguments)
         }
-        return kernels
     }
 
     static let decode = table("attention_decode", cpuDecodeSources, decodeArguments) { tuning, _ in

@@ -30,8 +30,8 @@ extension OpenCLBackend {
     ) throws {
         // Without a rotation there is nothing to do to the query.
         let query = rope == nil ? nil : query
-        let store = StoreCall(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
-        try store.check("storeKeyValue")
+        let store = StoreArguments(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
+        try store.validate(capabilities)
         switch cache.dtype {
         case .float32: try launch(.storeKeyValueF32, store)
         case .float16: try launch(.storeKeyValueF16, store)
@@ -41,7 +41,7 @@ extension OpenCLBackend {
         }
     }
 
-    private func launch(_ kernel: KernelDescriptor, _ store: StoreCall) throws {
+    private func launch(_ kernel: KernelDescriptor, _ store: StoreArguments) throws {
         let cache = store.cache
         let items = headItems(elements: cache.headSize, heads: store.headItemCount, tokens: store.tokens)
         try launch(
@@ -53,7 +53,7 @@ extension OpenCLBackend {
     }
 
     /// One group a head, since a row has one scale.
-    private func launchInt8(_ store: StoreCall) throws {
+    private func launchInt8(_ store: StoreArguments) throws {
         let (cache, group) = (store.cache, tuning.headGroupSize)
         try launch(
             .storeKeyValueI8,
@@ -67,9 +67,7 @@ extension OpenCLBackend {
     }
 
     public func copyBlocks(_ pairs: Tensor, in cache: KVCacheLayer) throws {
-        let checks = ShapeChecks(op: "copyBlocks")
-        try checks.require(pairs.columns == 2 || pairs.shape.elementCount == 0, "pairs has shape \(pairs.shape)")
-        try checks.vector(pairs, "pairs", count: pairs.shape.elementCount, dtype: .int32)
+        try cache.validateCopy(pairs, capabilities)
         let kernel: KernelDescriptor =
             switch cache.dtype {
             case .float32: .copyBlocksB32
@@ -96,17 +94,7 @@ extension OpenCLBackend {
     }
 }
 
-/// One store into the cache.
-struct StoreCall {
-    let query: Tensor?
-    let key: Tensor
-    let value: Tensor
-    let slots: Tensor
-    let cache: KVCacheLayer
-    let rope: RopeArguments?
-
-    var tokens: Int { slots.shape.elementCount }
-    var queryHeads: Int { (query?.columns ?? 0) / cache.headSize }
+extension StoreArguments {
     /// Query heads to rotate, keys and values of a token.
     var headItemCount: Int { queryHeads + 2 * cache.headCount }
 
@@ -116,21 +104,5 @@ struct StoreCall {
             bytes: 8 * elements * queryHeads
                 + 2 * tokens * cache.headCount * (cache.headSize * MemoryLayout<Float>.size + cache.rowByteCount),
             flops: rope == nil ? 0 : 3 * elements * (queryHeads + cache.headCount))
-    }
-
-    func check(_ op: String) throws {
-        let (keyHeads, headSize) = (cache.headCount, cache.headSize)
-        let checks = ShapeChecks(op: op)
-        try checks.vector(slots, "slots", count: tokens, dtype: .int32)
-        try checks.matrix(key, "key", rows: tokens, columns: keyHeads * headSize)
-        try checks.matrix(value, "value", rows: tokens, columns: keyHeads * headSize)
-        try checks.require(headSize > 0, "the cache's heads are empty")
-        if let query {
-            try checks.matrix(query, "query", rows: tokens, columns: query.columns)
-            try checks.require(
-                query.columns % headSize == 0,
-                "query has \(query.columns) columns, no whole number of heads of \(headSize)")
-        }
-        if let rope { try checks.rope(rope, tokens: tokens, headSize: headSize) }
     }
 }

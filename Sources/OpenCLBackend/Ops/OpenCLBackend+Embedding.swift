@@ -3,8 +3,9 @@ public import TensorCore
 extension ProgramDescriptor {
     static let embedding = ProgramDescriptor(
         "embedding", sources: ["embedding/embedding.cl", "embedding/gather_rows.cl"])
-    static let blockEmbedding = ProgramDescriptor(
-        "block_embedding", sources: ["common/blocks.cl", "embedding/embedding.cl"])
+    fileprivate static func embedding(_ format: WeightFormat) -> ProgramDescriptor {
+        ProgramDescriptor("block_embedding", sources: ["common/blocks.cl", "embedding/embedding.cl"], format: format)
+    }
 }
 
 extension KernelDescriptor {
@@ -16,17 +17,11 @@ extension KernelDescriptor {
     static let embeddingF16 = KernelDescriptor(.embedding, "embedding_f16", embeddingArguments)
     static let embeddingBF16 = KernelDescriptor(.embedding, "embedding_bf16", embeddingArguments)
     static let embeddingI8 = KernelDescriptor(.embedding, "embedding_i8", embeddingArguments)
-    private static let embeddingBlocks: [WeightFormat: KernelDescriptor] = Dictionary(
-        uniqueKeysWithValues: WeightFormat.allCases.filter { $0.blockSize > 1 }.map {
-            ($0, KernelDescriptor(.blockEmbedding, "embedding_\($0.rawValue)", embeddingArguments))
-        })
+    private static let embeddingBlocks = KernelTable<WeightFormat> { format in
+        KernelDescriptor(.embedding(format), "embedding_\(format.kernelSuffix)", embeddingArguments)
+    }
     static let gatherRows = KernelDescriptor(
         .embedding, "gather_rows_f32", [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32])
-
-    private static func found(_ kernel: KernelDescriptor?) -> KernelDescriptor {
-        guard let kernel else { preconditionFailure("a weight format has no embedding kernel") }
-        return kernel
-    }
 
     fileprivate static func embedding(_ format: WeightFormat) -> KernelDescriptor {
         switch format {
@@ -34,7 +29,7 @@ extension KernelDescriptor {
         case .float16: embeddingF16
         case .bfloat16: embeddingBF16
         case .int8: embeddingI8
-        default: found(embeddingBlocks[format])
+        default: embeddingBlocks[format]
         }
     }
 }
@@ -45,9 +40,7 @@ extension OpenCLBackend {
     ) throws {
         let weight = own(table)
         let tokens = ids.shape.elementCount
-        let checks = ShapeChecks(op: "embed")
-        try checks.vector(ids, "ids", count: tokens, dtype: .int32)
-        try checks.matrix(output, "output", rows: tokens, columns: weight.columns)
+        try ArgumentChecks(op: "embed").embed(ids, weight, scale: scale, output: output)
         let rowByteCount = weight.format.rowByteCount(columns: weight.columns) ?? 0
         let cost = LaunchCost(
             bytes: tokens * rowByteCount + output.byteCount, flops: accumulate ? output.shape.elementCount : 0)
@@ -64,10 +57,7 @@ extension OpenCLBackend {
 
     public func gatherRows(_ x: Tensor, rows: Tensor, into output: Tensor) throws {
         let count = rows.shape.elementCount
-        let checks = ShapeChecks(op: "gatherRows")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.vector(rows, "rows", count: count, dtype: .int32)
-        try checks.matrix(output, "output", rows: count, columns: x.columns)
+        try ArgumentChecks(op: "gatherRows").gatherRows(x, rows: rows, output: output)
         try launch(
             .gatherRows, vectorItems(columns: x.columns, rows: count), x, rows, output, UInt32(count),
             UInt32(x.columns), x.stride32, output.stride32, cost: LaunchCost(bytes: 2 * output.byteCount, flops: 0))

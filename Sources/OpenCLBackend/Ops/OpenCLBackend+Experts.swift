@@ -1,16 +1,16 @@
 public import TensorCore
 
 /// The matrices of all experts as one weight: their first parts below one another, then their second ones.
-final class OpenCLExperts: ExpertWeights {
+final class OpenCLExperts: IndexedWeights {
     let weight: OpenCLWeight
-    let expertCount: Int
+    let count: Int
     /// Rows of one part of an expert.
     let partRows: Int
     let partCount: Int
 
-    init(_ weight: OpenCLWeight, expertCount: Int, partRows: Int, partCount: Int) {
+    init(_ weight: OpenCLWeight, count: Int, partRows: Int, partCount: Int) {
         self.weight = weight
-        self.expertCount = expertCount
+        self.count = count
         self.partRows = partRows
         self.partCount = partCount
     }
@@ -35,9 +35,9 @@ extension KernelDescriptor {
 
 extension OpenCLBackend {
     /// Experts' products take FP32 activations, whatever `precision` allows.
-    public func prepareExperts(
+    public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
-    ) throws -> any ExpertWeights {
+    ) throws -> any IndexedWeights {
         let shapes = Set(experts.map { [$0.columns] + $0.parts.map(\.rows) })
         precondition(
             shapes.count == 1 && Set(experts.map(\.format)).count == 1, "experts of different shapes or formats")
@@ -49,20 +49,20 @@ extension OpenCLBackend {
             name: experts[0].name, format: experts[0].format, columns: experts[0].columns,
             parts: WeightPart.joined(parts))
         return OpenCLExperts(
-            own(try prepare(source, precision: .highest)), expertCount: experts.count, partRows: partRows,
+            own(try prepare(source, precision: .highest)), count: experts.count, partRows: partRows,
             partCount: partCount)
     }
 
-    public func matmulExperts(
-        _ x: Tensor, _ experts: any ExpertWeights, choices: Tensor, activation: Activation?, isGated: Bool,
+    public func matmulIndexed(
+        _ x: Tensor, _ experts: any IndexedWeights, indices: Tensor, activation: Activation?, isGated: Bool,
         into output: Tensor
     ) throws {
         guard let experts = experts as? OpenCLExperts else {
             preconditionFailure("experts \(experts.name) of another backend were given to the OpenCL backend")
         }
-        let (count, weight) = (choices.shape.elementCount, experts.weight)
+        let (count, weight) = (indices.shape.elementCount, experts.weight)
         let columns = isGated ? experts.rows / 2 : experts.rows
-        let checks = ShapeChecks(op: "matmulExperts")
+        let checks = ShapeChecks(op: "matmulIndexed")
         try checks.require(
             experts.partCount == (isGated ? 2 : 1),
             "experts of \(experts.partCount) parts; a gated product takes two, another one")
@@ -70,15 +70,15 @@ extension OpenCLBackend {
             weight.rows <= Int(Int32.max) && weight.columns <= Int(Int32.max) && weight.columns > 0,
             "experts \(weight.name) of [\(weight.rows), \(weight.columns)] have a size that kernels do not take")
         try checks.require(
-            choices.shape.rank == 2 && (x.rows == count || x.rows == choices.rows),
-            "x of \(x.rows) rows for choices of shape \(choices.shape)")
+            indices.shape.rank == 2 && (x.rows == count || x.rows == indices.rows),
+            "x of \(x.rows) rows for indices of shape \(indices.shape)")
         try checks.matrix(x, "x", rows: x.rows, columns: weight.columns)
-        try checks.vector(choices, "choices", count: count, dtype: .int32)
+        try checks.vector(indices, "indices", count: count, dtype: .int32)
         try checks.matrix(output, "output", rows: count, columns: columns)
         if count == 0 || columns == 0 { return }
         let flags = (isGated ? 4 : 0) | (activation?.kernelCode ?? 0) << 4
         let product = ExpertProduct(
-            x: x, experts: experts, choices: choices, output: output, columns: columns, flags: flags)
+            x: x, experts: experts, indices: indices, output: output, columns: columns, flags: flags)
         switch tuning.matmul.variant {
         case .registers:
             let items = max(1, device.computeUnitCount * tuning.matmul.itemsPerUnit / count)
@@ -105,9 +105,9 @@ extension OpenCLBackend {
         try launch(
             descriptor, range, x, x.stride32, parts[0].region(weight.format), middle.region(weight.format),
             last.region(weight.format), weight.scalesRegion, UInt32(firstEnd),
-            UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), product.choices, output, output.stride32,
+            UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), product.indices, output, output.stride32,
             UInt32(output.rows), UInt32(output.rows / x.rows), UInt32(weight.columns), UInt32(product.columns),
-            UInt32(product.experts.expertCount * product.columns), product.flags, repeat each extra,
+            UInt32(product.experts.count * product.columns), product.flags, repeat each extra,
             cost: product.cost)
     }
 
@@ -133,7 +133,7 @@ extension OpenCLBackend {
 private struct ExpertProduct {
     let x: Tensor
     let experts: OpenCLExperts
-    let choices: Tensor
+    let indices: Tensor
     let output: Tensor
     /// Output columns of an expert.
     let columns: Int
@@ -166,8 +166,8 @@ private enum ExpertKernels {
         Dictionary(
             uniqueKeysWithValues: WeightFormat.allCases.map { format in
                 let program = ProgramDescriptor(
-                    "matmul_experts", sources: sources + ["experts/matmul_experts.cl"]
-                ) { tuning in [(format.kernelMacro, 1)] + defines(tuning) }
+                    "matmul_experts", sources: sources + ["experts/matmul_experts.cl"], format: format, defines: defines
+                )
                 let name = "matmul_experts_\(variant)_\(format.kernelSuffix)"
                 return (format, KernelDescriptor(program, name, arguments + extra))
             })

@@ -5,9 +5,9 @@ extension OpenCLBackend {
         _ x: Tensor, _ weight: any Weight, into output: Tensor, epilogue: MatmulEpilogue
     ) throws {
         let product = MatmulProduct(x: x, weight: own(weight), output: output, epilogue: epilogue)
-        try product.check()
+        try MatmulArguments(x: x, weight: product.weight, output: output, epilogue: epilogue).validate()
         if product.tokens == 0 || product.columns == 0 { return }
-        if try launchRounded(product) { return }
+        if try launchQuantised(product) { return }
         let streams = product.tokens <= min(tuning.matmul.maxVectorTokens, 8)
         switch (tuning.matmul.variant, streams) {
         case (.registers, true): try launchVector(product)
@@ -19,46 +19,51 @@ extension OpenCLBackend {
         }
     }
 
-    /// Launches a product with rounded activations where its weight asks for one and it gains time.
-    private func launchRounded(_ product: MatmulProduct) throws -> Bool {
-        guard let rounding = product.weight.rounding else { return false }
-        let kernels = MatmulKernels.rounded(product.weight.format, rounding)
-        switch rounding {
-        case .pairs:
-            guard product.tokens >= tuning.matmul.minPairsTokens else { return false }
-            try launchRoundedPanels(
-                product, kernels, tuning.matmul.pairsPanel, recordStride: ceilDivide(product.weight.columns, 32) * 16)
-        case .levels:
-            if try launchLevelsVector(product, kernels) { return true }
-            try launchRoundedPanels(
-                product, kernels, tuning.matmul.levelsPanel, recordStride: ceilDivide(product.weight.columns, 64) * 24)
+    /// Launches a product with quantised activations where its weight asks for one and it gains time.
+    private func launchQuantised(_ product: MatmulProduct) throws -> Bool {
+        guard let quantisation = product.weight.quantisation else { return false }
+        let key = MatmulKernels.QuantisedKey(format: product.weight.format, quantisation: quantisation)
+        switch quantisation {
+        case .bfloat16:
+            guard product.tokens >= tuning.matmul.minBFloat16Tokens else { return false }
+            try launchQuantisedPanels(
+                product, key, tuning.matmul.bfloat16Panel, quantisedStride: ceilDivide(product.weight.columns, 32) * 16)
+        case .int8:
+            if try launchInt8GEMV(product, key) { return true }
+            try launchQuantisedPanels(
+                product, key, tuning.matmul.int8Panel, quantisedStride: ceilDivide(product.weight.columns, 64) * 24)
         }
         return true
     }
 
-    /// Streams the levels of the weight for few tokens whose records have room in local memory.
-    private func launchLevelsVector(_ product: MatmulProduct, _ kernels: MatmulKernels.Rounded) throws -> Bool {
+    /// Streams the quants of the weight for few tokens whose quantised activations have room in local memory.
+    private func launchInt8GEMV(_ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey) throws -> Bool {
         let compiled = MatmulKernels.compiledTokens(product.tokens)
-        let recordByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3
-        guard product.tokens <= tuning.matmul.maxLevelsVectorTokens, let kernel = kernels.vector[compiled],
-            compiled * recordByteCount <= device.localMemoryByteCount / 8 * 7
+        let quantisedByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3
+        guard product.tokens <= tuning.matmul.maxInt8GEMVTokens,
+            compiled * quantisedByteCount <= device.localMemoryByteCount / 8 * 7
         else { return false }
         let itemColumns = vectorItemColumns(product)
+        var key = key
+        key.tokens = compiled
         try launch(
-            kernel, LaunchRange(ceilDivide(product.columns, itemColumns), local: 1), product, x: product.x,
-            xStride: product.x.stride32, UInt32(itemColumns), LocalMemory(byteCount: compiled * recordByteCount))
+            MatmulKernels.quantisedVector[key], LaunchRange(ceilDivide(product.columns, itemColumns), local: 1),
+            product, x: product.x,
+            xStride: product.x.stride32, UInt32(itemColumns), LocalMemory(byteCount: compiled * quantisedByteCount))
         return true
     }
 
-    private func launchRoundedPanels(
-        _ product: MatmulProduct, _ kernels: MatmulKernels.Rounded, _ panel: PanelTuning, recordStride: Int
+    private func launchQuantisedPanels(
+        _ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey, _ panel: PanelTuning, quantisedStride: Int
     ) throws {
-        let records = try records(tokens: product.tokens, inputs: product.weight.columns)
+        let quantised = try quantised(tokens: product.tokens, inputs: product.weight.columns)
         try launch(
-            kernels.round, LaunchRange(product.tokens, local: 1), product.x, product.x.stride32, records,
+            MatmulKernels.quantise[key], LaunchRange(product.tokens, local: 1), product.x, product.x.stride32,
+            quantised,
             UInt32(product.weight.columns),
             cost: LaunchCost(bytes: product.x.byteCount * 3 / 2, flops: product.tokens * product.weight.columns))
-        try launchPanels(product, kernels.panel, panel, x: records, xStride: UInt32(recordStride))
+        try launchPanels(
+            product, MatmulKernels.quantisedPanel[key], panel, x: quantised, xStride: UInt32(quantisedStride))
     }
 
     private func launchVector(_ product: MatmulProduct) throws {
@@ -157,18 +162,5 @@ private struct MatmulProduct {
         return LaunchCost(
             bytes: weight.byteCount + x.byteCount + output.byteCount + residual,
             flops: 2 * tokens * weight.rows * weight.columns)
-    }
-
-    func check() throws {
-        let checks = ShapeChecks(op: "matmul")
-        try checks.require(
-            weight.columns > 0 && weight.columns <= Int(Int32.max) && weight.rows <= Int(Int32.max),
-            "weight \(weight.name) of [\(weight.rows), \(weight.columns)] has a size that kernels do not take")
-        try checks.require(
-            !isGated || weight.rows % 2 == 0, "gated weight \(weight.name) has an odd number of rows, \(weight.rows)")
-        try checks.matrix(x, "x", rows: x.rows, columns: weight.columns)
-        try checks.matrix(output, "output", rows: tokens, columns: columns)
-        try checks.vector(epilogue.bias, "bias", count: weight.rows)
-        try checks.matrix(epilogue.residual, "residual", rows: tokens, columns: columns)
     }
 }

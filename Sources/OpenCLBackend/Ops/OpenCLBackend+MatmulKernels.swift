@@ -12,8 +12,21 @@ extension WeightFormat {
         }
     }
 
-    /// The build macro that selects the format.
-    var kernelMacro: String { "WEIGHT_" + kernelSuffix.uppercased() }
+    /// The build macros of programs for the format, from its row in NumberFormats.h.
+    var kernelMacros: [(name: String, value: String)] {
+        let format = numberFormat
+        var macros: [(name: String, value: String)] = [
+            ("WEIGHT_" + kernelSuffix.uppercased(), "1"), ("WEIGHT_NAME", kernelSuffix),
+            ("WEIGHT_HAS_MINIMA", format.hasMinima ? "1" : "0"), ("WEIGHT_QUANT_OFFSET", "\(format.quantOffset)"),
+        ]
+        if format.blockSize > 1 {
+            macros += [
+                ("WEIGHT_BLOCK_SIZE", "\(format.blockSize)"), ("WEIGHT_BLOCK_BYTES", "\(format.blockByteCount)"),
+                ("WEIGHT_GROUP_SIZE", "\(format.groupSize ?? format.blockSize)"),
+            ]
+        }
+        return macros
+    }
 }
 
 /// The kernels of matrix products. A program is compiled for one weight format, and where few tokens share a pass over
@@ -28,151 +41,122 @@ enum MatmulKernels {
     ]
     /// What all kernels for CPU devices share.
     static let cpuSources = [
-        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/rows_cpu.cl",
+        "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/epilogue_cpu.cl",
     ]
-    private static let vectorSources = cpuSources + ["matmul/matmul_vector_cpu.cl"]
-    private static let panelSources = cpuSources + ["matmul/matmul_panel_cpu.cl"]
-    private static let levelsSources = cpuSources + ["common/dot.cl", "matmul/levels_cpu.cl"]
+    private static let vectorSources = cpuSources + ["matmul/gemv_cpu.cl"]
+    private static let panelSources = cpuSources + ["matmul/gemm_cpu.cl"]
+    private static let int8Sources = cpuSources + ["common/dot.cl", "matmul/quants_cpu.cl"]
     static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
-    private struct Key: Hashable {
+    struct Key: Hashable {
         let format: WeightFormat
         let tokens: Int
     }
 
-    private static func byTokens(_ make: (WeightFormat, Int) -> KernelDescriptor) -> [Key: KernelDescriptor] {
-        var kernels: [Key: KernelDescriptor] = [:]
-        for format in WeightFormat.allCases {
-            for tokens in vectorTokenCounts { kernels[Key(format: format, tokens: tokens)] = make(format, tokens) }
-        }
-        return kernels
-    }
-
-    private static func byFormat(_ make: (WeightFormat) -> KernelDescriptor) -> [WeightFormat: KernelDescriptor] {
-        Dictionary(uniqueKeysWithValues: WeightFormat.allCases.map { ($0, make($0)) })
-    }
-
-    private static let vectorKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_vector", sources: vectorSources) { tuning in
+    private static let vectorKernels = KernelTable<Key> { key in
+        let (format, tokens) = (key.format, key.tokens)
+        let program = ProgramDescriptor("gemv", sources: vectorSources, format: format) { tuning in
             [
-                (format.kernelMacro, 1), ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
+                ("VECTOR_TOKENS", tokens), ("VECTOR_ROWS", 1),
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
             ]
         }
-        return KernelDescriptor(program, "matmul_vector_\(format.kernelSuffix)", arguments + [.uint32])
+        return KernelDescriptor(program, "gemv_\(format.kernelSuffix)", arguments + [.uint32])
     }
 
-    private static let rowsKernels = byTokens { format, tokens in
-        let program = ProgramDescriptor("matmul_rows", sources: gpuSources) { tuning in
+    private static let rowsKernels = KernelTable<Key> { key in
+        let (format, tokens) = (key.format, key.tokens)
+        let program = ProgramDescriptor("gemv_group", sources: gpuSources, format: format) { tuning in
             [
-                (format.kernelMacro, 1), ("ROWS_TOKENS", tokens), ("ROWS_COLUMNS", tuning.matmul.rowsColumns),
+                ("ROWS_TOKENS", tokens), ("ROWS_COLUMNS", tuning.matmul.rowsColumns),
                 ("ROWS_LANES", tuning.matmul.rowsLanes),
             ]
         }
-        return KernelDescriptor(program, "matmul_rows_\(format.kernelSuffix)", arguments)
+        return KernelDescriptor(program, "gemv_group_\(format.kernelSuffix)", arguments)
     }
 
     private static let panelArguments = arguments + [.uint32, .uint32, .local, .local]
     private static let roundArguments: [ArgumentKind] = [.tensor, .uint32, .tensor, .uint32]
 
-    private static let panelKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_panel", sources: panelSources) { tuning in
-            [(format.kernelMacro, 1), ("PANEL_PAIRS", 0)] + panelMacros(tuning.matmul.panel)
+    private static let panelKernels = KernelTable<WeightFormat> { format in
+        let program = ProgramDescriptor("gemm_panel", sources: panelSources, format: format) { tuning in
+            [("PANEL_BF16", 0)] + panelMacros(tuning.matmul.panel)
         }
-        return KernelDescriptor(program, "matmul_panel_\(format.kernelSuffix)", panelArguments)
+        return KernelDescriptor(program, "gemm_panel_\(format.kernelSuffix)", panelArguments)
     }
 
     private static func panelMacros(_ panel: PanelTuning) -> [(name: String, value: Int)] {
         [("PANEL_COLUMNS", panel.columns), ("PANEL_INPUTS", panel.inputs)]
     }
 
-    /// The kernels of a product with rounded activations: for many tokens the one that rounds them and the one that
-    /// multiplies, for few one that does both.
-    struct Rounded {
-        let round: KernelDescriptor
-        let panel: KernelDescriptor
-        /// By the number of tokens; empty where few tokens are not rounded.
-        let vector: [Int: KernelDescriptor]
-    }
-
-    private struct RoundedKey: Hashable {
+    /// A product whose activations are quantised: the weight's format and what they are quantised to.
+    struct QuantisedKey: Hashable {
         let format: WeightFormat
-        let rounding: ActivationRounding
+        let quantisation: ActivationQuantisation
+        /// Of kernels for few tokens: how many they are compiled for.
+        var tokens = 0
     }
 
-    private static let roundedKernels: [RoundedKey: Rounded] = {
-        var kernels: [RoundedKey: Rounded] = [:]
-        for variant in DotVariant.allCases {
-            for format in [WeightFormat.float32, .bfloat16] {
-                kernels[RoundedKey(format: format, rounding: .pairs(variant))] = pairs(format, variant)
+    private static let quantisedPrograms = DescriptorTable<QuantisedKey, ProgramDescriptor> { key in
+        switch key.quantisation {
+        case .bfloat16(let variant):
+            ProgramDescriptor(
+                "gemm_bf16", sources: ["common/dot.cl"] + panelSources, format: key.format
+            ) { tuning in
+                [("PANEL_BF16", 1), ("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.bfloat16Panel)
             }
-            for format in WeightFormat.allCases where ![.float32, .bfloat16, .float16].contains(format) {
-                kernels[RoundedKey(format: format, rounding: .levels(variant))] = levels(format, variant)
+        case .int8(let variant):
+            ProgramDescriptor(
+                "gemm_int8", sources: int8Sources + ["matmul/gemm_int8_cpu.cl"],
+                format: key.format
+            ) { tuning in
+                [("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.int8Panel)
             }
         }
-        return kernels
-    }()
-
-    private static func pairs(_ format: WeightFormat, _ variant: DotVariant) -> Rounded {
-        let program = ProgramDescriptor("matmul_pairs_panel", sources: ["common/dot.cl"] + panelSources) { tuning in
-            [(format.kernelMacro, 1), ("PANEL_PAIRS", 1), ("DOT_VARIANT", variant.rawValue)]
-                + panelMacros(tuning.matmul.pairsPanel)
-        }
-        return Rounded(
-            round: KernelDescriptor(program, "round_pairs_\(format.kernelSuffix)", roundArguments),
-            panel: KernelDescriptor(program, "matmul_pairs_panel_\(format.kernelSuffix)", panelArguments), vector: [:])
     }
 
-    private static func levels(_ format: WeightFormat, _ variant: DotVariant) -> Rounded {
-        let sources = levelsSources + ["matmul/matmul_levels_panel_cpu.cl"]
-        let program = ProgramDescriptor("matmul_levels_panel", sources: sources) { tuning in
-            [(format.kernelMacro, 1), ("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.levelsPanel)
-        }
-        let vector = vectorTokenCounts.map { tokens in
-            let sources = levelsSources + ["matmul/matmul_levels_vector_cpu.cl"]
-            let program = ProgramDescriptor("matmul_levels_vector", sources: sources) { _ in
-                [(format.kernelMacro, 1), ("DOT_VARIANT", variant.rawValue), ("VECTOR_TOKENS", tokens)]
-            }
-            let name = "matmul_levels_vector_\(format.kernelSuffix)"
-            return (tokens, KernelDescriptor(program, name, arguments + [.uint32, .local]))
-        }
-        return Rounded(
-            round: KernelDescriptor(program, "round_levels_\(format.kernelSuffix)", roundArguments),
-            panel: KernelDescriptor(program, "matmul_levels_panel_\(format.kernelSuffix)", panelArguments),
-            vector: Dictionary(uniqueKeysWithValues: vector))
+    /// Quantises the activations of many tokens for `quantisedPanel`.
+    static let quantise = KernelTable<QuantisedKey> { key in
+        let name = if case .bfloat16 = key.quantisation { "quantise_bf16" } else { "quantise_int8" }
+        return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", roundArguments)
     }
 
-    private static let tileKernels = byFormat { format in
-        let program = ProgramDescriptor("matmul_tile", sources: gpuSources) { _ in
-            [(format.kernelMacro, 1), ("TILE_INPUTS", 16)]
+    /// Many tokens times a weight, their activations quantised already.
+    static let quantisedPanel = KernelTable<QuantisedKey> { key in
+        let name = if case .bfloat16 = key.quantisation { "gemm_bf16" } else { "gemm_int8" }
+        return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", panelArguments)
+    }
+
+    /// Few tokens times a weight of integers; quantises the activations itself.
+    static let quantisedVector = KernelTable<QuantisedKey> { key in
+        let program = ProgramDescriptor(
+            "gemv_int8", sources: int8Sources + ["matmul/gemv_int8_cpu.cl"],
+            format: key.format
+        ) { _ in
+            [("DOT_VARIANT", key.quantisation.variant.rawValue), ("VECTOR_TOKENS", key.tokens)]
         }
-        return KernelDescriptor(program, "matmul_tile_\(format.kernelSuffix)", arguments)
+        let name = "gemv_int8_\(key.format.kernelSuffix)"
+        return KernelDescriptor(program, name, arguments + [.uint32, .local])
+    }
+
+    private static let tileKernels = KernelTable<WeightFormat> { format in
+        let program = ProgramDescriptor("gemm_tile", sources: gpuSources, format: format) { _ in
+            [("TILE_INPUTS", 16)]
+        }
+        return KernelDescriptor(program, "gemm_tile_\(format.kernelSuffix)", arguments)
     }
 
     /// The streaming kernel for `tokens` tokens, at most the last of `vectorTokenCounts`.
     static func streaming(_ format: WeightFormat, tokens: Int, variant: MatmulTuning.Variant) -> KernelDescriptor {
         let kernels = variant == .registers ? vectorKernels : rowsKernels
-        return found(kernels[Key(format: format, tokens: compiledTokens(tokens))])
+        return kernels[Key(format: format, tokens: compiledTokens(tokens))]
     }
 
     /// The kernel for many tokens.
     static func tiled(_ format: WeightFormat, variant: MatmulTuning.Variant) -> KernelDescriptor {
-        found((variant == .registers ? panelKernels : tileKernels)[format])
-    }
-
-    /// The kernels for a weight whose products round activations.
-    static func rounded(_ format: WeightFormat, _ rounding: ActivationRounding) -> Rounded {
-        guard let kernels = roundedKernels[RoundedKey(format: format, rounding: rounding)] else {
-            preconditionFailure("a weight format has no kernels for rounded activations")
-        }
-        return kernels
+        (variant == .registers ? panelKernels : tileKernels)[format]
     }
 
     /// The number of tokens, of those compiled for, that a product of `tokens` takes.
     static func compiledTokens(_ tokens: Int) -> Int { vectorTokenCounts.first { $0 >= tokens } ?? 8 }
-
-    private static func found(_ kernel: KernelDescriptor?) -> KernelDescriptor {
-        guard let kernel else { preconditionFailure("a weight format has no matrix-product kernel") }
-        return kernel
-    }
 }

@@ -23,17 +23,14 @@ extension OpenCLBackend {
     public func rmsNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
     ) throws {
-        try checkNorm("rmsNorm", x, residual: residual, sum: sum, weight: weight, bias: nil, output: output)
+        try NormArguments(x: x, residual: residual, sum: sum, weight: weight, epsilon: epsilon, output: output)
+            .validate(op: "rmsNorm")
         try launchRMSNorm(
             x, residual: residual, sum: sum, weight: weight, groups: 1, epsilon: epsilon, into: output)
     }
 
     public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
-        let checks = ShapeChecks(op: "rmsNormHeads")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.require(
-            headSize > 0 && x.columns % headSize == 0, "\(x.columns) columns are no whole heads of \(headSize)")
-        try checks.vector(weight, "weight", count: x.columns)
+        try NormArguments.validateHeads(x, headSize: headSize, weight: weight, epsilon: epsilon)
         try launchRMSNorm(
             x, residual: nil, sum: nil, weight: weight, groups: x.columns / headSize, epsilon: epsilon, into: x)
     }
@@ -61,7 +58,9 @@ extension OpenCLBackend {
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, epsilon: Float,
         into output: Tensor
     ) throws {
-        try checkNorm("layerNorm", x, residual: residual, sum: sum, weight: weight, bias: bias, output: output)
+        try NormArguments(
+            x: x, residual: residual, sum: sum, weight: weight, bias: bias, epsilon: epsilon, output: output
+        ).validate(op: "layerNorm")
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = normCost(x, residual: residual, sum: sum, flopsPerElement: 8)
         if tuning.rowIsWorkItem {
@@ -74,19 +73,6 @@ extension OpenCLBackend {
                 .layerNormGroup, rowGroups(x.rows), x, residual, sum, weight, bias, output, rows, columns, x.stride32,
                 residual.stride32, sum.stride32, output.stride32, epsilon, rowScratch, cost: cost)
         }
-    }
-
-    private func checkNorm(
-        _ op: String, _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, bias: Tensor?, output: Tensor
-    ) throws {
-        let checks = ShapeChecks(op: op)
-        let (rows, columns) = (x.rows, x.columns)
-        try checks.matrix(x, "x", rows: rows, columns: columns)
-        try checks.matrix(residual, "residual", rows: rows, columns: columns)
-        try checks.matrix(sum, "sum", rows: rows, columns: columns)
-        try checks.matrix(output, "output", rows: rows, columns: columns)
-        try checks.vector(weight, "weight", count: columns)
-        try checks.vector(bias, "bias", count: columns)
     }
 
     private func normCost(_ x: Tensor, residual: Tensor?, sum: Tensor?, flopsPerElement: Int) -> LaunchCost {

@@ -3,7 +3,7 @@ public import TensorCore
 extension ProgramDescriptor {
     static let selection = ProgramDescriptor(
         "selection", sources: ["selection/argmax.cl", "selection/top_k.cl"],
-        defines: { _ in [("TOP_K_MAX", OpenCLBackend.maxTopK)] })
+        defines: { _ in [("TOP_K_MAX", OpenCLBackend.kernelCapabilities.maxTopK)] })
 }
 
 extension KernelDescriptor {
@@ -18,13 +18,8 @@ extension KernelDescriptor {
 }
 
 extension OpenCLBackend {
-    public static var maxTopK: Int { 256 }
-
     public func argmax(_ x: Tensor, into indices: Tensor) throws {
-        let checks = ShapeChecks(op: "argmax")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        try checks.vector(indices, "indices", count: x.rows, dtype: .int32)
-        try checks.require(x.columns > 0 || x.rows == 0, "rows without columns have no largest element")
+        try ArgumentChecks(op: "argmax").argmax(x, indices: indices)
         let (rows, columns) = (UInt32(x.rows), UInt32(x.columns))
         let cost = LaunchCost(bytes: x.byteCount + indices.byteCount, flops: x.shape.elementCount)
         if tuning.rowIsWorkItem {
@@ -37,15 +32,7 @@ extension OpenCLBackend {
     }
 
     public func topK(_ x: Tensor, count: Int, values: Tensor, indices: Tensor) throws {
-        let checks = ShapeChecks(op: "topK")
-        try checks.matrix(x, "x", rows: x.rows, columns: x.columns)
-        guard count <= Self.maxTopK else {
-            throw BackendError.limitExceeded(op: "topK", limit: "count", maximum: Self.maxTopK, found: count)
-        }
-        try checks.require(count >= 0 && count <= x.columns, "count \(count) of rows of \(x.columns)")
-        try checks.matrix(values, "values", rows: x.rows, columns: count)
-        try checks.matrix(indices, "indices", rows: x.rows, columns: count, dtype: .int32)
-        if count == 0 { return }
+        try ArgumentChecks(op: "topK").topK(x, count: count, values: values, indices: indices, capabilities)
         let group = tuning.selectionGroupSize
         try launch(
             tuning.rowIsWorkItem ? .topKRow : .topKGroup,

@@ -18,10 +18,10 @@ extension OpenCLBackend {
             OpenCLWeight.Part(rows: part.rows, buffer: place.buffer, byteOffset: place.byteOffset)
         }
         let scales = try upload(source.parts.compactMap(\.scales)).first?.buffer
-        let rounding = try rounding(of: source, precision: precision)
+        let quantisation = try quantisation(of: source, precision: precision)
         return OpenCLWeight(
             name: source.name, format: source.format, columns: source.columns, parts: parts, scales: scales,
-            rounding: rounding)
+            quantisation: quantisation)
     }
 
     private func isAligned(_ bytes: HostBytes, for format: WeightFormat) -> Bool {

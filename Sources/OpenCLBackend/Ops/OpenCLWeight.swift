@@ -22,8 +22,8 @@ final class OpenCLWeight: Weight {
     let parts: [Part]
     /// `[N]` float32, one scale a row of all parts, for int8.
     let scales: OpenCLBuffer?
-    /// How products round their activations; `nil`: not at all.
-    let rounding: ActivationRounding?
+    /// How products quantise their activations; `nil`: not at all.
+    let quantisation: ActivationQuantisation?
 
     var rows: Int { parts.reduce(0) { $0 + $1.rows } }
     var partRows: [Int] { parts.map(\.rows) }
@@ -31,13 +31,13 @@ final class OpenCLWeight: Weight {
 
     init(
         name: String, format: WeightFormat, columns: Int, parts: [Part], scales: OpenCLBuffer?,
-        rounding: ActivationRounding?
+        quantisation: ActivationQuantisation?
     ) {
         self.name = name
         self.format = format
         self.columns = columns
         self.parts = parts
         self.scales = scales
-        self.rounding = rounding
+        self.quantisation = quantisation
     }
 }

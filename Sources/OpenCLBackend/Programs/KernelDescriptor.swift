@@ -1,3 +1,5 @@
+package import TensorCore
+
 /// A program: the kernels of one family, compiled together.
 package final class ProgramDescriptor: Sendable {
     /// The family's name, such as `norm`.
@@ -6,14 +8,17 @@ package final class ProgramDescriptor: Sendable {
     let sources: [String]
     /// Macros, such as tile sizes from the tuning table: `("TILE", 8)` becomes `-DTILE=8`.
     let defines: @Sendable (Tuning) -> [(name: String, value: Int)]
+    /// The weight format that the program is built for; `nil`: it has none, or several.
+    let format: WeightFormat?
     /// The version of OpenCL C, as `-cl-std` names it.
     let language: String
 
     package init(
-        _ name: String, sources: [String], language: String = "CL1.2",
+        _ name: String, sources: [String], format: WeightFormat? = nil, language: String = "CL1.2",
         defines: @escaping @Sendable (Tuning) -> [(name: String, value: Int)] = { _ in [] }
     ) {
         self.name = name
+        self.format = format
         self.language = language
         self.sources = sources
         self.defines = defines

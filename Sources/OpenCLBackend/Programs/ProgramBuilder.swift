@@ -45,6 +45,7 @@ final class ProgramBuilder {
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {
         var flags = ["-cl-std=\(descriptor.language)", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
+        flags += (descriptor.format?.kernelMacros ?? []).map { "-D\($0.name)=\($0.value)" }
         flags += descriptor.defines(tuning).map { "-D\($0.name)=\($0.value)" }
         if !options.buildOptions.isEmpty { flags.append(options.buildOptions) }
         return flags.joined(separator: " ")

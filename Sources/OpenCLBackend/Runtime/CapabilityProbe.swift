@@ -1,4 +1,4 @@
-internal import CPUKernels
+internal import COpenCL
 internal import TensorCore
 
 /// An ability that OpenCL C 1.2, the baseline of every kernel, does not ask of a device.
@@ -17,8 +17,8 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
         case .subgroups: device.extensions.contains { $0 == "cl_khr_subgroups" || $0 == "cl_intel_subgroups" }
         case .integerDotProduct: device.extensions.contains("cl_khr_integer_dot_product")
         case .inlinePTX: device.extensions.contains("cl_nv_compiler_options")
-        case .integerDotAssembly: runsOnThisProcessor(device) && cpuk_extensions_of(CPUK_AVX512).int8_in_one
-        case .bfloat16DotAssembly: runsOnThisProcessor(device) && cpuk_extensions_of(CPUK_AVX512).bf16
+        case .integerDotAssembly: runsOnThisProcessor(device) && ocl_host_has_avx512_vnni()
+        case .bfloat16DotAssembly: runsOnThisProcessor(device) && ocl_host_has_avx512_bf16()
         }
     }
 

@@ -33,7 +33,7 @@ extension OpenCLBackend {
     }
 
     /// - Throws: `BackendError.limitExceeded` where the partial results need more scratch memory than was reserved.
-    func splitPlan(_ call: AttentionCall) throws -> AttentionSplitPlan {
+    func splitPlan(_ call: AttentionArguments) throws -> AttentionSplitPlan {
         let context = max(call.batch.maxContextLength, 1)
         let splitTokens = limits.map { self.splitTokens($0) } ?? context
         let splits = ceilDivide(context, splitTokens)

@@ -16,14 +16,14 @@ public struct MatmulTuning: Sendable, Hashable {
     public var itemByteCount = 64 << 10
     /// `registers`: 16-feature steps of one token's row product with sums of their own.
     public var vectorSteps = 1
-    /// `registers`: what a work-item works on from local memory: in FP32, in pairs of BF16 numbers, in 8-bit levels with
+    /// `registers`: what a work-item works on from local memory: in FP32, in pairs of BF16 numbers, in 8-bit quants with
     /// their scales.
     public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, minInputs: 32, elementBits: 32)
-    public var pairsPanel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, minInputs: 64, elementBits: 16)
-    public var levelsPanel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, minInputs: 256, elementBits: 12)
-    /// `registers`: tokens from which rounding activations to BF16 gains time, and the most that stream levels.
-    public var minPairsTokens = 16
-    public var maxLevelsVectorTokens = 4
+    public var bfloat16Panel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, minInputs: 64, elementBits: 16)
+    public var int8Panel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, minInputs: 256, elementBits: 12)
+    /// `registers`: tokens from which quantising activations to BF16 gains time, and the most that stream quants.
+    public var minBFloat16Tokens = 16
+    public var maxInt8GEMVTokens = 4
     /// `registers`: rounds activations in plain OpenCL C, which is slow but checks these kernels on any device.
     public var usesPortableDots = false
     /// `groups`: output columns of a group, and work-items (a power of two) that share a column.
@@ -36,8 +36,8 @@ public struct MatmulTuning: Sendable, Hashable {
     func fitting(localMemoryByteCount: Int) -> MatmulTuning {
         var fitting = self
         fitting.panel.fit(localMemoryByteCount / 8 * 7)
-        fitting.pairsPanel.fit(localMemoryByteCount / 8 * 7)
-        fitting.levelsPanel.fit(localMemoryByteCount / 8 * 7)
+        fitting.bfloat16Panel.fit(localMemoryByteCount / 8 * 7)
+        fitting.int8Panel.fit(localMemoryByteCount / 8 * 7)
         return fitting
     }
 }

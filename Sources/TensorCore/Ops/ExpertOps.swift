@@ -1,35 +1,36 @@
-/// The same matrix of every expert of a mixture, prepared for one backend.
-public protocol ExpertWeights: AnyObject, Sendable {
+/// Matrices of one shape, prepared for one backend, among which each row of a product picks its own by a number: those of a
+/// mixture's experts.
+public protocol IndexedWeights: AnyObject, Sendable {
     var name: String { get }
     var format: WeightFormat { get }
     /// `E`.
-    var expertCount: Int { get }
-    /// `N`, the output channels of one expert, and `K`, its input features.
+    var count: Int { get }
+    /// `N`, the output channels of one matrix, and `K`, its input features.
     var rows: Int { get }
     var columns: Int { get }
 }
 
-/// Feed-forward layers of which each token takes a few (Shazeer et al., 2017; Jiang et al., 2024). Which ones is known on
-/// the device only, so that choosing them costs no read.
+/// Products in which each row has a matrix of its own, as in a mixture of experts of which each token takes a few (Shazeer et
+/// al., 2017; Jiang et al., 2024). Which ones is known on the device only, so that the router's answer costs no read.
 ///
-/// Legend: `T` tokens, `E` experts, `J` experts that a token takes, `K` input features, `N` output channels of an expert.
+/// Legend: `T` tokens, `E` matrices, `J` matrices that a token takes, `K` input features, `N` output channels of a matrix.
 public protocol ExpertOps: AnyObject, Sendable {
-    /// Prepares one `[N, K]` matrix an expert, all of one shape, format and division into parts, for products of the given
-    /// precision. Blocks.
-    /// - Precondition: at least one expert.
-    func prepareExperts(_ experts: [WeightSource], precision: MatmulPrecision) throws -> any ExpertWeights
+    /// Prepares `[N, K]` matrices, all of one shape, format and division into parts, for products of the given precision.
+    /// Blocks.
+    /// - Precondition: at least one matrix.
+    func prepareIndexed(_ matrices: [WeightSource], precision: MatmulPrecision) throws -> any IndexedWeights
 
-    /// `output[t * J + j, n] = Σ_k x[row, k] · weight[choices[t, j]][n, k]`, accumulated in FP32, then the activation and
+    /// `output[t * J + j, n] = Σ_k x[row, k] · weights[indices[t, j]][n, k]`, accumulated in FP32, then the activation and
     /// the gate as in `MatmulEpilogue`.
     ///
     /// - Parameters:
-    ///   - x: `[T, K]` float32, every token's row for all its choices, or `[T * J, K]`; rows may be strided.
-    ///   - choices: `[T, J]` int32, packed, each in `0..<E`.
-    ///   - isGated: the first half of an expert's rows are gates, which must be a part of their own.
+    ///   - x: `[T, K]` float32, every token's row for all its matrices, or `[T * J, K]`; rows may be strided.
+    ///   - indices: `[T, J]` int32, packed, each in `0..<E`.
+    ///   - isGated: the first half of a matrix's rows are gates, which must be a part of their own.
     ///   - output: `[T * J, N]` float32 (`[T * J, N / 2]` where gated); rows may be strided. Must not overlap `x`.
     /// - Throws: `BackendError.shapeMismatch`; `.limitExceeded` where `T` or `K` is over what was reserved.
-    func matmulExperts(
-        _ x: Tensor, _ experts: any ExpertWeights, choices: Tensor, activation: Activation?, isGated: Bool,
+    func matmulIndexed(
+        _ x: Tensor, _ weights: any IndexedWeights, indices: Tensor, activation: Activation?, isGated: Bool,
         into output: Tensor) throws
 
     /// `output[t, :] = residual[t, :] + Σ_j weights[t, j] · x[t * J + j, :]`.
@@ -43,8 +44,8 @@ public protocol ExpertOps: AnyObject, Sendable {
 }
 
 extension ExpertOps {
-    /// Prepares experts for products with FP32 activations. Blocks.
-    public func prepareExperts(_ experts: [WeightSource]) throws -> any ExpertWeights {
-        try prepareExperts(experts, precision: .highest)
+    /// Prepares matrices for products with FP32 activations. Blocks.
+    public func prepareIndexed(_ matrices: [WeightSource]) throws -> any IndexedWeights {
+        try prepareIndexed(matrices, precision: .highest)
     }
 }

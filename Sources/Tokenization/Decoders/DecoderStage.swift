@@ -122,7 +122,7 @@ struct ByteFallbackStage: DecoderStage {
     }
 
     /// The byte that a token such as `<0x0A>` stands for.
-    private static func byte(of token: [UInt8]) -> UInt8? {
+    static func byte(of token: [UInt8]) -> UInt8? {
         guard token.count == 6, token[0] == UInt8(ascii: "<"), token[1] == UInt8(ascii: "0"),
             token[2] == UInt8(ascii: "x"), token[5] == UInt8(ascii: ">")
         else { return nil }

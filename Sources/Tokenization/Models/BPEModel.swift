@@ -22,10 +22,10 @@ public struct BPEModel: Sendable {
     let vocabulary: Vocabulary
     let options: Options
     let merges: MergeTable
-    private let unknownID: UInt32?
-    private let byteIDs: [UInt32?]
-    private let prefix: [UInt8]
-    private let suffix: [UInt8]
+    let unknownID: UInt32?
+    let byteIDs: [UInt32?]
+    let prefix: [UInt8]
+    let suffix: [UInt8]
     /// Ids of the characters below U+0800, where no prefix or suffix changes them; `noID` where there is none.
     private let shortCharacterIDs: [UInt32]
     private static let noID = UInt32.max
@@ -120,7 +120,7 @@ public struct BPEModel: Sendable {
         }
     }
 
-    private func encode(word: ByteBuffer, _ merger: inout PairMerger, into ids: inout [UInt32]) throws {
+    func encode(word: ByteBuffer, _ merger: inout PairMerger, into ids: inout [UInt32]) throws {
         if options.ignoresMerges, let id = vocabulary.id(of: word) {
             ids.append(UInt32(id))
             return
@@ -167,7 +167,7 @@ public struct BPEModel: Sendable {
         if let unknown = pendingUnknown { symbols.append(unknown) }
     }
 
-    private func decorate(_ character: ByteBuffer, isFirst: Bool, isLast: Bool) -> [UInt8] {
+    func decorate(_ character: ByteBuffer, isFirst: Bool, isLast: Bool) -> [UInt8] {
         (isFirst ? [] : prefix) + character + (isLast ? suffix : [])
     }
 

@@ -62,6 +62,11 @@ public struct UnigramModel: Sendable {
     ///
     /// - Throws: ``TokenizationError/missingUnknownToken(model:text:)``.
     func encode(_ text: ByteBuffer, into ids: inout [UInt32]) throws {
+        for piece in try pieces(of: text) { try append(ByteBuffer(rebasing: text[piece]), to: &ids) }
+    }
+
+    /// The ranges of the best path, in order.
+    func pieces(of text: ByteBuffer) throws -> some Sequence<Range<Int>> {
         let nodes = try bestPaths(text)
         // Backwards along the best path; neighbouring unknown characters fuse into one piece.
         var pieces: [Range<Int>] = []
@@ -79,7 +84,7 @@ public struct UnigramModel: Sendable {
             end = node.start
         }
         if let unknown = unknownEnd { pieces.append(0..<unknown) }
-        for piece in pieces.reversed() { try append(ByteBuffer(rebasing: text[piece]), to: &ids) }
+        return pieces.reversed()
     }
 
     private func bestPaths(_ text: ByteBuffer) throws -> [Node] {
@@ -113,7 +118,7 @@ public struct UnigramModel: Sendable {
         return nodes
     }
 
-    private func append(_ piece: ByteBuffer, to ids: inout [UInt32]) throws {
+    func append(_ piece: ByteBuffer, to ids: inout [UInt32]) throws {
         if let id = vocabulary.id(of: piece) {
             ids.append(UInt32(id))
             return

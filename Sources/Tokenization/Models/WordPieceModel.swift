@@ -5,7 +5,7 @@ public struct WordPieceModel: Sendable {
     let unknownToken: String
     let continuingSubwordPrefix: String
     let maximumCharactersPerWord: Int
-    private let unknownID: Int?
+    let unknownID: Int?
 
     /// - Parameters:
     ///   - continuingSubwordPrefix: what tokens inside a word start with.

@@ -47,7 +47,13 @@ public indirect enum Normalizer: Sendable {
     }
 
     private static func strip(_ text: inout [UInt8], left: Bool, right: Bool) {
-        let kept = text.withUnsafeBufferPointer { buffer in
+        let kept = keptRange(of: text, left: left, right: right)
+        if kept != 0..<text.count { text = Array(text[kept]) }
+    }
+
+    /// The text without the whitespace at its ends.
+    static func keptRange(of text: [UInt8], left: Bool, right: Bool) -> Range<Int> {
+        text.withUnsafeBufferPointer { buffer in
             var (start, end) = (0, buffer.count)
             while left, start < end {
                 let (scalar, length) = UTF8Text.decode(buffer, at: start)
@@ -61,7 +67,6 @@ public indirect enum Normalizer: Sendable {
             }
             return start..<end
         }
-        if kept != 0..<text.count { text = Array(text[kept]) }
     }
 }
 

@@ -4,9 +4,12 @@ struct SplitText {
     private(set) var words: [Range<Int>]
     /// Whether the first word starts where the whole input does, which the prepend scheme `first` asks.
     private var startsAtOrigin: Bool
+    /// Where each byte came from; `nil` where nobody asks.
+    private(set) var places: [TextPlace]?
 
-    init(_ bytes: [UInt8], startsAtOrigin: Bool) {
+    init(_ bytes: [UInt8], startsAtOrigin: Bool, places: [TextPlace]? = nil) {
         self.bytes = bytes
+        self.places = places
         self.startsAtOrigin = startsAtOrigin
         words = bytes.isEmpty ? [] : [0..<bytes.count]
     }
@@ -177,6 +180,8 @@ struct SplitText {
 
     /// Puts `prefix` before every word that `isWanted`.
     mutating func prepend(_ prefix: [UInt8], where isWanted: (ByteBuffer) -> Bool) {
+        let old = places == nil ? nil : self
+        defer { realign(from: old) { _ in 1 } }
         rewriteEach { word, _, output in
             if isWanted(word) { output.append(contentsOf: prefix) }
             output.append(contentsOf: word)
@@ -185,6 +190,8 @@ struct SplitText {
 
     /// Spells the bytes of every word as characters.
     mutating func spellBytes() {
+        let old = places == nil ? nil : self
+        defer { realign(from: old) { ByteLevel.characters[Int($0)] < 0x80 ? 1 : 2 } }
         var words = words
         bytes = bytes.withUnsafeBufferPointer { ByteLevel.spell($0, words: &words) }
         self.words = words
@@ -193,6 +200,7 @@ struct SplitText {
     /// SentencePiece's treatment of spaces.
     mutating func applyMetaspace(_ replacement: [UInt8], _ scheme: PrependScheme, splits: Bool) throws {
         let startsAtOrigin = startsAtOrigin
+        let old = places == nil ? nil : self
         rewriteEach { word, isFirst, output in
             let start = output.count
             for byte in word {
@@ -208,6 +216,7 @@ struct SplitText {
                 output.insert(contentsOf: replacement, at: start)
             }
         }
+        realign(from: old) { $0 == 0x20 ? replacement.count : 1 }
         if splits {
             try split(at: .literal(String(decoding: replacement, as: UTF8.self)), .mergedWithNext, inverted: false)
         }
@@ -224,5 +233,23 @@ struct SplitText {
             }
         }
         bytes = output
+    }
+
+    /// Follows the places through a rewriting of every word. What a word has more of in the end was put before it, and
+    /// stands where its first character stands.
+    /// - Parameter byteCount: the bytes that a byte of the old text became.
+    private mutating func realign(from old: SplitText?, _ byteCount: (UInt8) -> Int) {
+        guard let old, let oldPlaces = old.places else { return }
+        var result: [TextPlace] = []
+        result.reserveCapacity(bytes.count)
+        for (before, after) in zip(old.words, words) {
+            var places: [TextPlace] = []
+            for index in before {
+                places += repeatElement(oldPlaces[index], count: byteCount(old.bytes[index]))
+            }
+            let first = places.first ?? TextPlace(start: 0, end: 0)
+            result += repeatElement(first, count: max(after.count - places.count, 0)) + places
+        }
+        places = result
     }
 }

@@ -31,7 +31,8 @@ public struct AddedToken: Sendable, Equatable {
 struct AddedTokenMatcher: Sendable {
     enum Piece: Equatable {
         case text(Range<Int>)
-        case token(Int)
+        /// An added token's id, and what it was found in.
+        case token(Int, Range<Int>)
     }
 
     private let tokens: [AddedToken]
@@ -70,7 +71,7 @@ struct AddedTokenMatcher: Sendable {
             }
             if token.stripsRight { range = range.lowerBound..<whitespaceEnd(text, after: range.upperBound) }
             if copied < range.lowerBound { try body(.text(copied..<range.lowerBound)) }
-            try body(.token(token.id))
+            try body(.token(token.id, range))
             copied = range.upperBound
         }
         if copied < text.count { try body(.text(copied..<text.count)) }

@@ -33,6 +33,17 @@ extension ComponentReader {
         }
     }
 
+    /// Whether a post-processor leaves whitespace out of offsets; of several in sequence the last counts.
+    static func offsetTrimming(_ value: JSONValue) throws -> OffsetTrimming? {
+        switch try kind(value) {
+        case "ByteLevel", "RobertaProcessing":
+            guard try value.optionalBool("trim_offsets") ?? true else { return nil }
+            return OffsetTrimming(addsPrefixSpace: try value.optionalBool("add_prefix_space") ?? true)
+        case "Sequence": return try value.requireArray("processors").compactMap { try offsetTrimming($0) }.last
+        default: return nil
+        }
+    }
+
     private static func specialTokens(_ value: JSONValue) throws -> [String: [Int]] {
         guard let object = try value.optional("special_tokens")?.requireObject() else { return [:] }
         var tokens: [String: [Int]] = [:]

@@ -44,6 +44,7 @@ extension Tokenizer {
             model: try ComponentReader.model(try root.require("model")), normalizer: normalizer,
             preTokenizer: preTokenizer, postProcessor: postProcessor ?? .none, decoder: decoder,
             addedTokens: added ?? [])
+        offsetTrimming = try root.optional("post_processor").flatMap { try ComponentReader.offsetTrimming($0) }
     }
 
     private static func addedToken(_ value: JSONValue) throws -> AddedToken {

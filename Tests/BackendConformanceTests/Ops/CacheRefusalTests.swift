@@ -62,6 +62,44 @@ struct CacheRefusalTests {
         }
     }
 
+    @Test("attention without a cache")
+    func encoderAttention() {
+        onEveryDevice("refused attention without a cache") { backend, expectations in
+            func refuse(
+                _ what: String, query: Shape = [3, 32], key: Shape = [5, 32], value: Shape = [5, 32],
+                output: Shape = [3, 32], heads: Int = 4, offsets: Shape = [2], ranges: Shape = [1, 2],
+                maxQueryCount: Int = 3, maxKeyCount: Int = 5, scale: Float = 1, bias: Shape? = nil
+            ) throws {
+                let (input, out) = (try float(backend, query), try float(backend, output))
+                let (keys, values) = (try float(backend, key), try float(backend, value))
+                let batch = EncoderAttentionBatch(
+                    queryOffsets: try int(backend, offsets).tensor, keyRanges: try int(backend, ranges).tensor,
+                    tokenCount: 3, maxQueryCount: maxQueryCount, maxKeyCount: maxKeyCount)
+                let table = try bias.map { RelativePositionBias(table: try float(backend, $0).tensor) }
+                try expectations.refuses(backend, "attention without a cache with \(what)", writing: [out]) {
+                    try backend.encoderAttention(
+                        query: input.tensor, key: keys.tensor, value: values.tensor, batch: batch,
+                        parameters: EncoderAttentionParameters(headCount: heads, scale: scale), bias: table,
+                        into: out.tensor)
+                }
+            }
+            try refuse("a narrow query", query: [3, 31])
+            try refuse("a query of other rows", query: [2, 32])
+            try refuse("a narrow output", output: [3, 31])
+            try refuse("narrow keys", key: [5, 24])
+            try refuse("values of other rows", value: [4, 32])
+            try refuse("no heads", heads: 0)
+            try refuse("heads that do not divide the columns", heads: 5)
+            try refuse("heads of 512", query: [3, 512], key: [5, 512], value: [5, 512], output: [3, 512], heads: 1)
+            try refuse("too few query offsets", offsets: [1])
+            try refuse("ranges of three", ranges: [1, 3])
+            try refuse("more queries than tokens", maxQueryCount: 4)
+            try refuse("more keys than rows", maxKeyCount: 6)
+            try refuse("a bias of other heads", bias: [3, 7])
+            for scale: Float in [.nan, .infinity] { try refuse("a scale of \(scale)", scale: scale) }
+        }
+    }
+
     @Test("attention")
     func attention() {
         onEveryDevice("refused attention") { backend, expectations in
@@ -69,20 +107,27 @@ struct CacheRefusalTests {
                 _ what: String, query: Shape = [3, 32], output: Shape = [3, 32], heads: Int = 4,
                 dtype: DType = .float32,
                 tokenCount: Int = 3, offsets: Shape = [3], lengths: Shape = [2], tables: Shape = [2, 3],
-                maxContextLength: Int = 12
+                maxContextLength: Int = 12, maxQueryCount: Int = 2, scale: Float = 1, softCap: Float? = nil,
+                window: Int? = nil
             ) throws {
                 let (_, cache) = try layer(backend, dtype)
                 let (input, out) = (try float(backend, query), try float(backend, output))
                 let batch = AttentionBatch(
                     queryOffsets: try int(backend, offsets).tensor, contextLengths: try int(backend, lengths).tensor,
-                    blockTables: try int(backend, tables).tensor, tokenCount: tokenCount, maxQueryCount: 2,
-                    maxContextLength: maxContextLength)
+                    blockTables: try int(backend, tables).tensor, tokenCount: tokenCount,
+                    maxQueryCount: maxQueryCount, maxContextLength: maxContextLength)
                 try expectations.refuses(backend, "attention with \(what)", writing: [out]) {
                     try backend.attention(
                         query: input.tensor, cache: cache, batch: batch,
-                        parameters: AttentionParameters(headCount: heads, scale: 1), into: out.tensor)
+                        parameters: AttentionParameters(
+                            headCount: heads, scale: scale, slidingWindow: window, softCap: softCap), into: out.tensor)
                 }
             }
+            for softCap: Float in [0, -1, .nan, .infinity] { try refuse("a soft-cap of \(softCap)", softCap: softCap) }
+            for window in [0, -3] { try refuse("a window of \(window)", window: window) }
+            for scale: Float in [.nan, .infinity] { try refuse("a scale of \(scale)", scale: scale) }
+            for count in [-1, 4] { try refuse("\(count) queries of 3 tokens", maxQueryCount: count) }
+            try refuse("a context shorter than its queries", maxContextLength: 1)
             try refuse("a narrow query", query: [3, 31])
             try refuse("a narrow output", output: [3, 31])
             try refuse("an output of other rows", output: [2, 32])

@@ -47,24 +47,24 @@ struct ExpertTests {
         // The first token takes the last expert more than once, and some experts are taken by none.
         var choices = random.int32s(one.tokens * one.choices, in: 0..<one.experts)
         for choice in 0..<one.choices { choices[choice] = Int32(one.experts - 1) }
-        let expected = Reference.matmulExperts(
-            Matrix(rows: rows, columns: one.inputs, floats: x), packed.map(\.values), choices: choices,
+        let expected = Reference.matmulIndexed(
+            Matrix(rows: rows, columns: one.inputs, floats: x), packed.map(\.values), indices: choices,
             activation: one.isGated ? .silu : nil, isGated: one.isGated)
         onEveryDevice(one.name) { backend, expectations in
-            let experts = try backend.prepareExperts(packed.map(\.source))
+            let experts = try backend.prepareIndexed(packed.map(\.source))
             expectations.expect(
-                experts.expertCount == one.experts && experts.columns == one.inputs
+                experts.count == one.experts && experts.columns == one.inputs
                     && experts.rows == partRows.reduce(0, +), "experts of [\(experts.rows), \(experts.columns)]")
             let input = try GuardedTensor(on: backend, x, [rows, one.inputs], gap: one.gap)
             let chosen = try GuardedTensor(on: backend, choices, [one.tokens, one.choices])
             let output = try GuardedTensor(
                 on: backend, .float32, [one.tokens * one.choices, one.outputs], gap: one.gap / 2)
-            try backend.matmulExperts(
-                input.tensor, experts, choices: chosen.tensor, activation: one.isGated ? .silu : nil,
+            try backend.matmulIndexed(
+                input.tensor, experts, indices: chosen.tensor, activation: one.isGated ? .silu : nil,
                 isGated: one.isGated, into: output.tensor)
             try expectations.close(output, expected, bound: 1e-10)
             try expectations.unchanged(input, "x")
-            try expectations.unchanged(chosen, "choices")
+            try expectations.unchanged(chosen, "indices")
         }
     }
 
@@ -104,7 +104,7 @@ struct ExpertTests {
             PackedWeight(format: .float32, partRows: [8, 8], columns: 16, random: &random).source
         }
         onEveryDevice("refused experts") { backend, expectations in
-            let experts = try backend.prepareExperts(packed)
+            let experts = try backend.prepareIndexed(packed)
             func refuse(
                 _ what: String, x: Shape = [2, 16], choices: Shape = [2, 2], output: Shape = [4, 8]
             ) throws {
@@ -113,8 +113,8 @@ struct ExpertTests {
                 let chosen = try backend.makeTensor(
                     Array(repeating: Int32(0), count: choices.elementCount), choices)
                 try expectations.refuses(backend, "experts with \(what)", writing: [out]) {
-                    try backend.matmulExperts(
-                        input, experts, choices: chosen, activation: .silu, isGated: true, into: out.tensor)
+                    try backend.matmulIndexed(
+                        input, experts, indices: chosen, activation: .silu, isGated: true, into: out.tensor)
                 }
             }
             try refuse("too few features", x: [2, 15])

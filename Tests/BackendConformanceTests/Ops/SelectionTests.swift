@@ -94,7 +94,7 @@ struct SelectionTests {
             Reference.topColumns(x[$0 * one.columns..<($0 + 1) * one.columns], count: one.count)
         }
         onEveryDevice("topK \(one.name)") { backend, expectations in
-            guard one.count <= type(of: backend).maxTopK else { return }
+            guard one.count <= backend.capabilities.maxTopK else { return }
             let input = try GuardedTensor(on: backend, x, [one.rows, one.columns], gap: one.gap)
             let values = try GuardedTensor(on: backend, .float32, [one.rows, one.count])
             let indices = try GuardedTensor(on: backend, .int32, [one.rows, one.count])
@@ -114,7 +114,7 @@ struct SelectionTests {
     @Test("topK reaches 256 on every backend")
     func maxTopK() {
         onEveryDevice("maxTopK") { backend, expectations in
-            let largest = type(of: backend).maxTopK
+            let largest = backend.capabilities.maxTopK
             expectations.expect(largest >= 256, "maxTopK is \(largest)")
         }
     }

@@ -31,15 +31,24 @@ enum ConformanceDevices {
     /// The references as a backend: what fails on it is a mistake of the cases.
     private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
 
-    /// Each instruction set that this machine runs, the widest with one thread too.
+    /// Each instruction set that this machine runs, the widest with one thread too; and each set of kernels for rounded
+    /// activations that an instruction set does not use by itself, such as that without VNNI where there is VNNI.
     private static var cpu: [ConformanceDevice] {
         let sets = CPUBackend.InstructionSet.allCases.filter(\.isSupported)
         let configurations = sets.map { ($0, 2) } + [(CPUBackend.InstructionSet.best, 1)]
-        return configurations.map { set, threads in
+        let usual = configurations.map { set, threads in
             ConformanceDevice("cpu \(set.rawValue) \(threads) thread\(threads == 1 ? "" : "s")") {
                 try CPUBackend(threadCount: threads, instructionSet: set)
             }
         }
+        let used = Set(sets.flatMap { (try? CPUBackend(threadCount: 1, instructionSet: $0))?.kernelSets ?? [] })
+        let left = CPUBackend.KernelSet.all.filter { $0.isSupported && !used.contains($0) }
+        let lacking = CPUBackend.KernelSet.all.filter { !$0.isSupported }
+        if !lacking.isEmpty { print("kernel sets that this processor does not run: \(lacking)") }
+        return usual
+            + left.map { set in
+                ConformanceDevice("cpu \(set.name) 2 threads") { try CPUBackend(threadCount: 2, kernelSets: [set]) }
+            }
     }
 
     /// Every OpenCL device with its own tuning; a CPU device also runs the kernels that GPUs get.

@@ -14,7 +14,8 @@ struct EncoderConfigurationTests {
         var settings = try #require(object as? [String: Any])
         edit(&settings)
         let bytes = try JSONSerialization.data(withJSONObject: settings)
-        return try ModelRegistry.describeEncoder(ModelConfiguration(parsing: [UInt8](bytes), path: "config.json"))
+        return try ModelRegistry.encoderPlan(ModelConfiguration(parsing: [UInt8](bytes), path: "config.json"))
+            .description
     }
 
     @Test(

@@ -134,7 +134,7 @@ struct EncoderDecoderTests {
         settings[key] = try JSONSerialization.jsonObject(with: Data(value.utf8), options: .fragmentsAllowed)
         let bytes = [UInt8](try JSONSerialization.data(withJSONObject: settings))
         let error = #expect(throws: LoadError.self) {
-            try ModelRegistry.describeEncoderDecoder(ModelConfiguration(parsing: bytes, path: "config.json"))
+            try ModelRegistry.encoderDecoderPlan(ModelConfiguration(parsing: bytes, path: "config.json")).description
         }
         let line = error?.description ?? ""
         #expect(line.contains(key) && line.contains("config.json") && !line.contains("\n"), "\(line)")

@@ -20,6 +20,21 @@ struct GoldenBlockTests {
         expectClose(values, golden, "the loader's \(format)")
     }
 
+    @Test("a GGUF file's tensor is a weight in its own format", arguments: WeightFormat.blocked)
+    func loaded(format: WeightFormat) throws {
+        let golden = try GoldenBlocks(format.numberFormat)
+        var builder = GGUFBuilder(metadata: [("general.architecture", .string("llama"))])
+        builder.tensors.append(
+            .init("w", [UInt64(golden.values.count / 2), 2], type: UInt32(golden.ggufType), bytes: golden.bytes))
+        let folder = try TemporaryFolder()
+        try folder.write(builder.file, to: "m.gguf")
+        let tensors = try GGUFModel(path: folder.file("m.gguf")).tensors
+        let loader = WeightLoader(Checkpoint(path: "m.gguf", tensors: tensors))
+        let source = try loader.weight("w", rows: 2, columns: golden.values.count / 2)
+        #expect(source.format == format)
+        #expect(elements(source.parts[0].bytes, UInt8.self) == golden.bytes)
+    }
+
     @Test(
         "the reference of the other tests reads them too", arguments: WeightFormat.blocked.filter(BlockReference.reads))
     func reference(format: WeightFormat) throws {

@@ -186,7 +186,7 @@ struct HostileGGUF: CustomTestStringConvertible, Sendable {
                 _ = model.checkpoint()
                 _ = try model.generationConfiguration()
                 let configuration = try model.configuration()
-                guard configuration.root["num_attention_heads"] != nil else { continue }
+                guard configuration.keys.value("num_attention_heads") != nil else { continue }
                 let geometry = try configuration.attentionGeometry()
                 let rope = try configuration.rope(headSize: geometry.headSize)
                 guard rope.rotarySize <= 4096 else { continue }

@@ -164,9 +164,20 @@ struct QuantizationCase: Sendable, CustomTestStringConvertible {
         // Two heads of four rows: the halves of each head alternate.
         let heads = stored((0..<8).map(Float.init), [8])
         #expect(try rows(.reordered(heads, .alternatingHalves(headSize: 4)), [8]) == [0, 2, 1, 3, 4, 6, 5, 7])
-        // Two heads of two parts of two rows.
-        let parts = QuantizationTensor.RowOrder.partsOfHeads(headSize: 2, partCount: 2)
-        #expect(try rows(.reordered(heads, parts), [8]) == [0, 1, 4, 5, 2, 3, 6, 7])
+        // Two key heads of two rows, each behind the two queries that read it and before its value.
+        let fused = stored((0..<16).map(Float.init), [16])
+        let order = QuantizationTensor.RowOrder.byKeyHead(headSize: 2, queriesPerKey: 2)
+        #expect(
+            try rows(.reordered(fused, order), [16]) == [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15])
+        // The same with heads of four rows, a part at a time: the halves of queries and keys alternate.
+        let wide = stored((0..<32).map(Float.init), [32])
+        func part(_ part: Int) -> QuantizationTensor.Source {
+            .reordered(wide, .partByKeyHead(part: part, headSize: 4, queriesPerKey: 2))
+        }
+        #expect(
+            try rows(part(0), [16]) == [0, 2, 1, 3, 4, 6, 5, 7, 16, 18, 17, 19, 20, 22, 21, 23])
+        #expect(try rows(part(1), [8]) == [8, 10, 9, 11, 24, 26, 25, 27])
+        #expect(try rows(part(2), [8]) == [12, 13, 14, 15, 28, 29, 30, 31])
         #expect(try rows(.values([]), [4, 0]) == [])
     }
 }

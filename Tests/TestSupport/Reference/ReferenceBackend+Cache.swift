@@ -24,16 +24,10 @@ extension ReferenceBackend {
     public func storeKeyValue(
         query: Tensor?, key: Tensor, value: Tensor, slots: Tensor, into cache: KVCacheLayer, rope: RopeArguments?
     ) throws {
-        let (op, rows, columns) = ("storeKeyValue", key.rows, cache.headCount * cache.headSize)
-        try require(op, "key", key, [rows, columns])
-        try require(op, "value", value, [rows, columns])
-        try require(op, "slots", slots, [rows], .int32)
-        try requireCache(op, cache)
+        let (op, rows) = ("storeKeyValue", key.rows)
+        try StoreArguments(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
+            .validate(capabilities)
         let rotation = try rope.map { try self.rotation(op, $0, rows: rows, headSize: cache.headSize) }
-        if let query {
-            try require(op, "query", query, [rows, query.columns])
-            try require(op, query.columns % cache.headSize == 0, "the query's columns are no whole heads")
-        }
         launch(op)
         let list = elements(slots, as: Int32.self)
         let rotate = { (x: Matrix) in rotation.map { Reference.rope(x, headSize: cache.headSize, $0) } ?? x }
@@ -65,18 +59,10 @@ extension ReferenceBackend {
         query: Tensor, cache: KVCacheLayer, batch: AttentionBatch, parameters: AttentionParameters,
         into output: Tensor
     ) throws {
-        let (op, heads, count) = ("attention", parameters.headCount, batch.sequenceCount)
-        try requireCache(op, cache)
-        try require(op, heads > 0 && heads % cache.headCount == 0, "\(heads) query heads")
-        try require(op, "query", query, [batch.tokenCount, heads * cache.headSize])
-        try require(op, "output", output, [batch.tokenCount, heads * cache.headSize])
-        try require(op, "queryOffsets", batch.queryOffsets, [count + 1], .int32)
-        try require(op, "contextLengths", batch.contextLengths, [count], .int32)
-        try require(op, "blockTables", batch.blockTables, [count, batch.blockTables.columns], .int32)
-        try require(
-            op, batch.maxContextLength <= batch.blockTables.columns * cache.blockSizeInTokens,
-            "the longest context is longer than the block tables")
-        launch(op)
+        let count = batch.sequenceCount
+        try AttentionArguments(query: query, cache: cache, batch: batch, parameters: parameters, output: output)
+            .validate(capabilities)
+        launch("attention")
         let offsets = elements(batch.queryOffsets, as: Int32.self)
         let lengths = elements(batch.contextLengths, as: Int32.self)
         let tables = elements(batch.blockTables, as: Int32.self)
@@ -91,10 +77,6 @@ extension ReferenceBackend {
                 query: matrix(query), keys: load(cache.keys, cache.keyScales),
                 values: load(cache.values, cache.valueScales), sequences: sequences, parameters: parameters),
             to: output)
-    }
-
-    private func requireCache(_ op: String, _ cache: KVCacheLayer) throws {
-        try require(op, KVCacheLayer.dtypes.contains(cache.dtype), "a cache of \(cache.dtype)")
     }
 
     private func load(_ side: Tensor, _ scales: Tensor?) -> ReferenceCache {

@@ -3,12 +3,7 @@ public import TensorCore
 extension ReferenceBackend {
     public func matmul(_ x: Tensor, _ weight: any Weight, into output: Tensor, epilogue: MatmulEpilogue) throws {
         guard let weight = weight as? ReferenceWeight else { preconditionFailure("a weight of another backend") }
-        let columns = epilogue.isGated ? weight.rows / 2 : weight.rows
-        try require("matmul", !epilogue.isGated || weight.rows % 2 == 0, "a gated weight has odd rows")
-        try require("matmul", "x", x, [x.rows, weight.columns])
-        try require("matmul", "output", output, [x.rows, columns])
-        if let bias = epilogue.bias { try require("matmul", "bias", bias, [weight.rows]) }
-        if let residual = epilogue.residual { try require("matmul", "residual", residual, [x.rows, columns]) }
+        try MatmulArguments(x: x, weight: weight, output: output, epilogue: epilogue).validate()
         launch("matmul")
         store(
             Reference.matmul(
@@ -22,16 +17,14 @@ extension ReferenceBackend {
     public func rmsNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, epsilon: Float, into output: Tensor
     ) throws {
-        try norm("rmsNorm", x, residual, sum, weight, nil, output) {
+        try norm("rmsNorm", x, residual, sum, weight, nil, epsilon, output) {
             Reference.rmsNorm($0, weight: $1, epsilon: epsilon)
         }
     }
 
     public func rmsNormHeads(_ x: Tensor, headSize: Int, weight: Tensor, epsilon: Float) throws {
         let op = "rmsNormHeads"
-        try require(op, headSize > 0 && x.columns % headSize == 0, "\(x.columns) columns are no whole heads")
-        try require(op, "x", x, [x.rows, x.columns])
-        try require(op, "weight", weight, [x.columns])
+        try NormArguments.validateHeads(x, headSize: headSize, weight: weight, epsilon: epsilon)
         launch(op)
         store(
             Reference.rmsNormHeads(
@@ -44,20 +37,18 @@ extension ReferenceBackend {
         into output: Tensor
     ) throws {
         let offsets = bias.map { elements($0, as: Float.self) }
-        try norm("layerNorm", x, residual, sum, weight, bias, output) {
+        try norm("layerNorm", x, residual, sum, weight, bias, epsilon, output) {
             Reference.layerNorm($0, weight: $1, bias: offsets, epsilon: epsilon)
         }
     }
 
     private func norm(
         _ op: String, _ x: Tensor, _ residual: Tensor?, _ sum: Tensor?, _ weight: Tensor, _ bias: Tensor?,
-        _ output: Tensor, _ body: (Matrix, [Float]) -> Matrix
+        _ epsilon: Float, _ output: Tensor, _ body: (Matrix, [Float]) -> Matrix
     ) throws {
-        try require(op, "weight", weight, [x.columns])
-        if let bias { try require(op, "bias", bias, [x.columns]) }
-        for (name, tensor) in [("x", x), ("residual", residual), ("sum", sum), ("output", output)] {
-            if let tensor { try require(op, name, tensor, [x.rows, x.columns]) }
-        }
+        try NormArguments(
+            x: x, residual: residual, sum: sum, weight: weight, bias: bias, epsilon: epsilon, output: output
+        ).validate(op: op)
         launch(op)
         let added = residual.map { matrix(x) + matrix($0) } ?? matrix(x)
         if let sum { store(added, to: sum) }
@@ -82,7 +73,7 @@ extension ReferenceBackend {
     public func softCap(_ x: Tensor, cap: Float, into output: Tensor) throws {
         try require("softCap", "x", x, [x.rows, x.columns])
         try require("softCap", "output", output, [x.rows, x.columns])
-        try require("softCap", cap > 0, "cap \(cap)")
+        try ArgumentChecks(op: "softCap").softCap(cap)
         launch("softCap")
         store(Reference.softCap(matrix(x), cap: cap), to: output)
     }
@@ -118,8 +109,7 @@ extension ReferenceBackend {
     }
 
     public func argmax(_ x: Tensor, into indices: Tensor) throws {
-        try require("argmax", "x", x, [x.rows, x.columns])
-        try require("argmax", "indices", indices, [x.rows], .int32)
+        try ArgumentChecks(op: "argmax").argmax(x, indices: indices)
         launch("argmax")
         let values = elements(x, as: Float.self)
         store(
@@ -128,10 +118,7 @@ extension ReferenceBackend {
     }
 
     public func topK(_ x: Tensor, count: Int, values: Tensor, indices: Tensor) throws {
-        try require("topK", count > 0 && count <= min(x.columns, ReferenceBackend.maxTopK), "count \(count)")
-        try require("topK", "x", x, [x.rows, x.columns])
-        try require("topK", "values", values, [x.rows, count])
-        try require("topK", "indices", indices, [x.rows, count], .int32)
+        try ArgumentChecks(op: "topK").topK(x, count: count, values: values, indices: indices, capabilities)
         launch("topK")
         let source = elements(x, as: Float.self)
         let chosen = (0..<x.rows).map {

@@ -44,7 +44,7 @@ final class ReferenceWeight: Weight {
 /// for models whose answers should not depend on a fast backend. Like any backend it is used by one thread at a time.
 // SAFETY: `counters` and `entries` change only in calls of the one thread that uses the backend at a time.
 public final class ReferenceBackend: Backend, @unchecked Sendable {
-    public static let maxTopK = 256
+    public let capabilities = BackendCapabilities(maxTopK: 256, maxHeadSize: 256)
     public let summary = "reference: float64 on the host"
     public private(set) var counters = BackendCounters()
     private var entries: [String: Int] = [:]

@@ -47,17 +47,11 @@ extension ReferenceBackend {
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
         parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
     ) throws {
-        let (op, heads, count) = ("encoderAttention", parameters.headCount, batch.sequenceCount)
-        try require(op, heads > 0 && query.columns % heads == 0, "\(query.columns) columns of \(heads) heads")
-        try require(op, (1...256).contains(query.columns / heads), "heads of \(query.columns / heads)")
-        try require(op, "query", query, [batch.tokenCount, query.columns])
-        try require(op, "output", output, [batch.tokenCount, query.columns])
-        try require(op, "key", key, [key.rows, query.columns])
-        try require(op, "value", value, [key.rows, query.columns])
-        try require(op, "queryOffsets", batch.queryOffsets, [count + 1], .int32)
-        try require(op, "keyRanges", batch.keyRanges, [count, 2], .int32)
-        if let table = bias?.table { try require(op, "bias", table, [heads, table.columns]) }
-        launch(op)
+        let (heads, count) = (parameters.headCount, batch.sequenceCount)
+        try EncoderAttentionArguments(
+            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, output: output
+        ).validate(capabilities)
+        launch("encoderAttention")
         let offsets = elements(batch.queryOffsets, as: Int32.self)
         let ranges = elements(batch.keyRanges, as: Int32.self)
         store(

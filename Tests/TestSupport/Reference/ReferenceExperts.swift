@@ -1,12 +1,12 @@
 public import TensorCore
 
 extension Reference {
-    /// Row `r` of the result is `x[r / repeats]` times the matrix of expert `choices[r]`, then activation and gate.
-    public static func matmulExperts(
-        _ x: Matrix, _ experts: [Matrix], choices: [Int32], activation: Activation?, isGated: Bool
+    /// Row `r` of the result is `x[r / repeats]` times the matrix of expert `indices[r]`, then activation and gate.
+    public static func matmulIndexed(
+        _ x: Matrix, _ experts: [Matrix], indices: [Int32], activation: Activation?, isGated: Bool
     ) -> Matrix {
-        let repeats = choices.count / max(x.rows, 1)
-        let rows = choices.enumerated().map { index, expert in
+        let repeats = indices.count / max(x.rows, 1)
+        let rows = indices.enumerated().map { index, expert in
             matmul(
                 Matrix(rows: 1, columns: x.columns, values: x.row(index / repeats)), experts[Int(expert)],
                 epilogue: .init(bias: nil, activation: activation, isGated: isGated, residual: nil))
@@ -32,40 +32,40 @@ extension Reference {
 }
 
 /// One weight an expert.
-private final class ReferenceExperts: ExpertWeights {
+private final class ReferenceExperts: IndexedWeights {
     let experts: [ReferenceWeight]
 
     init(_ experts: [ReferenceWeight]) { self.experts = experts }
 
     var name: String { experts[0].name }
     var format: WeightFormat { experts[0].format }
-    var expertCount: Int { experts.count }
+    var count: Int { experts.count }
     var rows: Int { experts[0].rows }
     var columns: Int { experts[0].columns }
 }
 
 extension ReferenceBackend {
-    public func prepareExperts(
+    public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
-    ) throws -> any ExpertWeights {
+    ) throws -> any IndexedWeights {
         ReferenceExperts(experts.map(ReferenceWeight.init))
     }
 
-    public func matmulExperts(
-        _ x: Tensor, _ experts: any ExpertWeights, choices: Tensor, activation: Activation?, isGated: Bool,
+    public func matmulIndexed(
+        _ x: Tensor, _ experts: any IndexedWeights, indices: Tensor, activation: Activation?, isGated: Bool,
         into output: Tensor
     ) throws {
         guard let experts = experts as? ReferenceExperts else { preconditionFailure("experts of another backend") }
-        let (op, count) = ("matmulExperts", choices.shape.elementCount)
-        try require(op, choices.shape.rank == 2, "choices have shape \(choices.shape)")
-        try require(op, "choices", choices, [count], .int32)
-        try require(op, x.rows == count || x.rows == choices.rows, "\(x.rows) rows for \(count) choices")
+        let (op, count) = ("matmulIndexed", indices.shape.elementCount)
+        try require(op, indices.shape.rank == 2, "indices have shape \(indices.shape)")
+        try require(op, "indices", indices, [count], .int32)
+        try require(op, x.rows == count || x.rows == indices.rows, "\(x.rows) rows for \(count) indices")
         try require(op, "x", x, [x.rows, experts.columns])
         try require(op, "output", output, [count, isGated ? experts.rows / 2 : experts.rows])
         launch(op)
         store(
-            Reference.matmulExperts(
-                matrix(x), experts.experts.map(\.values), choices: elements(choices, as: Int32.self),
+            Reference.matmulIndexed(
+                matrix(x), experts.experts.map(\.values), indices: elements(indices, as: Int32.self),
                 activation: activation, isGated: isGated), to: output)
     }
 

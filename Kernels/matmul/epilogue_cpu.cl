@@ -1,0 +1,85 @@
+// What the matrix products for CPU devices share: loads of 16 weights or activations, and the epilogue of 16 columns.
+
+// Features k ..< k + 16 of the row that starts at `row`, k a multiple of 16.
+inline __attribute__((always_inline)) float16 load_weight16(__global const weight_t *row, const ulong k)
+{
+#if defined(WEIGHT_F32)
+    return vload16(0, row + k);
+#elif defined(WEIGHT_BF16)
+    return as_float16(convert_uint16(vload16(0, row + k)) << 16);
+#elif defined(WEIGHT_F16)
+    return vload_half16(0, (__global const half *)(row + k));
+#elif defined(WEIGHT_BLOCK_SIZE)
+    return load16_block(row, k);
+#else
+    return convert_float16(vload16(0, row + k));
+#endif
+}
+
+// The first `count` elements at `p`, then zeros.
+inline float16 load_partial16(__global const float *p, const uint count)
+{
+    if (count >= 16)
+        return vload16(0, p);
+    float lanes[16];
+    for (uint i = 0; i < 16; ++i)
+        lanes[i] = i < count ? p[i] : 0.0f;
+    return vload16(0, lanes);
+}
+
+inline float16 load_partial_weight16(__global const weight_t *row, const uint k, const uint count)
+{
+    float lanes[16];
+    for (uint i = 0; i < 16; ++i)
+        lanes[i] = i < count ? load_weight(row, k + i) : 0.0f;
+    return vload16(0, lanes);
+}
+
+// Applies the epilogue to columns column ..< column + 16 of token `t` and stores those below `columns`.
+// `y` holds the products of the columns, `value` those of rows P + column ..< P + column + 16 where gated.
+inline void apply_epilogue16(
+    float16 y, float16 value, const uint t, const uint column, const uint columns,
+    __global const float *scales, __global const float *bias, __global const float *residual,
+    const uint residual_stride, __global float *out, const uint out_stride, const uint flags)
+{
+    const uint count = min(columns - column, 16u);
+#if defined(WEIGHT_INT8)
+    y *= load_partial16(scales + column, count);
+    if (flags & EPILOGUE_GATED)
+        value *= load_partial16(scales + columns + column, count);
+#endif
+    if (flags & EPILOGUE_BIAS) {
+        y += load_partial16(bias + column, count);
+        if (flags & EPILOGUE_GATED)
+            value += load_partial16(bias + columns + column, count);
+    }
+    y = activate16(y, EPILOGUE_ACTIVATION(flags));
+    if (flags & EPILOGUE_GATED)
+        y *= value;
+    if (flags & EPILOGUE_RESIDUAL)
+        y += load_partial16(residual + (ulong)t * residual_stride + column, count);
+    __global float *row = out + (ulong)t * out_stride + column;
+    if (count == 16) {
+        vstore16(y, 0, row);
+    } else {
+        float lanes[16];
+        vstore16(y, 0, lanes);
+        for (uint i = 0; i < count; ++i)
+            row[i] = lanes[i];
+    }
+}
+
+#define APPLY_EPILOGUE16(y, value, t, column)                                                                          \
+    apply_epilogue16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset,                         \
+                     residual + residual_offset, residual_stride, out + out_offset, out_stride, flags)
+
+// The 16 weight rows of one half of sub-panel `number`, 32 columns of the output; where gated 16 columns, of which the
+// second half holds the up projection's rows. Reads a kernel's `gated`, `columns` and `subpanel_columns`.
+#define SUBPANEL_ROWS(rows, number, half)                                                                              \
+    do {                                                                                                               \
+        const uint first = (number) * subpanel_columns + (gated ? 0 : (half) * 16);                                    \
+        for (uint r = 0; r < 16; ++r) {                                                                                \
+            const uint lane = min(first + r, columns - 1);                                                             \
+            rows[r] = WEIGHT_ROW(gated && (half) ? columns + lane : lane);                                             \
+        }                                                                                                              \
+    } while (0)

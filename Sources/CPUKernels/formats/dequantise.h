@@ -1,0 +1,160 @@
+// Rows of every number format as vectors of floats, and floats as the formats that the cache takes. Layouts of blocks:
+// ggml-quants.c of ggml; their sizes are those of the table (NumberFormats.h).
+#pragma once
+#include "../include/CPUKernels.h"
+#include "../simd/vector.h"
+
+// Values as they lie one by one: bytes of one.
+INLINE int64_t format_bytes(const int format) {
+    return format == CPUK_F32 ? 4 : format == CPUK_BF16 || format == CPUK_F16 ? 2 : 1;
+}
+
+INLINE vf floats_of_bytes(const char *quants) {
+    return __builtin_convertvector(__builtin_convertvector(*(const vb_any *)quants, vi), vf);
+}
+
+// ---- Blocks: VL values from value `i` of a row on, a multiple of VL, which divides the 16 values or more that share a
+// scale
+
+#define LANE_NUMBER(i) (i)
+
+INLINE vf read_half(const uint8_t *p) {
+    uint16_t bits;
+    memcpy(&bits, p, sizeof bits);
+    return from_f16((vh){0} + bits);
+}
+
+// Quants of `bits` bits from bit `shift` of VL bytes.
+INLINE vi read_quants(const uint8_t *p, const int bits, int shift) {
+    return (__builtin_convertvector(*(const vq_any *)p, vi) >> shift) & ((1 << bits) - 1);
+}
+
+// Of 32 values: the low halves of 16 bytes, then their high halves.
+INLINE vi read_nibbles(const uint8_t *p, int i) { return read_quants(p + i % 16, 4, i / 16 * 4); }
+
+// The fifth bits of quants: those from bit `i` of 32 on, worth 16 each.
+INLINE vi read_fifth_bits(const uint8_t *p, int i) {
+    uint32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    const vu lanes = {LANES(LANE_NUMBER)};
+    return (vi)(((splat_u(bits >> i) >> lanes) & 1u) << 4);
+}
+
+INLINE vf floats_of(vi quants) { return __builtin_convertvector(quants, vf); }
+
+// The values that the quants of IQ4_NL and IQ4_XS name.
+INLINE vf iq4_values(vi quants) {
+    static const int8_t table[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    vi values = {0};
+    UNROLL for (int lane = 0; lane < VL; lane++) values[lane] = table[quants[lane]];
+    return floats_of(values);
+}
+
+// Quants of Q4_K or Q5_K times their 6-bit scale, less their 6-bit minimum, which 32 values share.
+INLINE vf dequantise_scaled(const uint8_t *block, int group, vi quants) {
+    const uint8_t *q = block + 4;
+    int scale = group < 4 ? q[group] & 63 : (q[group + 4] & 15) | (q[group - 4] >> 6 << 4);
+    int offset = group < 4 ? q[group + 4] & 63 : (q[group + 4] >> 4) | (q[group] >> 6 << 4);
+    vf factor = read_half(block) * (float)scale, shift = read_half(block + 2) * (float)offset;
+    return floats_of(quants) * factor - shift;
+}
+
+// The low four bits of a quant of Q4_K or Q5_K: 64 values lie in 32 bytes, the second half of them in the high bits.
+INLINE vi read_low_bits(const uint8_t *p, int i) { return read_quants(p + i / 64 * 32 + i % 32, 4, i / 32 % 2 * 4); }
+
+INLINE vf dequantise_q2_k(const uint8_t *block, int i) {
+    const int scales = block[i / 16];
+    vi quants = read_quants(block + 16 + i / 128 * 32 + i % 32, 2, i % 128 / 32 * 2);
+    vf factor = read_half(block + 80) * (float)(scales & 15), shift = read_half(block + 82) * (float)(scales >> 4);
+    return floats_of(quants) * factor - shift;
+}
+
+INLINE vf dequantise_q3_k(const uint8_t *block, int i) {
+    const int group = i / 16;
+    const int low = (block[96 + group % 8] >> (group / 8 * 4)) & 15;
+    const int high = (block[104 + group % 4] >> (group / 4 * 2)) & 3;
+    const int scale = low | (high << 4);
+    vi quants = read_quants(block + 32 + i / 128 * 32 + i % 32, 2, i % 128 / 32 * 2);
+    vi bits = read_quants(block + i % 32, 1, i / 32);
+    return floats_of(quants + bits * 4 - 4) * (read_half(block + 108) * (float)(scale - 32));
+}
+
+INLINE vf dequantise_q6_k(const uint8_t *block, int i) {
+    const int half = i / 128, quarter = i % 128 / 32, place = i % 32;
+    vi low = read_quants(block + half * 64 + quarter % 2 * 32 + place, 4, quarter / 2 * 4);
+    vi high = read_quants(block + 128 + half * 32 + place, 2, quarter * 2);
+    float scale = (float)(int8_t)block[192 + i / 16];
+    return floats_of((low | (high << 4)) - 32) * (read_half(block + 208) * scale);
+}
+
+INLINE vf dequantise_iq4_xs(const uint8_t *block, int i) {
+    const int group = i / 32, high_bits = block[2] | (block[3] << 8);
+    int scale = ((block[4 + group / 2] >> (group % 2 * 4)) & 15) | (((high_bits >> (2 * group)) & 3) << 4);
+    return iq4_values(read_nibbles(block + 8 + 16 * group, i % 32)) * (read_half(block) * (float)(scale - 32));
+}
+
+// The block that holds value `i`, and the value's place in it.
+#define BLOCK                                                                                                         \
+    const uint8_t *block =                                                                                            \
+        (const uint8_t *)row + i / number_format_block_size(format) * number_format_block_bytes(format);              \
+    const int at = (int)(i % number_format_block_size(format))
+
+INLINE vf dequantise_block(const int format, const void *row, int64_t i) {
+    BLOCK;
+    switch (format) {
+    case CPUK_Q8_0: return floats_of_bytes((const char *)block + 2 + at) * read_half(block);
+    case CPUK_Q4_0: return floats_of(read_nibbles(block + 2, at) - 8) * read_half(block);
+    case CPUK_Q4_1: return fma_v(floats_of(read_nibbles(block + 4, at)), read_half(block), read_half(block + 2));
+    case CPUK_Q5_0:
+        return floats_of((read_nibbles(block + 6, at) | read_fifth_bits(block + 2, at)) - 16) * read_half(block);
+    case CPUK_Q5_1: {
+        vi quants = read_nibbles(block + 8, at) | read_fifth_bits(block + 4, at);
+        return fma_v(floats_of(quants), read_half(block), read_half(block + 2));
+    }
+    case CPUK_IQ4_NL: return iq4_values(read_nibbles(block + 2, at)) * read_half(block);
+    case CPUK_IQ4_XS: return dequantise_iq4_xs(block, at);
+    case CPUK_Q2_K: return dequantise_q2_k(block, at);
+    case CPUK_Q3_K: return dequantise_q3_k(block, at);
+    case CPUK_Q4_K: return dequantise_scaled(block, at / 32, read_low_bits(block + 16, at));
+    case CPUK_Q5_K: {
+        vi fifth = read_quants(block + 16 + at % 32, 1, at / 32) << 4;
+        return dequantise_scaled(block, at / 32, read_low_bits(block + 48, at) | fifth);
+    }
+    case CPUK_Q6_K: return dequantise_q6_k(block, at);
+    default: return splat(0);
+    }
+}
+
+// ---- Any format: VL values from value `i` of a row on
+
+INLINE vf dequantise(const int format, const void *p, int64_t i) {
+    const char *at = (const char *)p + i * format_bytes(format);
+    switch (format) {
+    case CPUK_F32: return *(const vf_any *)at;
+    case CPUK_BF16: return from_bf16(*(const vh_any *)at);
+    case CPUK_F16: return from_f16(*(const vh_any *)at);
+    case CPUK_I8: return floats_of_bytes(at);
+    default: return dequantise_block(format, p, i);
+    }
+}
+
+// The first `count` of them, the rest zero. Rows of blocks have no part of a vector at their end.
+INLINE vf dequantise_part(const int format, const void *p, int64_t i, int64_t count) {
+    if (number_format_block_size(format) > 1) return splat(0);
+    _Alignas(64) char buffer[VL * 4] = {0};
+    memcpy(buffer, (const char *)p + i * format_bytes(format), (size_t)(count * format_bytes(format)));
+    return dequantise(format, buffer, 0);
+}
+
+INLINE void store_as(const int format, void *p, int64_t i, vf x) {
+    char *at = (char *)p + i * format_bytes(format);
+    if (format == CPUK_F32) *(vf_any *)at = x;
+    else if (format == CPUK_BF16) *(vh_any *)at = to_bf16(x);
+    else *(vh_any *)at = to_f16(x);
+}
+
+INLINE void store_part_as(const int format, void *p, int64_t i, vf x, int64_t count) {
+    _Alignas(64) char buffer[VL * 4];
+    store_as(format, buffer, 0, x);
+    memcpy((char *)p + i * format_bytes(format), buffer, (size_t)(count * format_bytes(format)));
+}

@@ -1,0 +1,71 @@
+// Quantises activations to int8: x = scale * q with one scale for 16 columns, |q| <= 127. Half as many scales, as ggml
+// has them, would make products about a tenth faster and errors a half larger.
+//
+// A token for GEMV, K columns rounded up to whole vectors of 64:
+//
+//     q0 q1 q2 …            K bytes: the integers, padded with zeros
+//     s0 s0 s0 s0 s1 …      K / 4 floats: the scale of each quad of integers, so four of each
+//     c0 c1 c2 …            K / 4 numbers of 32 bits: the correction of each quad for what weights add to their quants
+//
+// For quants with an offset a correction is the quad's sum times minus the offset, an integer; for those with a minimum
+// it is the quad's sum times its scale, a float. Formats with blocks of 256 and minima have a correction for each group
+// instead: one vector of floats a block, in the order of its groups, padded with zeros.
+#pragma once
+#include "../formats/quants.h"
+
+enum { X_GROUP = 16, QUAD = 4 };
+_Static_assert(X_GROUP == VL, "a vector of activations has one scale");
+
+INLINE int64_t padded_columns(int64_t columns) { return (columns + QUANTS - 1) / QUANTS * QUANTS; }
+// Where the scales and the corrections of a token begin.
+INLINE int64_t token_scales(int64_t columns) { return padded_columns(columns); }
+INLINE int64_t scales_bytes(int64_t columns) { return padded_columns(columns) / QUAD * 4; }
+INLINE int64_t token_corrections(int64_t columns) { return token_scales(columns) + scales_bytes(columns); }
+static inline int64_t quantised_token_bytes(int64_t columns) {
+    return (token_corrections(columns) + scales_bytes(columns) + 63) / 64 * 64;
+}
+
+// The corrections that belong to sums of integers, `scale` being that of their activations.
+INLINE vi corrections(cpuk_format format, vi sums, vf scale) {
+    if (has_minimum((int)format)) return (vi)(__builtin_convertvector(sums, vf) * scale);
+    return sums * -quant_offset((int)format);
+}
+
+// Quantises QUANTS columns to `integers`. Lanes 4 i to 4 i + 3 of the result are the scale of the `i`th 16.
+INLINE vf quantise(const float *x, int64_t count, char *integers) {
+    float each[QUANTS / X_GROUP];
+    UNROLL for (int i = 0; i < QUANTS / X_GROUP; i++) {
+        const int64_t rest = count - i * X_GROUP;
+        const vf part = rest >= VL ? load(x + i * VL) : rest > 0 ? load_part(x + i * VL, rest) : splat(0);
+        const float largest = max_lanes(abs_v(part)), inverse = largest > 0 ? 127.0f / largest : 0;
+        *(q16_unaligned *)(integers + i * VL) = narrow(round_v(part * inverse));
+        each[i] = largest / 127.0f;
+    }
+    return (vf){FOUR(each[0]), FOUR(each[1]), FOUR(each[2]), FOUR(each[3])};
+}
+
+// Corrections of the groups of QUANTS columns from `k` on, from those of their quads.
+INLINE void store_group_corrections(int format, vf quads, int64_t k, float *to) {
+    const int groups = QUANTS / group_of(format), line = (int)(k % 256 / QUANTS);
+    float each[VL];
+    store(each, quads);
+    float *block = to + k / 256 * VL;
+    for (int g = 0; g < groups; g++) {
+        float sum = 0;
+        for (int i = 0; i < VL / groups; i++) sum += each[g * (VL / groups) + i];
+        block[line * groups + g] = sum;
+        if (4 * groups < VL) block[4 * groups + line * groups + g] = 0;
+    }
+}
+
+static inline void quantise_token(cpuk_format format, const float *x, int64_t columns, void *token) {
+    char *integers = token, *scales = integers + token_scales(columns), *to = integers + token_corrections(columns);
+    for (int64_t k = 0; k < columns; k += QUANTS) {
+        const vf scale = quantise(x + k, columns - k, integers + k);
+        const vi sums = dot_quads(splat_i(0), splat_q(1), load_q(integers + k));
+        store((float *)(scales + k), scale);
+        const vi correction = corrections(format, sums, scale);
+        if (has_span_minima((int)format)) store_group_corrections((int)format, (vf)correction, k, (float *)to);
+        else store_q(to + k, (vq)correction);
+    }
+}

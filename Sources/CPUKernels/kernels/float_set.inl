@@ -1,0 +1,32 @@
+// The kernel set of floats of one target: every op, with FP32 activations. A target includes this inside its
+// attributes.
+#pragma once
+#include "epilogue.inl"
+#include "gemm_f32.inl"
+#include "gemv_f32.inl"
+#include "kernel_set.h"
+#include "norm.inl"
+#include "paged_decode.inl"
+#include "paged_prefill.inl"
+#include "rows.inl"
+#include "selection.inl"
+#include "softmax.inl"
+#include "varlen_attention.inl"
+
+static const matmul_kernel matmuls[] = {
+    {.supports = supports_gemm, .gemm = &gemm},
+    {.supports = supports_gemv, .gemv = &gemv},
+};
+static const row_kernels rows_of_floats = {
+    .apply_epilogue = apply_epilogue, .norm = norm_row, .activate = activate_row, .soft_cap = soft_cap_row,
+    .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed = embed_row,
+    .weighted_sum = weighted_sum_row, .rope_head = rope_head, .store = store_row, .quantise = quantise_row,
+    .argmax = argmax, .top_k_scan = top_k_scan,
+};
+static const attention_kernels attention = {
+    .paged_prefill = paged_prefill, .paged_decode = paged_decode, .merge_chunks = merge_chunks,
+    .varlen = varlen_attention,
+};
+static const kernel_set set = {
+    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
+    .rows = &rows_of_floats, .attention = &attention};

@@ -1,0 +1,116 @@
+// GEMM with FP32 activations (Goto and van de Geijn, 2008).
+//
+// A panel of B holds rows as columns: NR of them side by side for each k, so that a tile of MR x NR sums takes
+// NR_VECTORS vectors of weights and MR activations in all lanes for each k, and no lanes are summed at the end.
+// Packing transposes, and dequantises, once for all tokens. A is read where it lies.
+//
+//     rows of weights       r0: a0 a1 a2 …     r1: b0 b1 b2 …     …     r63
+//     panel of B            a0 b0 … n0 | a1 b1 … n1 | … KC times      rows 0 to NR - 1: NR floats for each k
+//                           …                                         rows NR to 2 NR - 1, and so on
+#pragma once
+#include "../formats/dequantise.h"
+#include "matmul.h"
+
+// A tile's sums, a vector of weights each and one activation fit the registers.
+enum {
+    NR_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
+    MR = 6,
+    NR = NR_VECTORS * VL,
+    /// Columns of a panel of B: it takes half the second-level cache of 512 KB and more.
+    KC = 1024,
+    /// Fewer tokens than this are faster by GEMV (measured): of formats that are read quickly, and of blocks, whose
+    /// dequantising should serve all tokens.
+    MIN_GEMM_TOKENS = 128,
+    MIN_GEMM_TOKENS_OF_BLOCKS = MAX_GEMV_TOKENS + 1,
+};
+_Static_assert(NC % NR == 0, "whole tiles");
+
+// VL columns of a row, dequantised; zero for a row that is not there.
+INLINE vf panel_vector(const int format, const weight_rows *rows, int64_t row, int64_t k) {
+    if (row >= rows->count) return splat(0);
+    const int64_t rest = rows->columns - k;
+    const char *from = rows->rows[row];
+    // The rows packed next, which mostly lie behind these.
+    __builtin_prefetch(from + VL * rows->row_bytes + k * rows->row_bytes / rows->columns, 0, 2);
+    const vf x = rest >= VL ? dequantise(format, from, k) : dequantise_part(format, from, k, rest);
+    return format == CPUK_I8 ? x * rows->scales[row] : x;
+}
+
+INLINE void pack_b_of(const int format, const weight_rows *rows, int64_t begin, int64_t depth, float *panel) {
+    const int64_t vectors = (rows->count + NR - 1) / NR * NR_VECTORS;
+    for (int64_t v = 0; v < vectors; v++) {
+        float *to = panel + v / NR_VECTORS * NR * depth + v % NR_VECTORS * VL;
+        for (int64_t k = 0; k < depth; k += VL) {
+            vf square[VL];
+            for (int i = 0; i < VL; i++) square[i] = panel_vector(format, rows, v * VL + i, begin + k);
+            transpose(square);
+            const int64_t width = depth - k < VL ? depth - k : VL;
+            for (int64_t i = 0; i < width; i++) store(to + (k + i) * NR, square[i]);
+        }
+    }
+}
+
+#define PACK_CASE(ID, ...) \
+    case CPUK_##ID: pack_b_of(CPUK_##ID, rows, begin, depth, panel); return;
+static void pack_b(const weight_rows *rows, int64_t begin, int64_t depth, void *panel) {
+    switch (rows->format) {
+        NUMBER_FORMATS_OF_VALUES(PACK_CASE)
+        NUMBER_FORMATS_OF_BLOCKS(PACK_CASE)
+    default: return;
+    }
+}
+#undef PACK_CASE
+
+// y[t * NC + r] (+)= sum_k x[t * ldx + k] * panel[k * NR + r], t < T, r < NR
+INLINE void micro_kernel(
+    const int T, const float *panel, const float *x, int64_t ldx, int64_t depth, bool accumulate, float *y) {
+    vf sums[MR][NR_VECTORS];
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < NR_VECTORS; v++)
+            sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
+    for (int64_t k = 0; k < depth; k++) {
+        vf weights[NR_VECTORS];
+        UNROLL for (int v = 0; v < NR_VECTORS; v++) weights[v] = load(panel + k * NR + v * VL);
+        UNROLL for (int t = 0; t < T; t++) {
+            vf token = splat(x[t * ldx + k]);
+            UNROLL for (int v = 0; v < NR_VECTORS; v++) sums[t][v] = fma_v(token, weights[v], sums[t][v]);
+        }
+    }
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < NR_VECTORS; v++) store(y + t * NC + v * VL, sums[t][v]);
+}
+
+#define MICRO_KERNEL_CASE(T)                                                                                         \
+    case T: micro_kernel(T, tile, from, ldx, depth, begin > 0, to); break;
+static void multiply(
+    const weight_rows *rows, const void *panel, const packed_a *x, int64_t tokens, int64_t begin, int64_t depth,
+    read_ahead ahead, float *y) {
+    (void)ahead;  // Packing prefetches.
+    const int64_t ldx = x->stride / (int64_t)sizeof(float), groups = (tokens + MR - 1) / MR;
+    for (int64_t group = 0; group < groups; group++) {
+        const int64_t t = group * tokens / groups, count = (group + 1) * tokens / groups - t;
+        const float *from = (const float *)x->data + t * ldx + begin;
+        for (int64_t r = 0; r < rows->count; r += NR) {
+            const float *tile = (const float *)panel + r * depth;
+            float *to = y + t * NC + r;
+            switch (count) {
+                MICRO_KERNEL_CASE(1)
+                MICRO_KERNEL_CASE(2)
+                MICRO_KERNEL_CASE(3)
+                MICRO_KERNEL_CASE(4)
+                MICRO_KERNEL_CASE(5)
+                MICRO_KERNEL_CASE(6)
+            default: break;
+            }
+        }
+    }
+}
+
+static bool supports_gemm(cpuk_format format, int64_t tokens) {
+    return tokens >= (format > CPUK_Q8_0 ? MIN_GEMM_TOKENS_OF_BLOCKS : MIN_GEMM_TOKENS);
+}
+
+static const gemm_kernel gemm = {
+    .panel_tokens = 1, .kc = KC, .packed_b_bytes = NC * KC * sizeof(float), .packing_tokens = 24, .pack_b = pack_b,
+    .multiply = multiply,
+};

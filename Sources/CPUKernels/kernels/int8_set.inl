@@ -1,0 +1,13 @@
+// The kernel set of int8 products of one target: activations are quantised to int8, and four products at a time go
+// into an integer sum. A target includes this inside its attributes.
+#pragma once
+#include "gemm_int8.inl"
+#include "gemv_int8.inl"
+#include "kernel_set.h"
+
+static const matmul_kernel matmuls[] = {
+    {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
+    {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
+};
+static const kernel_set set = {
+    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls};

@@ -1,0 +1,16 @@
+// A kernel set: what one target, compiled for one instruction set, offers (cpuk_kernel_set).
+#pragma once
+#include "attention.h"
+#include "matmul.h"
+#include "row_kernels.h"
+
+typedef struct {
+    /// In the order in which they are asked for a product.
+    int matmul_count;
+    const matmul_kernel *matmuls;
+    /// Sets of floats only.
+    const row_kernels *rows;
+    const attention_kernels *attention;
+    /// NULL: none. (A set of floats has its own in `attention`.)
+    paged_prefill_kernel paged_prefill;
+} kernel_set;

@@ -1,0 +1,102 @@
+// Integer products of a group of 16 columns: a tile of packed rows with one or two registers of tokens.
+#pragma once
+#include "pack_int8.inl"
+
+enum {
+    /// Registers that hold one number of each token of a panel of A.
+    PANEL_REGISTERS = VL / REGISTER_LANES,
+    /// Sums of a tile: of TILE_SUMS / S rows (NR) and S registers of tokens.
+    TILE_SUMS = 8,
+    MAX_TILE_TOKENS = 2,
+};
+_Static_assert(TILE_SUMS == 8, "KEEP_ORDER names eight sums");
+
+/// One line of each row of a tile, and the groups of the panels of A, or of halves of one, that it is multiplied with.
+typedef struct {
+    const char *quants;
+    const float *scales, *minima;
+    const char *groups[MAX_TILE_TOKENS];
+} quads_step;
+
+// The sums of a tile: those of all tokens with one row, then with the next row.
+#define FOR_EACH_SUM UNROLL for (int r = 0; r < TILE_SUMS / S; r++) UNROLL for (int s = 0; s < S; s++)
+
+INLINE int32_t int_at(const char *p) { int32_t x; memcpy(&x, p, sizeof x); return x; }
+INLINE const char *group_at(const int format, const quads_step *step, int s, int group) {
+    return step->groups[s] + group * group_bytes(format);
+}
+INLINE vr group_scales(const int format, const quads_step *step, int s, int group) {
+    return load_r(group_at(format, step, s, group + 1) - 2 * LINE);
+}
+INLINE vr group_corrections(const int format, const quads_step *step, int s, int group) {
+    return load_r(group_at(format, step, s, group + 1) - LINE);
+}
+// The `part`th four bytes of the group of a row.
+INLINE vri group_quants(const int format, const quads_step *step, int r, int group, int part) {
+    const int64_t bytes = line_bytes(format);
+    return splat_ri(int_at(step->quants + r * bytes + group * (bytes / LINE_SCALES) + part * 4));
+}
+
+// The `part`th vector of a group: quads of the tokens' integers, or pairs.
+INLINE vri group_tokens(const int format, const quads_step *step, int s, int group, int part) {
+    return (vri)load_r(group_at(format, step, s, group) + part * LINE);
+}
+
+// Adds the products of a group, by the instruction for quads.
+INLINE void add_dot_products(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    UNROLL for (int part = 0; part < X_GROUP / QUAD; part++) {
+        vri tokens[MAX_TILE_TOKENS];
+        UNROLL for (int s = 0; s < S; s++) tokens[s] = group_tokens(format, step, s, group, part);
+        UNROLL for (int r = 0; r < TILE_SUMS / S; r++) {
+            const vri quants = group_quants(format, step, r, group, part);
+            UNROLL for (int s = 0; s < S; s++) quads[r * S + s] = dot_r(quads[r * S + s], quants, tokens[s]);
+        }
+        KEEP_ORDER(quads);
+    }
+}
+// Adds them by products of pairs of 16 bits.
+INLINE void add_pairs_of_group(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    UNROLL for (int part = 0; part < X_GROUP / 2; part++) {
+        FOR_EACH_SUM {
+            const vri quants = group_quants(format, step, r, group, part);
+            quads[r * S + s] += multiply_16_r((vr_16)quants, (vr_16)group_tokens(format, step, s, group, part));
+        }
+        KEEP_ORDER(quads);
+    }
+}
+
+// Adds them by products of pairs of bytes. Those of a group fit in 16 bits together with quants up to 31, two with
+// quants up to 63.
+INLINE void add_quads_of_group(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    const int together = format == CPUK_Q6_K ? 2 : X_GROUP / QUAD;
+    vr_16 pairs[TILE_SUMS];
+    UNROLL for (int part = 0; part < X_GROUP / QUAD; part++) {
+        FOR_EACH_SUM {
+            const int i = r * S + s;
+            const vr_16 products = multiply_r(
+                group_quants(format, step, r, group, part), group_tokens(format, step, s, group, part));
+            pairs[i] = part % together == 0 ? products : pairs[i] + products;
+        }
+        KEEP_ORDER(pairs);
+        if ((part + 1) % together == 0)
+            FOR_EACH_SUM { quads[r * S + s] += multiply_16_r(pairs[r * S + s], (vr_16){0} + 1); }
+    }
+}
+
+INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    if (HAS_DOT_QUADS) add_dot_products(format, S, step, group, quads);
+    else if (is_paired(format)) add_pairs_of_group(format, S, step, group, quads);
+    else add_quads_of_group(format, S, step, group, quads);
+}
+
+// Integer products of the `group`th X_GROUP columns of a line.
+INLINE void multiply_group(
+    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+    FOR_EACH_SUM {
+        quads[r * S + s] = quant_offset(format) == 0 ? splat_ri(0) : (vri)group_corrections(format, step, s, group);
+    }
+    add_group(format, S, step, group, quads);
+}

@@ -1,0 +1,106 @@
+// Varlen attention: over plain rows of ragged sequences, without a cache. A tile of queries of one head against tiles
+// of keys, with the products and the online softmax of prefill.
+#pragma once
+#include "attention_products.inl"
+
+// Rows `begin..<begin + count` of a head as floats `*stride` apart, padded to whole vectors: in place where heads are
+// whole vectors, else copied to `buffer`.
+static inline const float *plain_rows(
+    cpuk_rows rows, int64_t begin, int64_t count, int64_t column, int64_t size, float *buffer, int64_t *stride) {
+    const float *first = rows.data + begin * rows.stride + column;
+    if (size % VL == 0) {
+        *stride = rows.stride;
+        return first;
+    }
+    *stride = padded_head(size);
+    for (int64_t j = 0; j < count; j++) copy_query(first + j * rows.stride, size, 1, buffer + j * *stride);
+    return buffer;
+}
+
+// The bias of VL keys, the first of which stands `distance` behind its query. `middle` is that of distance 0.
+INLINE vf distance_bias(const float *middle, int64_t reach, int64_t distance) {
+    if (distance >= -reach && distance + VL - 1 <= reach) return load(middle + distance);
+    if (distance >= reach) return splat(middle[reach]);
+    if (distance + VL - 1 <= -reach) return splat(middle[-reach]);
+    vf bias;
+    for (int lane = 0; lane < VL; lane++) {
+        const int64_t at = distance + lane;
+        bias[lane] = middle[at < -reach ? -reach : at > reach ? reach : at];
+    }
+    return bias;
+}
+
+/// A tile of queries and what it sees.
+typedef struct {
+    prefill_tile rows;
+    const cpuk_varlen_attention_args *args;
+    /// First key row of the sequence, and where the tile's first query stands among its keys.
+    int64_t first_key, position;
+} varlen_tile;
+
+// Adds the bias to the scores of keys `j + range.begin..<j + range.end` for the rows of the panel at `m`.
+static inline void add_bias(
+    const varlen_tile *tile, int64_t m, int64_t j, key_range range, prefill_scratch *scratch) {
+    const int64_t reach = tile->args->bias_reach;
+    const float *middle = tile->args->bias + tile->rows.head * (2 * reach + 1) + reach;
+    for (int64_t r = m; r < m + QUERY_PANEL; r++) {
+        float *scores = scratch->scores + r * ATTENTION_KEY_TILE;
+        const int64_t at = tile->position + (r < tile->rows.rows ? r : tile->rows.rows - 1);
+        for (int64_t k = range.begin; k < range.end; k += VL)
+            store(scores + k, load(scores + k) + distance_bias(middle, reach, j + k - at));
+    }
+}
+
+static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch) {
+    const prefill_tile *rows = &tile->rows;
+    const int64_t column = rows->head * rows->size, begin = tile->first_key + j;
+    int64_t stride;
+    const float *from = plain_rows(tile->args->key, begin, keys, column, rows->size, scratch->values, &stride);
+    pack_rows(from, stride, keys, rows->size, scratch->keys);
+    for (int64_t m = 0; m < rows->weight_rows; m += QUERY_PANEL) {
+        const key_range range = panel_keys(rows, m, j, keys);
+        multiply_rows(
+            QUERY_STRIDE, false, scratch->query + m * QUERY_STRIDE, scratch->keys + range.begin, ATTENTION_KEY_TILE,
+            rows->size, scratch->scores + m * ATTENTION_KEY_TILE + range.begin, ATTENTION_KEY_TILE,
+            range.end - range.begin);
+        if (tile->args->bias) add_bias(tile, m, j, range, scratch);
+    }
+    for (int64_t m = 0; m < rows->weight_rows; m += VL) softmax_rows(put_weights, rows, m, j, keys, scratch);
+    from = plain_rows(tile->args->value, begin, keys, column, rows->size, scratch->values, &stride);
+    for (int64_t m = 0; m < rows->weight_rows; m += QUERY_PANEL) {
+        const key_range range = panel_keys(rows, m, j, keys);
+        const int64_t end = range.end < keys ? range.end : keys;
+        multiply_rows(
+            ATTENTION_KEY_TILE, true, scratch->scores + m * ATTENTION_KEY_TILE + range.begin,
+            from + range.begin * stride, stride, end - range.begin, scratch->output + m * rows->padded, rows->padded,
+            rows->padded);
+    }
+}
+
+static void varlen_attention(
+    const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
+    prefill_scratch *scratch) {
+    // The parts of the arguments that the tile reads.
+    const cpuk_attention_args shared = {
+        .query = args->query, .output = args->output, .heads = args->heads, .scale = args->scale,
+        .cache = {.kv_heads = args->heads, .head_size = args->head_size}};
+    const int64_t token = args->query_offsets[sequence];
+    const int64_t queries = args->query_offsets[sequence + 1] - token;
+    const int64_t first_key = args->key_ranges[2 * sequence];
+    const int64_t keys = args->key_ranges[2 * sequence + 1] - first_key, position = keys - queries + first;
+    varlen_tile tile = {
+        .args = args, .first_key = first_key, .position = position,
+        .rows = {
+            .args = &shared, .head = head, .heads = 1, .kv_head = head, .token = token + first,
+            .position = position, .rows = count,
+            .weight_rows = (count + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL, .size = args->head_size,
+            .padded = padded_head(args->head_size)}};
+    start_tile(&tile.rows, scratch);
+    // Without a causal mask every query sees the keys that the last one sees.
+    if (!args->causal)
+        for (int64_t m = 0; m < tile.rows.weight_rows; m++) tile.rows.positions[m] = (int32_t)(keys - 1);
+    const int64_t end = args->causal ? position + count : keys;
+    for (int64_t j = 0; j < end; j += ATTENTION_KEY_TILE)
+        attend_plain_keys(&tile, j, end - j < ATTENTION_KEY_TILE ? end - j : ATTENTION_KEY_TILE, scratch);
+    store_tile(&tile.rows, scratch);
+}

@@ -1,0 +1,10 @@
+// Ops on few, long rows: their columns are cut into chunks.
+#pragma once
+#include "../runtime/partition.h"
+
+enum { MAX_COLUMN_CHUNKS = 64, COLUMN_CHUNK = 8192 };
+
+/// Columns of a chunk. They do not depend on the number of threads, so neither do results.
+static inline int64_t column_chunk(int64_t columns) {
+    return at_least(COLUMN_CHUNK, divide_up(divide_up(columns, MAX_COLUMN_CHUNKS), 64) * 64);
+}

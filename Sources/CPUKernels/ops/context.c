@@ -1,0 +1,59 @@
+#include "context.h"
+
+#include "../targets/registry.h"
+#include "attention.h"
+#include "matmul.h"
+
+#include <stdlib.h>
+
+static bool add_set(cpuk_context *context, const kernel_set *set) {
+    if (!set || context->matmul_count + set->matmul_count > MAX_MATMUL_KERNELS) return false;
+    for (int i = 0; i < set->matmul_count; i++) context->matmuls[context->matmul_count++] = &set->matmuls[i];
+    if (set->rows) context->rows = set->rows;
+    if (set->attention) context->attention = set->attention;
+    if (set->paged_prefill) context->rounding_prefill = set->paged_prefill;
+    return true;
+}
+
+// Those of floats last, since they take every product.
+static bool add_sets(cpuk_context *context, const int *sets, int count) {
+    bool has_kind[CPUK_MAX_SETS] = {false};
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < count; i++) {
+            const kernel_set *set = kernels_of_set(sets[i]);
+            if (!set) return false;
+            const cpuk_set_kind kind = cpuk_kernel_set_at(sets[i]).kind;
+            if ((kind == CPUK_SET_OF_FLOATS) != (pass == 1)) continue;
+            if (has_kind[kind] || !add_set(context, set)) return false;
+            has_kind[kind] = true;
+        }
+    return has_kind[CPUK_SET_OF_FLOATS];
+}
+
+cpuk_context *cpuk_create(int threads, const int *sets, int set_count) {
+    cpuk_context *context = calloc(1, sizeof *context);
+    if (!context) return NULL;
+    if (!add_sets(context, sets, set_count) || !(context->pool = thread_pool_create(threads))) {
+        free(context);
+        return NULL;
+    }
+    return context;
+}
+
+void cpuk_destroy(cpuk_context *context) {
+    if (!context) return;
+    thread_pool_destroy(context->pool);
+    scratch_free(&context->scratch);
+    free(context);
+}
+
+void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm) { context->sgemm = sgemm; }
+
+bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
+    scratch_sizes sizes = scratch_union(attention_scratch(limits), sgemm_scratch(context));
+    for (int i = 0; i < context->matmul_count; i++)
+        sizes = scratch_union(sizes, matmul_scratch(context->matmuls[i], limits));
+    if (!scratch_reserve(&context->scratch, sizes, (int)thread_count(context))) return false;
+    context->limits = *limits;
+    return true;
+}

@@ -1,0 +1,25 @@
+// What one backend owns: threads, kernels, scratch.
+#pragma once
+#include "../kernels/kernel_set.h"
+#include "../runtime/partition.h"
+#include "../runtime/scratch.h"
+
+enum { MAX_MATMUL_KERNELS = 8 };
+
+struct cpuk_context {
+    thread_pool *pool;
+    /// Of the set of floats.
+    const row_kernels *rows;
+    const attention_kernels *attention;
+    /// For attention that may round; NULL: none.
+    paged_prefill_kernel rounding_prefill;
+    /// In the order in which they are asked for a product. The last one takes every product.
+    const matmul_kernel *matmuls[MAX_MATMUL_KERNELS];
+    int matmul_count;
+    /// NULL: none.
+    cpuk_sgemm sgemm;
+    cpuk_limits limits;
+    scratch_memory scratch;
+};
+
+static inline int64_t thread_count(const cpuk_context *context) { return thread_pool_threads(context->pool); }

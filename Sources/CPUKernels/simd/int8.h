@@ -1,0 +1,22 @@
+// Products of 8-bit integers, on vectors of 64 bytes. SIMD_VNNI says that there is an instruction which adds the
+// products of four unsigned with four signed bytes to 32-bit sums (AVX512_VNNI, AVX-VNNI).
+//
+// Without it the products of two bytes are added in 16 bits, saturated: exact for quants up to 128 with integers of
+// -127 to 127.
+#pragma once
+#if defined(SIMD_AVX512)
+#include "int8_avx512.h"
+#else
+#include "int8_avx2.h"
+#endif
+
+// vr, vri, vr_16: one register, of which products of many tokens need as many as there are.
+typedef float vr_unaligned __attribute__((vector_size(REGISTER_LANES * 4), aligned(1), may_alias));
+
+INLINE vr load_r(const void *p) { return *(const vr_unaligned *)p; }
+INLINE void store_r(void *p, vr x) { *(vr_unaligned *)p = x; }
+INLINE vri splat_ri(int32_t x) { return (vri){0} + x; }
+INLINE vr fma_r(vr a, vr b, vr c) { return __builtin_elementwise_fma(a, b, c); }
+
+// Signed quants are multiplied as their magnitudes with integers that take their signs.
+INLINE vq magnitudes(vq quants) { return (vq)__builtin_elementwise_abs((vq_signed)quants); }

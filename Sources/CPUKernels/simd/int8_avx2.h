@@ -1,0 +1,86 @@
+// Integer products on AVX2: a vector of 64 bytes is two registers, and what AVX2 does not have takes a few steps.
+#pragma once
+#include "int8_types.h"
+#include <immintrin.h>
+
+enum { REGISTER_LANES = VL / 2 };
+typedef float vr __attribute__((vector_size(REGISTER_LANES * 4)));
+typedef int32_t vri __attribute__((vector_size(REGISTER_LANES * 4)));
+typedef int16_t vr_16 __attribute__((vector_size(REGISTER_LANES * 4)));
+
+INLINE vr splat_r(float x) { return (vr){x, x, x, x, x, x, x, x}; }
+
+// Sums of the products of two unsigned with two signed bytes, saturated in 16 bits.
+INLINE vr_16 multiply_r(vri quants, vri integers) {
+    return (vr_16)_mm256_maddubs_epi16((__m256i)quants, (__m256i)integers);
+}
+// Sums of two products of 16 bits.
+INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+
+// What an instruction makes of both halves of a vector.
+#define BY_HALVES(instruction, a, b) \
+    both((q32)instruction((__m256i)low_half(a), (__m256i)low_half(b)), \
+         (q32)instruction((__m256i)high_half(a), (__m256i)high_half(b)))
+
+// The entries of a table that the low four bits of each quant name; the high ones are zero.
+INLINE vq look_up(q16 table, vq quants) { return BY_HALVES(_mm256_shuffle_epi8, twice_each(table, table), quants); }
+
+// `value` in each byte whose bit is set.
+INLINE vq spread_bits(uint32_t low, uint32_t high, const int value) {
+    const __m256i places = _mm256_setr_epi64x(
+        0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bits = _mm256_set1_epi64x((int64_t)0x8040201008040201);
+    const __m256i a = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32((int)low), places), bits);
+    const __m256i b = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32((int)high), places), bits);
+    return both((q32)_mm256_cmpeq_epi8(a, bits), (q32)_mm256_cmpeq_epi8(b, bits)) & splat_q(value);
+}
+
+// The first `count` bytes, fewer than a vector; the rest zero.
+INLINE vq load_part_q(const void *p, int64_t count) {
+    vq x = {0};
+    memcpy(&x, p, (size_t)count);
+    return x;
+}
+
+// To nearest, ties to even; what is no 32-bit integer becomes the least one.
+INLINE vi round_v(vf x) {
+    const q32 low = low_half((vq)x), high = high_half((vq)x);
+    return (vi)both((q32)_mm256_cvtps_epi32((__m256)low), (q32)_mm256_cvtps_epi32((__m256)high));
+}
+
+// To 8 bits each, saturated.
+INLINE q16 narrow(vi x) {
+    const __m256i pairs = _mm256_packs_epi32((__m256i)low_half((vq)x), (__m256i)high_half((vq)x));
+    const __m256i in_order = _mm256_permute4x64_epi64(pairs, 0xd8);
+    return (q16)_mm_packs_epi16(_mm256_castsi256_si128(in_order), _mm256_extracti128_si256(in_order, 1));
+}
+
+INLINE vq with_signs(vq integers, vq quants) { return BY_HALVES(_mm256_sign_epi8, integers, quants); }
+
+#if defined(SIMD_VNNI)
+enum { HAS_DOT_QUADS = 1 };
+INLINE vri dot_r(vri sums, vri quants, vri integers) {
+    return (vri)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)quants, (__m256i)integers);
+}
+INLINE vi dot_quads(vi sums, vq quants, vq integers) {
+    const vri low = dot_r((vri)low_half((vq)sums), (vri)low_half(quants), (vri)low_half(integers));
+    const vri high = dot_r((vri)high_half((vq)sums), (vri)high_half(quants), (vri)high_half(integers));
+    return (vi)both((q32)low, (q32)high);
+}
+#else
+enum { HAS_DOT_QUADS = 0 };
+INLINE vri dot_r(vri sums, vri quants, vri integers) {
+    return sums + multiply_16_r(multiply_r(quants, integers), (vr_16){0} + 1);
+}
+INLINE vi dot_quads(vi sums, vq quants, vq integers) {
+    const vq pairs = BY_HALVES(_mm256_maddubs_epi16, quants, integers);
+    return sums + (vi)BY_HALVES(_mm256_madd_epi16, pairs, (vq)((vpairs){0} + 1));
+}
+#endif
+
+// Makes all eight sums of a tile before what follows, which the compiler may then not move before them. It would go
+// through a tile row by row, and each row would load the tokens anew, since 16 registers do not hold them.
+#define KEEP_ORDER(sums)                                                                                              \
+    __asm__(                                                                                                          \
+        "" : "+x"(sums[0]), "+x"(sums[1]), "+x"(sums[2]), "+x"(sums[3]), "+x"(sums[4]), "+x"(sums[5]),                \
+        "+x"(sums[6]), "+x"(sums[7]))

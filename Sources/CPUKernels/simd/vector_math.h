@@ -1,0 +1,111 @@
+// Elementary functions of vectors, to about 1e-7 relative.
+#pragma once
+#include "../include/CPUKernels.h"
+#include "vector.h"
+#if defined(HAS_SCALEF)
+#include <immintrin.h>
+#endif
+
+// e^r for |r| <= ln(2) / 2, to about 1e-7 relative.
+INLINE vf exp_polynomial(vf r) {
+    vf p = splat(0.0013948624f);
+    p = fma_v(p, r, splat(0.0083751595f));
+    p = fma_v(p, r, splat(0.0416662171f));
+    p = fma_v(p, r, splat(0.1666641533f));
+    p = fma_v(p, r, splat(0.5f));
+    p = fma_v(p, r, splat(1.0f));
+    return fma_v(p, r, splat(1.0f));
+}
+
+// x - n ln(2), in two steps, since ln(2) has more digits than a float.
+INLINE vf exp_remainder(vf n, vf x) {
+    return fma_v(n, splat(2.12194440e-4f), fma_v(n, splat(-0.693359375f), x));
+}
+
+#if defined(HAS_SCALEF)
+// e^x to about 1e-7 relative: 2^n e^r. Overflows to infinity, underflows through denormals to zero, NaN stays.
+INLINE vf exp_v(vf x) {
+    // Infinities are bounded, since infinity less a multiple of ln(2) has no remainder. Where one operand of a minimum
+    // or maximum is NaN, the instruction returns the second one: a NaN in x stays.
+    const vf bounded = _mm512_max_ps(splat(-128), _mm512_min_ps(splat(128), x));
+    const vf n = _mm512_roundscale_ps(bounded * splat(1.44269504f), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    return _mm512_scalef_ps(exp_polynomial(exp_remainder(n, bounded)), n);
+}
+
+INLINE vf exp_negative_v(vf x) { return exp_v(x); }
+#else
+// e^x for x <= 0 to about 1e-7 relative: zero below -87, where 2^n is no longer a normal number; NaN stays.
+INLINE vf exp_negative_v(vf x) {
+    const vf magic = splat(12582912.0f);
+    const vf shifted = fma_v(x, splat(1.44269504f), magic);
+    const vf p = exp_polynomial(exp_remainder(shifted - magic, x));
+    const vf scale = (vf)(((vu)shifted << 23) + 0x3f800000u);
+    return select_v(x < -87.0f, splat(0), p * scale);
+}
+
+// e^x to about 1e-7 relative: 2^n e^r with |r| <= ln(2) / 2. Overflows to infinity, underflows to zero, NaN stays.
+INLINE vf exp_v(vf x) {
+    vf bounded = select_v(x > 89.0f, splat(89.0f), x);
+    bounded = select_v(bounded < -104.0f, splat(-104.0f), bounded);
+    const vf magic = splat(12582912.0f);
+    const vf shifted = fma_v(bounded, splat(1.44269504f), magic);
+    const vf p = exp_polynomial(exp_remainder(shifted - magic, bounded));
+    // Two factors, since 2^n alone leaves the range of normal numbers at both ends.
+    const vi exponent = (vi)shifted - (vi)magic, half = exponent >> 1;
+    return p * (vf)((half + 127) << 23) * (vf)((exponent - half + 127) << 23);
+}
+#endif
+
+INLINE vf tanh_v(vf x) {
+    vf size = abs_v(x);
+    vf z = x * x;
+    vf p = splat(-0.0056647751f);
+    p = fma_v(p, z, splat(0.0205956791f));
+    p = fma_v(p, z, splat(-0.0537226796f));
+    p = fma_v(p, z, splat(0.1333114952f));
+    p = fma_v(p, z, splat(-0.3333326280f));
+    vf small = fma_v(p * z, x, x);
+    vf large = 1.0f - 2.0f / (exp_v(size + size) + 1.0f);
+    return select_v(size < 0.625f, small, copy_sign(large, x));
+}
+
+// The standard normal distribution's cumulative function times x: (1 + erf(x / sqrt 2)) x / 2.
+INLINE vf gelu_erf_v(vf x) {
+    vf a = abs_v(x) * 0.70710678f;
+    vf z = a * a;
+    vf p = splat(7.8824975e-05f);
+    p = fma_v(p, z, splat(-8.0188550e-04f));
+    p = fma_v(p, z, splat(5.1893122e-03f));
+    p = fma_v(p, z, splat(-2.6854329e-02f));
+    p = fma_v(p, z, splat(1.1283597e-01f));
+    p = fma_v(p, z, splat(-3.7612626e-01f));
+    p = fma_v(p, z, splat(1.1283791f));
+    vf near = fma_v(copy_sign(p * a, x), splat(0.5f), splat(0.5f));
+    // erfc(a) = e^(-a^2) q(1 / (a + 2)) beyond 1.
+    vf t = 1.0f / (a + 2.0f);
+    vf q = splat(11.0815744f);
+    q = fma_v(q, t, splat(-23.2616177f));
+    q = fma_v(q, t, splat(13.2441044f));
+    q = fma_v(q, t, splat(0.1535825f));
+    q = fma_v(q, t, splat(2.3774281f));
+    q = fma_v(q, t, splat(1.0921834f));
+    q = fma_v(q, t, splat(0.5659717f));
+    q = fma_v(q, t, splat(-3.6909729e-05f));
+    vf half_tail = 0.5f * q * exp_v(-z);
+    vf far = select_v(x < 0.0f, half_tail, 1.0f - half_tail);
+    return x * select_v(a < 1.0f, near, far);
+}
+
+INLINE vf activate_v(const int activation, vf x) {
+    switch (activation) {
+    case CPUK_GELU_TANH: {
+        // (1 + tanh u) / 2 = 1 / (1 + e^-2u)
+        vf u = x * fma_v(x * x, splat(0.0356774081f), splat(0.7978845608f));
+        return x / (1.0f + exp_v(-2.0f * u));
+    }
+    case CPUK_GELU_ERF: return gelu_erf_v(x);
+    case CPUK_SILU: return x / (1.0f + exp_v(-x));
+    case CPUK_RELU: return select_v(x < 0.0f, splat(0.0f), x);
+    default: return x;
+    }
+}

@@ -1,0 +1,20 @@
+// int8 products with AVX512_VNNI (Cascade Lake, Ice Lake and Zen 4 on).
+#include "targets.h"
+
+#if defined(__x86_64__)
+// Before the attribute, which must not reach what the system declares.
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#define SIMD_AVX512
+#define SIMD_VNNI
+#include "../kernels/int8_set.inl"
+#pragma clang attribute pop
+
+const kernel_set *kernels_avx512_vnni(void) { return &set; }
+#else
+const kernel_set *kernels_avx512_vnni(void) { return NULL; }
+#endif

@@ -1,0 +1,7 @@
+// The registry of kernel sets, in the order of preference.
+#pragma once
+#include "../include/CPUKernels.h"
+#include "../kernels/kernel_set.h"
+
+/// The kernels of set `index`; NULL where this machine does not run it.
+const kernel_set *kernels_of_set(int index);

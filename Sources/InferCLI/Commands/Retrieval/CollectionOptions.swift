@@ -1,0 +1,80 @@
+#if SQLite
+    public import ArgumentParser
+    import CommandSupport
+    public import Retrieval
+
+    /// `--collection`, for every command that works on one.
+    struct CollectionArgument: ParsableArguments {
+        static let defaultPath = "infer.db"
+
+        @Option(
+            name: [.customShort("c"), .long],
+            help: ArgumentHelp("The collection's file.", valueName: "file.db"), completion: .file())
+        var collection: String = CollectionArgument.defaultPath
+    }
+
+    extension Analyzer: ExpressibleByArgument {}
+    extension SearchMode: ExpressibleByArgument {}
+    extension Chunker.Strategy: ExpressibleByArgument {}
+
+    /// How a collection is searched; for `search`, `ask` and `evaluate retrieval`.
+    struct SearchArguments: ParsableArguments {
+        @Option(help: "lexical, dense or hybrid; left out, hybrid where the collection has vectors, else lexical.")
+        var mode: SearchMode?
+
+        @Option(
+            help: ArgumentHelp(
+                "Only documents of which this holds, as 'time > 2025-01-01 and path ~ \"guide\"'.",
+                discussion: """
+                    Fields: path, id, time, headings, and those of JSON lines. Operators: = != < <= > >= ~ !~ (contains, \
+                    whatever the case), and, or, not, parentheses.
+                    """, valueName: "condition"))
+        var `where`: String?
+
+        @Option(parsing: .unconditional, help: "BM25's saturation of repeated terms.")
+        var k1: Double = 1.2
+
+        @Option(parsing: .unconditional, help: "BM25's correction for the length of a text, 0 to 1.")
+        var b: Double = 0.75
+
+        @Option(help: "How terms are weighed: bm25 or tfidf.")
+        var scoring: ScoringArgument = .bm25
+
+        @Option(help: "How arms are fused: rrf (reciprocal rank) or distribution (of their scores).")
+        var fusion: FusionArgument = .rrf
+
+        @Option(parsing: .unconditional, help: "The constant of reciprocal rank fusion.")
+        var rrfK: Double = 60
+
+        @Option(parsing: .unconditional, help: "The weight of the lexical arm beside the dense one's 1.")
+        var lexicalWeight: Double = 1
+
+        @Option(parsing: .unconditional, help: "Hits of each arm that are fused or reranked.")
+        var candidates: Int = 100
+
+        func validate() throws {
+            try OptionRange.check("--k1", k1, in: 0...1000)
+            try OptionRange.check("--b", b, in: 0...1)
+            try OptionRange.check("--rrf-k", rrfK, in: 0...1_000_000)
+            try OptionRange.check("--lexical-weight", lexicalWeight, in: 0...1000)
+            try OptionRange.check("--candidates", candidates, in: 1...100_000)
+        }
+
+        /// - Throws: `RetrievalError` for the filter.
+        func options(count: Int, settings: CollectionSettings) throws -> SearchOptions {
+            SearchOptions(
+                mode: mode ?? (settings.embedder == nil ? .lexical : .hybrid), count: count,
+                scoring: scoring == .bm25 ? .bm25(k1: k1, b: b) : .tfIDF,
+                fusion: fusion == .rrf ? .reciprocalRank(k: rrfK) : .distribution, lexicalWeight: lexicalWeight,
+                filter: try self.where.map { try DocumentFilter($0) }, candidateCount: candidates)
+        }
+    }
+
+    enum ScoringArgument: String, ExpressibleByArgument, CaseIterable {
+        case bm25, tfidf
+    }
+
+    enum FusionArgument: String, ExpressibleByArgument, CaseIterable {
+        case rrf, distribution
+    }
+#endif

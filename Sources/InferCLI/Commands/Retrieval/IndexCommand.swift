@@ -1,0 +1,139 @@
+#if SQLite
+    import ArgumentParser
+    import CommandSupport
+    import JSONCore
+    import Retrieval
+
+    /// `infer index`: documents into a collection.
+    struct IndexCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "index", abstract: "Indexes documents, so that they can be searched and answered from.",
+            discussion: """
+                Takes text, Markdown, HTML, LaTeX, source code, JSON lines and, with pdftotext, PDF. Run again, it reads only \
+                what has changed, and removes what is gone from the folders it is given.
+                """)
+
+        @Argument(help: "Files and folders.", completion: .file())
+        var paths: [String] = []
+
+        @Option(
+            help: ArgumentHelp("A file with a document a line: id, text, and any fields.", valueName: "file"),
+            completion: .file())
+        var jsonl: [String] = []
+
+        @OptionGroup var collection: CollectionArgument
+
+        @Flag(help: "Index words only, without an embedding model.")
+        var lexicalOnly = false
+
+        @Option(help: "How texts become terms: simple, unicode or cjk.")
+        var analyzer: Analyzer = .unicode
+
+        @Option(help: "Where documents are cut: fixed, sentence or structure.")
+        var chunking: Chunker.Strategy = .structure
+
+        @Option(
+            parsing: .unconditional,
+            help: "Most tokens of a chunk; JSON lines are cut only where this is given. Left out, what suits the embedder.")
+        var chunkTokens: Int?
+
+        @Option(parsing: .unconditional, help: "Tokens that a chunk repeats of the one before; left out, a sixth of it.")
+        var overlapTokens: Int?
+
+        @Flag(help: "Go on watching the files, and index what changes.")
+        var watch = false
+
+        @Flag(help: "Print one JSON object at the end.")
+        var json = false
+
+        @OptionGroup(title: "Embedder") var model: ModelOptions
+
+        func validate() throws {
+            try model.validate()
+            guard !paths.isEmpty || !jsonl.isEmpty else {
+                throw ValidationError("nothing to index; give files, folders or --jsonl FILE")
+            }
+            try OptionRange.check("--chunk-tokens", chunkTokens, in: 8...(1 << 20))
+            try OptionRange.check("--overlap-tokens", overlapTokens, in: 0...(1 << 19))
+            if !lexicalOnly, model.model == nil {
+                throw ValidationError("name an embedder with --model, or index words only with --lexical-only")
+            }
+        }
+
+        func run() async throws {
+            let embedder = try makeEmbedder()
+            let collection = try DocumentCollection(
+                path: collection.collection,
+                settings: CollectionSettings(
+                    analyzer: analyzer, embedder: embedder?.name, embedderFingerprint: embedder?.fingerprint,
+                    dimensionCount: embedder?.dimensionCount))
+            let report = try await index(collection, embedder)
+            try print(report)
+            guard watch else { return }
+            let interrupt = InterruptSignal()
+            StandardErrorLog.line("infer: watching; Ctrl-C ends")
+            while !interrupt.isReceived {
+                try await Task.sleep(for: .seconds(1))
+                let report = try await index(collection, embedder)
+                if report.added + report.changed + report.removed > 0 { try print(report) }
+            }
+        }
+
+        private func index(
+            _ collection: DocumentCollection, _ embedder: (any TextEmbedder)?
+        ) async throws -> Indexer.Report {
+            let bar = SharedProgress("index")
+            defer { bar.clear() }
+            var indexer = Indexer(
+                collection, chunker: try makeChunker(embedder), cutsJSONLines: chunkTokens != nil, embedder: embedder,
+                onProgress: { progress in bar.update("\(progress.documentCount) documents, \(progress.current)") },
+                onSkip: { reason in
+                    bar.clear()
+                    StandardErrorLog.line("infer: left out: \(reason)")
+                })
+            return try await indexer.index(paths: paths, jsonLines: jsonl)
+        }
+
+        /// Without an embedder tokens are counted in terms, of which about 300 are as much as 400 tokens of an embedder.
+        private func makeChunker(_ embedder: (any TextEmbedder)?) throws -> Chunker {
+            let limit = embedder.map { max(min($0.maximumTokenCount - 12, 500), 8) } ?? 300
+            let tokenCount = chunkTokens ?? limit
+            let analyzer = analyzer
+            return try Chunker(
+                strategy: chunking, tokenCount: tokenCount, overlapTokenCount: overlapTokens ?? tokenCount / 6
+            ) { text in
+                if let embedder { return try embedder.tokenCount(of: text) }
+                var count = 0
+                analyzer.forEachTerm(in: text) { _ in count += 1 }
+                return count
+            }
+        }
+
+        private func makeEmbedder() throws -> (any TextEmbedder)? {
+            guard !lexicalOnly else { return nil }
+            return try EmbedderSource.load(model, path: model.model)
+        }
+
+        private func print(_ report: Indexer.Report) throws {
+            var output = OutputWriter()
+            if json {
+                var writer = JSONWriter()
+                writer.beginObject()
+                writer.member("added", report.added)
+                writer.member("changed", report.changed)
+                writer.member("unchanged", report.unchanged)
+                writer.member("removed", report.removed)
+                writer.member("skipped", report.skipped.count)
+                writer.member("chunks", report.chunkCount)
+                writer.endObject()
+                try output.writeLine(writer.text)
+            } else {
+                try output.writeLine(
+                    "\(collection.collection): \(report.chunkCount) chunks; documents added \(report.added), changed "
+                        + "\(report.changed), unchanged \(report.unchanged), removed \(report.removed), left out "
+                        + "\(report.skipped.count)")
+            }
+            try output.flush()
+        }
+    }
+#endif

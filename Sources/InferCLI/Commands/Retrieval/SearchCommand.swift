@@ -1,0 +1,78 @@
+#if SQLite
+    import ArgumentParser
+    import CommandSupport
+    import JSONCore
+    import Retrieval
+
+    /// `infer search`: the chunks of a collection that fit a query.
+    struct SearchCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "search", abstract: "Searches a collection of documents.",
+            discussion: """
+                Words need not all be there. "Quotes" make phrases; AND, OR, NOT in capitals and parentheses make conditions.
+                """)
+
+        @Argument(help: "What to look for.")
+        var query: String
+
+        @OptionGroup var collection: CollectionArgument
+
+        @Option(name: [.customShort("k"), .long], parsing: .unconditional, help: "Most chunks to show.")
+        var topK: Int = 10
+
+        @OptionGroup var search: SearchArguments
+
+        @Option(help: ArgumentHelp("A model that scores the hits anew.", valueName: "path"), completion: .directory)
+        var rerank: String?
+
+        @Flag(help: "Print one JSON array.")
+        var json = false
+
+        @OptionGroup(title: "Embedder") var model: ModelOptions
+
+        func validate() throws {
+            try model.validate()
+            try OptionRange.check("--top-k", topK, in: 1...100_000)
+        }
+
+        func run() async throws {
+            let reader = try CollectionReader(path: collection.collection)
+            let options = try search.options(count: topK, settings: reader.settings)
+            let searcher = try SearcherSource.make(reader, mode: options.mode, model: model, reranker: rerank)
+            let hits = try await searcher.search(query, options)
+            var output = OutputWriter()
+            try output.writeLine(json ? try Self.json(hits) : Self.text(hits))
+            try output.flush()
+        }
+
+        private static func json(_ hits: [(chunk: FoundChunk, score: Double)]) throws -> String {
+            var writer = JSONWriter()
+            writer.beginArray()
+            for (found, score) in hits {
+                writer.beginObject()
+                writer.member("id", found.key)
+                try writer.member("score", score)
+                writer.member("path", found.path)
+                writer.member("start", found.chunk.byteRange.lowerBound)
+                writer.member("end", found.chunk.byteRange.upperBound)
+                writer.member("text", found.chunk.text)
+                writer.endObject()
+            }
+            writer.endArray()
+            return writer.text
+        }
+
+        private static func text(_ hits: [(chunk: FoundChunk, score: Double)]) -> String {
+            guard !hits.isEmpty else { return "nothing found" }
+            return hits.enumerated().map { index, hit in
+                let (found, score) = hit
+                let place = found.key == found.path ? found.path : "\(found.path) (\(found.key))"
+                let headings = found.chunk.headings.isEmpty ? "" : " · " + found.chunk.headings.joined(separator: " › ")
+                let text = found.chunk.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                let cut = text.count > 300 ? text.prefix(300) + "…" : text[...]
+                return "\(index + 1). \(fixed(score, digits: 4))  \(place), bytes \(found.chunk.byteRange.lowerBound) to "
+                    + "\(found.chunk.byteRange.upperBound)\(headings)\n   \(cut)"
+            }.joined(separator: "\n")
+        }
+    }
+#endif

@@ -1,0 +1,152 @@
+#if HTTP
+    import ArgumentParser
+    import CommandSupport
+    import Foundation
+    import Inference
+    import Logging
+    import Models
+    import Serving
+    import TensorCore
+
+    /// `infer serve`: the HTTP server.
+    struct ServeCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "serve",
+            abstract: "Serves models over HTTP, as OpenAI's, Anthropic's and llama.cpp's APIs have it.",
+            discussion: """
+                --model may be repeated; requests choose by `model`, the first serves those that name none. The first SIGTERM \
+                or Ctrl-C lets running requests finish, a second one ends at once. See docs/serving.md.
+                """)
+
+        @OptionGroup(title: "Model") var model: ModelOptions
+        @OptionGroup(title: "Server") var server: ServerOptions
+        @OptionGroup(title: "Engine") var engine: ServingEngineOptions
+
+        func validate() throws {
+            try model.validate()
+            try server.validate()
+            try engine.validate()
+            guard !server.anyModel || model.models.count <= 1 else {
+                throw ValidationError("--any-model takes every name for one model; give one --model")
+            }
+            guard server.alias.count <= 1 || model.models.count <= 1 || server.alias.count == model.models.count else {
+                throw ValidationError("give one --alias for each --model, in the same order")
+            }
+        }
+
+        func run() async throws {
+            let log = server.logger(verbose: model.verbose)
+            let options = try server.servingOptions()
+            if !server.isLoopback, options.apiKeys.isEmpty {
+                log.warning("\(options.host) can be reached by others and no API key is set; give --api-key")
+            }
+            var models: [ServedModel] = []
+            var tasks: [TaskModel] = []
+            for (index, path) in (model.models.isEmpty ? [nil] : model.models.map(Optional.some)).enumerated() {
+                let package = try model.openPackage(path)
+                if package.kind == .encoder {
+                    tasks.append(try loadTask(package, names(path, index)))
+                } else {
+                    models.append(try await load(package, names(path, index)))
+                }
+            }
+            let names = (models.map(\.name) + tasks.map(\.name)).joined(separator: ", ")
+            let service = InferenceServer(
+                ModelDirectory(models, tasks: tasks, servesAnyName: options.servesAnyModel), options: options, log: log
+            ) { port in
+                log.notice("listening on http://\(options.host):\(port), serving \(names)")
+            }
+            do {
+                try await service.run()
+            } catch is CancellationError {
+                throw ExitCode(130)
+            }
+            log.notice("ended")
+        }
+
+        private func names(_ path: String?, _ index: Int) -> [String] {
+            let name = path.map(ServeCommand.shortName) ?? "bard"
+            if model.models.count <= 1 { return server.alias + [name] }
+            return server.alias.indices.contains(index) ? [server.alias[index], name] : [name]
+        }
+
+        /// The last two components of `org/name`, else the folder's or file's name.
+        private static func shortName(_ path: String) -> String {
+            let last = URL(fileURLWithPath: path).lastPathComponent
+            for ending in [".gguf", ".safetensors"] where last.hasSuffix(ending) {
+                return String(last.dropLast(ending.count))
+            }
+            return last
+        }
+
+        private func load(_ package: ModelPackage, _ names: [String]) async throws -> ServedModel {
+            try package.requireDecoder()
+            let backend = try model.makeBackend()
+            var options = try engine.apply(to: model.engineOptions(), package)
+            options.queueCapacity = server.maxQueue
+            let loaded = try await Engine(package, on: backend, options: options)
+            return ServedModel(
+                name: names[0], aliases: Array(names.dropFirst()), engine: loaded,
+                created: Int(Date().timeIntervalSince1970), sequenceCount: options.sequenceCount)
+        }
+
+        /// What a model that writes no text is good for: vectors, or labels, of which a single one is a relevance.
+        private func loadTask(_ package: ModelPackage, _ names: [String]) throws -> TaskModel {
+            let backend = try model.makeBackend()
+            let options = TaskOptions(engine: model.engineOptions(), truncates: true)
+            let description = try package.describeEncoder()
+            let task: TaskModel.Task =
+                if description.task != .sequenceClassification {
+                    .embedder(try Embedder(package, on: backend, options: options))
+                } else if description.labels.count == 1 {
+                    .reranker(try Reranker(package, on: backend, options: options))
+                } else {
+                    .classifier(try Classifier(package, on: backend, options: options))
+                }
+            return TaskModel(
+                name: names[0], aliases: Array(names.dropFirst()), task: task, tokenizer: package.tokenizer,
+                created: Int(Date().timeIntervalSince1970))
+        }
+    }
+
+    /// How large the engines of a server are.
+    struct ServingEngineOptions: ParsableArguments {
+        @Option(
+            name: [.customLong("parallel"), .customShort("p")], parsing: .unconditional,
+            help: "Most sequences that run at once; more wait.")
+        var parallel = 16
+
+        @Option(
+            parsing: .unconditional,
+            help:
+                "Tokens that the paged cache holds over all sequences; left out, as many as the sequences need, at most 1 GiB."
+        )
+        var cacheTokens: Int?
+
+        @Option(parsing: .unconditional, help: "Most tokens of one pass; longer prompts are computed in chunks.")
+        var batchTokens = 512
+
+        func validate() throws {
+            try OptionRange.check("--parallel", parallel, in: 1...1024)
+            try OptionRange.check("--cache-tokens", cacheTokens, in: 1...Int(Int32.max))
+            try OptionRange.check("--batch-tokens", batchTokens, in: 1...65_536)
+        }
+
+        func apply(to options: EngineOptions, _ package: ModelPackage) throws -> EngineOptions {
+            var options = options
+            options.sequenceCount = parallel
+            options.passTokenCount = batchTokens
+            let description = try package.describe()
+            let bytesPerToken =
+                description.layerCount * 2 * description.keyValueHeadCount * description.headSize
+                * options.cacheType.byteCount
+            let fitting = max((1 << 30) / max(bytesPerToken, 1), options.blockSizeInTokens)
+            let context = options.contextLength ?? description.maxContextLength
+            let (wanted, overflow) = context.multipliedReportingOverflow(by: parallel)
+            // A context that was asked for is kept, whatever memory it takes.
+            options.cacheTokenCount =
+                cacheTokens ?? max(overflow ? fitting : min(wanted, fitting), options.contextLength ?? 1)
+            return options
+        }
+    }
+#endif

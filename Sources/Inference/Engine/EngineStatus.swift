@@ -1,0 +1,46 @@
+/// What an engine is doing, as of its last pass. Reading it never waits for the device.
+public struct EngineStatus: Sendable, Hashable {
+    /// Sequences that hold blocks and take part in passes, those that wait for their reader included.
+    public var runningCount = 0
+    /// Sequences that wait for a place, preempted ones included.
+    public var waitingCount = 0
+    /// Sequences that wait until their reader has taken what was produced.
+    public var pausedCount = 0
+    /// Most sequences that run at once.
+    public var sequenceCapacity = 0
+    /// Most sequences that wait; a request beyond them is refused.
+    public var queueCapacity = 0
+
+    /// Blocks of the cache: all, those that sequences hold, and free ones whose content can still be found.
+    public var blockCount = 0
+    public var usedBlockCount = 0
+    public var cachedBlockCount = 0
+    public var blockSizeInTokens = 0
+
+    /// Prompt tokens that were looked up in the prefix cache, and those of them that were found.
+    public var prefixCacheQueryTokenCount = 0
+    public var prefixCacheHitTokenCount = 0
+    /// Prompt tokens of admitted requests, found ones included, and tokens produced, since the engine started.
+    public var promptTokenCount = 0
+    public var generatedTokenCount = 0
+    /// Requests by how they ended.
+    public var completedCount = 0
+    public var cancelledCount = 0
+    public var failedCount = 0
+    /// Sequences that lost their blocks to others and were computed again.
+    public var preemptionCount = 0
+
+    public var passCount = 0
+    /// When the pass that is under way began; `nil` between passes.
+    public var passStart: ContinuousClock.Instant?
+    /// When the last pass ended, and how long it took.
+    public var lastPassEnd: ContinuousClock.Instant?
+    public var lastPassSeconds = 0.0
+    /// Whether requests are taken: false once `shutdown` was called.
+    public var acceptsRequests = true
+
+    public init() {}
+
+    /// The part of the cache's blocks that sequences hold, 0 to 1.
+    public var cacheUsage: Double { blockCount > 0 ? Double(usedBlockCount) / Double(blockCount) : 0 }
+}

@@ -1,0 +1,78 @@
+/// One request to continue a prompt.
+public struct GenerationRequest: Sendable, Hashable {
+    /// Token ids, special tokens included.
+    public var promptTokens: [Int]
+    public var sampling: SamplingParameters
+    /// Most tokens to produce for each sample; `nil`: until the context is full. 0 only where the log-probabilities of the
+    /// prompt are all that is wanted.
+    public var maxTokens: Int?
+    /// Generation ends before the first of these strings would appear in the text.
+    public var stopStrings: [String]
+    /// Generation ends with the first of these tokens, which is the last one of the answer and has no text.
+    public var stopTokens: Set<Int>
+    /// Goes on past the model's end-of-sequence tokens.
+    public var ignoresEndOfSequence: Bool
+    /// How many continuations to produce. They share the blocks of the prompt; sample `i` draws with the seed plus `i`.
+    public var count: Int
+    /// How many of the most likely tokens to report beside each produced one; 0: the produced one alone; `nil`: none.
+    public var logProbabilities: Int?
+    /// The same for the tokens of the prompt. The prompt is then computed without the prefix cache.
+    public var promptLogProbabilities: Int?
+    /// Requests with lower values are served first, and may take the place of running ones with higher values.
+    public var priority: Int
+    /// Who asks. Clients of one priority get equal shares of the engine, however many requests each has.
+    public var client: String?
+    /// Only requests with the same salt share blocks of the prefix cache, so that none can find out by the time an answer
+    /// takes what others have asked.
+    public var cacheSalt: String?
+
+    public init(
+        promptTokens: [Int], sampling: SamplingParameters = .greedy, maxTokens: Int? = nil, stopStrings: [String] = [],
+        stopTokens: Set<Int> = [], ignoresEndOfSequence: Bool = false, count: Int = 1, logProbabilities: Int? = nil,
+        promptLogProbabilities: Int? = nil, priority: Int = 0, client: String? = nil, cacheSalt: String? = nil
+    ) {
+        self.promptTokens = promptTokens
+        self.sampling = sampling
+        self.maxTokens = maxTokens
+        self.stopStrings = stopStrings
+        self.stopTokens = stopTokens
+        self.ignoresEndOfSequence = ignoresEndOfSequence
+        self.count = count
+        self.logProbabilities = logProbabilities
+        self.promptLogProbabilities = promptLogProbabilities
+        self.priority = priority
+        self.client = client
+        self.cacheSalt = cacheSalt
+    }
+
+    /// Most samples of one request, and most alternatives reported beside a token.
+    public static let maximumCount = 128
+    public static let maximumLogProbabilities = 128
+
+    /// - Throws: `InferenceError` naming what cannot be served.
+    func validate(vocabularySize: Int, contextLength: Int) throws {
+        func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
+            guard let value, !range.contains(value) else { return }
+            throw InferenceError.invalidParameter(
+                name: name, value: "\(value)", expected: "an integer from \(range.lowerBound) to \(range.upperBound)")
+        }
+        guard !promptTokens.isEmpty else { throw InferenceError.emptyPrompt }
+        let writesNothing = maxTokens == 0 && promptLogProbabilities != nil
+        guard promptTokens.count < contextLength + (writesNothing ? 1 : 0) else {
+            throw InferenceError.contextLengthExceeded(
+                promptTokenCount: promptTokens.count, contextLength: contextLength)
+        }
+        for id in promptTokens where !(0..<vocabularySize).contains(id) {
+            throw InferenceError.tokenOutOfRange(id: id, vocabularySize: vocabularySize)
+        }
+        if let maxTokens, maxTokens < 1, !writesNothing {
+            throw InferenceError.invalidParameter(
+                name: "max-tokens", value: "\(maxTokens)", expected: "an integer from 1")
+        }
+        try check("number of samples", count, 1...GenerationRequest.maximumCount)
+        try check("log-probabilities", logProbabilities, 0...GenerationRequest.maximumLogProbabilities)
+        try check(
+            "log-probabilities of the prompt", promptLogProbabilities, 0...GenerationRequest.maximumLogProbabilities)
+        try sampling.validate(vocabularySize: vocabularySize)
+    }
+}

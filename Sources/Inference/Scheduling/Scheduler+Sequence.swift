@@ -1,0 +1,140 @@
+package import KVCache
+
+/// How much one pass may hold.
+package struct SchedulerLimits: Sendable, Hashable {
+    /// Most tokens of one pass.
+    package var tokenCount: Int
+    /// Most sequences of one pass.
+    package var sequenceCount: Int
+    /// Most tokens of a pass that belong to prompts whose log-probabilities are wanted.
+    package var scoringRowCount: Int
+
+    package init(tokenCount: Int, sequenceCount: Int, scoringRowCount: Int = 1) {
+        self.tokenCount = tokenCount
+        self.sequenceCount = sequenceCount
+        self.scoringRowCount = scoringRowCount
+    }
+}
+
+/// What scheduling depends on besides a sequence's tokens.
+package struct SequenceTraits: Sendable, Hashable {
+    /// Lower values go first.
+    package var priority = 0
+    package var client: String?
+    package var namespace = CacheNamespace()
+    /// The logits of all its prompt tokens are wanted, so none may come from the cache.
+    package var scoresPrompt = false
+
+    package init(
+        priority: Int = 0, client: String? = nil, namespace: CacheNamespace = CacheNamespace(),
+        scoresPrompt: Bool = false
+    ) {
+        self.priority = priority
+        self.client = client
+        self.namespace = namespace
+        self.scoresPrompt = scoresPrompt
+    }
+}
+
+/// What was done so far.
+package struct SchedulerCounters: Sendable, Hashable {
+    package var preemptionCount = 0
+    package var copyCount = 0
+    /// Prompt tokens of admitted sequences, those looked up in the prefix cache, and those found there.
+    package var promptTokenCount = 0
+    package var queriedTokenCount = 0
+    package var foundTokenCount = 0
+}
+
+/// One sequence's part of a pass.
+package struct SchedulerEntry: Sendable {
+    package let id: Int
+    /// The token ids to compute and their positions in the sequence.
+    package let tokens: [Int32]
+    package let positions: Range<Int>
+    package let slots: [Int32]
+    package let blocks: [Int32]
+    /// Positions whose logits are wanted: the last ones of `positions`, or none.
+    package let logitPositions: Range<Int>
+    /// The pass reaches the sequence's last token, so the next one is to be sampled.
+    package let needsToken: Bool
+}
+
+/// What one pass computes.
+package struct SchedulerPass: Sendable {
+    package var entries: [SchedulerEntry] = []
+    /// Blocks to copy before it, one after the other: a block that is a source may be the target of a later copy.
+    package var copies: [BlockTable.BlockCopy] = []
+
+    package init() {}
+
+    package var decodeCount: Int { entries.count { $0.tokens.count == 1 } }
+    package var prefillTokenCount: Int { entries.reduce(0) { $0 + ($1.tokens.count > 1 ? $1.tokens.count : 0) } }
+}
+
+extension Scheduler {
+    /// All there is to know of one sequence.
+    package struct Sequence: Sendable {
+        enum Phase: Sendable { case waiting, running, parked }
+
+        package internal(set) var id: Int
+        /// Prompt and output so far.
+        package internal(set) var tokens: [Int32]
+        package let traits: SequenceTraits
+        package let promptCount: Int
+        /// Counts up with each sequence that comes.
+        let arrival: Int
+        /// Tokens whose keys and values lie in the cache, or will after the pass that is under way.
+        package internal(set) var computedCount = 0
+        /// Prompt tokens found in the prefix cache at the first admission.
+        package internal(set) var cachedCount: Int?
+        /// Prompt tokens whose logits were given out; `nil` where only the last one's are wanted.
+        var scoredCount: Int?
+        package internal(set) var table: BlockTable
+        var phase = Phase.waiting
+        var isPaused = false
+        var lastPass = 0
+        package var state: State
+
+        init(id: Int, tokens: [Int32], traits: SequenceTraits, arrival: Int, scoredCount: Int?, state: State) {
+            self.id = id
+            self.tokens = tokens
+            self.traits = traits
+            self.arrival = arrival
+            self.scoredCount = scoredCount
+            self.state = state
+            promptCount = tokens.count
+            table = BlockTable(namespace: traits.namespace)
+        }
+
+        package var pendingCount: Int { tokens.count - computedCount }
+        package var isRunning: Bool { phase == .running }
+
+        mutating func publish(in pool: inout BlockPool) { table.publish(tokens, in: &pool) }
+
+        mutating func withState<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+            try body(&state)
+        }
+    }
+
+    /// What is left of a pass's limits.
+    struct Budget {
+        var tokens: Int
+        var prefill: Int
+        var scoring: Int
+
+        /// How many tokens of a sequence fit.
+        func count(for sequence: Sequence) -> Int {
+            let pending = sequence.pendingCount
+            var count = min(pending, tokens)
+            if sequence.scoredCount != nil { count = min(count, scoring) }
+            return pending == 1 && sequence.isRunning ? count : min(count, max(prefill, 0))
+        }
+
+        mutating func spend(_ entry: SchedulerEntry) {
+            tokens -= entry.tokens.count
+            if entry.tokens.count > 1 { prefill -= entry.tokens.count }
+            if entry.logitPositions.count > 1 || !entry.needsToken { scoring -= entry.logitPositions.count }
+        }
+    }
+}

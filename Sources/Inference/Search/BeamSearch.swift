@@ -1,0 +1,145 @@
+internal import Foundation
+internal import ModelIO
+
+/// Beam search for one target text, as `transformers` defines it (`GenerationMixin._beam_search`, version 4.57): a text's
+/// score is the sum of its tokens' log-probabilities over its length to the power of the length penalty. With one beam,
+/// the best token each time.
+struct BeamSearch {
+    struct Beam {
+        /// With the token that texts begin with.
+        var tokens: [Int]
+        /// The sum of log-probabilities.
+        var score: Double
+        /// The cache's rows of the tokens before the last.
+        var rows: [Int32]
+    }
+
+    struct Finished {
+        var tokens: [Int]
+        /// `nil` where no beams were compared.
+        var score: Double?
+    }
+
+    private let rules: SearchRules
+    /// Beams that go on, best first; none where the search is over.
+    private(set) var running: [Beam]
+    /// Best first.
+    private(set) var finished: [Finished] = []
+
+    init(start: Int, rules: SearchRules) {
+        self.rules = rules
+        running = [Beam(tokens: [start], score: 0, rows: [])]
+        if rules.maximumLength <= 1 { running = [] }
+    }
+
+    var isOver: Bool { running.isEmpty }
+
+    /// Takes the next step.
+    /// - Parameters:
+    ///   - logits: `[V]` of each running beam.
+    ///   - rows: the cache's row of each running beam's last token.
+    mutating func advance(_ logits: [ArraySlice<Float>], rows: [Int32]) {
+        guard rules.beamCount > 1 else { return advanceGreedily(logits, rows) }
+        let keepCount = max(2, 1 + rules.endTokens.count) * rules.beamCount
+        var best = BestContinuations(capacity: keepCount)
+        for (index, beam) in running.enumerated() {
+            add(continuationsOf: beam, at: index, logits[index], to: &best)
+        }
+        let length = (running.first?.tokens.count ?? 0) + 1
+        let isLongest = length >= rules.maximumLength
+        var next: [Beam] = []
+        for (place, item) in best.items.enumerated() {
+            let beam = running[item.beam]
+            if isLongest || rules.endTokens.contains(item.token) {
+                // Only what is among the best as a beam may end a text.
+                guard place < rules.beamCount else { continue }
+                finish(beam.tokens + [item.token], item.score / pow(Double(length - 1), rules.lengthPenalty))
+            } else if next.count < rules.beamCount {
+                next.append(
+                    Beam(tokens: beam.tokens + [item.token], score: item.score, rows: beam.rows + [rows[item.beam]]))
+            }
+        }
+        running = canImprove(next, length: length) ? next : []
+    }
+
+    private mutating func finish(_ tokens: [Int], _ score: Double) {
+        let place = finished.firstIndex { ($0.score ?? 0) < score } ?? finished.count
+        finished.insert(Finished(tokens: tokens, score: score), at: place)
+        if finished.count > rules.beamCount { finished.removeLast() }
+    }
+
+    /// Whether a running beam could still end better than the worst text that is kept.
+    private func canImprove(_ next: [Beam], length: Int) -> Bool {
+        guard let best = next.first else { return false }
+        guard finished.count == rules.beamCount, let worst = finished.last?.score else { return true }
+        if rules.earlyStopping == .always { return false }
+        let isHopeful = rules.earlyStopping == .never && rules.lengthPenalty > 0
+        let hypothetical = isHopeful ? rules.maximumLength - 1 : length - 1
+        return best.score / pow(Double(hypothetical), rules.lengthPenalty) > worst
+    }
+
+    private mutating func advanceGreedily(_ logits: [ArraySlice<Float>], _ rows: [Int32]) {
+        guard var beam = running.first, let logits = logits.first, let row = rows.first else { return }
+        let token: Int
+        if let forced = rules.forced(after: beam.tokens)?.min() {
+            token = forced
+        } else {
+            let banned = rules.banned(after: beam.tokens)
+            var best: (token: Int, value: Float)?
+            for (index, value) in logits.enumerated() where value > best?.value ?? -.infinity {
+                if banned.isEmpty || !banned.contains(index) { best = (index, value) }
+            }
+            token = best?.token ?? rules.endTokens.min() ?? 0
+        }
+        beam.tokens.append(token)
+        beam.rows.append(row)
+        let isOver = rules.endTokens.contains(token) || beam.tokens.count >= rules.maximumLength
+        running = isOver ? [] : [beam]
+        if isOver { finished = [Finished(tokens: beam.tokens, score: nil)] }
+    }
+
+    /// Adds the tokens that may follow a beam and are among the best so far.
+    private func add(
+        continuationsOf beam: Beam, at index: Int, _ logits: ArraySlice<Float>, to best: inout BestContinuations
+    ) {
+        if let forced = rules.forced(after: beam.tokens) {
+            for token in forced { best.insert(.init(score: beam.score, beam: index, token: token)) }
+            return
+        }
+        let greatest = Double(logits.max() ?? 0)
+        let normalizer = greatest + log(logits.reduce(0) { $0 + exp(Double($1) - greatest) })
+        let banned = rules.banned(after: beam.tokens)
+        for (token, logit) in logits.enumerated() {
+            let score = beam.score + Double(logit) - normalizer
+            guard score > best.threshold, !banned.contains(token) else { continue }
+            best.insert(.init(score: score, beam: index, token: token))
+        }
+    }
+}
+
+/// The best continuations of all beams, best first; of equal ones those that came first.
+private struct BestContinuations {
+    struct Item {
+        var score: Double
+        var beam: Int
+        var token: Int
+    }
+
+    let capacity: Int
+    private(set) var items: [Item] = []
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        items.reserveCapacity(capacity + 1)
+    }
+
+    /// What a score must be above to be kept.
+    var threshold: Double { items.count == capacity ? items[capacity - 1].score : -.infinity }
+
+    mutating func insert(_ item: Item) {
+        guard item.score > threshold else { return }
+        let place = items.firstIndex { $0.score < item.score } ?? items.count
+        items.insert(item, at: place)
+        if items.count > capacity { items.removeLast() }
+    }
+}

@@ -1,0 +1,106 @@
+public import ModelIO
+
+/// How target texts are searched. What is `nil` is as the model's files say, and else as `transformers` has it.
+public struct SearchOptions: Sendable {
+    /// Texts that are held at once; 1 takes the best token each time.
+    public var beamCount: Int?
+    /// What the length is raised to that a text's log-probability is divided by: above 0, longer texts gain.
+    public var lengthPenalty: Double?
+    public var earlyStopping: SearchConfiguration.EarlyStopping?
+    /// No so many tokens in a row come twice; 0: any may.
+    public var noRepeatNgramSize: Int?
+    /// Tokens of the shortest text.
+    public var minimumNewTokens: Int?
+    /// Tokens of the longest text, the one that ends it included.
+    public var maximumNewTokens: Int?
+    /// Texts given, at most as many as beams.
+    public var resultCount = 1
+    /// The first token.
+    public var forcedFirstToken: Int?
+
+    public init() {}
+}
+
+/// The options of a search with everything that the model's files add.
+struct SearchRules: Sendable {
+    var beamCount: Int
+    var lengthPenalty: Double
+    var earlyStopping: SearchConfiguration.EarlyStopping
+    var noRepeatNgramSize: Int
+    var minimumNewTokens: Int
+    /// Tokens with the one that texts begin with.
+    var minimumLength: Int
+    var maximumLength: Int
+    var resultCount: Int
+    var forcedFirstToken: Int?
+    var forcedLastTokens: [Int]
+    var suppressed: Set<Int>
+    var suppressedAtBeginning: Set<Int>
+    var badWords: [[Int]]
+    var endTokens: Set<Int>
+
+    /// New tokens where nothing says how many.
+    private static let usualTokenCount = 256
+
+    /// - Parameter limit: tokens of the longest target text that the model takes; `nil`: any number.
+    /// - Throws: `InferenceError.invalidParameter`.
+    init(_ options: SearchOptions, _ generation: GenerationConfiguration, endTokens: Set<Int>, limit: Int?) throws {
+        let search = generation.search
+        beamCount = options.beamCount ?? search.beamCount ?? 1
+        lengthPenalty = options.lengthPenalty ?? search.lengthPenalty ?? 1
+        earlyStopping = options.earlyStopping ?? search.earlyStopping ?? .heuristic
+        noRepeatNgramSize = options.noRepeatNgramSize ?? search.noRepeatNgramSize ?? 0
+        minimumNewTokens = options.minimumNewTokens ?? search.minimumNewTokens ?? 0
+        minimumLength = search.minimumLength ?? 0
+        let usual =
+            generation.maximumNewTokens ?? generation.maximumLength.map { $0 - 1 } ?? SearchRules.usualTokenCount
+        let wanted = options.maximumNewTokens ?? max(min(usual, limit ?? usual), 1)
+        guard wanted <= limit ?? wanted else {
+            throw InferenceError.invalidParameter(
+                name: "--max-tokens", value: "\(wanted)", expected: "at most the \(limit ?? 0) that the model takes")
+        }
+        maximumLength = wanted + 1
+        resultCount = options.resultCount
+        guard resultCount <= beamCount else {
+            throw InferenceError.invalidParameter(
+                name: "--count", value: "\(resultCount)", expected: "at most the \(beamCount) of --beams")
+        }
+        guard minimumNewTokens <= wanted else {
+            throw InferenceError.invalidParameter(
+                name: "--min-tokens", value: "\(minimumNewTokens)", expected: "at most the \(wanted) of --max-tokens")
+        }
+        forcedFirstToken = options.forcedFirstToken ?? search.forcedBOSTokenID
+        forcedLastTokens = search.forcedEOSTokenIDs
+        suppressed = Set(search.suppressedTokenIDs)
+        suppressedAtBeginning = Set(search.beginSuppressedTokenIDs)
+        badWords = search.badWords.filter { !($0.count == 1 && endTokens.contains($0[0])) }
+        self.endTokens = endTokens
+    }
+
+    // MARK: What may come next
+
+    /// The only tokens that may follow, or `nil` where there are none such.
+    func forced(after tokens: [Int]) -> [Int]? {
+        if tokens.count == maximumLength - 1, !forcedLastTokens.isEmpty { return forcedLastTokens }
+        if tokens.count == 1, let forcedFirstToken { return [forcedFirstToken] }
+        return nil
+    }
+
+    /// Tokens that may not follow.
+    func banned(after tokens: [Int]) -> Set<Int> {
+        var banned = suppressed
+        if tokens.count < minimumLength || tokens.count - 1 < minimumNewTokens { banned.formUnion(endTokens) }
+        if tokens.count == (forcedFirstToken == nil ? 1 : 2) { banned.formUnion(suppressedAtBeginning) }
+        for word in badWords where tokens.count >= word.count - 1 {
+            if tokens.suffix(word.count - 1).elementsEqual(word.dropLast()), let last = word.last {
+                banned.insert(last)
+            }
+        }
+        let size = noRepeatNgramSize
+        guard size > 0, tokens.count + 1 >= size else { return banned }
+        let start = tokens.suffix(size - 1)
+        for index in 0..<max(tokens.count - size + 1, 0)
+        where tokens[index..<index + size - 1].elementsEqual(start) { banned.insert(tokens[index + size - 1]) }
+        return banned
+    }
+}

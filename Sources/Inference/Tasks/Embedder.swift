@@ -1,0 +1,232 @@
+internal import Foundation
+internal import ModelIO
+internal import Models
+public import TensorCore
+internal import Tokenization
+
+/// What an embedder says of a text.
+public struct Embedding: Sendable {
+    /// One vector.
+    public var dense: [Float] = []
+    /// A weight for each token id of the text, for models that have such a head.
+    public var sparse: [Int: Double] = [:]
+    /// A vector for each token but the first, for models that have such a head.
+    public var colbert: [[Float]] = []
+}
+
+/// The kinds of vectors that an embedder can make of a text.
+public enum EmbeddingKind: String, Sendable, Hashable, CaseIterable {
+    case dense, sparse, colbert
+}
+
+/// Turns texts into vectors whose nearness is nearness of meaning, as `sentence-transformers` does (Reimers and Gurevych,
+/// 2019). Texts over the model's limit are cut.
+public struct Embedder: TextTask {
+    /// What departs from the model's files; `nil` and `true`: as they say.
+    public struct Options: Sendable {
+        public var pooling: Pooling?
+        public var normalizes = true
+        /// Elements kept of each vector (Kusupati et al., 2022: Matryoshka), which is normalised again.
+        public var dimensions: Int?
+        /// The name of a prompt that goes before each text.
+        public var promptName: String?
+        /// A text that goes before each text.
+        public var prompt: String?
+        public var outputs: Set<EmbeddingKind> = [.dense]
+
+        public init() {}
+    }
+
+    /// Elements of a dense vector.
+    public let dimensions: Int
+    private let encoder: TextEncoder
+    private let configuration: SentenceConfiguration
+    private let heads: EmbeddingHeads?
+    private let choices: Options
+    private let prompt: String
+    /// Tokens at the start of each text that pooling leaves out.
+    private let unpooledCount: Int
+    private let specialIDs: Set<Int>
+
+    /// Loads a model. Blocks.
+    /// - Throws: `InferenceError`, also for outputs that the model has no heads for; `LoadError`, `BackendError`.
+    public init(
+        _ package: ModelPackage, on backend: any Backend, choices: Options = Options(),
+        options: TaskOptions = TaskOptions()
+    ) throws {
+        try package.require([.hiddenStates], for: "embed")
+        let folder = package.folder
+        var configuration = try SentenceConfiguration(folder: folder)
+        var options = options
+        options.truncates = true
+        encoder = try TextEncoder(
+            package, on: backend, tasks: [.hiddenStates], command: "embed", options: options,
+            limit: configuration.maximumLength)
+        if let folder, EmbeddingHeads.exist(in: folder) {
+            heads = try EmbeddingHeads(folder: folder, hiddenSize: encoder.description.hiddenSize)
+            // BGE-M3's dense vector is the first token's.
+            if !configuration.isDescribed { configuration.steps = [.pooling([.cls]), .normalize] }
+        } else {
+            heads = nil
+        }
+        for output in choices.outputs where output != .dense && heads == nil {
+            throw InferenceError.invalidParameter(
+                name: "--outputs", value: output.rawValue,
+                expected: "dense: the model has no sparse_linear and colbert_linear")
+        }
+        if let pooling = choices.pooling { configuration.steps[0] = .pooling([pooling]) }
+        prompt = try Embedder.prompt(choices, configuration)
+        let size = try Embedder.vectorSize(configuration.steps, hiddenSize: encoder.description.hiddenSize)
+        if let wanted = choices.dimensions, !(1...size).contains(wanted) {
+            throw InferenceError.invalidParameter(
+                name: "--dimensions", value: "\(wanted)", expected: "1 to \(size), the elements of the model's vectors")
+        }
+        dimensions = choices.dimensions ?? size
+        let tokenizer = encoder.tokenizer
+        unpooledCount =
+            configuration.poolsPrompt || prompt.isEmpty
+            ? 0 : max(try tokenizer.encode(prompt).count - tokenizer.endFrameCount(), 0)
+        let roles = TokenizerConfiguration.Role.allCases.compactMap { tokenizer.id(for: $0) }
+        specialIDs = Set(
+            roles + tokenizer.configuration.additionalSpecialTokens.compactMap { tokenizer.id(for: $0) })
+        self.configuration = configuration
+        self.choices = choices
+    }
+
+    private static func prompt(_ choices: Options, _ configuration: SentenceConfiguration) throws -> String {
+        if let prompt = choices.prompt { return prompt }
+        guard let name = choices.promptName ?? configuration.defaultPrompt else { return "" }
+        guard let prompt = configuration.prompts[name] else {
+            let known = configuration.prompts.keys.sorted().joined(separator: ", ")
+            throw InferenceError.invalidParameter(
+                name: "--prompt-name", value: name, expected: known.isEmpty ? "none: the model has no prompts" : known)
+        }
+        return prompt
+    }
+
+    /// Elements that the vectors have in the end.
+    private static func vectorSize(_ steps: [SentenceConfiguration.Step], hiddenSize: Int) throws -> Int {
+        try steps.reduce(hiddenSize) { size, step in
+            switch step {
+            case .pooling(let modes): return size * modes.count
+            case .dense(let dense):
+                guard dense.inputSize == size else {
+                    throw LoadError.shapeMismatch(
+                        name: "linear.weight", expected: [dense.outputSize, size],
+                        found: [dense.outputSize, dense.inputSize])
+                }
+                return dense.outputSize
+            case .normalize: return size
+            }
+        }
+    }
+
+    /// Tokens of the longest text, special ones included; longer texts are cut.
+    public var maximumTokenCount: Int { encoder.maximumLength }
+    /// The prompts of the model's files by their names, such as `query`.
+    public var prompts: [String: String] { configuration.prompts }
+
+    /// Tokens of a text without special ones.
+    /// - Throws: `TokenizationError`.
+    public func tokenCount(of text: String) throws -> Int {
+        try encoder.tokenizer.encode(text, addSpecialTokens: false).count
+    }
+
+    /// The embeddings of some texts, in their order.
+    public func run(_ texts: [String]) throws -> [Embedding] {
+        let inputs = try texts.map { try encoder.input(for: TextPair(prepared($0))) }
+        var results = [Embedding](repeating: Embedding(), count: texts.count)
+        try encoder.run(inputs) { index, outputs in
+            guard let states = outputs["last_hidden_state"] else { return }
+            var result = Embedding()
+            if choices.outputs.contains(.dense) { result.dense = dense(states) }
+            if let heads {
+                if choices.outputs.contains(.sparse) {
+                    result.sparse = sparse(states, inputs[index].tokens, heads)
+                }
+                if choices.outputs.contains(.colbert) {
+                    result.colbert = (1..<max(states.count, 1)).map { heads.vector(of: states[$0]).map { Float($0) } }
+                }
+            }
+            results[index] = result
+        }
+        return results
+    }
+
+    private func prepared(_ text: String) -> String {
+        guard configuration.isDescribed else { return prompt + text }
+        let trimmed = (prompt + text).trimmingCharacters(in: .whitespacesAndNewlines)
+        return configuration.lowercases ? trimmed.lowercased() : trimmed
+    }
+
+    // MARK: Vectors
+
+    private func dense(_ states: TextOutputs.Rows) -> [Float] {
+        var vector: [Double] = []
+        for step in configuration.steps {
+            switch step {
+            case .pooling(let modes): vector = modes.flatMap { pool(states, $0) }
+            case .dense(let dense):
+                vector = VectorMath.linear(vector, weight: dense.weight, bias: dense.bias)
+                if dense.isTanh { vector = vector.map { tanh($0) } }
+            case .normalize: if choices.normalizes { vector = VectorMath.normalized(vector) }
+            }
+        }
+        if let wanted = choices.dimensions, wanted < vector.count {
+            vector = Array(vector.prefix(wanted))
+            let isNormalized = configuration.steps.contains { if case .normalize = $0 { true } else { false } }
+            if isNormalized, choices.normalizes { vector = VectorMath.normalized(vector) }
+        }
+        return vector.map { Float($0) }
+    }
+
+    private func pool(_ states: TextOutputs.Rows, _ mode: Pooling) -> [Double] {
+        let rows = min(unpooledCount, states.count - 1)..<states.count
+        func combine(_ start: Double, _ join: (Double, Double, Int) -> Double) -> [Double] {
+            var vector = [Double](repeating: start, count: states.width)
+            for row in rows {
+                let values = states[row]
+                for (column, value) in zip(vector.indices, values) {
+                    vector[column] = join(vector[column], Double(value), row)
+                }
+            }
+            return vector
+        }
+        let count = Double(rows.count)
+        switch mode {
+        case .cls: return states[rows.lowerBound].map(Double.init)
+        case .last: return states[rows.upperBound - 1].map(Double.init)
+        case .max: return combine(-.infinity) { sum, value, _ in max(sum, value) }
+        case .mean: return combine(0) { sum, value, _ in sum + value }.map { $0 / count }
+        case .meanSquareRoot: return combine(0) { sum, value, _ in sum + value }.map { $0 / count.squareRoot() }
+        case .weightedMean:
+            let weight = rows.reduce(0) { $0 + Double($1 + 1) }
+            return combine(0) { sum, value, row in sum + value * Double(row + 1) }.map { $0 / weight }
+        }
+    }
+
+    /// Of a token that occurs several times, the greatest weight.
+    private func sparse(_ states: TextOutputs.Rows, _ tokens: [Int], _ heads: EmbeddingHeads) -> [Int: Double] {
+        var weights: [Int: Double] = [:]
+        for (row, token) in tokens.enumerated() where !specialIDs.contains(token) {
+            let weight = heads.weight(of: states[row])
+            if weight > 0 { weights[token] = max(weights[token] ?? 0, weight) }
+        }
+        return weights
+    }
+}
+
+extension Tokenizer {
+    /// Special tokens behind a text.
+    fileprivate func endFrameCount() throws -> Int {
+        try encodeWithOffsets("a").first.map { $0.sequenceIDs.reversed().prefix { $0 == nil }.count } ?? 0
+    }
+}
+
+extension ModelPackage {
+    /// The folder of the model's files; `nil` for one that lies in a single file.
+    var folder: String? {
+        let suffix = "/config.json"
+        return configuration.path.hasSuffix(suffix) ? String(configuration.path.dropLast(suffix.count)) : nil
+    }
+}

@@ -1,0 +1,161 @@
+internal import Foundation
+internal import JSONCore
+internal import ModelIO
+
+/// How hidden states become one vector.
+public enum Pooling: String, Sendable, Hashable, CaseIterable {
+    /// The first token's.
+    case cls
+    case max
+    case mean
+    /// The sum over the square root of the number of tokens.
+    case meanSquareRoot
+    /// The mean, where the token at place `t` counts `t + 1` times.
+    case weightedMean
+    /// The last token's.
+    case last
+}
+
+/// What the files of `sentence-transformers` beside a model say: `modules.json`, `1_Pooling/config.json`,
+/// `sentence_bert_config.json`, `config_sentence_transformers.json`.
+struct SentenceConfiguration: Sendable {
+    /// A layer on the pooled vector.
+    struct Dense: Sendable {
+        let inputSize: Int
+        let outputSize: Int
+        /// `[outputSize, inputSize]`
+        let weight: [Float]
+        let bias: [Float]?
+        let isTanh: Bool
+    }
+
+    enum Step: Sendable {
+        /// Several are joined one behind the other.
+        case pooling([Pooling])
+        case dense(Dense)
+        case normalize
+    }
+
+    /// What happens to hidden states, in order; pooling comes first.
+    var steps: [Step] = [.pooling([.mean])]
+    /// Whether the files were there.
+    var isDescribed = false
+    var maximumLength: Int?
+    var lowercases = false
+    /// Whether a prompt's tokens take part in pooling.
+    var poolsPrompt = true
+    /// Texts that go before inputs, by name.
+    var prompts: [String: String] = [:]
+    var defaultPrompt: String?
+
+    private static let maximumByteCount = 16_000_000
+    private static let supported = ["Transformer", "Pooling", "Dense", "Normalize"]
+
+    /// - Parameter folder: the model's; `nil` for a file that holds everything.
+    /// - Throws: `LoadError` naming the file and the key.
+    init(folder: String?) throws {
+        guard let folder else { return }
+        if let file = try SentenceConfiguration.json("\(folder)/config_sentence_transformers.json") {
+            if let values = try file.object("prompts")?.root.object {
+                for (name, value) in values { prompts[name] = value.string }
+            }
+            defaultPrompt = try file.optionalString("default_prompt_name")
+        }
+        if let file = try SentenceConfiguration.json("\(folder)/sentence_bert_config.json") {
+            maximumLength = try file.optionalSize("max_seq_length", maximum: SizeLimit.positions)
+            lowercases = try file.flag("do_lower_case", default: false)
+        }
+        guard let modules = try SentenceConfiguration.json("\(folder)/modules.json") else { return }
+        isDescribed = true
+        steps = []
+        for module in modules.root.array.map(Array.init) ?? [] {
+            let reader = ConfigurationReader(root: module, path: modules.path)
+            let kind = try reader.string("type").split(separator: ".").last.map(String.init) ?? ""
+            let path = "\(folder)/\(try reader.optionalString("path") ?? "")"
+            switch kind {
+            case "Transformer": break
+            case "Pooling": try readPooling(path + "/config.json")
+            case "Dense": steps.append(.dense(try SentenceConfiguration.dense(path)))
+            case "Normalize": steps.append(.normalize)
+            default:
+                throw LoadError.unsupportedValue(
+                    path: modules.path, key: "type", value: kind, supported: SentenceConfiguration.supported)
+            }
+        }
+        guard case .pooling? = steps.first else {
+            throw LoadError.invalidValue(
+                path: modules.path, key: "modules", expected: "Transformer, then Pooling", found: "another order")
+        }
+    }
+
+    private mutating func readPooling(_ path: String) throws {
+        guard let file = try SentenceConfiguration.json(path) else {
+            throw LoadError.unreadable(path: path, reason: "no such file, though modules.json names it")
+        }
+        let keys: [(String, Pooling)] = [
+            ("pooling_mode_cls_token", .cls), ("pooling_mode_max_tokens", .max), ("pooling_mode_mean_tokens", .mean),
+            ("pooling_mode_mean_sqrt_len_tokens", .meanSquareRoot),
+            ("pooling_mode_weightedmean_tokens", .weightedMean), ("pooling_mode_lasttoken", .last),
+        ]
+        var modes = try keys.filter { try file.flag($0.0, default: false) }.map(\.1)
+        if modes.isEmpty, let name = try file.optionalString("pooling_mode") {
+            let names: [String: Pooling] = [
+                "cls": .cls, "max": .max, "mean": .mean, "mean_sqrt_len_tokens": .meanSquareRoot,
+                "weightedmean": .weightedMean, "lasttoken": .last,
+            ]
+            guard let mode = names[name] else {
+                throw LoadError.unsupportedValue(
+                    path: path, key: "pooling_mode", value: name, supported: names.keys.sorted())
+            }
+            modes = [mode]
+        }
+        guard !modes.isEmpty else {
+            throw LoadError.invalidValue(path: path, key: "pooling_mode_…", expected: "one that is true", found: "none")
+        }
+        poolsPrompt = try file.flag("include_prompt", default: true)
+        steps.append(.pooling(modes))
+    }
+
+    private static func dense(_ folder: String) throws -> Dense {
+        guard let file = try json(folder + "/config.json") else {
+            throw LoadError.unreadable(
+                path: folder + "/config.json", reason: "no such file, though modules.json names it")
+        }
+        let (inputs, outputs) = (try file.size("in_features"), try file.size("out_features"))
+        let activation = try file.optionalString("activation_function") ?? "torch.nn.modules.activation.Tanh"
+        let name = activation.split(separator: ".").last ?? ""
+        guard ["Tanh", "Identity"].contains(name) else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "activation_function", value: activation, supported: ["Tanh", "Identity"])
+        }
+        let weights = try linear(folder, names: ["model.safetensors", "pytorch_model.bin"])
+        return Dense(
+            inputSize: inputs, outputSize: outputs,
+            weight: try weights.floats(weights.tensor("weight", shape: [outputs, inputs])),
+            bias: weights.contains("bias") ? try weights.vector("bias", count: outputs) : nil, isTanh: name == "Tanh")
+    }
+
+    /// The tensors `weight` and `bias` of the first of some files that exists.
+    static func linear(_ folder: String, names: [String]) throws -> WeightLoader {
+        let paths = names.map { "\(folder)/\($0)" }
+        guard let path = paths.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+            throw LoadError.unreadable(path: paths[0], reason: "no such file")
+        }
+        let checkpoint = try path.hasSuffix(".safetensors") ? Checkpoint(safetensors: path) : Checkpoint(torch: path)
+        return WeightLoader(checkpoint, prefixes: ["linear.", ""])
+    }
+
+    /// A JSON file; `nil` where there is none.
+    private static func json(_ path: String) throws -> ConfigurationReader? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        guard let bytes = FileManager.default.contents(atPath: path), bytes.count <= maximumByteCount else {
+            throw LoadError.unreadable(
+                path: path, reason: "cannot be read, or is longer than \(maximumByteCount) bytes")
+        }
+        do {
+            return ConfigurationReader(root: try JSONDocument(parsing: Array(bytes), source: path).root, path: path)
+        } catch {
+            throw LoadError.json(error)
+        }
+    }
+}

@@ -1,0 +1,209 @@
+internal import ModelIO
+internal import Models
+internal import TensorCore
+internal import Tokenization
+
+/// How a task loads its model and treats its texts.
+public struct TaskOptions: Sendable {
+    /// Formats and precision of the model; `contextLength` bounds the texts.
+    public var engine: EngineOptions
+    /// Whether texts over the limit are cut; else they are an error. Embedding and reranking always cut.
+    public var truncates: Bool
+
+    public init(engine: EngineOptions = EngineOptions(), truncates: Bool = false) {
+        self.engine = engine
+        self.truncates = truncates
+    }
+}
+
+/// A text, or two that belong together.
+public struct TextPair: Sendable, Hashable, ExpressibleByStringLiteral {
+    public var text: String
+    public var pair: String?
+
+    public init(_ text: String, pair: String? = nil) {
+        self.text = text
+        self.pair = pair
+    }
+
+    public init(stringLiteral value: String) { self.init(value) }
+}
+
+/// An encoder with its tokenizer: what the tasks have in common. Texts are sorted by length and share passes without
+/// padding.
+final class TextEncoder: Sendable {
+    let name: String
+    let tokenizer: Tokenizer
+    let description: EncoderDescription
+    /// Tokens of the longest text, special ones included.
+    let maximumLength: Int
+    let truncates: Bool
+    private let pass: EncoderPass
+
+    /// Texts and tokens whose results are on the host at once.
+    private static let groupTextCount = 64
+    private static let groupTokenCount = 8192
+
+    /// Loads a model. Blocks.
+    /// - Parameters:
+    ///   - tasks: the heads that the caller can work with.
+    ///   - limit: tokens of the longest text, where the caller knows of one.
+    /// - Throws: `InferenceError.wrongTask` for a model that does something else; `LoadError`, `BackendError`.
+    init(
+        _ package: ModelPackage, on backend: any Backend, tasks: Set<EncoderTask>, command: String,
+        options: TaskOptions, limit: Int? = nil
+    ) throws {
+        try package.require(tasks, for: command)
+        guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
+        let description = try package.describeEncoder()
+        var maximum = description.maxTokenCount
+        for bound in [tokenizer.configuration.maximumLengthInTokens, limit].compactMap({ $0 }) where bound > 0 {
+            maximum = min(maximum, bound)
+        }
+        if let asked = options.engine.contextLength {
+            guard asked <= description.maxTokenCount else {
+                throw InferenceError.contextTooLong(requested: asked, maximum: description.maxTokenCount)
+            }
+            maximum = min(maximum, asked)
+        }
+        maximumLength = maximum
+        name = package.name
+        truncates = options.truncates
+        self.tokenizer = tokenizer
+        self.description = description
+        pass = try EncoderPass(package, on: backend, longest: maximum, options: options.engine)
+    }
+
+    // MARK: Tokens
+
+    /// A text as the model's input.
+    /// - Throws: `InferenceError.textTooLong` where it is over the limit and is not to be cut.
+    func input(for text: TextPair) throws -> EncoderInput {
+        let truncation = Truncation(maximumLength: maximumLength)
+        let (encoding, count) = try tokenizer.encode(text.text, pair: text.pair, truncation: truncation)
+        guard truncates || count <= maximumLength else { throw tooLong(text.text, count) }
+        guard !encoding.ids.isEmpty else { throw InferenceError.emptyText }
+        return EncoderInput(tokens: encoding.ids, segments: encoding.typeIDs)
+    }
+
+    /// A text as tokens that know where they came from, in windows where `stride` is given.
+    /// - Throws: as ``input(for:)``.
+    func windows(of text: TextPair, truncation: Truncation? = nil, stride: Int? = nil) throws -> [TokenizedText] {
+        let truncation = truncation ?? Truncation(maximumLength: maximumLength)
+        let isCut = truncates || stride != nil
+        let windows = try tokenizer.encodeWithOffsets(
+            text.text, pair: text.pair, truncation: isCut ? truncation : nil, stride: stride)
+        if !isCut, let count = windows.first?.count, count > maximumLength { throw tooLong(text.text, count) }
+        guard windows.allSatisfy({ $0.count > 0 }) else { throw InferenceError.emptyText }
+        return windows
+    }
+
+    private func tooLong(_ text: String, _ count: Int) -> InferenceError {
+        .textTooLong(start: String(text.prefix(40)), tokenCount: count, maximum: maximumLength)
+    }
+
+    // MARK: Passes
+
+    /// Runs texts in groups of similar length and hands on each one's outputs: by name, its rows one behind the other.
+    /// - Parameter body: takes the index of the text and its outputs; texts come in no order.
+    func run(_ inputs: [EncoderInput], _ body: (Int, TextOutputs) throws -> Void) throws {
+        let order = inputs.indices.sorted { inputs[$0].tokens.count > inputs[$1].tokens.count }
+        var start = 0
+        while start < order.count {
+            var end = start
+            var tokenCount = 0
+            while end < order.count, end - start < TextEncoder.groupTextCount {
+                let count = inputs[order[end]].tokens.count
+                if end > start, tokenCount + count > TextEncoder.groupTokenCount { break }
+                tokenCount += count
+                end += 1
+            }
+            let group = order[start..<end]
+            let results = try pass.run(group.map { inputs[$0] })
+            for (place, index) in group.enumerated() { try body(index, TextOutputs(results, place: place)) }
+            start = end
+        }
+    }
+
+    /// The first output of each text, in order.
+    func logits(of inputs: [EncoderInput]) throws -> [[Float]] {
+        var logits = [[Float]](repeating: [], count: inputs.count)
+        try run(inputs) { logits[$0] = $1.first.values }
+        return logits
+    }
+}
+
+/// What an encoder says of one text.
+struct TextOutputs {
+    private let results: [EncoderResult]
+    private let place: Int
+
+    init(_ results: [EncoderResult], place: Int) {
+        self.results = results
+        self.place = place
+    }
+
+    /// Rows of `width` numbers.
+    struct Rows {
+        let width: Int
+        let values: [Float]
+
+        var count: Int { width > 0 ? values.count / width : 0 }
+
+        subscript(row: Int) -> ArraySlice<Float> { values[row * width..<(row + 1) * width] }
+    }
+
+    var first: Rows { rows(results[0]) }
+
+    subscript(name: String) -> Rows? { results.first { $0.name == name }.map(rows) }
+
+    private func rows(_ result: EncoderResult) -> Rows { Rows(width: result.width, values: result.values[place]) }
+}
+
+extension ModelPackage {
+    /// - Throws: `InferenceError.wrongTask` where the model does none of `tasks`.
+    func require(_ tasks: Set<EncoderTask>, for command: String) throws {
+        func wrong(_ does: String, _ fitting: String) -> InferenceError {
+            .wrongTask(
+                path: name, architecture: configuration.architectures.first ?? configuration.modelType, does: does,
+                command: command, fitting: fitting)
+        }
+        switch kind {
+        case .decoder:
+            // A model that is not known is told before its task.
+            _ = try describe()
+            throw wrong("continues texts", "generate")
+        case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
+        case .encoder:
+            let task = try describeEncoder().task
+            guard !tasks.contains(task) else { return }
+            throw wrong(task.summary, task.command)
+        }
+    }
+}
+
+extension EncoderTask {
+    /// What a model with this head does, in a few words.
+    var summary: String {
+        switch self {
+        case .hiddenStates: "makes hidden states"
+        case .maskedLanguageModel: "fills masks"
+        case .nextSentence: "says whether a text follows on another"
+        case .sequenceClassification: "classifies texts"
+        case .tokenClassification: "labels tokens"
+        case .questionAnswering: "finds answers in a text"
+        }
+    }
+
+    /// The command that fits it.
+    var command: String {
+        switch self {
+        case .hiddenStates: "embed"
+        case .maskedLanguageModel: "fill-mask"
+        case .nextSentence: "classify --pair"
+        case .sequenceClassification: "classify"
+        case .tokenClassification: "tag"
+        case .questionAnswering: "answer"
+        }
+    }
+}

@@ -1,0 +1,202 @@
+internal import ModelIO
+internal import Models
+public import TensorCore
+internal import Tokenization
+
+/// A target text of an encoder-decoder.
+public struct Translation: Sendable, Hashable {
+    /// Without the tokens that begin and end it.
+    public var tokens: [Int]
+    public var text: String
+    /// The sum of log-probabilities over the length to the power of the length penalty; `nil` where one beam was searched.
+    public var score: Double?
+}
+
+/// Writes texts after reading others: translations, summaries, whatever an encoder-decoder was trained for (T5, BART,
+/// mBART, Marian, Pegasus, M2M-100, NLLB). Several texts are written at once.
+public struct Translator: TextTask {
+    private let name: String
+    private let tokenizer: Tokenizer
+    private let decoder: TargetDecoder
+    private let rules: SearchRules
+    private let startToken: Int
+    private let truncates: Bool
+    private let languages: LanguageTokens
+    /// Tokens of the longest source.
+    private let maximumLength: Int
+
+    /// Target texts written at once, and tokens of sources where the model sets no bound.
+    private static let textCount = 64
+    private static let unboundedTokenCount = 2048
+
+    /// Loads a model. Blocks.
+    /// - Parameters:
+    ///   - from, to: languages as the tokenizer names them (`en`, `eng_Latn`, `en_XX`), for models of several.
+    /// - Throws: `InferenceError`, `LoadError`, `BackendError`.
+    public init(
+        _ package: ModelPackage, on backend: any Backend, search: SearchOptions = SearchOptions(),
+        from: String? = nil, to: String? = nil, options: TaskOptions = TaskOptions()
+    ) throws {
+        try package.requireEncoderDecoder(for: "translate")
+        guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
+        let description = try package.describeEncoderDecoder()
+        guard let start = package.generation.decoderStartTokenID ?? description.startTokenID,
+            (0..<description.vocabularySize).contains(start)
+        else {
+            throw LoadError.missingKey(path: package.configuration.path, keys: ["decoder_start_token_id"])
+        }
+        languages = try LanguageTokens(tokenizer, architecture: description.architecture, from: from, to: to)
+        var search = search
+        search.forcedFirstToken = search.forcedFirstToken ?? languages.forcedFirstToken
+        if let forced = search.forcedFirstToken, !(0..<description.vocabularySize).contains(forced) {
+            throw InferenceError.tokenOutOfRange(id: forced, vocabularySize: description.vocabularySize)
+        }
+        rules = try SearchRules(
+            search, package.generation, endTokens: package.endOfSequenceTokens, limit: description.maxTokenCount)
+        var maximum = options.engine.contextLength ?? description.maxTokenCount ?? Translator.unboundedTokenCount
+        for bound in [description.maxTokenCount, tokenizer.configuration.maximumLengthInTokens].compactMap({ $0 })
+        where bound > 0 { maximum = min(maximum, bound) }
+        maximumLength = maximum
+        name = package.name
+        self.tokenizer = tokenizer
+        startToken = start
+        truncates = options.truncates
+        decoder = try TargetDecoder(
+            package, on: backend, sourceTokenCount: max(maximum, 512),
+            textCount: max(Translator.textCount / rules.beamCount, 1) * rules.beamCount,
+            tokenCount: rules.maximumLength, options: options.engine)
+    }
+
+    /// The target texts of each source, best first.
+    /// - Throws: `InferenceError`, `BackendError`.
+    public func run(_ texts: [String]) throws -> [[Translation]] {
+        let sources = try texts.map(source)
+        let order = sources.indices.sorted { sources[$0].count > sources[$1].count }
+        var results = [[Translation]](repeating: [], count: texts.count)
+        var start = 0
+        while start < order.count {
+            var end = start
+            var tokenCount = 0
+            while end < order.count, (end - start + 1) * rules.beamCount <= decoder.textCount {
+                tokenCount += sources[order[end]].count
+                if tokenCount > decoder.sourceTokenCount { break }
+                end += 1
+            }
+            let group = order[start..<end]
+            for (index, found) in zip(group, try search(group.map { sources[$0] })) {
+                results[index] = try found.prefix(rules.resultCount).map(translation)
+            }
+            start = end
+        }
+        return results
+    }
+
+    private func source(_ text: String) throws -> [Int] {
+        let ids: [Int]
+        let count: Int
+        if languages.framesSource {
+            let plain = try tokenizer.encode(text, addSpecialTokens: false)
+            let room = max(maximumLength - languages.frameCount, 0)
+            ids = languages.framed(Array(plain.prefix(room)))
+            count = plain.count + languages.frameCount
+        } else {
+            let (encoding, full) = try tokenizer.encode(text, truncation: Truncation(maximumLength: maximumLength))
+            (ids, count) = (encoding.ids, full)
+        }
+        guard truncates || count <= maximumLength else {
+            throw InferenceError.textTooLong(start: String(text.prefix(40)), tokenCount: count, maximum: maximumLength)
+        }
+        guard !ids.isEmpty else { throw InferenceError.emptyText }
+        let size = decoder.description.vocabularySize
+        if let id = ids.first(where: { !(0..<size).contains($0) }) {
+            throw InferenceError.tokenOutOfRange(id: id, vocabularySize: size)
+        }
+        return ids
+    }
+
+    /// Searches the targets of some sources together.
+    private func search(_ sources: [[Int]]) throws -> [[BeamSearch.Finished]] {
+        var searches = sources.map { _ in BeamSearch(start: startToken, rules: rules) }
+        var run = try decoder.begin(sources)
+        let width = decoder.description.vocabularySize
+        while true {
+            let places = searches.indices.flatMap { index in searches[index].running.map { (index, $0) } }
+            guard !places.isEmpty else { return searches.map(\.finished) }
+            let texts = places.map { TargetDecoder.Text(source: $0.0, tokens: $0.1.tokens, rows: $0.1.rows) }
+            let (logits, rows) = try decoder.step(texts, &run)
+            var start = 0
+            for index in searches.indices where !searches[index].isOver {
+                let own = start..<start + searches[index].running.count
+                start = own.upperBound
+                let slices = own.map { logits[$0 * width..<($0 + 1) * width] }
+                guard slices.allSatisfy({ ($0.max() ?? 0).isFinite }) else {
+                    throw InferenceError.nonFiniteLogits(step: searches[index].running[0].tokens.count - 1)
+                }
+                searches[index].advance(slices, rows: Array(rows[own]))
+            }
+        }
+    }
+
+    private func translation(_ found: BeamSearch.Finished) throws -> Translation {
+        let tokens = Array(found.tokens.dropFirst().prefix { !rules.endTokens.contains($0) })
+        return Translation(tokens: tokens, text: try tokenizer.decode(tokens), score: found.score)
+    }
+}
+
+/// The tokens that tell models of several languages which ones to read and write.
+struct LanguageTokens: Sendable {
+    private var before: [Int] = []
+    private var behind: [Int] = []
+    /// Whether sources are framed by these rather than as the tokenizer's files say.
+    private(set) var framesSource = false
+    /// The first token of targets.
+    private(set) var forcedFirstToken: Int?
+
+    var frameCount: Int { before.count + behind.count }
+
+    func framed(_ tokens: [Int]) -> [Int] { before + tokens + behind }
+
+    /// - Throws: `InferenceError.invalidParameter` for a language that the tokenizer has no token for.
+    init(_ tokenizer: Tokenizer, architecture: String, from: String?, to: String?) throws {
+        func token(_ language: String, _ option: String) throws -> Int {
+            for name in [language, "__\(language)__", ">>\(language)<<"] {
+                if let id = tokenizer.id(for: name) { return id }
+            }
+            throw InferenceError.invalidParameter(
+                name: option, value: language, expected: "a language that the tokenizer has a token for")
+        }
+        let end = [tokenizer.id(for: .endOfSequence)].compactMap { $0 }
+        if let from {
+            let language = try token(from, "--from")
+            framesSource = true
+            // mBART names the language behind the text, the others before it.
+            (before, behind) = architecture == "mbart" ? ([], end + [language]) : ([language], end)
+        }
+        guard let to else { return }
+        let language = try token(to, "--to")
+        if architecture == "marian" || architecture == "t5" {
+            framesSource = true
+            (before, behind) = ([language] + before, end)
+        } else {
+            forcedFirstToken = language
+        }
+    }
+}
+
+extension ModelPackage {
+    /// - Throws: `InferenceError.wrongTask` for a model of another kind.
+    fileprivate func requireEncoderDecoder(for command: String) throws {
+        let architecture = configuration.architectures.first ?? configuration.modelType
+        switch kind {
+        case .encoderDecoder: return
+        case .decoder:
+            _ = try describe()
+            throw InferenceError.wrongTask(
+                path: name, architecture: architecture, does: "continues texts", command: command, fitting: "generate")
+        case .encoder:
+            let task = try describeEncoder().task
+            throw InferenceError.wrongTask(
+                path: name, architecture: architecture, does: task.summary, command: command, fitting: task.command)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+internal import JSONCore
+
+/// What the `adapter_config.json` of a peft adapter says. (https://huggingface.co/docs/peft, `LoraConfig`)
+struct AdapterConfiguration: Sendable {
+    let path: String
+    private let alpha: Double
+    /// By parts of modules' names.
+    private let alphaPatterns: [(pattern: String, alpha: Double)]
+    /// Whether a low rank's product is divided by the root of the rank. (Kalajdzievski, 2023)
+    private let isRankStabilized: Bool
+    /// Whether the base model stores its matrices `[K, N]`.
+    let isTransposed: Bool
+
+    private static let maximumByteCount = 16_000_000
+
+    /// - Throws: `LoadError` naming the file and the key.
+    init(path: String) throws {
+        let bytes = try OpenFile(reading: path).readAll(maximum: AdapterConfiguration.maximumByteCount)
+        let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
+        self.path = path
+        let type = try keys.string("peft_type")
+        guard type == "LORA" else {
+            throw LoadError.unsupportedValue(path: path, key: "peft_type", value: printable(type), supported: ["LORA"])
+        }
+        for name in ["use_qalora", "use_bdlora", "lora_bias"] where try keys.flag(name, default: false) {
+            throw LoadError.unsupportedValue(path: path, key: name, value: "true", supported: ["false"])
+        }
+        for name in ["layer_replication", "target_parameters", "trainable_token_indices", "alora_invocation_tokens"]
+        where keys.value(name) != nil {
+            throw LoadError.unsupportedValue(path: path, key: name, value: "given", supported: ["null"])
+        }
+        alpha = try keys.number("lora_alpha")
+        var patterns: [(String, Double)] = []
+        if let object = try keys.object("alpha_pattern") {
+            for key in object.source.keys {
+                guard let value = object.source.value(of: key) else { continue }
+                guard let alpha = value.double, alpha.isFinite else {
+                    throw object.invalid(key, value, expected: "a finite number")
+                }
+                patterns.append((key, alpha))
+            }
+        }
+        alphaPatterns = patterns
+        isRankStabilized = try keys.flag("use_rslora", default: false)
+        isTransposed = try keys.flag("fan_in_fan_out", default: false)
+    }
+
+    /// What the product of a module's two matrices is multiplied by.
+    func scale(module: String, rank: Int) throws -> Double {
+        let alpha = try alphaPatterns.first { try matches($0.pattern, module) }?.alpha ?? alpha
+        return alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank))
+    }
+
+    /// The longest pattern that is compiled.
+    private static let maximumPatternByteCount = 1024
+
+    /// Whether a pattern is the module's name or the end of it, as peft matches `(.*\.)?(pattern)$`.
+    private func matches(_ pattern: String, _ module: String) throws -> Bool {
+        if module == pattern || module.hasSuffix("." + pattern) { return true }
+        let isPlain = pattern.utf8.allSatisfy { byte in
+            byte == 0x2E || byte == 0x5F || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+                || (0x61...0x7A).contains(byte)
+        }
+        guard !isPlain else { return false }
+        guard pattern.utf8.count <= AdapterConfiguration.maximumPatternByteCount,
+            let regex = try? Regex("(.*\\.)?(\(pattern))$")
+        else {
+            throw LoadError.invalidValue(
+                path: path, key: "alpha_pattern", expected: "regular expressions", found: printable(pattern))
+        }
+        return module.prefixMatch(of: regex) != nil
+    }
+}

@@ -1,0 +1,205 @@
+internal import TensorCore
+
+/// A low-rank adapter as peft writes it: `adapter_config.json` and `adapter_model.safetensors`. (Hu et al., 2022; Liu et al.,
+/// 2024 for DoRA)
+///
+///     W' = W + scale · B · A;   with DoRA  W' = m · (W + scale · B · A) / |W + scale · B · A| by rows
+///
+/// Legend: `N` rows and `K` columns of a matrix, `r` the rank; `A [r, K]`, `B [N, r]`, `m [N]`.
+public struct LoRAAdapter: Sendable {
+    public let path: String
+    private let configuration: AdapterConfiguration
+    private let loader: WeightLoader
+
+    /// Opens an adapter's folder.
+    /// - Throws: `LoadError` naming the file.
+    public init(path: String) throws {
+        self.path = path
+        configuration = try AdapterConfiguration(path: joinPath(path, "adapter_config.json"))
+        loader = WeightLoader(try Checkpoint(safetensors: joinPath(path, "adapter_model.safetensors")))
+    }
+
+    /// What an adapter does to one matrix or vector of the base model.
+    private struct Change {
+        var down: StoredTensor?
+        var up: StoredTensor?
+        var isEmbedding = false
+        var magnitude: StoredTensor?
+        /// A tensor that takes the place of the base model's (`modules_to_save`, biases).
+        var replacement: StoredTensor?
+    }
+
+    /// The base model's tensors with the adapter merged into them; what it does not change stays where it lies.
+    /// - Parameter scale: what the adapter's own scale is multiplied by.
+    /// - Throws: `LoadError` naming the tensor that the model lacks or that does not fit it.
+    public func merged(into base: Checkpoint, scale: Double = 1) throws -> Checkpoint {
+        guard scale.isFinite else {
+            throw LoadError.invalidFile(path: path, reason: "cannot be applied with the scale \(scale)")
+        }
+        var tensors = base.tensors
+        for (name, change) in try changes().sorted(by: { $0.key < $1.key }) {
+            guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
+            else {
+                throw LoadError.invalidTensor(
+                    path: path, tensor: printable(name),
+                    reason: "is not in \(base.path); the adapter belongs to another model")
+            }
+            tensors[found] = try apply(change, named: name, to: old, scale: scale)
+        }
+        return Checkpoint(path: base.path, byName: tensors, metadata: base.metadata)
+    }
+
+    // MARK: Reading
+
+    /// The changes by the base model's tensor names, as peft knows them.
+    private func changes() throws -> [String: Change] {
+        var changes: [String: Change] = [:]
+        for (key, tensor) in loader.checkpoint.tensors {
+            let name = key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key
+            func edit(_ suffix: String, _ body: (inout Change) -> Void) -> Bool {
+                guard name.hasSuffix(suffix) else { return false }
+                body(&changes[name.dropLast(suffix.count) + ".weight", default: Change()])
+                return true
+            }
+            let isKnown =
+                edit(".lora_A.weight") { $0.down = tensor } || edit(".lora_B.weight") { $0.up = tensor }
+                || edit(".lora_embedding_A") {
+                    $0.down = tensor
+                    $0.isEmbedding = true
+                }
+                || edit(".lora_embedding_B") { $0.up = tensor }
+                || edit(".lora_magnitude_vector") { $0.magnitude = tensor }
+                || edit(".lora_magnitude_vector.weight") { $0.magnitude = tensor }
+            if isKnown { continue }
+            guard !name.contains(".lora_") else {
+                throw LoadError.invalidTensor(path: path, tensor: printable(key), reason: "is of no known kind")
+            }
+            changes[name, default: Change()].replacement = tensor
+        }
+        guard !changes.isEmpty else { throw LoadError.invalidFile(path: path, reason: "is an adapter without tensors") }
+        return changes
+    }
+
+    /// A tensor's name with and without the prefixes that some checkpoints have.
+    private static func names(of name: String) -> [String] {
+        let prefixes = ["model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert."]
+        let shorter = prefixes.filter { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
+        return [name] + shorter + prefixes.map { $0 + name }
+    }
+
+    // MARK: Merging
+
+    private func mismatch(_ name: String, _ reason: String) -> LoadError {
+        .invalidTensor(path: path, tensor: printable(name), reason: reason)
+    }
+
+    private func apply(_ change: Change, named name: String, to old: StoredTensor, scale: Double) throws -> StoredTensor
+    {
+        if let new = change.replacement {
+            guard new.shape == old.shape else {
+                throw mismatch(name, "has shape \(new.shape), but the model's has \(old.shape)")
+            }
+            return StoredTensor(name: old.name, type: new.type, shape: new.shape, bytes: new.bytes, path: new.path)
+        }
+        guard let down = change.down, let up = change.up else { throw mismatch(name, "lacks lora_A or lora_B") }
+        guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
+            throw mismatch(name, "has lora_A of shape \(down.shape) and lora_B of shape \(up.shape), which do not fit")
+        }
+        // Embeddings are adapted as the transposed matrix, as Conv1D's are stored.
+        let isTransposed = configuration.isTransposed != change.isEmbedding
+        let (rows, columns) = (up.shape[0], down.shape[1])
+        guard old.shape.extents == (isTransposed ? [columns, rows] : [rows, columns]) else {
+            throw mismatch(
+                name, "adapts \(isTransposed ? [columns, rows] : [rows, columns]), but the model's has \(old.shape)")
+        }
+        guard old.type.blockSize == 1, old.type.isDecodable else {
+            throw mismatch(name, "adapts \(old.type.rawValue) elements; merge it into the model before quantising")
+        }
+        let rank = down.shape[0]
+        let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
+        let factor = try configuration.scale(module: module, rank: rank) * scale
+        var values = try loader.floats(old)
+        LowRank(
+            down: try loader.floats(down), up: try loader.floats(up), rows: rows, columns: columns, rank: rank,
+            factor: factor, isTransposed: isTransposed
+        ).add(to: &values)
+        if let magnitude = change.magnitude {
+            guard magnitude.shape.elementCount == rows else {
+                throw mismatch(name, "has a lora_magnitude_vector of shape \(magnitude.shape) for \(rows) rows")
+            }
+            LoRAAdapter.rescale(
+                &values, to: try loader.floats(magnitude), rows: rows, columns: columns, isTransposed: isTransposed)
+        }
+        return LoRAAdapter.stored(values, as: old)
+    }
+
+    /// Gives every row the length that DoRA learned.
+    private static func rescale(
+        _ values: inout [Float], to magnitude: [Float], rows: Int, columns: Int, isTransposed: Bool
+    ) {
+        for row in 0..<rows {
+            let (start, step) = isTransposed ? (row, rows) : (row * columns, 1)
+            var sum = 0.0
+            for column in 0..<columns {
+                let value = Double(values[start + column * step])
+                sum += value * value
+            }
+            guard sum > 0 else { continue }
+            let factor = Double(magnitude[row]) / sum.squareRoot()
+            for column in 0..<columns {
+                values[start + column * step] = Float(Double(values[start + column * step]) * factor)
+            }
+        }
+    }
+
+    /// In the format of the base model's, where that is one of 16 bits; else in FP32.
+    private static func stored(_ values: [Float], as old: StoredTensor) -> StoredTensor {
+        let type: StoredType = old.type == .bfloat16 || old.type == .float16 ? old.type : .float32
+        let memory = HostAllocation(byteCount: values.count * type.blockByteCount)
+        values.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress, let target = memory.pointer.baseAddress else { return }
+            switch type {
+            case .bfloat16:
+                ElementConversion.encodeBFloat16(
+                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
+            case .float16:
+                for index in source.indices {
+                    target.storeBytes(
+                        of: ElementConversion.half(source[index]), toByteOffset: 2 * index, as: UInt16.self)
+                }
+            default: target.copyMemory(from: start, byteCount: 4 * source.count)
+            }
+        }
+        return StoredTensor(name: old.name, type: type, shape: old.shape, bytes: memory.bytes, path: old.path)
+    }
+}
+
+/// The product of an adapter's two matrices.
+private struct LowRank {
+    /// `[r, K]` and `[N, r]`.
+    let down: [Float]
+    let up: [Float]
+    let rows: Int
+    let columns: Int
+    let rank: Int
+    let factor: Double
+    let isTransposed: Bool
+
+    /// `values [N, K] += factor · up · down`, or the transposed of both. Sums in FP64.
+    func add(to values: inout [Float]) {
+        var sums = [Double](repeating: 0, count: columns)
+        for row in 0..<rows {
+            for column in sums.indices { sums[column] = 0 }
+            for index in 0..<rank {
+                let weight = Double(up[row * rank + index]) * factor
+                let start = index * columns
+                for column in 0..<columns { sums[column] += weight * Double(down[start + column]) }
+            }
+            let (start, step) = isTransposed ? (row, rows) : (row * columns, 1)
+            for column in 0..<columns {
+                let place = start + column * step
+                values[place] = Float(Double(values[place]) + sums[column])
+            }
+        }
+    }
+}

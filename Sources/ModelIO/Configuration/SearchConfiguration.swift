@@ -1,0 +1,72 @@
+internal import JSONCore
+
+/// What a model's files recommend for searching target texts: the keys of `generation_config.json` beside sampling's.
+public struct SearchConfiguration: Sendable, Hashable {
+    /// When a beam search ends that has as many texts as beams.
+    public enum EarlyStopping: Sendable, Hashable {
+        /// At once.
+        case always
+        /// When the best open beam could not become better at its present length.
+        case heuristic
+        /// When it could not become better at any length.
+        case never
+    }
+
+    public var beamCount: Int?
+    /// What the length is raised to that a text's log-probability is divided by.
+    public var lengthPenalty: Double?
+    public var earlyStopping: EarlyStopping?
+    /// No so many tokens in a row come twice.
+    public var noRepeatNgramSize: Int?
+    /// Tokens that a target text must have, with the one it begins with.
+    public var minimumLength: Int?
+    /// Tokens that a target text must have, without it.
+    public var minimumNewTokens: Int?
+    /// The first token.
+    public var forcedBOSTokenID: Int?
+    /// The last tokens of a text that reaches the greatest length; any of them.
+    public var forcedEOSTokenIDs: [Int] = []
+    /// Tokens that never come; the other ones not at the beginning.
+    public var suppressedTokenIDs: [Int] = []
+    public var beginSuppressedTokenIDs: [Int] = []
+    /// Rows of tokens that never come.
+    public var badWords: [[Int]] = []
+
+    public init() {}
+
+    init(_ keys: ConfigurationReader) throws {
+        let tokens = 0...SizeLimit.vocabulary
+        beamCount = try keys.optionalInteger("num_beams", in: 1...4096)
+        lengthPenalty = try keys.optionalNumber("length_penalty")
+        earlyStopping = try SearchConfiguration.earlyStopping(keys)
+        noRepeatNgramSize = try keys.optionalInteger("no_repeat_ngram_size", in: 0...SizeLimit.positions)
+        minimumLength = try keys.optionalInteger("min_length", in: 0...SizeLimit.positions)
+        minimumNewTokens = try keys.optionalInteger("min_new_tokens", in: 0...SizeLimit.positions)
+        forcedBOSTokenID = try keys.optionalInteger("forced_bos_token_id", in: tokens)
+        if let (_, value) = keys.value("forced_eos_token_id") {
+            forcedEOSTokenIDs =
+                try value.array == nil
+                ? [keys.optionalInteger("forced_eos_token_id", in: tokens)].compactMap { $0 }
+                : keys.integers("forced_eos_token_id", in: tokens) ?? []
+        }
+        suppressedTokenIDs = try keys.integers("suppress_tokens", in: tokens) ?? []
+        beginSuppressedTokenIDs = try keys.integers("begin_suppress_tokens", in: tokens) ?? []
+        badWords = try SearchConfiguration.badWords(keys)
+    }
+
+    private static func earlyStopping(_ keys: ConfigurationReader) throws -> EarlyStopping? {
+        guard let (key, value) = keys.value("early_stopping") else { return nil }
+        if let flag = value.bool { return flag ? .always : .heuristic }
+        guard value.string == "never" else { throw keys.invalid(key, value, expected: "true, false or \"never\"") }
+        return .never
+    }
+
+    private static func badWords(_ keys: ConfigurationReader) throws -> [[Int]] {
+        guard let (key, value) = keys.value("bad_words_ids") else { return [] }
+        let rows = value.array?.map { row in row.array?.compactMap(\.int) ?? [] }
+        guard let rows, rows.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0 >= 0 } }) else {
+            throw keys.invalid(key, value, expected: "an array of arrays of token ids")
+        }
+        return rows
+    }
+}

@@ -1,0 +1,71 @@
+internal import TensorCore
+
+/// How a product quantises its activations (docs/numerics.md).
+enum ActivationQuantisation: Hashable {
+    /// To BF16, two features in a word, for BF16 and FP32 weights.
+    case bfloat16(DotVariant)
+    /// To int8 with a scale for each 16, for int8 weights and those in blocks.
+    case int8(DotVariant)
+
+    /// How its products of integers or of BF16 are made.
+    var variant: DotVariant {
+        switch self {
+        case .bfloat16(let variant), .int8(let variant): variant
+        }
+    }
+}
+
+/// DOT_VARIANT of Kernels/common/dot.cl.
+enum DotVariant: Int, Hashable, CaseIterable {
+    /// Slow; only for checks.
+    case portable = 0
+    case assembly = 1
+}
+
+extension OpenCLBackend {
+    /// The fast way of products with a weight where `precision` allows one and the device has passed its self-test.
+    func quantisation(of source: WeightSource, precision: MatmulPrecision) throws -> ActivationQuantisation? {
+        guard tuning.matmul.variant == .registers, precision.allowsReducedActivations(for: source.format) else {
+            return nil
+        }
+        let quantisation: ActivationQuantisation
+        switch source.format {
+        case .float16: return nil
+        case .float32, .bfloat16:
+            guard let variant = dotVariant(.bfloat16DotAssembly) else { return nil }
+            quantisation = .bfloat16(variant)
+        default:
+            guard let variant = dotVariant(.integerDotAssembly) else { return nil }
+            quantisation = .int8(variant)
+        }
+        quantisesActivations = true
+        try reserveQuantisedActivations()
+        return quantisation
+    }
+
+    private func dotVariant(_ instruction: Capability) -> DotVariant? {
+        if tuning.matmul.usesPortableDots { return .portable }
+        return has(instruction) ? .assembly : nil
+    }
+
+    /// Makes room for the quantised activations of the largest product that was announced.
+    func reserveQuantisedActivations() throws {
+        guard quantisesActivations, let limits else { return }
+        quantisedActivations = try grown(
+            quantisedActivations, to: limits.tokenCount * quantisedByteCount(limits.matmulInputCount))
+    }
+
+    /// Bytes of one token's record in its larger form, BF16.
+    func quantisedByteCount(_ inputs: Int) -> Int { ceilDivide(inputs, 64) * 64 * 2 }
+
+    /// - Throws: `BackendError.limitExceeded` where more was asked for than `reserve` announced.
+    func quantised(tokens: Int, inputs: Int) throws -> BufferRegion {
+        let byteCount = tokens * quantisedByteCount(inputs)
+        guard let quantisedActivations, byteCount <= quantisedActivations.byteCount else {
+            throw BackendError.limitExceeded(
+                op: "matmul", limit: "bytes of quantised activations", maximum: quantisedActivations?.byteCount ?? 0,
+                found: byteCount)
+        }
+        return BufferRegion(buffer: quantisedActivations, elementOffset: 0)
+    }
+}

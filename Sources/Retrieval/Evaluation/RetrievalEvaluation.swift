@@ -1,0 +1,72 @@
+/// Runs the queries of a judged collection and measures the rankings.
+public struct RetrievalEvaluation {
+    public struct Query: Sendable {
+        public var id: String
+        public var text: String
+
+        public init(id: String, text: String) {
+            self.id = id
+            self.text = text
+        }
+    }
+
+    public struct Result: Sendable {
+        public var k: Int
+        public var mean: RetrievalMetrics
+        /// One a query, in their order.
+        public var queries: [(id: String, metrics: RetrievalMetrics)]
+        public var rankings: [RankedDocuments]
+        /// Of the search alone, one a query.
+        public var seconds: [Double]
+    }
+
+    private let searcher: Searcher
+    private var documentKeys: [Int64: String] = [:]
+
+    public init(_ searcher: Searcher) { self.searcher = searcher }
+
+    /// Queries without a judgement are left out, as TREC's programs do.
+    /// - Parameters:
+    ///   - depth: documents of each ranking; at least `k` are ranked.
+    ///   - onQuery: called before each query with how many are done.
+    public mutating func run(
+        _ queries: [Query], _ judgements: Judgements, _ options: SearchOptions, k: Int, depth: Int = 100,
+        onQuery: (Int, Int) -> Void = { _, _ in }
+    ) async throws -> Result {
+        let judged = queries.filter { judgements.relevance[$0.id] != nil }
+        var options = options
+        options.count = max(k, depth)
+        options.candidateCount = max(options.candidateCount, options.count)
+        options.readsConditions = false
+        var result = Result(k: k, mean: RetrievalMetrics(), queries: [], rankings: [], seconds: [])
+        for (index, query) in judged.enumerated() {
+            onQuery(index, judged.count)
+            let start = ContinuousClock.now
+            let hits = try await searcher.hits(query.text, options)
+            result.seconds.append((ContinuousClock.now - start) / .seconds(1))
+            // A document is as good as its best chunk.
+            var scores: [String: Double] = [:]
+            for hit in hits {
+                let key = try key(of: hit.chunk)
+                scores[key] = max(scores[key] ?? -.infinity, hit.score)
+            }
+            let ranked = RankedDocuments(query: query.id, documents: scores.map { ($0.key, $0.value) })
+            result.rankings.append(ranked)
+            result.queries.append(
+                (
+                    query.id,
+                    RetrievalMetrics(
+                        ranking: ranked.ranking, relevance: judgements.relevance[query.id] ?? [:], k: k)
+                ))
+        }
+        result.mean = RetrievalMetrics.mean(result.queries.map(\.metrics))
+        return result
+    }
+
+    private mutating func key(of chunk: Int64) throws -> String {
+        if let known = documentKeys[chunk] { return known }
+        let key = try searcher.reader.chunk(chunk).key
+        documentKeys[chunk] = key
+        return key
+    }
+}

@@ -1,0 +1,65 @@
+import Glibc
+
+/// How the hits of several arms become one list.
+public enum Fusion: Sendable, Hashable {
+    /// `Σ weight / (k + rank)` over the arms that found a chunk. (Cormack, Clarke and Büttcher, 2009)
+    case reciprocalRank(k: Double = 60)
+    /// Each arm's scores from three standard deviations below their mean to three above it are stretched to 0...1, then
+    /// added with their weights ("distribution-based score fusion", Mazzeschi, 2023).
+    case distribution
+
+    /// - Parameter arms: hits of each arm, best first, and the arm's weight.
+    public func fuse(_ arms: [(hits: [Hit], weight: Double)], count: Int) -> [Hit] {
+        var scores: [Int64: Double] = [:]
+        for (hits, weight) in arms {
+            switch self {
+            case .reciprocalRank(let k):
+                for (rank, hit) in hits.enumerated() { scores[hit.chunk, default: 0] += weight / (k + Double(rank + 1)) }
+            case .distribution:
+                let stretch = Fusion.stretch(hits)
+                for hit in hits { scores[hit.chunk, default: 0] += weight * stretch(hit.score) }
+            }
+        }
+        return Array(scores.map { Hit(chunk: $0.key, score: $0.value) }.sorted(by: Hit.precedes).prefix(count))
+    }
+
+    private static func stretch(_ hits: [Hit]) -> (Double) -> Double {
+        let count = Double(max(hits.count, 1))
+        let mean = hits.reduce(0) { $0 + $1.score } / count
+        let deviation = sqrt(hits.reduce(0) { $0 + ($1.score - mean) * ($1.score - mean) } / count)
+        guard deviation > 0 else { return { _ in 0.5 } }
+        return { min(max(($0 - (mean - 3 * deviation)) / (6 * deviation), 0), 1) }
+    }
+}
+
+/// Keeps results from saying the same thing: each next one is good for the query and unlike those before it.
+public enum MaximalMarginalRelevance {
+    /// (Carbonell and Goldstein, 1998) `relevance · λ - largest similarity to what is chosen · (1 - λ)`.
+    /// - Parameters:
+    ///   - vectors: normalised, one a hit.
+    ///   - lambda: 1 keeps the order, 0 looks at variety alone.
+    public static func select(_ hits: [Hit], vectors: [[Float]], lambda: Double, count: Int) -> [Hit] {
+        precondition(hits.count == vectors.count, "\(vectors.count) vectors for \(hits.count) hits")
+        let scores = hits.map(\.score)
+        let (low, high) = (scores.min() ?? 0, scores.max() ?? 1)
+        let relevance = scores.map { high > low ? ($0 - low) / (high - low) : 1 }
+        var nearest = [Double](repeating: 0, count: hits.count)
+        var left = Array(hits.indices)
+        var chosen: [Hit] = []
+        while chosen.count < count, !left.isEmpty {
+            var best = left[0]
+            var bestValue = -Double.infinity
+            for index in left {
+                let value = lambda * relevance[index] - (1 - lambda) * nearest[index]
+                if value > bestValue { (best, bestValue) = (index, value) }
+            }
+            chosen.append(hits[best])
+            left.removeAll { $0 == best }
+            for index in left {
+                let similarity = zip(vectors[index], vectors[best]).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+                nearest[index] = max(nearest[index], similarity)
+            }
+        }
+        return chosen
+    }
+}

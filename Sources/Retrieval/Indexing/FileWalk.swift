@@ -1,0 +1,69 @@
+import Foundation
+import Glibc
+
+/// A file that may be a document, with what tells whether it has changed.
+struct FileEntry {
+    var path: String
+    var byteCount: Int
+    var time: Double
+}
+
+/// The regular files below a path, in the order of their names. Hidden files and folders are left out, links to folders
+/// not followed.
+enum FileWalk {
+    private static let depthLimit = 64
+
+    /// - Throws: ``RetrievalError/unreadable(path:reason:)`` where the path itself cannot be read.
+    static func files(below root: String) throws -> [FileEntry] {
+        guard let entry = try entry(root, followsLinks: true) else {
+            throw RetrievalError.unreadable(path: root, reason: "neither a file nor a folder")
+        }
+        switch entry {
+        case .file(let file): return [file]
+        case .folder:
+            var found: [FileEntry] = []
+            try walk(root, depth: 0, into: &found)
+            return found
+        }
+    }
+
+    private enum Kind {
+        case file(FileEntry)
+        case folder
+    }
+
+    private static func entry(_ path: String, followsLinks: Bool) throws -> Kind? {
+        var status = stat()
+        guard (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else {
+            throw RetrievalError.unreadable(path: path, reason: String(cString: strerror(errno)))
+        }
+        switch status.st_mode & S_IFMT {
+        case S_IFDIR: return .folder
+        case S_IFREG:
+            let time = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
+            return .file(FileEntry(path: path, byteCount: Int(status.st_size), time: time))
+        case S_IFLNK:
+            // A link to a file is a document of its own; one to a folder could lead in a circle.
+            if case .file(var file)? = try? entry(path, followsLinks: true) {
+                file.path = path
+                return .file(file)
+            }
+            return nil
+        default: return nil
+        }
+    }
+
+    private static func walk(_ folder: String, depth: Int, into found: inout [FileEntry]) throws {
+        guard depth < depthLimit else { return }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return }
+        for name in names.sorted() where !name.hasPrefix(".") {
+            let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
+            // What vanishes meanwhile is not there.
+            switch try? entry(path, followsLinks: false) {
+            case .file(let file): found.append(file)
+            case .folder: try walk(path, depth: depth + 1, into: &found)
+            case nil: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+/// Brings a collection up to date with files, folders and JSON lines files: only what is new or has changed is read and
+/// embedded again, and what is gone is removed. What a transaction has written stays, whenever the process ends.
+public struct Indexer {
+    /// What happened to the documents.
+    public struct Report: Sendable {
+        public var added = 0
+        public var changed = 0
+        public var unchanged = 0
+        public var removed = 0
+        public var chunkCount = 0
+        /// Documents left out, with the reason.
+        public var skipped: [String] = []
+    }
+
+    public struct Progress: Sendable {
+        public var documentCount: Int
+        public var chunkCount: Int
+        public var current: String
+    }
+
+    /// What is collected before it is embedded and written in one transaction.
+    private static let batchChunkCount = 2048
+    private static let batchByteCount = 16 << 20
+
+    private let collection: DocumentCollection
+    private let chunker: Chunker
+    /// Whether a JSON line is cut into chunks; otherwise each is one, as collections of passages have it.
+    private let cutsJSONLines: Bool
+    private let embedder: (any TextEmbedder)?
+    private let onProgress: (Progress) -> Void
+    private let onSkip: (String) -> Void
+
+    private var known: [String: DocumentState] = [:]
+    private var seen: Set<String> = []
+    private var batch: [IndexedDocument] = []
+    private var batchChunks = 0
+    private var batchBytes = 0
+    private var touched: [(key: String, state: DocumentState)] = []
+    private var report = Report()
+
+    /// - Parameters:
+    ///   - onProgress: called for every document.
+    ///   - onSkip: called with one line for every document that is left out.
+    public init(
+        _ collection: DocumentCollection, chunker: Chunker, cutsJSONLines: Bool = false,
+        embedder: (any TextEmbedder)? = nil, onProgress: @escaping (Progress) -> Void = { _ in },
+        onSkip: @escaping (String) -> Void = { _ in }
+    ) {
+        self.collection = collection
+        self.chunker = chunker
+        self.cutsJSONLines = cutsJSONLines
+        self.embedder = embedder
+        self.onProgress = onProgress
+        self.onSkip = onSkip
+    }
+
+    /// Blocks while files are read and texts embedded.
+    /// - Parameters:
+    ///   - paths: files and folders.
+    ///   - jsonLines: files with a document a line: `id`, `text`, and fields of the user's.
+    /// - Throws: ``RetrievalError`` for a path that is not there, before anything of it is removed, and for the
+    ///   collection; what the embedder throws.
+    public mutating func index(paths: [String], jsonLines: [String] = []) async throws -> Report {
+        report = Report()
+        known = try collection.documentStates()
+        for path in paths {
+            seen = []
+            for file in try FileWalk.files(below: path) {
+                if DocumentKind(path: file.path) == .jsonLines {
+                    try await add(linesOf: file.path, source: path)
+                } else {
+                    try await add(file, source: path)
+                }
+            }
+            try await finish(path)
+        }
+        for path in jsonLines {
+            seen = []
+            try await add(linesOf: path, source: path)
+            try await finish(path)
+        }
+        report.chunkCount = try collection.write([])
+        return report
+    }
+
+    /// Writes what is left and removes what is no longer there.
+    private mutating func finish(_ source: String) async throws {
+        try await flush()
+        let gone = try collection.keys(from: source).filter { !seen.contains($0) }
+        report.removed += gone.count
+        if !gone.isEmpty { try collection.write([], removing: gone) }
+    }
+
+    private mutating func add(_ file: FileEntry, source: String) async throws {
+        let key = file.path
+        seen.insert(key)
+        if let state = known[key], state.time == file.time, state.byteCount == file.byteCount {
+            report.unchanged += 1
+            return
+        }
+        do {
+            let bytes = try DocumentReader.bytes(file.path)
+            let state = DocumentState(
+                contentHash: bytes.withUnsafeBytes(ContentHash.hash), byteCount: bytes.count, time: file.time)
+            if let old = known[key], old.contentHash == state.contentHash, old.byteCount == state.byteCount {
+                report.unchanged += 1
+                touched.append((key, state))
+                return
+            }
+            let chunks = try chunker.chunks(of: DocumentReader.extract(bytes, path: file.path))
+            try await append(
+                IndexedDocument(key: key, path: file.path, source: source, state: state, chunks: chunks),
+                byteCount: bytes.count)
+        } catch let error as RetrievalError {
+            guard case .unreadable = error else { throw error }
+            skip(error.description, key: key)
+        }
+    }
+
+    private mutating func add(linesOf path: String, source: String) async throws {
+        // Each line has its own document, so that one changed line embeds one text.
+        var failures: [String] = []
+        var additions: [(IndexedDocument, Int)] = []
+        let (known, chunker, cuts) = (self.known, self.chunker, cutsJSONLines)
+        var unchanged = 0
+        var keys: Set<String> = []
+        var pending = self
+        try await FileLines.forEach(path) { number, offset, line in
+            let document: JSONLineDocument
+            do {
+                guard let parsed = try JSONLineDocument(line, path: path, number: number) else { return }
+                document = parsed
+            } catch let error as RetrievalError {
+                failures.append(error.description)
+                return
+            }
+            guard keys.insert(document.id).inserted else {
+                failures.append(
+                    RetrievalError.invalidLine(
+                        path: path, line: number, reason: "the id '\(document.id)' was there before; the first counts"
+                    ).description)
+                return
+            }
+            let state = DocumentState(
+                contentHash: line.withUnsafeBytes(ContentHash.hash), byteCount: line.count)
+            if let old = known[document.id], old == state {
+                unchanged += 1
+                return
+            }
+            let range = offset..<offset + line.count
+            let text = ExtractedText(bytes: Array(document.text.utf8))
+            let chunks =
+                cuts
+                ? try chunker.chunks(of: text).map { Chunk(byteRange: range, text: $0.text) }
+                : [Chunk(byteRange: range, text: document.text)]
+            additions.append(
+                (
+                    IndexedDocument(
+                        key: document.id, path: path, source: source, state: state, metadata: document.metadata,
+                        chunks: chunks), line.count
+                ))
+            if additions.count >= 256 {
+                for (document, byteCount) in additions { try await pending.append(document, byteCount: byteCount) }
+                additions = []
+            }
+        }
+        for (document, byteCount) in additions { try await pending.append(document, byteCount: byteCount) }
+        self = pending
+        seen.formUnion(keys)
+        report.unchanged += unchanged
+        for failure in failures { skip(failure, key: nil) }
+    }
+
+    private mutating func skip(_ reason: String, key: String?) {
+        report.skipped.append(reason)
+        onSkip(reason)
+        // A document that can no longer be read is no longer what was indexed.
+        if let key, known[key] != nil { seen.remove(key) }
+    }
+
+    private mutating func append(_ document: IndexedDocument, byteCount: Int) async throws {
+        if known[document.key] == nil { report.added += 1 } else { report.changed += 1 }
+        batch.append(document)
+        batchChunks += document.chunks.count
+        batchBytes += byteCount
+        onProgress(
+            Progress(
+                documentCount: report.added + report.changed + report.unchanged, chunkCount: batchChunks,
+                current: document.path))
+        if batchChunks >= Indexer.batchChunkCount || batchBytes >= Indexer.batchByteCount { try await flush() }
+    }
+
+    private mutating func flush() async throws {
+        if let embedder {
+            let texts = batch.flatMap { $0.chunks.map(\.indexedText) }
+            var vectors = try await embedder.embed(texts, isQuery: false)[...]
+            for index in batch.indices {
+                let count = batch[index].chunks.count
+                batch[index].vectors = Array(vectors.prefix(count))
+                vectors = vectors.dropFirst(count)
+            }
+        }
+        if !batch.isEmpty { try collection.write(batch) }
+        try collection.touch(touched)
+        (batch, touched, batchChunks, batchBytes) = ([], [], 0, 0)
+    }
+}

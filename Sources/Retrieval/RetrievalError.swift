@@ -1,0 +1,47 @@
+/// Why documents could not be indexed or searched. Each description is one line that names the culprit.
+public enum RetrievalError: Error, CustomStringConvertible, Equatable {
+    /// The collection's file does not exist.
+    case collectionMissing(path: String)
+    /// The file is no collection, or is damaged.
+    case notACollection(path: String, reason: String)
+    /// Another process holds the collection.
+    case collectionBusy(path: String)
+    /// The disk or the file's permissions refuse to write.
+    case collectionUnwritable(path: String, reason: String)
+    /// The collection was made by a newer version.
+    case unknownVersion(path: String, version: Int)
+    /// The collection was made with other settings than the ones asked for.
+    case settingDiffers(path: String, name: String, stored: String, requested: String)
+    /// The collection has no vectors, and a search asks for them.
+    case noVectors(path: String)
+    case unreadable(path: String, reason: String)
+    case invalidLine(path: String, line: Int, reason: String)
+    case invalidQuery(query: String, reason: String)
+    case invalidFilter(filter: String, offset: Int, reason: String)
+    case invalidParameter(name: String, value: String, expected: String)
+
+    public var description: String {
+        switch self {
+        case .collectionMissing(let path):
+            "\(path): no collection here; make one with `infer index PATH… --collection \(path)`"
+        case .notACollection(let path, let reason):
+            "\(path): not a collection of documents (\(reason)); name another file or index anew"
+        case .collectionBusy(let path):
+            "\(path): another process is writing to this collection; try again when it has finished"
+        case .collectionUnwritable(let path, let reason):
+            "\(path): cannot write (\(reason)); what was committed before is kept"
+        case .unknownVersion(let path, let version):
+            "\(path): collection of version \(version), which this program does not know; use a newer infer"
+        case .settingDiffers(let path, let name, let stored, let requested):
+            "\(path): was made with \(name) \(stored), not \(requested); use \(stored) or another --collection"
+        case .noVectors(let path):
+            "\(path): has no vectors (it was indexed with --lexical-only); use --mode lexical or index with --model"
+        case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
+        case .invalidLine(let path, let line, let reason): "\(path), line \(line): \(reason)"
+        case .invalidQuery(let query, let reason): "query '\(query)': \(reason)"
+        case .invalidFilter(let filter, let offset, let reason):
+            "--where '\(filter)', at character \(offset + 1): \(reason)"
+        case .invalidParameter(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/// What a collection was made with; it holds for all its documents.
+public struct CollectionSettings: Sendable, Hashable {
+    public var analyzer: Analyzer
+    /// The embedder, as it was named; `nil`: the collection is lexical only.
+    public var embedder: String?
+    /// Tells another embedder under the same name: a digest of what decides its vectors.
+    public var embedderFingerprint: String?
+    /// Numbers of a vector; `nil` where there are none.
+    public var dimensionCount: Int?
+
+    public init(
+        analyzer: Analyzer = .unicode, embedder: String? = nil, embedderFingerprint: String? = nil,
+        dimensionCount: Int? = nil
+    ) {
+        self.analyzer = analyzer
+        self.embedder = embedder
+        self.embedderFingerprint = embedderFingerprint
+        self.dimensionCount = dimensionCount
+    }
+
+    var entries: [(name: String, value: String?)] {
+        [
+            ("analyzer", analyzer.rawValue), ("embedder", embedder),
+            ("embedder_fingerprint", embedderFingerprint), ("dimensions", dimensionCount.map(String.init)),
+        ]
+    }
+
+    /// - Throws: ``RetrievalError/notACollection(path:reason:)``.
+    init(_ entries: [String: String], path: String) throws {
+        guard let name = entries["analyzer"], let analyzer = Analyzer(rawValue: name) else {
+            throw RetrievalError.notACollection(path: path, reason: "its analyzer is unknown")
+        }
+        let dimensionCount = entries["dimensions"].flatMap(Int.init)
+        guard dimensionCount.map({ (1...(1 << 16)).contains($0) }) ?? (entries["embedder"] == nil) else {
+            throw RetrievalError.notACollection(path: path, reason: "the size of its vectors is missing")
+        }
+        self.init(
+            analyzer: analyzer, embedder: entries["embedder"], embedderFingerprint: entries["embedder_fingerprint"],
+            dimensionCount: dimensionCount)
+    }
+}

@@ -1,0 +1,171 @@
+internal import GRDB
+
+/// One transaction's changes to a collection: documents go and come, and the index follows.
+struct CollectionUpdate {
+    /// Chunks that one segment may hold. A change rewrites the segments it concerns, so this bounds what it costs.
+    static let segmentLimit = 1 << 16
+    /// Segments below this size are joined once there are several.
+    private static let smallSegment = segmentLimit / 4
+    private static let mostSmallSegments = 8
+
+    private let database: Database
+    private let settings: CollectionSettings
+    private let path: String
+    private var removedChunks: Set<Int64> = []
+
+    init(_ database: Database, settings: CollectionSettings, path: String) {
+        self.database = database
+        self.settings = settings
+        self.path = path
+    }
+
+    mutating func remove(_ keys: [String]) throws {
+        let find = try database.makeStatement(sql: "SELECT id FROM document WHERE key = ?")
+        for key in keys {
+            guard let document = try Int64.fetchOne(find, arguments: [key]) else { continue }
+            removedChunks.formUnion(
+                try Int64.fetchAll(database, sql: "SELECT id FROM chunk WHERE document = ?", arguments: [document]))
+            try database.execute(sql: "DELETE FROM chunk WHERE document = ?", arguments: [document])
+            try database.execute(sql: "DELETE FROM document WHERE id = ?", arguments: [document])
+        }
+    }
+
+    mutating func insert(_ documents: [IndexedDocument]) throws {
+        var builder = SegmentBuilder(analyzer: settings.analyzer)
+        var vectors: [Float16] = []
+        for document in documents {
+            try database.execute(
+                sql: """
+                    INSERT INTO document(key, path, source, hash, byte_count, time, metadata)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    document.key, document.path, document.source, Int64(bitPattern: document.state.contentHash),
+                    document.state.byteCount, document.state.time, document.metadata,
+                ])
+            let number = database.lastInsertedRowID
+            for chunk in document.chunks {
+                try insert(chunk, of: number)
+                builder.add(chunk: database.lastInsertedRowID, text: chunk.indexedText)
+            }
+            for vector in document.vectors { vectors += vector.lazy.map { Float16($0) } }
+            if builder.chunks.count >= CollectionUpdate.segmentLimit {
+                try store(builder, vectors)
+                builder = SegmentBuilder(analyzer: settings.analyzer)
+                vectors = []
+            }
+        }
+        if !builder.isEmpty { try store(builder, vectors) }
+    }
+
+    private func insert(_ chunk: Chunk, of document: Int64) throws {
+        try database.cachedStatement(
+            sql: "INSERT INTO chunk(document, start_byte, end_byte, headings, text) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [
+            document, chunk.byteRange.lowerBound, chunk.byteRange.upperBound, chunk.headings.joined(separator: "\n"),
+            chunk.text,
+        ])
+    }
+
+    private func store(_ builder: SegmentBuilder, _ vectors: [Float16]) throws {
+        let segment = try storeSegment(
+            builder.chunks, builder.lengths, vectors.isEmpty ? nil : SegmentBlob.bytes(of: vectors))
+        for (term, bytes) in builder.encoded() { try storePostings(term, segment, bytes) }
+    }
+
+    private func storeSegment(_ chunks: [Int64], _ lengths: [UInt32], _ vectors: [UInt8]?) throws -> Int64 {
+        try database.execute(
+            sql: "INSERT INTO segment(chunks, lengths, vectors) VALUES (?, ?, ?)",
+            arguments: [
+                SegmentBlob.data(SegmentBlob.bytes(of: chunks)), SegmentBlob.data(SegmentBlob.bytes(of: lengths)),
+                vectors.map(SegmentBlob.data),
+            ])
+        return database.lastInsertedRowID
+    }
+
+    private func storePostings(_ term: String, _ segment: Int64, _ bytes: [UInt8]) throws {
+        try database.cachedStatement(sql: "INSERT INTO posting(term, segment, bytes) VALUES (?, ?, ?)")
+            .execute(arguments: [term, segment, SegmentBlob.data(bytes)])
+    }
+
+    /// Rewrites segments that lost chunks and joins small ones.
+    /// - Returns: chunks of the collection.
+    func finish() throws -> Int {
+        let segments = try SegmentBlob.readAll(database, path: path)
+        if !removedChunks.isEmpty {
+            for segment in segments where segment.chunks.contains(where: removedChunks.contains) {
+                try rewrite([segment])
+            }
+        }
+        let small = try SegmentBlob.readAll(database, path: path).filter {
+            $0.chunks.count < CollectionUpdate.smallSegment
+        }
+        if small.count > CollectionUpdate.mostSmallSegments {
+            // Documents that were indexed together stay in order; segments that share postings are read once.
+            var group: [LexicalSegment] = []
+            for segment in small {
+                if group.reduce(segment.chunks.count, { $0 + $1.chunks.count }) > CollectionUpdate.segmentLimit {
+                    try rewrite(group)
+                    group = []
+                }
+                group.append(segment)
+            }
+            if group.count > 1 { try rewrite(group) }
+        }
+        return try Int.fetchOne(database, sql: "SELECT count(*) FROM chunk") ?? 0
+    }
+
+    /// Replaces segments by one without the chunks that are gone.
+    private func rewrite(_ segments: [LexicalSegment]) throws {
+        let merger = SegmentMerger(segments, keeping: { !removedChunks.contains($0) }, name: path)
+        let list = segments.map { String($0.id) }.joined(separator: ",")
+        let order = Dictionary(uniqueKeysWithValues: segments.enumerated().map { ($1.id, $0) })
+        if !merger.chunks.isEmpty {
+            let segment = try storeSegment(merger.chunks, merger.lengths, try joinedVectors(segments))
+            let rows = try Row.fetchCursor(
+                database,
+                sql: "SELECT term, segment, bytes FROM posting WHERE segment IN (\(list)) ORDER BY term")
+            var term: String?
+            var encoded: [(segment: Int64, bytes: [UInt8])] = []
+            var merged: [(String, [UInt8])] = []
+            func flush() throws {
+                // A segment that was rewritten has a later number than its chunks' place tells.
+                encoded.sort { order[$0.segment, default: 0] < order[$1.segment, default: 0] }
+                guard let term, let bytes = try merger.merge(encoded) else { return }
+                merged.append((term, bytes))
+            }
+            while let row = try rows.next() {
+                let next: String = row[0]
+                if next != term {
+                    try flush()
+                    term = next
+                    encoded = []
+                }
+                encoded.append((row[1], SegmentBlob.bytes(row, 2)))
+            }
+            try flush()
+            for (term, bytes) in merged { try storePostings(term, segment, bytes) }
+        }
+        try database.execute(sql: "DELETE FROM posting WHERE segment IN (\(list))")
+        try database.execute(sql: "DELETE FROM segment WHERE id IN (\(list))")
+    }
+
+    /// The vectors of what stays, in order; `nil` in a lexical collection.
+    private func joinedVectors(_ segments: [LexicalSegment]) throws -> [UInt8]? {
+        guard let dimensionCount = settings.dimensionCount else { return nil }
+        let rowByteCount = dimensionCount * MemoryLayout<Float16>.size
+        var joined: [UInt8] = []
+        for segment in segments {
+            let bytes = try SegmentBlob.vectors(database, of: segment, rowByteCount: rowByteCount, path: path)
+            for (index, chunk) in segment.chunks.enumerated() where !removedChunks.contains(chunk) {
+                joined += bytes[index * rowByteCount..<(index + 1) * rowByteCount]
+            }
+        }
+        return joined
+    }
+}
+
+extension Chunk {
+    /// What the lexical index sees: the headings above a chunk tell what it is about as its own words do.
+    var indexedText: String { headings.isEmpty ? text : headings.joined(separator: "\n") + "\n" + text }
+}

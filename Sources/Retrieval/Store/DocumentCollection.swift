@@ -1,0 +1,164 @@
+internal import GRDB
+import Glibc
+import Synchronization
+
+/// A collection of documents in one SQLite file: their chunks, an inverted index over them, and their vectors.
+///
+/// One process writes at a time, any number read meanwhile; what a transaction has not committed is not there after a
+/// crash. Calls block while they read and write the file.
+public final class DocumentCollection: Sendable {
+    public let path: String
+    public let settings: CollectionSettings
+    let queue: DatabaseQueue
+
+    /// Opens a collection for writing; makes it where there is none.
+    /// - Parameter settings: what it shall be made with; `nil`: it must be there.
+    /// - Throws: ``RetrievalError``, also where it was made with other settings.
+    public init(path: String, settings requested: CollectionSettings? = nil) throws {
+        self.path = path
+        if requested == nil, access(path, F_OK) != 0 { throw RetrievalError.collectionMissing(path: path) }
+        (queue, settings) = try CollectionFailure.translate(path) {
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(5)
+            configuration.foreignKeysEnabled = true
+            configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            let settings = try queue.inDatabase { database in
+                try DocumentCollection.prepare(database, path: path, settings: requested)
+            }
+            return (queue, settings)
+        }
+    }
+
+    private static func prepare(
+        _ database: Database, path: String, settings requested: CollectionSettings?
+    ) throws -> CollectionSettings {
+        try database.execute(sql: "PRAGMA journal_mode = WAL")
+        var settings = requested ?? CollectionSettings()
+        try database.inTransaction(.immediate) {
+            if try DocumentCollection.isEmpty(database), let requested {
+                try CollectionSchema.create(in: database)
+                for entry in requested.entries {
+                    guard let value = entry.value else { continue }
+                    try database.execute(
+                        sql: "INSERT INTO setting(name, value) VALUES (?, ?)", arguments: [entry.name, value])
+                }
+            } else {
+                settings = try DocumentCollection.readSettings(database, path: path)
+                if let requested { try settings.require(requested, path: path) }
+            }
+            return .commit
+        }
+        return settings
+    }
+
+    private static func isEmpty(_ database: Database) throws -> Bool {
+        try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") == 0
+    }
+
+    static func readSettings(_ database: Database, path: String) throws -> CollectionSettings {
+        guard try Int32.fetchOne(database, sql: "PRAGMA application_id") == CollectionSchema.applicationID else {
+            throw RetrievalError.notACollection(path: path, reason: "another program's database")
+        }
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard version == CollectionSchema.version else {
+            throw RetrievalError.unknownVersion(path: path, version: version)
+        }
+        var entries: [String: String] = [:]
+        for row in try Row.fetchAll(database, sql: "SELECT name, value FROM setting") { entries[row[0]] = row[1] }
+        return try CollectionSettings(entries, path: path)
+    }
+
+    /// What is known of each document, by its key.
+    public func documentStates() throws -> [String: DocumentState] {
+        try CollectionFailure.translate(path) {
+            try queue.read { database in
+                var states: [String: DocumentState] = [:]
+                let rows = try Row.fetchCursor(database, sql: "SELECT key, hash, byte_count, time FROM document")
+                while let row = try rows.next() {
+                    let hash: Int64 = row[1]
+                    states[row[0]] = DocumentState(
+                        contentHash: UInt64(bitPattern: hash), byteCount: row[2], time: row[3])
+                }
+                return states
+            }
+        }
+    }
+
+    /// The keys of the documents that were indexed from `source`.
+    public func keys(from source: String) throws -> [String] {
+        try CollectionFailure.translate(path) {
+            try queue.read {
+                try String.fetchAll($0, sql: "SELECT key FROM document WHERE source = ?", arguments: [source])
+            }
+        }
+    }
+
+    /// Writes documents, replacing those of the same key, and removes others, in one transaction.
+    /// - Returns: chunks that the collection holds now.
+    @discardableResult
+    public func write(_ documents: [IndexedDocument], removing keys: [String] = []) throws -> Int {
+        try CollectionFailure.translate(path) {
+            try queue.inDatabase { database in
+                var count = 0
+                try database.inTransaction(.immediate) {
+                    var update = CollectionUpdate(database, settings: settings, path: path)
+                    try update.remove(keys + documents.map(\.key))
+                    try update.insert(documents)
+                    count = try update.finish()
+                    return .commit
+                }
+                return count
+            }
+        }
+    }
+
+    /// Notes a new time of documents whose content is as it was.
+    public func touch(_ states: [(key: String, state: DocumentState)]) throws {
+        guard !states.isEmpty else { return }
+        try CollectionFailure.translate(path) {
+            try queue.write { database in
+                for (key, state) in states {
+                    try database.execute(
+                        sql: "UPDATE document SET time = ? WHERE key = ?", arguments: [state.time, key])
+                }
+            }
+        }
+    }
+}
+
+extension CollectionSettings {
+    /// - Throws: ``RetrievalError/settingDiffers(path:name:stored:requested:)`` for the first that differs.
+    func require(_ requested: CollectionSettings, path: String) throws {
+        func check(_ name: String, _ stored: String?, _ wanted: String?) throws {
+            guard stored != wanted else { return }
+            throw RetrievalError.settingDiffers(
+                path: path, name: name, stored: stored ?? "none", requested: wanted ?? "none")
+        }
+        try check("analyzer", analyzer.rawValue, requested.analyzer.rawValue)
+        try check("embedder", embedderFingerprint ?? embedder, requested.embedderFingerprint ?? requested.embedder)
+        try check("vectors of size", dimensionCount.map(String.init), requested.dimensionCount.map(String.init))
+    }
+}
+
+/// What SQLite reports, in this module's words.
+enum CollectionFailure {
+    static func translate<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            throw translated(error, path)
+        }
+    }
+
+    private static func translated(_ error: DatabaseError, _ path: String) -> RetrievalError {
+        let reason = error.message ?? error.resultCode.description
+        switch error.resultCode {
+        case .SQLITE_BUSY, .SQLITE_LOCKED: return .collectionBusy(path: path)
+        case .SQLITE_FULL, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
+            return .collectionUnwritable(path: path, reason: reason)
+        case .SQLITE_CANTOPEN: return .unreadable(path: path, reason: reason)
+        default: return .notACollection(path: path, reason: reason)
+        }
+    }
+}

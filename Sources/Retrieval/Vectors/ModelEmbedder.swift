@@ -1,0 +1,59 @@
+public import Inference
+internal import ModelIO
+internal import TensorCore
+import Synchronization
+
+/// An embedding model of the engine's as a collection uses it. Queries and documents get the prompts that the model's files
+/// name for them.
+public final class ModelEmbedder: TextEmbedder {
+    public let name: String
+    public let fingerprint: String
+    private let embedder: Embedder
+    private let queryPrompt: String
+    private let documentPrompt: String
+    /// A model's passes run one after another.
+    private let turn = Mutex(())
+
+    /// - Parameters:
+    ///   - embedder: loaded from `package`.
+    public init(_ embedder: Embedder, from package: ModelPackage) {
+        self.embedder = embedder
+        name = package.name
+        fingerprint = ModelEmbedder.fingerprint(of: package.checkpoint)
+        let prompts = embedder.prompts
+        queryPrompt = prompts["query"] ?? ""
+        documentPrompt = prompts["document"] ?? prompts["passage"] ?? ""
+    }
+
+    public var dimensionCount: Int { embedder.dimensions }
+    public var maximumTokenCount: Int { embedder.maximumTokenCount }
+
+    public func tokenCount(of text: String) throws -> Int { try embedder.tokenCount(of: text) }
+
+    public func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]] {
+        let prompt = isQuery ? queryPrompt : documentPrompt
+        return try turn.withLock { _ in try embedder.run(texts.map { prompt + $0 }).map(\.dense) }
+    }
+
+    /// Names, shapes and the first bytes of every tensor: another model, and the same one trained further, differ.
+    private static func fingerprint(of checkpoint: Checkpoint) -> String {
+        var bytes: [UInt8] = []
+        for name in checkpoint.tensors.keys.sorted() {
+            guard let tensor = checkpoint.tensors[name] else { continue }
+            bytes += Array(name.utf8) + Array("\(tensor.shape)".utf8) + tensor.bytes.pointer.prefix(64)
+        }
+        return String(bytes.withUnsafeBytes(ContentHash.hash), radix: 16)
+    }
+}
+
+/// A cross-encoder of the engine's as a search uses it.
+public final class ModelReranker: TextReranker {
+    private let reranker: Reranker
+    private let turn = Mutex(())
+
+    public init(_ reranker: Reranker) { self.reranker = reranker }
+
+    public func score(query: String, texts: [String]) async throws -> [Double] {
+        try turn.withLock { _ in try reranker.run(texts.map { TextPair(query, pair: $0) }) }
+    }
+}

@@ -1,0 +1,109 @@
+internal import JSONCore
+
+/// The messages of Anthropic's API in the form that templates take.
+enum AnthropicMessages {
+    /// What some clients put first in the system prompt: it changes with every request, and would keep the prefix cache
+    /// from ever matching.
+    private static let billingHeader = "x-anthropic-billing-header"
+
+    static func prompt(_ fields: RequestFields) throws(APIError) -> ChatPrompt {
+        var messages: [JSON] = []
+        if let system = try system(fields) { messages.append(["role": "system", "content": .string(system)]) }
+        let sent = try fields.objects("messages", atMost: ChatMessages.maximumCount)
+        guard let sent, !sent.isEmpty else {
+            throw .invalid("messages", "messages must hold at least one message")
+        }
+        for message in sent { messages += try read(message) }
+        var prompt = ChatPrompt(messages: messages, tools: try tools(fields))
+        // A last message of the assistant is the beginning of the answer.
+        if messages.last?["role"]?.stringValue == "assistant" {
+            prompt.continuesFinalMessage = true
+            prompt.addsGenerationPrompt = false
+        }
+        if let variables = try fields.object("chat_template_kwargs") { prompt.variables = variables.json }
+        return prompt
+    }
+
+    private static func system(_ fields: RequestFields) throws(APIError) -> String? {
+        guard let value = fields["system"] else { return nil }
+        if let text = value.string { return isBilling(text) ? nil : text }
+        guard value.array != nil else { throw fields.mismatch("system", expected: "a string or an array of blocks") }
+        var texts: [String] = []
+        for block in try fields.objects("system", atMost: 1024) ?? [] {
+            guard try block.requireString("type") == "text" else { throw block.mismatch("type", expected: "text") }
+            let text = try block.requireString("text")
+            if !isBilling(text) { texts.append(text) }
+        }
+        return texts.isEmpty ? nil : texts.joined(separator: "\n")
+    }
+
+    private static func isBilling(_ text: String) -> Bool { text.hasPrefix(billingHeader) }
+
+    /// One message; tool results become messages of their own before what else the user says.
+    private static func read(_ fields: RequestFields) throws(APIError) -> [JSON] {
+        let role = try fields.requireString("role")
+        guard ["user", "assistant", "system"].contains(role) else {
+            throw fields.mismatch("role", expected: "user or assistant")
+        }
+        let value = try fields.requireMember("content")
+        if let text = value.string { return [["role": .string(role), "content": .string(text)]] }
+        guard value.array != nil else { throw fields.mismatch("content", expected: "a string or an array of blocks") }
+        var results: [JSON] = []
+        var calls: [JSON] = []
+        var texts: [String] = []
+        var thinking: String?
+        for block in try fields.objects("content", atMost: ChatMessages.maximumCount) ?? [] {
+            switch try block.requireString("type") {
+            case "text": texts.append(try block.requireString("text"))
+            case "thinking": thinking = (thinking ?? "") + (try block.string("thinking") ?? "")
+            case "redacted_thinking": break
+            case "tool_use": calls.append(try toolUse(block))
+            case "tool_result": results.append(try toolResult(block))
+            case let type: throw .unsupported(block.name(of: "type"), "this model takes text and tools, not '\(type)'")
+            }
+        }
+        if !calls.isEmpty, role != "assistant" {
+            throw .invalid(fields.name(of: "content"), "only messages of the role assistant hold tool_use")
+        }
+        guard !texts.isEmpty || !calls.isEmpty || results.isEmpty else { return results }
+        var message: JSON = ["role": .string(role), "content": .string(texts.joined(separator: "\n"))]
+        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        if let thinking { message["reasoning_content"] = .string(thinking) }
+        return results + [message]
+    }
+
+    private static func toolUse(_ block: RequestFields) throws(APIError) -> JSON {
+        let input = try block.object("input")?.json ?? .object([])
+        return [
+            "id": .string(try block.requireString("id")), "type": "function",
+            "function": ["name": .string(try block.requireString("name")), "arguments": input],
+        ]
+    }
+
+    private static func toolResult(_ block: RequestFields) throws(APIError) -> JSON {
+        [
+            "role": "tool", "tool_call_id": .string(try block.requireString("tool_use_id")),
+            "content": .string(try ChatMessages.text(block, "content") ?? ""),
+        ]
+    }
+
+    private static func tools(_ fields: RequestFields) throws(APIError) -> JSON? {
+        let tools = try fields.objects("tools", atMost: 1024) ?? []
+        var result: [JSON] = []
+        for tool in tools {
+            var function: JSON = ["name": .string(try tool.requireString("name"))]
+            if let text = try tool.string("description") { function["description"] = .string(text) }
+            if let schema = try tool.object("input_schema") { function["parameters"] = schema.json }
+            result.append(["type": "function", "function": function])
+        }
+        if let choice = try fields.object("tool_choice") {
+            switch try choice.requireString("type") {
+            case "auto": break
+            case "none": return nil
+            case "any", "tool": throw .unsupported("tool_choice", "this version cannot force a tool call; use auto")
+            default: throw choice.mismatch("type", expected: "auto, any, tool or none")
+            }
+        }
+        return result.isEmpty ? nil : .array(result)
+    }
+}

@@ -1,0 +1,107 @@
+internal import ChatTemplate
+internal import Inference
+internal import JSONCore
+internal import Tokenization
+
+/// A conversation as templates take it.
+struct ChatPrompt: Sendable {
+    var messages: [JSON]
+    var tools: JSON?
+    /// Further variables of the template.
+    var variables: JSON = .object([])
+    var addsGenerationPrompt = true
+    /// The last message is continued instead of answered.
+    var continuesFinalMessage = false
+
+    /// The text that the model continues.
+    func render(for model: ServedModel) throws(APIError) -> String {
+        let text = try rendered(for: model)
+        return continuesFinalMessage ? try cutAfterFinalMessage(text) : text
+    }
+
+    private func rendered(for model: ServedModel) throws(APIError) -> String {
+        if let failure = model.templateFailure { throw .invalid("model", failure) }
+        guard let template = model.promptTemplate else { return chatML }
+        var members: [TemplateValue.Member] = []
+        if case .object(let given) = variables { members = given.map { .init($0.key, TemplateValue($0.value)) } }
+        members.append(.init("messages", .array(messages.map { TemplateValue($0) })))
+        if let tools, !(tools.arrayValue?.isEmpty ?? false) { members.append(.init("tools", TemplateValue(tools))) }
+        members.append(.init("add_generation_prompt", .bool(addsGenerationPrompt)))
+        do {
+            return try template.render(members)
+        } catch {
+            throw .invalid("messages", "\(error)")
+        }
+    }
+
+    /// ChatML, for models that come without a chat template.
+    private var chatML: String {
+        var text = ""
+        for message in messages {
+            text +=
+                "<|im_start|>\(message["role"]?.stringValue ?? "")\n\(message["content"]?.stringValue ?? "")<|im_end|>\n"
+        }
+        return addsGenerationPrompt ? text + "<|im_start|>assistant\n" : text
+    }
+
+    /// The ids that the model continues.
+    func tokens(for model: ServedModel) throws(APIError) -> [Int] {
+        let text = try render(for: model)
+        do {
+            // Templates write the special tokens themselves.
+            return try model.requireTokenizer().encode(text, addSpecialTokens: false)
+        } catch {
+            throw APIError(error)
+        }
+    }
+
+    /// What a template wrote up to the end of the last message's text, as `transformers` cuts it.
+    private func cutAfterFinalMessage(_ text: String) throws(APIError) -> String {
+        guard let content = messages.last?["content"]?.stringValue else {
+            throw .invalid("continue_final_message", "continue_final_message: the last message has no text")
+        }
+        let isSpace: (Character) -> Bool = { $0.isWhitespace }
+        let leading = String(content.drop(while: isSpace))
+        var trimmed = leading
+        while let last = trimmed.last, last.isWhitespace { trimmed.removeLast() }
+        guard !trimmed.isEmpty, let range = ChatPrompt.lastRange(of: trimmed, in: text) else {
+            throw .invalid(
+                "continue_final_message", "continue_final_message: the template does not show the last message's text")
+        }
+        if text[range.lowerBound...].hasPrefix(leading) { return String(text[..<range.lowerBound]) + leading }
+        return String(text[..<range.upperBound])
+    }
+
+    private static func lastRange(of part: String, in text: String) -> Range<String.Index>? {
+        text.ranges(of: part).last
+    }
+}
+
+extension ChatPrompt {
+    /// The conversation of a request, as `/apply-template` and `/tokenize` take it.
+    init(_ fields: RequestFields) throws(APIError) {
+        messages = try ChatMessages.read(fields)
+        tools = try ChatMessages.tools(fields)
+        if let variables = try fields.object("chat_template_kwargs") { self.variables = variables.json }
+        continuesFinalMessage = try fields.bool("continue_final_message") ?? false
+        addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? !continuesFinalMessage
+        if continuesFinalMessage, addsGenerationPrompt {
+            throw .invalid(
+                "continue_final_message", "continue_final_message and add_generation_prompt exclude one another")
+        }
+    }
+}
+
+extension TemplateValue {
+    init(_ json: JSON) {
+        switch json {
+        case .null: self = .null
+        case .bool(let bool): self = .bool(bool)
+        case .int(let int): self = .int(int)
+        case .double(let double): self = .double(double)
+        case .string(let string): self = .string(string)
+        case .array(let elements): self = .array(elements.map { TemplateValue($0) })
+        case .object(let members): self = .object(members.map { Member($0.key, TemplateValue($0.value)) })
+        }
+    }
+}

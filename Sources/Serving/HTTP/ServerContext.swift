@@ -1,0 +1,45 @@
+internal import Hummingbird
+internal import HTTPTypes
+internal import NIOCore
+
+/// What belongs to one request.
+struct ServerContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    /// The client's `X-Request-Id`, or one made here.
+    var requestID = ""
+
+    init(source: Source) {
+        coreContext = .init(source: source)
+        channel = source.channel
+    }
+
+    /// The monitor of the request's connection.
+    func connectionMonitor() async -> ConnectionMonitor {
+        // Channels of tests have no such handler; their requests are never cut off.
+        let monitor = try? await channel.pipeline.handler(type: ConnectionMonitorHandler.self).map(\.monitor).get()
+        return monitor ?? ConnectionMonitor()
+    }
+}
+
+extension HTTPField.Name {
+    /// The characters of these names are valid, so none is ever missing.
+    static func custom(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .userAgent }
+
+    static let requestID = custom("X-Request-Id")
+    static let apiKey = custom("x-api-key")
+    static let anthropicVersion = custom("anthropic-version")
+    static let accelBuffering = custom("X-Accel-Buffering")
+}
+
+extension Response {
+    /// An answer of JSON.
+    init(_ json: JSON, status: HTTPResponse.Status = .ok) {
+        self.init(status: status, text: json.text, contentType: "application/json")
+    }
+
+    init(status: HTTPResponse.Status = .ok, text: String, contentType: String) {
+        self.init(
+            status: status, headers: [.contentType: contentType], body: .init(byteBuffer: ByteBuffer(string: text)))
+    }
+}

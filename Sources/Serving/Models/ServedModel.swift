@@ -1,0 +1,99 @@
+internal import Models
+package import Inference
+internal import Tokenization
+
+/// A model that requests can name.
+package struct ServedModel: Sendable {
+    /// The name that listings show.
+    package let name: String
+    /// Further names.
+    package let aliases: [String]
+    package let engine: Engine
+    /// Unix time at which it was loaded.
+    package let created: Int
+    package let sequenceCount: Int
+    /// How conversations become prompts; nil where the model comes without a chat template.
+    let promptTemplate: PromptTemplate?
+    /// Why the model's chat template cannot be used.
+    let templateFailure: String?
+
+    package init(name: String, aliases: [String] = [], engine: Engine, created: Int, sequenceCount: Int) {
+        self.name = name
+        self.aliases = aliases
+        self.engine = engine
+        self.created = created
+        self.sequenceCount = sequenceCount
+        do {
+            promptTemplate = try engine.package.promptTemplate()
+            templateFailure = nil
+        } catch InferenceError.chatTemplateMissing {
+            (promptTemplate, templateFailure) = (nil, nil)
+        } catch {
+            (promptTemplate, templateFailure) = (nil, "\(error)")
+        }
+    }
+
+    var names: [String] { [name] + aliases }
+
+    var contextLength: Int { engine.contextLength }
+
+    var vocabularySize: Int { engine.description.vocabularySize }
+
+    func requireTokenizer() throws(APIError) -> Tokenizer {
+        guard let tokenizer = engine.tokenizer else {
+            throw .invalid("model", "\(name) has no tokenizer; it takes and gives token ids only")
+        }
+        return tokenizer
+    }
+}
+
+/// The models of a server, by name.
+package struct ModelDirectory: Sendable {
+    /// Those that continue texts.
+    package let models: [ServedModel]
+    package let taskModels: [TaskModel]
+    private let servesAnyName: Bool
+
+    package init(_ models: [ServedModel], tasks: [TaskModel] = [], servesAnyName: Bool = false) {
+        self.models = models
+        taskModels = tasks
+        self.servesAnyName = servesAnyName
+    }
+
+    var names: [String] { models.flatMap(\.names) + taskModels.flatMap(\.names) }
+
+    /// The model that a request names; the first where it names none.
+    func model(named name: String?) throws(APIError) -> ServedModel {
+        if let name, let found = models.first(where: { $0.names.contains(name) }) { return found }
+        if let name, let task = taskModels.first(where: { $0.names.contains(name) }) {
+            throw .invalid("model", "\(name) \(task.task.summary); it writes no text")
+        }
+        if let first = models.first, name == nil || (servesAnyName && models.count == 1) { return first }
+        if name == nil, let task = taskModels.first {
+            throw .invalid("model", "\(task.name) \(task.task.summary); no model here writes text")
+        }
+        throw .modelNotFound(name ?? "", known: names)
+    }
+
+    /// The model for a task that a request names; the first that fits where it names none.
+    /// - Parameter path: the endpoint, for errors.
+    func taskModel(named name: String?, for path: String) throws(APIError) -> TaskModel {
+        if let name {
+            if let found = taskModels.first(where: { $0.names.contains(name) }) { return found }
+            if models.contains(where: { $0.names.contains(name) }) {
+                throw .invalid("model", "\(name) writes text; /v1/\(path) needs another model")
+            }
+            if !servesAnyName { throw .modelNotFound(name, known: names) }
+        }
+        let fitting = taskModels.first { model in
+            switch (model.task, path) {
+            case (.embedder, "embeddings"), (.reranker, "rerank"), (.reranker, "score"), (.classifier, "classify"): true
+            default: false
+            }
+        }
+        guard let found = fitting ?? taskModels.first else {
+            throw .invalid("model", "No model here serves /v1/\(path); start the server with one that does")
+        }
+        return found
+    }
+}

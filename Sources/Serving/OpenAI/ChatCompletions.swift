@@ -1,0 +1,135 @@
+internal import Foundation
+internal import Hummingbird
+internal import Inference
+
+/// `POST /v1/chat/completions`.
+struct ChatCompletions: Sendable {
+    let state: ServerState
+
+    func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
+        let monitor = await context.connectionMonitor()
+        let fields = try await state.readFields(request)
+        let shared = try CompletionFields(fields)
+        let model = try state.directory.model(named: shared.requestedModel)
+        let job = try makeJob(fields, shared, model)
+        let answer = ChatAnswer(
+            id: "chatcmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
+            model: shared.requestedModel ?? model.name, shared: shared)
+        let running = try RunningJob(job, on: model, state: state)
+        let counts = job.prompts.map(\.count)
+        guard shared.isStream else {
+            let choices = try await monitor.cancellingWhenClosed {
+                try await ChoiceText.collect(running, count: job.totalChoiceCount)
+            }
+            return Response(answer.whole(choices, usage: choices.usage(promptTokenCounts: counts)))
+        }
+        return try await EventStream.respond(
+            pingSeconds: state.options.pingSeconds, monitor: monitor,
+            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
+            produce: { sink in try await answer.stream(running, job, to: sink) })
+    }
+
+    private func makeJob(
+        _ fields: RequestFields, _ shared: CompletionFields, _ model: ServedModel
+    ) throws(APIError) -> GenerationJob {
+        let prompt = try ChatPrompt(fields)
+        try fields.refuse(["chat_template"], because: "the model's own template is used; leave it out")
+        let sampling = try SamplingFields(
+            fields, model, defaults: .init(openAI: model.engine.package.generation))
+        let maxTokens = try fields.int(["max_completion_tokens", "max_tokens"], in: 1...Int(Int32.max))
+        var job = GenerationJob(prompts: [try prompt.tokens(for: model)], fields: sampling, maxTokens: maxTokens)
+        job.choiceCount = shared.choiceCount
+        job.priority = shared.priority
+        job.cacheSalt = shared.cacheSalt
+        let wantsLogprobs = try fields.bool("logprobs") ?? false
+        let top = try fields.int("top_logprobs", in: 0...20)
+        if let top, !wantsLogprobs, top > 0 {
+            throw .invalid("top_logprobs", "top_logprobs needs logprobs to be true")
+        }
+        if wantsLogprobs { job.logprobCount = top ?? 0 }
+        return job
+    }
+}
+
+/// The shapes of a chat completion.
+struct ChatAnswer: Sendable {
+    let id: String
+    let created: Int
+    let model: String
+    let shared: CompletionFields
+
+    func whole(_ choices: [ChoiceText], usage: UsageCount) -> JSON {
+        var json = head("chat.completion")
+        json["choices"] = .array(
+            choices.enumerated().map { index, choice in
+                var shown: JSON = [
+                    "index": .int(index),
+                    "message": [
+                        "role": "assistant", "content": .string(choice.text), "refusal": nil,
+                    ],
+                    "logprobs": logprobs(choice.logprobs, choice.result),
+                    "finish_reason": .optional(choice.result?.finishReason.rawValue),
+                ]
+                if shared.returnsTokenIDs { shown["token_ids"] = .array(choice.tokens.map(JSON.int)) }
+                return shown
+            })
+        json["usage"] = usage.json
+        if let result = choices.first?.result { json["timings"] = result.timingsJSON }
+        return json
+    }
+
+    func stream(_ running: RunningJob, _ job: GenerationJob, to sink: EventSink) async throws {
+        var choices = [ChoiceText](repeating: ChoiceText(), count: job.totalChoiceCount)
+        var begun = Set<Int>()
+        let counts = job.prompts.map(\.count)
+        try await running.forEach { update in
+            let index = update.choice
+            if begun.insert(index).inserted {
+                sink.send(chunk(index, ["role": "assistant", "content": ""], finish: nil))
+            }
+            choices[index].take(update.update)
+            let entries = logprobs(update.update.logProbabilities, update.update.result)
+            if !update.update.text.isEmpty || entries != .null {
+                sink.send(chunk(index, ["content": .string(update.update.text)], logprobs: entries, finish: nil))
+            }
+            guard let result = update.update.result else { return }
+            var last = chunk(index, .object([]), finish: result.finishReason.rawValue)
+            if !shared.includesUsage { last["timings"] = result.timingsJSON }
+            sink.send(last)
+        }
+        if shared.includesUsage {
+            var last = head("chat.completion.chunk")
+            last["choices"] = []
+            last["usage"] = choices.usage(promptTokenCounts: counts).json
+            if let result = choices.first?.result { last["timings"] = result.timingsJSON }
+            sink.send(last)
+        }
+        sink.sendDone()
+    }
+
+    /// The token that ended the text is no part of it.
+    private func logprobs(_ entries: [TokenLogProbability], _ result: GenerationResult?) -> JSON {
+        var entries = entries
+        switch result?.stopCause {
+        case .endOfSequence, .token: entries.removeLast(min(1, entries.count))
+        case .string, nil: break
+        }
+        return entries.isEmpty ? nil : ["content": Logprobs.chat(entries), "refusal": nil]
+    }
+
+    private func chunk(_ index: Int, _ delta: JSON, logprobs: JSON = nil, finish: String?) -> JSON {
+        var json = head("chat.completion.chunk")
+        json["choices"] = [
+            ["index": .int(index), "delta": delta, "logprobs": logprobs, "finish_reason": .optional(finish)]
+        ]
+        if shared.includesUsage { json["usage"] = .null }
+        return json
+    }
+
+    private func head(_ object: String) -> JSON {
+        [
+            "id": .string(id), "object": .string(object), "created": .int(created), "model": .string(model),
+            "system_fingerprint": "infer",
+        ]
+    }
+}

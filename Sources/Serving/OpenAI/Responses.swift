@@ -1,0 +1,169 @@
+internal import Foundation
+internal import Hummingbird
+internal import Inference
+internal import JSONCore
+
+/// `POST /v1/responses`, with `GET` and `DELETE` of those that are kept.
+struct Responses: Sendable {
+    let state: ServerState
+
+    func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
+        let monitor = await context.connectionMonitor()
+        let fields = try await state.readFields(request)
+        let requested = try fields.string("model")
+        let model = try state.directory.model(named: requested)
+        let isStream = try fields.bool("stream") ?? false
+        let history = try history(fields)
+        let input = try ResponsesInput.read(fields)
+        let job = try makeJob(fields, instructions: try fields.string("instructions"), history + input, model)
+        let answer = ResponsesAnswer(
+            id: "resp_" + Identifier.random(32), itemID: "msg_" + Identifier.random(32),
+            created: Int(Date().timeIntervalSince1970), model: requested ?? model.name, request: fields.json)
+        let store: @Sendable (ChoiceText) -> JSON = { [state] choice in
+            let json = answer.whole(choice)
+            if fields["store"]?.bool ?? true {
+                let said: JSON = ["role": "assistant", "content": .string(choice.text)]
+                state.responses.store(answer.id, messages: history + input + [said], response: json)
+            }
+            return json
+        }
+        let running = try RunningJob(job, on: model, state: state)
+        guard isStream else {
+            let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
+            return Response(store(choices[0]))
+        }
+        return try await EventStream.respond(
+            pingSeconds: state.options.pingSeconds, monitor: monitor,
+            failure: { error, sink in
+                sink.send(
+                    [
+                        "type": "error", "code": .optional(error.code), "message": .string(error.message),
+                        "param": .optional(error.parameter), "sequence_number": 0,
+                    ], event: "error")
+            },
+            produce: { sink in try await answer.stream(running, to: sink, store: store) })
+    }
+
+    func retrieve(_ id: String) throws -> Response { Response(try entry(id).response) }
+
+    func delete(_ id: String) throws -> Response {
+        guard state.responses.remove(id) else { throw notFound(id) }
+        return Response(["id": .string(id), "object": "response", "deleted": true])
+    }
+
+    private func entry(_ id: String) throws(APIError) -> ResponseStore.Entry {
+        guard let entry = state.responses.entry(id) else { throw notFound(id) }
+        return entry
+    }
+
+    private func notFound(_ id: String) -> APIError {
+        APIError(
+            .notFound, "There is no response '\(id.prefix(80))' here (any more); send the whole conversation as input",
+            parameter: "previous_response_id", code: "previous_response_not_found")
+    }
+
+    private func history(_ fields: RequestFields) throws(APIError) -> [JSON] {
+        guard let id = try fields.string("previous_response_id") else { return [] }
+        return try entry(id).messages
+    }
+
+    private func makeJob(
+        _ fields: RequestFields, instructions: String?, _ messages: [JSON], _ model: ServedModel
+    ) throws(APIError) -> GenerationJob {
+        if try fields.bool("background") ?? false {
+            throw .unsupported("background", "this server answers at once; leave it out")
+        }
+        if let format = try fields.object("text")?.object("format"), try format.requireString("type") != "text" {
+            throw .unsupported("text.format", "this version answers with text only; use type text")
+        }
+        var prompt = ChatPrompt(messages: messages, tools: try ResponsesInput.tools(fields))
+        if let instructions { prompt.messages.insert(["role": "system", "content": .string(instructions)], at: 0) }
+        if let variables = try fields.object("chat_template_kwargs") { prompt.variables = variables.json }
+        let sampling = try SamplingFields(
+            fields, model, defaults: .init(openAI: model.engine.package.generation))
+        var job = GenerationJob(
+            prompts: [try prompt.tokens(for: model)], fields: sampling,
+            maxTokens: try fields.int("max_output_tokens", in: 1...Int(Int32.max)))
+        job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
+        job.cacheSalt = try fields.string("cache_salt")
+        return job
+    }
+}
+
+/// The input of the Responses API in the form that templates take.
+enum ResponsesInput {
+    static func read(_ fields: RequestFields) throws(APIError) -> [JSON] {
+        let value = try fields.requireMember("input")
+        if let text = value.string { return [["role": "user", "content": .string(text)]] }
+        guard value.array != nil else { throw fields.mismatch("input", expected: "a string or an array of items") }
+        let items = try fields.objects("input", atMost: ChatMessages.maximumCount) ?? []
+        guard !items.isEmpty else { throw .invalid("input", "input must hold at least one item") }
+        var messages: [JSON] = []
+        for item in items {
+            switch try item.string("type") ?? "message" {
+            case "message": messages.append(try message(item))
+            case "function_call": messages.append(try call(item))
+            case "function_call_output":
+                messages.append([
+                    "role": "tool", "tool_call_id": .string(try item.requireString("call_id")),
+                    "content": .string(try ChatMessages.text(item, "output") ?? ""),
+                ])
+            case "reasoning": break
+            case let type: throw .unsupported(item.name(of: "type"), "items of type '\(type)' are not known here")
+            }
+        }
+        return messages
+    }
+
+    private static func message(_ item: RequestFields) throws(APIError) -> JSON {
+        let role = try item.requireString("role")
+        guard ["system", "developer", "user", "assistant"].contains(role) else {
+            throw item.mismatch("role", expected: "system, developer, user or assistant")
+        }
+        guard let text = try ChatMessages.text(item, "content") else {
+            throw .invalid(item.name(of: "content"), "\(item.name(of: "content")) is required")
+        }
+        return ["role": .string(role == "developer" ? "system" : role), "content": .string(text)]
+    }
+
+    private static func call(_ item: RequestFields) throws(APIError) -> JSON {
+        let name = item.name(of: "arguments")
+        let arguments: JSON
+        do {
+            arguments = JSON(try JSONDocument(parsing: try item.string("arguments") ?? "{}", source: name).root)
+        } catch {
+            throw .invalid(name, "\(name) must be the text of a JSON object")
+        }
+        return [
+            "role": "assistant", "content": "",
+            "tool_calls": [
+                [
+                    "id": .string(try item.requireString("call_id")), "type": "function",
+                    "function": ["name": .string(try item.requireString("name")), "arguments": arguments],
+                ]
+            ],
+        ]
+    }
+
+    static func tools(_ fields: RequestFields) throws(APIError) -> JSON? {
+        let tools = try fields.objects("tools", atMost: 1024) ?? []
+        var result: [JSON] = []
+        for tool in tools {
+            guard try tool.requireString("type") == "function" else {
+                throw .unsupported(tool.name(of: "type"), "only tools of type function are known")
+            }
+            var function: JSON = ["name": .string(try tool.requireString("name"))]
+            if let text = try tool.string("description") { function["description"] = .string(text) }
+            if let parameters = try tool.object("parameters") { function["parameters"] = parameters.json }
+            result.append(["type": "function", "function": function])
+        }
+        if let choice = fields["tool_choice"] {
+            switch choice.string {
+            case "auto": break
+            case "none": return nil
+            default: throw .unsupported("tool_choice", "this version cannot force a tool call; use auto or none")
+            }
+        }
+        return result.isEmpty ? nil : .array(result)
+    }
+}

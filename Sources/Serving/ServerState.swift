@@ -1,0 +1,40 @@
+internal import Logging
+internal import Synchronization
+
+/// What all requests of a server share.
+final class ServerState: Sendable {
+    let options: ServingOptions
+    let directory: ModelDirectory
+    let metrics: Metrics
+    let log: Logger
+    let started = ContinuousClock.now
+    /// Methods by path, for answers to the wrong ones.
+    let routes: [String: [String]]
+    let responses: ResponseStore
+    private let draining = Atomic<Bool>(false)
+    private let listening = Atomic<Bool>(false)
+
+    init(options: ServingOptions, directory: ModelDirectory, log: Logger, routes: [String: [String]]) {
+        self.options = options
+        self.directory = directory
+        self.log = log
+        self.routes = routes
+        metrics = Metrics()
+        responses = ResponseStore(capacity: options.storedResponseCount)
+    }
+
+    /// Whether the server finishes what it has and takes nothing new.
+    var isDraining: Bool { draining.load(ordering: .acquiring) }
+
+    /// Whether connections were ever taken.
+    var isListening: Bool { listening.load(ordering: .acquiring) }
+
+    func setListening() { listening.store(true, ordering: .releasing) }
+
+    func drain() { draining.store(true, ordering: .releasing) }
+
+    /// Paths that need no key.
+    func isOpen(path: String) -> Bool {
+        ["/health", "/v1/health", "/ready", "/v1/ready", "/", "/favicon.ico"].contains(path)
+    }
+}

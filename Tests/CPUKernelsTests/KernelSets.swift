@@ -1,0 +1,84 @@
+import CPUBackend
+import CPUKernels
+import CPUKernelsProbe
+import TensorCore
+import TestSupport
+import Testing
+
+/// A kernel set that this machine runs, under its number.
+struct RunningSet: Sendable, CustomTestStringConvertible {
+    let number: Int32
+    let kernels: CPUBackend.KernelSet
+
+    var testDescription: String { kernels.name }
+
+    static let all: [RunningSet] = CPUBackend.KernelSet.all.enumerated().filter(\.element.isSupported).map {
+        RunningSet(number: Int32($0.offset), kernels: $0.element)
+    }
+    static let ofFloats = all.filter { $0.kernels.kind == .floats }
+    static let ofInt8 = all.filter { $0.kernels.kind == .int8 }
+
+    /// Lanes of a vector of floats.
+    var vectorLanes: Int {
+        switch kernels.instructionSet {
+        case .generic, .neon: 4
+        case .avx2: 8
+        case .avx512: 16
+        }
+    }
+
+    /// What the set makes of activations.
+    func rounded(_ x: [Float], columns: Int) -> [Float] {
+        switch kernels.kind {
+        case .floats: x
+        case .bfloat16: x.map { NumberFormats.decode(NumberFormats.encode([$0], as: .bfloat16), as: .bfloat16)[0] }
+        case .int8: QuantisedRow.rows(x, columns: columns).flatMap(\.values)
+        }
+    }
+}
+
+extension WeightFormat {
+    var code: Int32 { Int32(numberFormat.code) }
+    static let blocks = allCases.filter { $0.blockSize > 1 }
+}
+
+/// A row of activations as 8-bit integers with a scale for 16 of them, computed plainly.
+struct QuantisedRow {
+    var integers: [Int] = []
+    var scales: [Float] = []
+
+    init(_ x: ArraySlice<Float>) {
+        for begin in stride(from: x.startIndex, to: x.endIndex, by: 16) {
+            let group = x[begin..<min(begin + 16, x.endIndex)]
+            let largest = group.reduce(0) { max($0, abs($1)) }
+            let inverse = largest > 0 ? 127 / largest : 0
+            scales.append(largest / 127)
+            integers += group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
+        }
+    }
+
+    var values: [Float] { integers.enumerated().map { Float($0.element) * scales[$0.offset / 16] } }
+
+    static func rows(_ x: [Float], columns: Int) -> [QuantisedRow] {
+        stride(from: 0, to: x.count, by: columns).map { QuantisedRow(x[$0..<$0 + columns]) }
+    }
+}
+
+extension PackedWeight {
+    /// The rows of a weight of one part as the probe takes them, valid within `body`.
+    func withRows<Result>(_ body: (inout probe_rows) -> Result) -> Result {
+        let part = source.parts[0]
+        var rows = probe_rows(
+            format: source.format.code, rows: part.bytes.pointer.baseAddress,
+            row_bytes: Int64(source.format.rowByteCount(columns: source.columns) ?? 0), count: Int64(part.rows),
+            columns: Int64(source.columns),
+            scales: part.scales?.pointer.baseAddress?.assumingMemoryBound(to: Float.self))
+        return withExtendedLifetime(source) { body(&rows) }
+    }
+}
+
+/// `Σ(a−b)² / Σb²`.
+func nmse(_ found: [Double], _ expected: [Double]) -> Double {
+    let error = zip(found, expected).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    return error / max(expected.reduce(0) { $0 + $1 * $1 }, .leastNormalMagnitude)
+}

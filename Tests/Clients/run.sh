@@ -1,0 +1,25 @@
+#!/bin/bash
+# Runs clients that others wrote against `infer serve`: installs them from PyPI into a folder outside the repository
+# (INFER_CLIENTS, ~/.cache/infer-clients), starts a server with the bundled model, and runs test_clients.py.
+# Usage: Tests/Clients/run.sh PATH-OF-INFER [pytest arguments]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+infer=$1
+shift
+folder=${INFER_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/infer-clients}
+python=${INFER_CLIENTS_PYTHON:-$folder/bin/python}
+if [ ! -x "$python" ]; then
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet pytest openai anthropic langchain-openai litellm requests schemathesis
+fi
+work=$(mktemp -d)
+"$infer" serve --port 0 --parallel 8 2>"$work/log" &
+server=$!
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
+for _ in $(seq 100); do
+    address=$(sed -n 's/.*listening on \(http:[^,]*\),.*/\1/p' "$work/log")
+    [ -n "$address" ] && break
+    kill -0 $server || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+done
+INFER_URL=$address INFER_SERVER_PID=$server "$python" -m pytest -q -p no:cacheprovider "$here" "$@"

@@ -1,0 +1,230 @@
+"""Clients from PyPI against a running server with the bundled model; run.sh starts it and sets INFER_URL."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+import requests
+
+URL = os.environ["INFER_URL"]
+MESSAGES = [{"role": "user", "content": "Speak to me, my lord."}]
+
+
+@pytest.fixture(scope="module")
+def openai_client():
+    openai = pytest.importorskip("openai")
+    return openai.OpenAI(base_url=URL + "/v1", api_key="none", max_retries=0)
+
+
+@pytest.fixture(scope="module")
+def anthropic_client():
+    anthropic = pytest.importorskip("anthropic")
+    return anthropic.Anthropic(base_url=URL, api_key="none", max_retries=0)
+
+
+def running():
+    """Sequences under way."""
+    text = requests.get(URL + "/metrics").text
+    lines = [l for l in text.splitlines() if l.startswith(("infer_requests_running{", "infer_requests_waiting{"))]
+    return sum(float(line.split()[-1]) for line in lines)
+
+
+def test_openai_chat(openai_client):
+    answer = openai_client.chat.completions.create(model="bard", messages=MESSAGES, max_tokens=8, temperature=0)
+    assert answer.choices[0].message.role == "assistant"
+    assert answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.completion_tokens == 8
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + 8
+    assert answer.usage.prompt_tokens_details.cached_tokens >= 0
+
+
+def test_openai_chat_stream_equals_whole(openai_client):
+    fields = dict(model="bard", messages=MESSAGES, max_tokens=16, temperature=0)
+    whole = openai_client.chat.completions.create(**fields).choices[0].message.content
+    chunks = list(openai_client.chat.completions.create(**fields, stream=True, stream_options={"include_usage": True}))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == whole
+    assert [c.choices[0].delta.role for c in chunks if c.choices].count("assistant") == 1
+    assert chunks[-1].usage.completion_tokens == 16 and not chunks[-1].choices
+    assert all(c.usage is None for c in chunks[:-1])
+
+
+def test_openai_chat_samples(openai_client):
+    answer = openai_client.chat.completions.create(model="bard", messages=MESSAGES, max_tokens=8, n=3, seed=7)
+    assert [c.index for c in answer.choices] == [0, 1, 2]
+    again = openai_client.chat.completions.create(model="bard", messages=MESSAGES, max_tokens=8, n=3, seed=7)
+    assert [c.message.content for c in answer.choices] == [c.message.content for c in again.choices]
+    assert len({c.message.content for c in answer.choices}) > 1
+
+
+def test_openai_chat_logprobs(openai_client):
+    answer = openai_client.chat.completions.create(
+        model="bard", messages=MESSAGES, max_tokens=4, temperature=0, logprobs=True, top_logprobs=3)
+    content = answer.choices[0].logprobs.content
+    assert len(content) == 4 and all(len(t.top_logprobs) == 3 for t in content)
+    assert all(t.logprob == max(x.logprob for x in t.top_logprobs) for t in content)
+    assert b"".join(bytes(t.bytes) for t in content).decode() == answer.choices[0].message.content
+
+
+def test_openai_completions(openai_client):
+    answer = openai_client.completions.create(model="bard", prompt=["ROMEO:", "JULIET:"], max_tokens=6, temperature=0)
+    assert len(answer.choices) == 2
+    text = "".join(
+        c.choices[0].text
+        for c in openai_client.completions.create(
+            model="bard", prompt="ROMEO:", max_tokens=6, temperature=0, stream=True))
+    assert text == answer.choices[0].text
+
+
+def test_openai_completion_scores_a_prompt(openai_client):
+    """What lm-eval's local-completions asks."""
+    ids = requests.post(URL + "/tokenize", json={"content": "ROMEO: What light is this"}).json()["tokens"]
+    answer = openai_client.completions.create(
+        model="bard", prompt=[ids], max_tokens=1, temperature=0, logprobs=1, echo=True)
+    logprobs = answer.choices[0].logprobs
+    assert len(logprobs.token_logprobs) == len(ids) + 1
+    assert logprobs.token_logprobs[0] is None and all(p <= 0 for p in logprobs.token_logprobs[1:])
+
+
+def test_openai_responses(openai_client):
+    first = openai_client.responses.create(model="bard", input="Who goes there?", max_output_tokens=8, temperature=0)
+    assert first.output_text and first.usage.output_tokens == 8 and first.status == "incomplete"
+    second = openai_client.responses.create(
+        model="bard", input="And you?", previous_response_id=first.id, max_output_tokens=8)
+    assert second.usage.input_tokens > first.usage.input_tokens + 8
+    assert openai_client.responses.retrieve(first.id).output_text == first.output_text
+    events = list(
+        openai_client.responses.create(
+            model="bard", input="Who goes there?", max_output_tokens=8, temperature=0, stream=True))
+    assert events[0].type == "response.created" and events[-1].type == "response.incomplete"
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta") == first.output_text
+    assert [e.sequence_number for e in events] == list(range(len(events)))
+
+
+def test_openai_errors(openai_client):
+    import openai
+
+    with pytest.raises(openai.NotFoundError) as error:
+        openai_client.chat.completions.create(model="none", messages=MESSAGES)
+    assert error.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError) as error:
+        openai_client.chat.completions.create(model="bard", messages=[{"role": "user", "content": "thou " * 3000}])
+    assert error.value.code == "context_length_exceeded"
+    with pytest.raises(openai.BadRequestError) as error:
+        openai_client.chat.completions.create(model="bard", messages=MESSAGES, temperature=-1)
+    assert error.value.param == "temperature"
+
+
+def test_openai_cancellation(openai_client):
+    stream = openai_client.chat.completions.create(
+        model="bard", messages=MESSAGES, max_tokens=450, stream=True, extra_body={"ignore_eos": True})
+    next(iter(stream))
+    stream.close()
+    deadline = time.time() + 5
+    while running() and time.time() < deadline:
+        time.sleep(0.02)
+    assert running() == 0
+
+
+def test_openai_many_at_once(openai_client):
+    fields = dict(model="bard", prompt="HAMLET:", temperature=0)
+    expected = {n: openai_client.completions.create(**fields, max_tokens=n).choices[0].text for n in range(4, 20)}
+    wrong = []
+
+    def ask(n):
+        text = openai_client.completions.create(**fields, max_tokens=n).choices[0].text
+        if text != expected[n]:
+            wrong.append((n, text, expected[n]))
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in expected for _ in range(2)]
+    [t.start() for t in threads], [t.join() for t in threads]
+    assert not wrong
+
+
+def test_openai_models(openai_client):
+    assert [m.id for m in openai_client.models.list()] == ["bard"]
+    assert openai_client.models.retrieve("bard").id == "bard"
+
+
+def test_anthropic(anthropic_client):
+    fields = dict(model="bard", max_tokens=12, messages=MESSAGES, system="You are a king.", extra_body={"temperature": 0})
+    whole = anthropic_client.messages.create(**fields)
+    assert whole.role == "assistant" and whole.stop_reason == "max_tokens" and whole.usage.output_tokens == 12
+    with anthropic_client.messages.stream(**fields) as stream:
+        text = "".join(stream.text_stream)
+        final = stream.get_final_message()
+    assert text == whole.content[0].text == final.content[0].text
+    assert final.usage.output_tokens == 12 and final.stop_reason == "max_tokens"
+    counted = anthropic_client.messages.count_tokens(
+        model="bard", messages=MESSAGES, system=[
+            {"type": "text", "text": "x-anthropic-billing-header: cc_version=1; cch=abc"},
+            {"type": "text", "text": "You are a king."}])
+    plain = anthropic_client.messages.count_tokens(model="bard", messages=MESSAGES, system="You are a king.")
+    assert counted.input_tokens == plain.input_tokens
+    usage = whole.usage
+    assert plain.input_tokens == usage.input_tokens + usage.cache_read_input_tokens
+
+
+def test_anthropic_errors(anthropic_client):
+    import anthropic
+
+    with pytest.raises(anthropic.NotFoundError):
+        anthropic_client.messages.create(model="none", max_tokens=5, messages=MESSAGES)
+    with pytest.raises(anthropic.BadRequestError):
+        anthropic_client.messages.create(model="bard", max_tokens=0, messages=MESSAGES)
+
+
+def test_langchain():
+    langchain = pytest.importorskip("langchain_openai")
+    chat = langchain.ChatOpenAI(model="bard", base_url=URL + "/v1", api_key="none", temperature=0, max_tokens=8)
+    answer = chat.invoke("Who goes there?")
+    assert answer.content and answer.usage_metadata["output_tokens"] == 8
+    assert "".join(chunk.content for chunk in chat.stream("Who goes there?")) == answer.content
+
+
+def test_litellm():
+    litellm = pytest.importorskip("litellm")
+    fields = dict(model="openai/bard", api_base=URL + "/v1", api_key="none", messages=MESSAGES, max_tokens=8, temperature=0)
+    answer = litellm.completion(**fields)
+    text = "".join(c.choices[0].delta.content or "" for c in litellm.completion(**fields, stream=True))
+    assert text == answer.choices[0].message.content
+    with pytest.raises(litellm.ContextWindowExceededError):
+        litellm.completion(**{**fields, "messages": [{"role": "user", "content": "thou " * 3000}]})
+
+
+def test_llama_cpp_paths():
+    answer = requests.post(URL + "/completion", json={"prompt": "ROMEO:", "n_predict": 8, "temperature": 0}).json()
+    assert answer["stop"] and answer["tokens_predicted"] == 8 and answer["timings"]["predicted_n"] == 8
+    lines = requests.post(
+        URL + "/completion", json={"prompt": "ROMEO:", "n_predict": 8, "temperature": 0, "stream": True}).text
+    chunks = [json.loads(l[6:]) for l in lines.splitlines() if l.startswith("data: ")]
+    assert "".join(c["content"] for c in chunks) == answer["content"] and chunks[-1]["stop"]
+    ids = requests.post(URL + "/tokenize", json={"content": "Good my lord"}).json()["tokens"]
+    assert requests.post(URL + "/detokenize", json={"tokens": ids}).json()["content"] == "Good my lord"
+    assert requests.get(URL + "/props").json()["total_slots"] == 8
+    assert len(requests.get(URL + "/slots").json()) == 8
+
+
+def test_bodies_made_from_the_description():
+    """schemathesis makes requests from openapi.json; none may end in 5xx (but 501 for what a model cannot do)."""
+    schemathesis = pytest.importorskip("schemathesis")
+    from hypothesis import HealthCheck, Phase, settings
+
+    schema = schemathesis.openapi.from_url(URL + "/openapi.json")
+    for operation in schema.get_all_operations():
+        operation = operation.ok()
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+        @__import__("hypothesis").given(case=operation.as_strategy())
+        def check(case):
+            if isinstance(case.body, dict):
+                for key in ("max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"):
+                    case.body[key] = 2
+                case.body.pop("n", None)
+            response = case.call(timeout=60)
+            assert response.status_code < 500 or response.status_code == 501, (operation.label, response.text)
+
+        check()
+    assert requests.get(URL + "/health").status_code == 200

@@ -1,0 +1,98 @@
+import Foundation
+import JSONCore
+import TestSupport
+import Testing
+
+/// A command over texts and what `transformers`' pipelines answer; made by `make_task_cases.py` of the reference material
+/// (the fixtures with models of 16 features).
+struct TaskCase: Sendable, CustomTestStringConvertible {
+    let command: String
+    let model: String
+    let arguments: [String]
+    let expected: JSONValue
+    let isFixture: Bool
+
+    var testDescription: String { "\(command) \(model) \(arguments.joined(separator: " ").prefix(60))" }
+
+    /// The cases of the package and those of the reference material, where it is there.
+    static func all() throws -> [TaskCase] {
+        let fixtures = ReferenceMaterial.fixtures.appendingPathComponent("tasks")
+        let shared = ReferenceMaterial.locate("reference/tasks", for: "TaskCases")
+        return try load(fixtures, isFixture: true) + (shared.map { try load($0, isFixture: false) } ?? [])
+    }
+
+    private static func load(_ folder: URL, isFixture: Bool) throws -> [TaskCase] {
+        let url = folder.appendingPathComponent("cases.json")
+        let root = try JSONDocument(parsing: Array(try Data(contentsOf: url)), source: url.path).root
+        return try root.requireArray("cases").map { value in
+            TaskCase(
+                command: try value.requireString("command"), model: try value.requireString("model"),
+                arguments: try value.requireArray("arguments").map { try $0.requireString() },
+                expected: try value.require("expected"), isFixture: isFixture)
+        }
+    }
+
+    /// Runs `body` with the model's folder.
+    func withModel<Result>(_ body: (String) throws -> Result) throws -> Result {
+        guard isFixture else {
+            let shared = try #require(ReferenceMaterial.shared)
+            return try body(shared.appendingPathComponent("reference/tasks/\(model)").path)
+        }
+        let folder = try TaskModelFolder(model)
+        defer { folder.remove() }
+        return try body(folder.path)
+    }
+}
+
+/// A fixture model of a task with the tokenizer that belongs to it.
+struct TaskModelFolder {
+    private let folder: TemporaryFolder
+    var path: String { folder.path }
+
+    init(_ model: String) throws {
+        folder = try TemporaryFolder()
+        let source = ReferenceMaterial.fixtures.appendingPathComponent("tasks/\(model)")
+        for name in try FileManager.default.contentsOfDirectory(atPath: source.path) {
+            try FileManager.default.copyItem(at: source.appendingPathComponent(name), to: folder.file(name))
+        }
+        let configuration = try String(contentsOf: folder.file("tokenizer_config.json"), encoding: .utf8)
+        let kind = configuration.contains("BertTokenizer") ? "wordpiece" : "unigram"
+        try FileManager.default.copyItem(
+            at: ReferenceMaterial.fixtures.appendingPathComponent("tokenizers/\(kind)/tokenizer.json"),
+            to: folder.file("tokenizer.json"))
+    }
+
+    func file(_ name: String) -> URL { folder.file(name) }
+
+    func remove() { folder.remove() }
+}
+
+extension JSONValue {
+    /// What differs from `expected`, in words, or `nil`; numbers with a point may differ by `tolerance`.
+    func difference(from expected: JSONValue, tolerance: Double, path: String = "") -> String? {
+        if let members = expected.object {
+            let keys = (object.map(Array.init) ?? []).map(\.key)
+            guard Set(keys) == Set(members.map(\.key)) else { return "\(path): keys \(keys)" }
+            for (key, value) in members {
+                guard let own = self[key] else { return "\(path).\(key) is missing" }
+                if let found = own.difference(from: value, tolerance: tolerance, path: "\(path).\(key)") {
+                    return found
+                }
+            }
+            return nil
+        }
+        if let elements = expected.array {
+            guard let own = array, own.count == elements.count else { return "\(path): \(array?.count ?? 0) elements" }
+            for (index, (own, element)) in zip(own, elements).enumerated() {
+                if let found = own.difference(from: element, tolerance: tolerance, path: "\(path)[\(index)]") {
+                    return found
+                }
+            }
+            return nil
+        }
+        if let text = expected.string { return string == text ? nil : "\(path): \(string ?? "?"), expected \(text)" }
+        if let integer = expected.int { return int == integer ? nil : "\(path): \(int ?? -1), expected \(integer)" }
+        guard let number = expected.double, let own = double else { return "\(path): of another kind" }
+        return abs(own - number) <= tolerance ? nil : "\(path): \(own), expected \(number)"
+    }
+}

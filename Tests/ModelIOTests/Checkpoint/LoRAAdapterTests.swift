@@ -1,0 +1,88 @@
+import Foundation
+import ModelIO
+import TensorCore
+import Testing
+
+/// Adapters merged into weights, against the formula written out in FP64.
+struct LoRAAdapterTests {
+    private let rows = 3, columns = 4, rank = 2
+    private let weight: [Float] = (0..<12).map { Float($0 % 5) - 1.5 }
+    private let down: [Float] = (0..<8).map { Float($0 % 3) * 0.5 - 0.25 }
+    private let up: [Float] = (0..<6).map { Float($0 % 4) * 0.25 - 0.5 }
+
+    /// Merges an adapter of one matrix and returns that matrix.
+    private func merge(
+        _ keys: String, isTransposed: Bool = false, magnitude: [Float]? = nil, scale: Double = 1,
+        module: String = "layer.q_proj"
+    ) throws -> [Float] {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var base = SafetensorsWriter()
+        base.add("layer.q_proj.weight", weight, shape: isTransposed ? [columns, rows] : [rows, columns])
+        try base.write(to: folder.appendingPathComponent("base.safetensors").path)
+        var adapter = SafetensorsWriter()
+        let prefix = "base_model.model.\(module)."
+        adapter.add(prefix + "lora_A.weight", down, shape: [rank, columns])
+        adapter.add(prefix + "lora_B.weight", up, shape: [rows, rank])
+        if let magnitude { adapter.add(prefix + "lora_magnitude_vector", magnitude, shape: [rows]) }
+        try adapter.write(to: folder.appendingPathComponent("adapter_model.safetensors").path)
+        try Data("{\"peft_type\": \"LORA\", \"lora_alpha\": 8, \(keys)}".utf8)
+            .write(to: folder.appendingPathComponent("adapter_config.json"))
+        let checkpoint = try Checkpoint(safetensors: folder.appendingPathComponent("base.safetensors").path)
+        let merged = try LoRAAdapter(path: folder.path).merged(into: checkpoint, scale: scale)
+        return try WeightLoader(merged).floats(try #require(merged["layer.q_proj.weight"]))
+    }
+
+    /// `W + factor · B · A`, or the same of the transposed.
+    private func expected(_ factor: Double, isTransposed: Bool = false, magnitude: [Float]? = nil) -> [Float] {
+        var result = [Float](repeating: 0, count: rows * columns)
+        for row in 0..<rows {
+            let values = (0..<columns).map { column in
+                let product = (0..<rank).reduce(0.0) {
+                    $0 + Double(up[row * rank + $1]) * Double(down[$1 * columns + column])
+                }
+                return Double(weight[isTransposed ? column * rows + row : row * columns + column]) + factor * product
+            }
+            let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            for column in 0..<columns {
+                let value = magnitude.map { values[column] * Double($0[row]) / length } ?? values[column]
+                result[isTransposed ? column * rows + row : row * columns + column] = Float(value)
+            }
+        }
+        return result
+    }
+
+    private func expectEqual(_ a: [Float], _ b: [Float]) {
+        for (a, b) in zip(a, b) { #expect(abs(a - b) < 1e-5) }
+        #expect(a.count == b.count)
+    }
+
+    @Test func theProductIsScaledByAlphaAndRank() throws {
+        expectEqual(try merge("\"r\": 2"), expected(4))
+        expectEqual(try merge("\"r\": 2", scale: 0.5), expected(2))
+        expectEqual(try merge("\"r\": 2, \"use_rslora\": true"), expected(8 / 2.0.squareRoot()))
+    }
+
+    @Test func patternsChangeAlpha() throws {
+        expectEqual(try merge("\"alpha_pattern\": {\"q_proj\": 2}"), expected(1))
+        expectEqual(try merge("\"alpha_pattern\": {\"k_proj\": 2}"), expected(4))
+        expectEqual(try merge("\"alpha_pattern\": {\"layer\\\\.[qk]_proj\": 6}"), expected(3))
+    }
+
+    @Test func transposedMatricesAreAdaptedAsStored() throws {
+        expectEqual(try merge("\"fan_in_fan_out\": true", isTransposed: true), expected(4, isTransposed: true))
+    }
+
+    @Test func rowsHaveTheLengthThatDoRALearned() throws {
+        let magnitude: [Float] = [1, 2, 0.5]
+        expectEqual(try merge("\"use_dora\": true", magnitude: magnitude), expected(4, magnitude: magnitude))
+    }
+
+    @Test func adaptersOfOtherModelsAreRefused() throws {
+        let error = #expect(throws: LoadError.self) { try merge("\"r\": 2", module: "other.q_proj") }
+        #expect(error?.description.contains("other.q_proj") == true)
+        #expect(throws: LoadError.self) { try merge("\"r\": 2", isTransposed: true) }
+        #expect(throws: LoadError.self) { try merge("\"use_qalora\": true") }
+    }
+}
