@@ -74,6 +74,7 @@ let package = Package(
             name: "QuantizationKernels", dependencies: ["NumberFormats"], cSettings: strictC,
             linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
+        .target(name: "ChatPage", exclude: ["page"], cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
         layer("JSONCore"),
         layer("TensorCore", ["NumberFormats"]),
@@ -108,7 +109,8 @@ let package = Package(
         layer(
             "Serving",
             [
-                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", httpTypes, logging,
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "ChatPage",
+                httpTypes, logging,
             ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
         // L6

@@ -16,8 +16,9 @@ struct Infer: AsyncParsableCommand {
 
     private static let commands: [any ParsableCommand.Type] =
         [
-            GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self,
-            InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self, AnswerCommand.self,
+            GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
+            DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
+            AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
             PerplexityCommand.self, QuantizeCommand.self,
         ] + serving + retrieval

@@ -13,6 +13,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case emptyPrompt
     case tokenOutOfRange(id: Int, vocabularySize: Int)
     case tokenizerMissing(path: String)
+    case chatTemplateMissing(path: String)
     case contextTooLong(requested: Int, maximum: Int)
     case notADecoder(path: String, architecture: String, kind: ModelKind)
     case rowTooLong(row: Int, tokenCount: Int, maximum: Int)
@@ -46,6 +47,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):
             "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
+        case .chatTemplateMissing(let path):
+            "\(path): the model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja); "
+                + "give one with `infer template --template FILE`, or continue plain text with `infer generate`"
         case .contextTooLong(let requested, let maximum):
             "context of \(requested) tokens asked for, but the model was made for at most \(maximum); lower --ctx"
         case .notADecoder(let path, let architecture, .encoder):

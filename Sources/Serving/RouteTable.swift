@@ -10,7 +10,7 @@ struct RouteTable {
 
     /// Methods by path.
     var methods: [String: [String]] {
-        var result: [String: [String]] = [:]
+        var result: [String: [String]] = ["/": ["GET", "HEAD"]]
         for prefix in ["/", "/v1/"] {
             for path in RouteTable.gets { result[prefix + path, default: []] += ["GET", "HEAD"] }
             for path in RouteTable.posts { result[prefix + path, default: []].append("POST") }
@@ -33,6 +33,7 @@ struct RouteTable {
         let embeddings = Embeddings(state: state)
         let ranking = Ranking(state: state)
         let properties = ServerProperties(state: state)
+        router.get("/") { _, _ in ChatPageResponse.make() }
         for prefix in ["", "v1/"] {
             func get(_ path: String, _ answer: @escaping @Sendable (Request, ServerContext) async throws -> Response) {
                 router.get(RouterPath(prefix + path), use: answer)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChatTemplate
 import CommandSupport
 import Inference
 import JSONCore
@@ -24,6 +25,12 @@ struct GenerateCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
 
+    @Flag(help: "Takes the prompt as a message, and writes it as the model's chat template has it.")
+    var chat = false
+
+    @Option(help: "The system prompt, with --chat.")
+    var system: String?
+
     @Flag(help: "Prints the prompt before its continuation.")
     var echo = false
 
@@ -40,6 +47,8 @@ struct GenerateCommand: AsyncParsableCommand {
         guard [prompt != nil, file != nil, promptIds != nil].filter({ $0 }).count <= 1 else {
             throw ValidationError("give the prompt once: as the argument, --file or --prompt-ids")
         }
+        if system != nil, !chat { throw ValidationError("--system needs --chat") }
+        if chat, promptIds != nil { throw ValidationError("--chat and --prompt-ids exclude each other") }
     }
 
     func run() async throws {
@@ -89,12 +98,22 @@ struct GenerateCommand: AsyncParsableCommand {
         if let promptIds {
             tokens = promptIds.tokens
         } else {
-            tokens = try package.promptTokens(
-                for: file.map(InputText.file) ?? InputText.argumentOrStandardInput(prompt))
+            let text = try file.map(InputText.file) ?? InputText.argumentOrStandardInput(prompt)
+            tokens = try chat ? chatTokens(package, text) : package.promptTokens(for: text)
         }
         return GenerationRequest(
             promptTokens: tokens, sampling: sampling.parameters(package.generation), maxTokens: sampling.maxTokens,
             stopStrings: sampling.stop, ignoresEndOfSequence: sampling.ignoreEos)
+    }
+
+    /// The text as one message of a user, by the model's chat template.
+    private func chatTokens(_ package: ModelPackage, _ text: String) throws -> [Int] {
+        var messages: [TemplateValue] = [["role": "user", "content": .string(text)]]
+        if let system { messages.insert(["role": "system", "content": .string(system)], at: 0) }
+        return try package.chatTokens(
+            for: package.promptTemplate().render([
+                .init("messages", .array(messages)), .init("add_generation_prompt", true),
+            ]))
     }
 
     private func promptText(_ package: ModelPackage, _ request: GenerationRequest) throws -> String {

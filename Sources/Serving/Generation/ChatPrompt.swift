@@ -1,3 +1,4 @@
+internal import ChatTemplate
 internal import Inference
 internal import JSONCore
 internal import Tokenization
@@ -14,12 +15,32 @@ struct ChatPrompt: Sendable {
 
     /// The text that the model continues.
     func render(for model: ServedModel) throws(APIError) -> String {
+        let text = try rendered(for: model)
+        return continuesFinalMessage ? try cutAfterFinalMessage(text) : text
+    }
+
+    private func rendered(for model: ServedModel) throws(APIError) -> String {
+        if let failure = model.templateFailure { throw .invalid("model", failure) }
+        guard let template = model.promptTemplate else { return chatML }
+        var members: [TemplateValue.Member] = []
+        if case .object(let given) = variables { members = given.map { .init($0.key, TemplateValue($0.value)) } }
+        members.append(.init("messages", .array(messages.map { TemplateValue($0) })))
+        if let tools, !(tools.arrayValue?.isEmpty ?? false) { members.append(.init("tools", TemplateValue(tools))) }
+        members.append(.init("add_generation_prompt", .bool(addsGenerationPrompt)))
+        do {
+            return try template.render(members)
+        } catch {
+            throw .invalid("messages", "\(error)")
+        }
+    }
+
+    /// ChatML, for models that come without a chat template.
+    private var chatML: String {
         var text = ""
         for message in messages {
             text +=
                 "<|im_start|>\(message["role"]?.stringValue ?? "")\n\(message["content"]?.stringValue ?? "")<|im_end|>\n"
         }
-        if continuesFinalMessage { return try cutAfterFinalMessage(text) }
         return addsGenerationPrompt ? text + "<|im_start|>assistant\n" : text
     }
 
@@ -67,6 +88,20 @@ extension ChatPrompt {
         if continuesFinalMessage, addsGenerationPrompt {
             throw .invalid(
                 "continue_final_message", "continue_final_message and add_generation_prompt exclude one another")
+        }
+    }
+}
+
+extension TemplateValue {
+    init(_ json: JSON) {
+        switch json {
+        case .null: self = .null
+        case .bool(let bool): self = .bool(bool)
+        case .int(let int): self = .int(int)
+        case .double(let double): self = .double(double)
+        case .string(let string): self = .string(string)
+        case .array(let elements): self = .array(elements.map { TemplateValue($0) })
+        case .object(let members): self = .object(members.map { Member($0.key, TemplateValue($0.value)) })
         }
     }
 }

@@ -12,6 +12,10 @@ package struct ServedModel: Sendable {
     /// Unix time at which it was loaded.
     package let created: Int
     package let sequenceCount: Int
+    /// How conversations become prompts; nil where the model comes without a chat template.
+    let promptTemplate: PromptTemplate?
+    /// Why the model's chat template cannot be used.
+    let templateFailure: String?
 
     package init(name: String, aliases: [String] = [], engine: Engine, created: Int, sequenceCount: Int) {
         self.name = name
@@ -19,6 +23,14 @@ package struct ServedModel: Sendable {
         self.engine = engine
         self.created = created
         self.sequenceCount = sequenceCount
+        do {
+            promptTemplate = try engine.package.promptTemplate()
+            templateFailure = nil
+        } catch InferenceError.chatTemplateMissing {
+            (promptTemplate, templateFailure) = (nil, nil)
+        } catch {
+            (promptTemplate, templateFailure) = (nil, "\(error)")
+        }
     }
 
     var names: [String] { [name] + aliases }

@@ -81,5 +81,11 @@ extension TokenizerConfiguration {
         if FileBytes.exists(template) {
             chatTemplate = String(decoding: try FileBytes.read(template), as: UTF8.self)
         }
+        // Further templates by name, as transformers saves them.
+        for name in ["tool_use", "rag"] {
+            let file = "\(path)/additional_chat_templates/\(name).jinja"
+            guard FileBytes.exists(file) else { continue }
+            namedChatTemplates[name] = String(decoding: try FileBytes.read(file), as: UTF8.self)
+        }
     }
 }

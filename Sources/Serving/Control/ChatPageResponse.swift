@@ -1,0 +1,12 @@
+internal import ChatPage
+internal import Hummingbird
+
+/// The chat page, as it is embedded.
+enum ChatPageResponse {
+    static func make() -> Response {
+        let bytes = UnsafeRawBufferPointer(start: chat_page_bytes(), count: chat_page_byte_count())
+        return Response(
+            status: .ok, headers: [.contentType: "text/html; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}
