@@ -7,6 +7,8 @@ public struct ModelLocation: Sendable, Hashable {
         case safetensors(String)
         /// The path of a `*.safetensors.index.json`.
         case index(String)
+        /// The path of a file that `torch.save` wrote.
+        case pickle(String)
         /// The path of a GGUF file, or of one of several.
         case gguf(String)
     }
@@ -33,12 +35,25 @@ public struct ModelLocation: Sendable, Hashable {
         }
     }
 
-    /// Opens the weights.
+    /// Opens the weights. Those that were quantised before they were published (`quantization_config`) become float32, in
+    /// memory of their own: this blocks while they do.
     /// - Throws: `LoadError`.
     public func openCheckpoint() throws -> Checkpoint {
+        let stored = try openStoredCheckpoint()
+        guard let configuration = existingFile("config.json"), !isGGUFFile,
+            let scheme = try PrequantizedScheme(ModelConfiguration(path: configuration))
+        else { return stored }
+        return try stored.dequantized(scheme)
+    }
+
+    private var isGGUFFile: Bool { if case .gguf = weights { true } else { false } }
+
+    /// Opens the weights as they are stored.
+    private func openStoredCheckpoint() throws -> Checkpoint {
         switch weights {
         case .safetensors(let file): try Checkpoint(safetensors: file)
         case .index(let file): try Checkpoint(index: file)
+        case .pickle(let file): try Checkpoint(pickle: file)
         case .gguf(let file): try GGUFModel(path: file).checkpoint()
         }
     }
@@ -57,23 +72,22 @@ public struct ModelLocation: Sendable, Hashable {
         if PathKind(single) == .file { return .safetensors(single) }
         let index = joinPath(folder, "model.safetensors.index.json")
         if PathKind(index) == .file { return .index(index) }
-        let pickles = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-        if let pickle = pickles.first(where: { PathKind(joinPath(folder, $0)) == .file }) {
-            throw LoadError.unsupportedFile(
-                path: joinPath(folder, pickle),
-                reason: "pickled PyTorch weights are not read; save the model as safetensors")
-        }
+        let pickle = joinPath(folder, "pytorch_model.bin")
+        if PathKind(pickle) == .file { return .pickle(pickle) }
+        let pickleIndex = joinPath(folder, "pytorch_model.bin.index.json")
+        if PathKind(pickleIndex) == .file { return .index(pickleIndex) }
         throw LoadError.unreadable(
-            path: folder, reason: "holds no model.safetensors and no model.safetensors.index.json")
+            path: folder, reason: "holds no model.safetensors, pytorch_model.bin or .gguf file, and no index of shards")
     }
 
     private static func weights(file: String) throws -> Weights {
         if isGGUF(file) { return .gguf(file) }
         if file.hasSuffix(".safetensors") { return .safetensors(file) }
-        if file.hasSuffix(".safetensors.index.json") { return .index(file) }
+        if file.hasSuffix(".safetensors.index.json") || file.hasSuffix(".bin.index.json") { return .index(file) }
+        if [".bin", ".pt", ".pth"].contains(where: file.hasSuffix) { return .pickle(file) }
         throw LoadError.unsupportedFile(
             path: file,
-            reason: "is no model; expected a folder, a .safetensors or .gguf file, or a .safetensors.index.json")
+            reason: "is no model; expected a folder, a .safetensors, .gguf or .bin file, or the index of shards")
     }
 
     /// Whether the file at `path` is a GGUF file by its first bytes, or claims to be one by its name.
