@@ -8,7 +8,9 @@ package import TensorCore
 extension ModelOptions {
     /// The model's files; the bundled model where none is named.
     package func openPackage() throws -> ModelPackage {
-        try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        let package = try model.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
+        for notice in package.notices { logger.notice("\(notice)") }
+        return package
     }
 
     /// Starts the device, with the one number of threads that was given, and tells which it is.

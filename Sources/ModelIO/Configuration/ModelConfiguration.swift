@@ -48,19 +48,20 @@ public struct ModelConfiguration: Sendable {
     }
 
     /// Reads the text of a `config.json`; `path` is what errors call it.
-    public init(parsing bytes: [UInt8], path: String) throws {
+    ///
+    /// - Parameter assumesDefaults: whether keys that are left out have the values that `transformers` gives them.
+    public init(parsing bytes: [UInt8], path: String, assumesDefaults: Bool = true) throws {
         let root = try parseConfigurationObject(bytes, path: path)
         let reader = ConfigurationReader(root: root, path: path)
         self.root = root
         self.path = path
         self.modelType = try reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
-        if let quantization = reader.value("quantization_config") {
-            let method = quantization.value["quant_method"]?.string ?? "of unknown method"
-            throw LoadError.unsupportedValue(
-                path: path, key: "quantization_config", value: printable(method),
-                supported: ["float32, bfloat16 and float16 weights, quantised by this engine when it loads them"])
+        if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {
+            defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")
         }
+        // A scheme that is not read is told before anything is loaded.
+        _ = try PrequantizedScheme(self)
     }
 
     /// The keys of the outermost object.
@@ -70,13 +71,15 @@ public struct ModelConfiguration: Sendable {
 
     /// The language model of one that takes images as well: what is under `text_config`, where that is given. Such
     /// configurations leave out what their library assumes.
-    /// - Parameter defaults: what it assumes, as a JSON object.
+    /// - Parameter type: the model type whose defaults hold for it.
     /// - Throws: `LoadError`.
-    public func textModel(defaults: String) throws -> ModelConfiguration {
+    public func textModel(ofType type: String) throws -> ModelConfiguration {
         guard let text = try keys.object("text_config") else { return self }
+        let defaults = try ModelConfiguration.referenceDefaults[type].map {
+            try parseConfigurationObject(Array($0.utf8), path: "defaults of \(type)")
+        }
         return ModelConfiguration(
-            path: path, modelType: modelType, architectures: architectures, root: text.root,
-            defaults: try parseConfigurationObject(Array(defaults.utf8), path: "defaults of \(modelType)"),
+            path: path, modelType: modelType, architectures: architectures, root: text.root, defaults: defaults,
             prefix: text.prefix)
     }
 

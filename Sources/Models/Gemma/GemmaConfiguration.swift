@@ -23,7 +23,7 @@ struct GemmaConfiguration: Sendable {
     let tiesHead: Bool
 
     init(_ whole: ModelConfiguration) throws {
-        let file = try whole.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
+        let file = try whole.textModel(ofType: "gemma3_text")
         let isThird = file.modelType != "gemma2"
         let geometry = try file.attentionGeometry()
         description = try DecoderDescription(file, geometry)
