@@ -56,7 +56,7 @@ extension GGUFModel {
             try writeSizes(to: &writer)
         }
         writer.endObject()
-        return try ModelConfiguration(parsing: Array(writer.text.utf8), path: path)
+        return try ModelConfiguration(parsing: Array(writer.text.utf8), path: path, assumesDefaults: false)
     }
 
     func key(_ name: String) -> String { "\(architecture).\(name)" }
