@@ -32,7 +32,6 @@ CASES = [
  ("map beside a decoder",'bytebpe',{"eos_token":"<a>","added_tokens_decoder":{"384":A("<z>")}},{"eos_token":"<b>"},"<a><b><z>"),
  ("adding the beginning does nothing",'bytebpe',{"bos_token":"<|bos|>","add_bos_token":True,"add_eos_token":True,"eos_token":"<|endoftext|>"},None,"hi"),
  ("special of a model's token",'bytebpe',{"eos_token":"th"},None,"the th"),
- ("llama, legacy",'spbpe',{"tokenizer_class":"LlamaTokenizer","legacy":True,"bos_token":"<s>","eos_token":"</s>","unk_token":"<unk>"},None,"a<s> b </s>c"),
  ("llama, not legacy",'spbpe',{"tokenizer_class":"LlamaTokenizer","legacy":False,"bos_token":"<s>","eos_token":"</s>","unk_token":"<unk>"},None,"a<s> b </s>c"),
  ("llama, says nothing",'spbpe',{"tokenizer_class":"LlamaTokenizerFast"},None," a</s>b"),
  ("llama, no prefix",'spbpe',{"tokenizer_class":"LlamaTokenizer","add_prefix_space":False},None,"a b"),

@@ -8,7 +8,8 @@ struct Infer: AsyncParsableCommand {
         commandName: "infer",
         abstract: "Runs transformer models on any OpenCL device and on the CPU.",
         discussion: """
-            --model takes a Hugging Face folder, a .safetensors or a .gguf file; left out, the model inside the binary serves.
+            --model takes a Hugging Face folder, a .safetensors or a .gguf file, or the name of a model that `infer list` shows; \
+            left out, the model inside the binary serves.
             Shell completions: infer --generate-completion-script bash|zsh|fish
             """,
         version: "infer \(Version.text)",
@@ -16,6 +17,7 @@ struct Infer: AsyncParsableCommand {
 
     private static let commands: [any ParsableCommand.Type] = [
         GenerateCommand.self, ForwardCommand.self, TokenizeCommand.self, DetokenizeCommand.self, InspectCommand.self,
+        ListCommand.self,
         DevicesCommand.self, BenchCommands.self, PerplexityCommand.self, QuantizeCommand.self,
     ]
 }

@@ -1,5 +1,5 @@
-/// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, or a
-/// GGUF file, which holds everything.
+/// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, a GGUF
+/// file, which holds everything, a folder with one of those, or the name of a model that ``ModelFinder`` knows.
 public struct ModelLocation: Sendable, Hashable {
     /// How the weights are stored.
     public enum Weights: Sendable, Hashable {
@@ -13,7 +13,7 @@ public struct ModelLocation: Sendable, Hashable {
         case gguf(String)
     }
 
-    /// The argument as given.
+    /// Where the model is; the argument as given, unless it is a name.
     public let path: String
     /// The folder that holds `config.json`, the tokenizer and the rest.
     public let folder: String
@@ -21,7 +21,8 @@ public struct ModelLocation: Sendable, Hashable {
 
     /// Finds a model's files. Opens none but to tell their kind.
     /// - Throws: `LoadError` naming the path and what was expected there.
-    public init(_ path: String) throws {
+    public init(_ argument: String) throws {
+        let path = ModelFinder().resolve(argument)
         self.path = path
         switch PathKind(path) {
         case .missing(let reason): throw LoadError.unreadable(path: path.isEmpty ? "--model" : path, reason: reason)
@@ -76,9 +77,22 @@ public struct ModelLocation: Sendable, Hashable {
         if PathKind(pickle) == .file { return .pickle(pickle) }
         let pickleIndex = joinPath(folder, "pytorch_model.bin.index.json")
         if PathKind(pickleIndex) == .file { return .index(pickleIndex) }
-        throw LoadError.unreadable(
-            path: folder, reason: "holds no model.safetensors, pytorch_model.bin or .gguf file, and no index of shards")
+        // Of a model in several files the first stands for all.
+        let files = ModelFinder.names(in: folder).filter { $0.hasSuffix(".gguf") && isFirstShard($0) }
+        guard let file = files.first else {
+            throw LoadError.unreadable(
+                path: folder,
+                reason: "holds no model.safetensors, pytorch_model.bin or .gguf file, and no index of shards")
+        }
+        guard files.count == 1 else {
+            throw LoadError.unsupportedFile(
+                path: folder,
+                reason: "holds \(files.count) GGUF files; name one: \(files.prefix(8).joined(separator: ", "))")
+        }
+        return .gguf(joinPath(folder, file))
     }
+
+    private static func isFirstShard(_ name: String) -> Bool { GGUFShardName(name).map { $0.index == 0 } ?? true }
 
     private static func weights(file: String) throws -> Weights {
         if isGGUF(file) { return .gguf(file) }

@@ -41,8 +41,10 @@ struct PrequantizedReader {
             }
         case .awq:
             if let stem = name.dropping(suffix: ".qweight") { return add(stem + ".weight", try awq(tensor, stem)) }
-        case .fp8:
-            if tensor.type == .float8e4m3 || tensor.type == .float8e5m2 { return add(name, try fp8(tensor)) }
+        case .fp8(let block):
+            if tensor.type == .float8e4m3 || tensor.type == .float8e5m2 {
+                return add(name, try fp8(tensor, block: block))
+            }
         case .compressedTensors(let bits, let isPacked):
             if isPacked, let stem = name.dropping(suffix: ".weight_packed") {
                 return add(stem + ".weight", try packed(tensor, stem, bits: bits))

@@ -7,7 +7,7 @@ extension PrequantizedReader {
 
     /// `weight` of E4M3 or E5M2, and `weight_scale_inv` or `weight_scale`, which it is multiplied by, whatever the name:
     /// of the tensor, of each row, or of blocks.
-    func fp8(_ tensor: StoredTensor) throws -> StoredTensor {
+    func fp8(_ tensor: StoredTensor, block: [Int]?) throws -> StoredTensor {
         let table = (0..<256).map { Self.value(ofFP8: UInt8($0), tensor.type) }
         let rows = tensor.shape.rank == 2 ? tensor.shape[0] : 1
         let columns = rows == 0 ? 0 : tensor.shape.elementCount / max(rows, 1)
@@ -17,7 +17,7 @@ extension PrequantizedReader {
             guard Self.scaleTypes.contains(scale.type), scale.type != .float8e8m0 else {
                 throw broken(scale, "holds \(scale.type.rawValue), expected scales of 16 bits or more")
             }
-            grid = try ScaleGrid(scale, rows: rows, columns: columns, self)
+            grid = try ScaleGrid(scale, rows: rows, columns: columns, block: block, self)
         }
         let (scales, bytes) = (grid, tensor.bytes)
         return try matrix(tensor, rows: rows, columns: columns, shape: tensor.shape.extents) { row, out in

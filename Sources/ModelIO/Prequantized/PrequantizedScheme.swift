@@ -2,8 +2,8 @@ internal import JSONCore
 
 /// How the weights of a folder were quantised before it was published, by `quantization_config` of its `config.json`.
 enum PrequantizedScheme: Equatable {
-    /// Eight-bit floats with a scale a tensor, a row or a block.
-    case fp8
+    /// Eight-bit floats with a scale a tensor, a row or a block, of so many rows and columns where the file says it.
+    case fp8(block: [Int]?)
     /// `bits` a weight packed along the input, a zero point and a scale a group; `storesZerosLessOne` in all files but
     /// those of its second version.
     case gptq(bits: Int, storesZerosLessOne: Bool)
@@ -33,7 +33,8 @@ enum PrequantizedScheme: Equatable {
                 supported: PrequantizedScheme.supported)
         }
         switch method {
-        case "fp8", "fbgemm_fp8", "finegrained_fp8": self = .fp8
+        case "fp8", "fbgemm_fp8", "finegrained_fp8":
+            self = .fp8(block: try keys.integers("weight_block_size", in: 1...SizeLimit.width))
         case "gptq":
             let bits = try keys.optionalSize("bits", maximum: 16) ?? 4
             guard [2, 4, 8].contains(bits) else { throw unsupported("\(bits) bits") }
@@ -54,7 +55,7 @@ enum PrequantizedScheme: Equatable {
         case "modelopt":
             let algorithm = try keys.optionalString("quant_algo") ?? "of unknown algorithm"
             guard algorithm == "FP8" else { throw unsupported(algorithm) }
-            self = .fp8
+            self = .fp8(block: nil)
         default: throw unsupported(method.isEmpty ? "of unknown method" : "")
         }
     }
@@ -73,15 +74,17 @@ enum PrequantizedScheme: Equatable {
         guard let groups = try keys.object("config_groups")?.root.object else { throw unsupported("no config_groups") }
         var found: Set<Int> = []
         var isFloat = false
+        var block: [Int]?
         for (name, group) in groups {
             let reader = ConfigurationReader(root: group, path: keys.path, prefix: "config_groups.\(name).")
             guard let weights = try reader.object("weights") else { continue }
             found.insert(try weights.size("num_bits", maximum: 64))
             isFloat = try weights.optionalString("type") == "float"
+            block = try weights.integers("block_structure", in: 1...SizeLimit.width)
         }
         guard found.count <= 1, let bits = found.first else { throw unsupported("groups of different widths") }
         switch (format, isFloat, bits) {
-        case ("float-quantized", _, 8), ("naive-quantized", true, 8): return .fp8
+        case ("float-quantized", _, 8), ("naive-quantized", true, 8): return .fp8(block: block)
         case ("pack-quantized", false, 4), ("pack-quantized", false, 8):
             return .compressedTensors(bits: bits, isPacked: true)
         case ("int-quantized", false, 8), ("naive-quantized", false, 8), ("int-quantized", false, 4),

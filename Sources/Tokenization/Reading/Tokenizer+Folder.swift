@@ -49,19 +49,22 @@ extension Tokenizer {
     }
 
     /// The pipeline that transformers 5 gives a `LlamaTokenizer`, whatever `tokenizer.json` says of it: the vocabulary,
-    /// the merges and the post-processor of the file, and SentencePiece's word marks, at the start of the text alone
-    /// unless `legacy`. (`tokenization_llama.py`)
+    /// the merges and the post-processor of the file, and SentencePiece's word marks, at the start of the text
+    /// alone. Where the configuration says `legacy`, the file is used as it is: it has been written so, and transformers 5
+    /// differs from it only in texts that start with a space. (`tokenization_llama.py`)
     ///
     /// - Returns: `nil` for a file of another kind, which is used as it is.
     private func rebuiltAsLlama(_ configuration: TokenizerConfiguration) throws -> Tokenizer? {
-        guard case .bpe(let bpe) = model, preTokenizer?.isByteLevel != true, decoder?.isByteLevel != true else {
+        guard configuration.isLegacy != true, case .bpe(let bpe) = model, preTokenizer?.isByteLevel != true,
+            decoder?.isByteLevel != true
+        else {
             return nil
         }
         var options = BPEModel.Options()
         options.fusesUnknown = true
         options.usesByteFallback = true
         let addsPrefix = configuration.addsPrefixSpace ?? true
-        let scheme: PrependScheme = !addsPrefix ? .never : configuration.isLegacy == true ? .always : .first
+        let scheme: PrependScheme = addsPrefix ? .first : .never
         let text: [TokenDecoder] = [.replace(.literal("\u{2581}"), with: " "), .byteFallback, .fuse]
         return try Tokenizer(
             model: .bpe(BPEModel(vocabulary: bpe.vocabulary, merges: bpe.merges, options: options)), normalizer: nil,

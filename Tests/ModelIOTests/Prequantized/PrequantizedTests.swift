@@ -48,7 +48,7 @@ import Testing
 
     /// `INFER_FUZZ_RUNS` sets how many mutations are tried.
     @Test func mutationsEndInTypedErrors() throws {
-        let runs = ProcessInfo.processInfo.environment["INFER_FUZZ_RUNS"].flatMap { Int($0) } ?? 2_000
+        let runs = ProcessInfo.processInfo.environment["INFER_FUZZ_RUNS"].flatMap { Int($0) } ?? 400
         let names = ["gptq4-v1", "awq", "compressed-int4-asymmetric", "fp8-block", "bnb4-nested", "mxfp4"]
         let seeds = try names.map { name in
             (name, try Array(Data(contentsOf: URL(fileURLWithPath: "\(Self.root)/\(name)/model.safetensors"))))
@@ -80,6 +80,6 @@ import Testing
                 #expect(!error.description.isEmpty)
             }
         }
-        #expect(accepted > 20)
+        #expect(accepted > 5)
     }
 }
