@@ -8,7 +8,8 @@ struct Infer: AsyncParsableCommand {
         commandName: "infer",
         abstract: "Runs transformer models on any OpenCL device and on the CPU.",
         discussion: """
-            --model takes a Hugging Face folder, a .safetensors or a .gguf file; left out, the model inside the binary serves.
+            --model takes a Hugging Face folder, a .safetensors or a .gguf file, or the name of a model that `infer list` shows; \
+            left out, the model inside the binary serves.
             Shell completions: infer --generate-completion-script bash|zsh|fish
             """,
         version: "infer \(Version.text)",
@@ -20,7 +21,7 @@ struct Infer: AsyncParsableCommand {
             DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
             AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
-            PerplexityCommand.self, QuantizeCommand.self,
+            PerplexityCommand.self, QuantizeCommand.self, ListCommand.self,
         ] + serving + retrieval
 
     /// Without the HTTP packages (`traits: []`) there is no server.

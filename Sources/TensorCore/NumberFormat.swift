@@ -73,6 +73,8 @@ extension NumberFormat {
     public static let uint8 = NumberFormat(NUMBER_FORMAT_U8)
     public static let bool = NumberFormat(NUMBER_FORMAT_BOOL)
     public static let complex64 = NumberFormat(NUMBER_FORMAT_C64)
+    public static let float8e4m3 = NumberFormat(NUMBER_FORMAT_F8_E4M3)
+    public static let float8e5m2 = NumberFormat(NUMBER_FORMAT_F8_E5M2)
     public static let float8e8m0 = NumberFormat(NUMBER_FORMAT_F8_E8M0)
     public static let q8_0 = NumberFormat(NUMBER_FORMAT_Q8_0)
     public static let q4_0 = NumberFormat(NUMBER_FORMAT_Q4_0)

@@ -24,8 +24,6 @@ public enum TokenizationError: Error, Sendable {
     case patternTooCostly(pattern: String, reason: String)
     /// A word that the vocabulary cannot express, in a model without an unknown token.
     case missingUnknownToken(model: String, text: String)
-    /// An id that no token has.
-    case unknownID(id: Int, vocabularySize: Int)
     /// A text longer than is encoded at once (2 GiB).
     case textTooLong(byteCount: Int)
     /// Truncation of one text of a pair that the other leaves no room for.
@@ -51,7 +49,6 @@ extension TokenizationError: CustomStringConvertible {
         case .patternTooCostly(let pattern, let reason): "pattern \"\(pattern)\" is too costly on this text: \(reason)"
         case .missingUnknownToken(let model, let text):
             "the \(model) vocabulary cannot express \"\(text)\" and has no unknown token"
-        case .unknownID(let id, let size): "token id \(id) does not exist; the vocabulary has \(size) tokens"
         case .textTooLong(let count): "a text of \(count) bytes is too long to encode at once; the limit is 2 GiB"
         case .noRoomForText(let count, let maximum):
             "one text of the pair has \(count) tokens with the special ones and leaves no room for the other within "

@@ -30,20 +30,39 @@ public struct Tokenizer: Sendable {
     /// The roles that the neighbouring configuration files give to tokens; set by the folder loader or by hand.
     public var configuration: TokenizerConfiguration
 
-    private let addedIDs: [[UInt8]: Int]
-    /// By id, so that most ids need no look-up in ``addedTokens``.
-    private let isAdded: [Bool]
+    /// What an id stands for, so that most need no look-up in ``addedTokens``.
+    private enum IDKind {
+        case model, added
+        /// Added, and left out where decoding leaves out control tokens.
+        case special
+    }
+
+    let added: AddedVocabulary
+    private let kinds: [IDKind]
+    /// How added tokens are decoded: as they are searched for, so normalized where their token says so.
+    private let addedSpellings: [Int: [UInt8]]
     let rawMatcher: AddedTokenMatcher
     let normalizedMatcher: AddedTokenMatcher
     static let maximumTextByteCount = Int(Int32.max)
 
     /// - Parameters:
-    ///   - addedTokens: in order; where two have the same content, the first counts.
-    /// - Throws: ``TokenizationError`` where added tokens contradict one another or the vocabulary.
+    ///   - addedTokens: in order; a later one of the same text changes how the first is found.
+    /// - Throws: ``TokenizationError`` where an added token cannot have an id.
     public init(
         model: TokenizationModel, normalizer: Normalizer? = nil, preTokenizer: PreTokenizer? = nil,
         postProcessor: PostProcessor = .none, decoder: TokenDecoder? = nil, addedTokens: [AddedToken] = [],
         configuration: TokenizerConfiguration = .init()
+    ) throws {
+        var added = AddedVocabulary()
+        for token in addedTokens { try added.add(token, to: model.vocabulary) }
+        try self.init(
+            model: model, normalizer: normalizer, preTokenizer: preTokenizer, postProcessor: postProcessor,
+            decoder: decoder, added: added, configuration: configuration)
+    }
+
+    init(
+        model: TokenizationModel, normalizer: Normalizer?, preTokenizer: PreTokenizer?, postProcessor: PostProcessor,
+        decoder: TokenDecoder?, added: AddedVocabulary, configuration: TokenizerConfiguration
     ) throws {
         self.model = model
         self.normalizer = normalizer
@@ -51,58 +70,43 @@ public struct Tokenizer: Sendable {
         self.postProcessor = postProcessor
         self.decoder = decoder
         self.configuration = configuration
-        var byID: [Int: AddedToken] = [:]
-        var ids: [[UInt8]: Int] = [:]
-        for token in addedTokens {
-            let content = Array(token.content.utf8)
-            guard !content.isEmpty, ids[content] == nil else { continue }
-            var token = token
-            // The model's own id for the same text counts, as in the reference.
-            if let known = model.vocabulary.id(of: content) { token.id = known }
-            try Tokenizer.check(token, among: byID, model.vocabulary)
-            byID[token.id] = token
-            ids[content] = token.id
+        self.added = added
+        let tokens = added.tokens
+        addedTokens = tokens
+        vocabularySize = max(model.vocabulary.endID, (tokens.keys.max() ?? -1) + 1)
+        func normalized(_ content: [UInt8]) throws -> [UInt8] {
+            var spelling = content
+            try normalizer?.apply(to: &spelling)
+            return spelling
         }
-        self.addedTokens = byID
-        addedIDs = ids
-        vocabularySize = max(model.vocabulary.endID, (byID.keys.max() ?? -1) + 1)
-        var isAdded = [Bool](repeating: false, count: vocabularySize)
-        for id in byID.keys { isAdded[id] = true }
-        self.isAdded = isAdded
-        let ordered = byID.values.sorted { $0.id < $1.id }
-        let raw = ordered.filter { !$0.isNormalized }
-        rawMatcher = AddedTokenMatcher(raw, spellings: raw.map { Array($0.content.utf8) })
-        let normalized = ordered.filter { $0.isNormalized }
-        normalizedMatcher = AddedTokenMatcher(
-            normalized,
-            spellings: try normalized.map { token in
-                var spelling = Array(token.content.utf8)
-                try normalizer?.apply(to: &spelling)
-                return spelling
-            })
+        var kinds = [IDKind](repeating: .model, count: vocabularySize)
+        var spellings: [Int: [UInt8]] = [:]
+        for (id, token) in tokens {
+            let content = Array(token.content.utf8)
+            let spelling = token.isNormalized ? try normalized(content) : content
+            spellings[id] = spelling
+            kinds[id] = added.isSpecial(spelling) ? .special : .added
+        }
+        self.kinds = kinds
+        addedSpellings = spellings
+        func matcher(isNormalized: Bool) throws -> AddedTokenMatcher {
+            let searched = added.searched(inNormalizedText: isNormalized)
+            return AddedTokenMatcher(
+                searched.compactMap { tokens[$0.id] },
+                spellings: try searched.map { isNormalized ? try normalized($0.content) : $0.content })
+        }
+        rawMatcher = try matcher(isNormalized: false)
+        normalizedMatcher = try matcher(isNormalized: true)
     }
 
-    private static func check(_ token: AddedToken, among added: [Int: AddedToken], _ vocabulary: Vocabulary) throws {
-        func fail(_ reason: String) -> TokenizationError {
-            .invalidVocabulary(reason: "added token \(quoted(token.content.utf8)) \(reason)")
-        }
-        guard token.id >= 0, token.id <= Vocabulary.maximumID else {
-            throw fail("has id \(token.id), which is not in 0...\(Vocabulary.maximumID)")
-        }
-        guard token.content.utf8.count <= Vocabulary.maximumTokenByteCount else {
-            throw fail("is longer than \(Vocabulary.maximumTokenByteCount) bytes")
-        }
-        if let other = added[token.id] { throw fail("has the id \(token.id) of \(quoted(other.content.utf8))") }
-        if let other = vocabulary.bytes(of: token.id), other != Array(token.content.utf8) {
-            throw fail("has the id \(token.id) of the model's token \(quoted(other))")
-        }
-    }
+    /// What should be said to a user about this tokenizer, such as ids that are not those of its file.
+    public var notices: [String] { configuration.notices + added.notices }
 
     // MARK: Tokens
 
     /// The id of a token, added ones included, or nil. Compares byte for byte.
     public func id(for token: String) -> Int? {
-        addedIDs[Array(token.utf8)] ?? model.vocabulary.id(of: token)
+        added.ids[Array(token.utf8)] ?? model.vocabulary.id(of: token)
     }
 
     /// The token with this id as it is spelled in the vocabulary, or nil.
@@ -112,13 +116,12 @@ public struct Tokenizer: Sendable {
 
     /// Whether this is the id of a control token.
     public func isSpecial(_ id: Int) -> Bool {
-        id >= 0 && id < vocabularySize && isAdded[id] && addedTokens[id]?.isSpecial == true
+        id >= 0 && id < vocabularySize && kinds[id] == .special
     }
 
     func tokenBytes(for id: Int) -> [UInt8]? {
         guard id >= 0, id < vocabularySize else { return nil }
-        guard isAdded[id] else { return model.vocabulary.bytes(of: id) }
-        return addedTokens[id].map { Array($0.content.utf8) }
+        return kinds[id] == .model ? model.vocabulary.bytes(of: id) : addedSpellings[id]
     }
 
     /// The id of the token that the configuration names for a role, or nil.
@@ -202,10 +205,11 @@ public struct Tokenizer: Sendable {
 
     // MARK: Decoding
 
-    /// The text of some ids. Bytes that are no UTF-8 become U+FFFD.
+    /// The text of some ids. Bytes that are no UTF-8 become U+FFFD. Ids that no token has become nothing: models whose
+    /// embedding has more rows than the vocabulary has tokens can choose them.
     ///
     /// - Parameter skipSpecialTokens: leave control tokens out.
-    /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``.
+    /// - Throws: ``TokenizationError/patternTooCostly(pattern:reason:)``.
     public func decode(_ ids: some Sequence<Int>, skipSpecialTokens: Bool = true) throws -> String {
         var detokenizer = makeDetokenizer(skipSpecialTokens: skipSpecialTokens)
         return try detokenizer.push(ids) + detokenizer.finish()

@@ -128,12 +128,6 @@ import Testing
         BrokenModel("an index with an empty map", fixture: "qwen2", naming: [index, "weight_map"]) {
             try $0.editJSON(index) { $0["weight_map"] = [String: String]() }
         },
-        BrokenModel("an index that names a missing file", fixture: "qwen2", naming: [index, "gone.safetensors"]) {
-            try $0.editIndex { $0["model.norm.weight"] = "gone.safetensors" }
-        },
-        BrokenModel("an index that names a missing tensor", fixture: "qwen2", naming: [index, "ghost.weight"]) {
-            try $0.editIndex { $0["ghost.weight"] = shard }
-        },
         BrokenModel("an index that leaves its folder", fixture: "qwen2", naming: [index, "../secret.safetensors"]) {
             try $0.editIndex { $0["model.norm.weight"] = "../secret.safetensors" }
         },

@@ -50,7 +50,7 @@ import Testing
         setting("max_position_embeddings", nil),
         setting("rope_theta", 0),
         setting("rope_scaling", ["rope_type": "spiral"], naming: [file, "spiral"]),
-        setting("quantization_config", ["quant_method": "gptq"], naming: [file, "gptq"]),
+        setting("quantization_config", ["quant_method": "aqlm"], naming: [file, "aqlm"]),
     ]
 
     private static let contradictions: [BrokenModel] = [

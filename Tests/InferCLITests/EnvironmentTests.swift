@@ -108,7 +108,7 @@ import Testing
         try model.delete("model.safetensors")
         try model.write("pytorch_model.bin", "PK")
         let pickle = try CommandLineTool.run(["generate", "--model", model.path, "hi"])
-        CommandLineTool.expectFailure(pickle, code: 1, naming: ["pytorch_model.bin", "safetensors"], "pickle")
+        CommandLineTool.expectFailure(pickle, code: 1, naming: ["pytorch_model.bin", "pickle"], "pickle")
     }
 
     @Test func outputsThatCannotBeWrittenAreNamed() throws {

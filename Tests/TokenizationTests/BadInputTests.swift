@@ -30,7 +30,6 @@ import Tokenization
             #"the id of "a" must be an integer"#
         ),
         (#"{"model":{"type":"BPE","vocab":{"a":"0"},"merges":[]}}"#, #"the id of "a" must be an integer"#),
-        (#"{"model":{"type":"BPE","vocab":{"a":0,"b":0},"merges":[]}}"#, #"id 0 belongs to both "a" and "b""#),
         (#"{"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b"]]}}"#, #"merge 0: "b" is not in the vocabulary"#),
         (
             #"{"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":["a b"]}}"#,
@@ -155,14 +154,6 @@ import Tokenization
         (#"{\#(bpe),"added_tokens":[{"content":"x"}]}"#, "missing key added_tokens[0].id"),
         (#"{\#(bpe),"added_tokens":[{"id":-1,"content":"x"}]}"#, "added_tokens[0].id must be a token id"),
         (#"{\#(bpe),"added_tokens":[{"id":3000000000,"content":"x"}]}"#, "added_tokens[0].id must be a token id"),
-        (
-            #"{\#(bpe),"added_tokens":[{"id":1,"content":"x"}]}"#,
-            #"added token "x" has the id 1 of the model's token "b""#
-        ),
-        (
-            #"{\#(bpe),"added_tokens":[{"id":5,"content":"x"},{"id":5,"content":"y"}]}"#,
-            #"added token "y" has the id 5 of "x""#
-        ),
     ]
 
     @Test(arguments: cases.indices) func badFilesNameTheCulprit(_ index: Int) {
@@ -184,17 +175,18 @@ import Tokenization
     }
 
     @Test func oddButUsableFilesLoad() throws {
-        // Ids out of order and with gaps, an added token that the model knows by another id, a token added twice.
+        // Ids out of order and with gaps, an added token that the model knows by another id, one whose id is not the next
+        // free one, a token added twice.
         let json = #"""
             {"model":{"type":"WordLevel","vocab":{"c":9,"a":2,"b":0},"unk_token":"a"},
              "pre_tokenizer":{"type":"WhitespaceSplit"},"added_tokens":[{"id":7,"content":"c"},{"id":11,"content":"d"},
              {"id":12,"content":"d"},{"id":13,"content":""}]}
             """#
         let tokenizer = try Tokenizer(json: Array(json.utf8))
-        #expect(tokenizer.vocabularySize == 12)
-        #expect(try tokenizer.encode("b a c d x") == [0, 2, 9, 11, 2])
+        #expect(tokenizer.vocabularySize == 11)
+        #expect(try tokenizer.encode("b a c d x") == [0, 2, 9, 10, 2])
         #expect(tokenizer.token(for: 1) == nil)
-        #expect(throws: TokenizationError.self) { try tokenizer.decode([1]) }
+        #expect(try tokenizer.decode([1]) == "")
     }
 
     @Test func missingAndUnreadableFilesAreNamed() throws {

@@ -22,6 +22,7 @@ extension ModelOptions {
         for argument in try lora.map(AdapterArgument.init) {
             package = try package.merging(LoRAAdapter(path: argument.path), scale: argument.scale)
         }
+        for notice in package.notices { logger.notice("\(notice)") }
         return package
     }
 

@@ -102,7 +102,8 @@ struct AdapterArgument {
 /// What `--model` means, for every command that takes it.
 package enum ModelArgument {
     package static let help = ArgumentHelp(
-        "A Hugging Face folder, a .safetensors or a .gguf file; left out, the bundled model.", valueName: "path")
+        "A Hugging Face folder, a .safetensors or .gguf file, or org/name; left out, the bundled model.",
+        valueName: "path")
 }
 
 /// Checks numbers that the command line gives before anything is loaded.

@@ -43,7 +43,7 @@ struct GenerateCommand: AsyncParsableCommand {
     func validate() throws {
         try model.validate()
         try OptionRange.check("--max-tokens", sampling.maxTokens, in: 1...Int(Int32.max))
-        try OptionRange.check("--top-k", sampling.topK, in: 0...Int(Int32.max))
+        try OptionRange.check("--top-k", sampling.topK, in: -1...Int(Int32.max))
         guard [prompt != nil, file != nil, promptIds != nil].filter({ $0 }).count <= 1 else {
             throw ValidationError("give the prompt once: as the argument, --file or --prompt-ids")
         }
@@ -57,7 +57,7 @@ struct GenerateCommand: AsyncParsableCommand {
         try package.requireDecoder()
         let request = try makeRequest(package)
         // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.
-        var options = model.engineOptions(defaultPrecision: sampling.seed == nil ? .automatic : .highest)
+        var options = model.engineOptions(defaultPrecision: sampling.seed?.value == nil ? .automatic : .highest)
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
         if let maxTokens = request.maxTokens {
             let context = try options.contextLength ?? package.describe().maxContextLength

@@ -17,12 +17,14 @@ struct SamplingOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: "Keeps the K most likely tokens, 0 all. (default: the model's, else 40)")
+        help: "Keeps the K most likely tokens, 0 or -1 all. (default: the model's, else 40)")
     var topK: Int?
 
     @Option(
         parsing: .unconditional,
-        help: "Keeps the fewest most likely tokens that reach probability P. (default: the model's, else 0.95)")
+        help:
+            "Keeps the fewest most likely tokens that reach probability P, at least one. (default: the model's, else 0.95)"
+    )
     var topP: Float?
 
     @Option(
@@ -51,9 +53,9 @@ struct SamplingOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The same seed gives the same text, on every device; left out, a random one is taken.",
+            "The same seed gives the same text, on every device; left out or -1, a random one is taken.",
             discussion: "With it, --precision is highest where it is left out."))
-    var seed: UInt64?
+    var seed: Seed?
 
     @Option(help: "Ends before this text would appear; may be repeated.")
     var stop: [String] = []
@@ -68,13 +70,30 @@ struct SamplingOptions: ParsableArguments {
         let topK = topK ?? (recommends ? generation.topK : nil) ?? 40
         return SamplingParameters(
             temperature: temperature ?? (recommends ? generation.temperature.map(Float.init) : nil) ?? 0.8,
-            topK: topK == 0 ? nil : topK,
+            topK: topK > 0 ? topK : nil,
             topP: topP ?? (recommends ? generation.topP.map(Float.init) : nil) ?? 0.95,
             minP: minP ?? (recommends ? generation.minP.map(Float.init) : nil) ?? 0,
             repetitionPenalty: repetitionPenalty ?? generation.repetitionPenalty.map(Float.init) ?? 1,
             presencePenalty: presencePenalty, frequencyPenalty: frequencyPenalty,
-            logitBias: Dictionary(logitBias.map { ($0.token, $0.bias) }, uniquingKeysWith: +), seed: seed)
+            logitBias: Dictionary(logitBias.map { ($0.token, $0.bias) }, uniquingKeysWith: +), seed: seed?.value)
     }
+}
+
+/// `--seed N`, with -1 for a random one, as other engines have it.
+struct Seed: ExpressibleByArgument {
+    /// `nil`: one is drawn.
+    let value: UInt64?
+
+    init?(argument: String) {
+        if argument == "-1" {
+            value = nil
+        } else {
+            guard let number = UInt64(argument) else { return nil }
+            value = number
+        }
+    }
+
+    var defaultValueDescription: String { value.map(String.init) ?? "-1" }
 }
 
 /// `--logit-bias ID=BIAS`.

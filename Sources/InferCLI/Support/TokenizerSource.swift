@@ -1,5 +1,8 @@
 import ArgumentParser
+import CommandSupport
+import Foundation
 import Inference
+import Logging
 import ModelIO
 import Tokenization
 
@@ -10,8 +13,11 @@ enum TokenizerSource {
     static func load(model: String?) throws -> Tokenizer {
         guard let model else { return try bundled() }
         guard !model.isEmpty else { throw ValidationError("--model is empty; name a folder or leave it out") }
-        if ModelLocation.isGGUF(model) { return try gguf(model) }
-        return try Tokenizer(folder: isFile(model) ? ModelLocation(model).folder : model)
+        let path = ModelFinder().resolve(model)
+        if ModelLocation.isGGUF(path) { return try gguf(path) }
+        let tokenizer = try folderTokenizer(path)
+        for notice in tokenizer.notices { StandardErrorLog.logger(verbose: false).notice("\(notice)") }
+        return tokenizer
     }
 
     private static func bundled() throws -> Tokenizer {
@@ -26,6 +32,16 @@ enum TokenizerSource {
             throw InferenceError.tokenizerMissing(path: path)
         }
         return tokenizer
+    }
+
+    private static func folderTokenizer(_ path: String) throws -> Tokenizer {
+        if isFile(path) { return try Tokenizer(folder: ModelLocation(path).folder) }
+        // A folder with nothing but a GGUF file has its tokenizer in there.
+        let hasTokenizer = FileManager.default.fileExists(atPath: path + "/tokenizer.json")
+        if !hasTokenizer, let location = try? ModelLocation(path), case .gguf(let file) = location.weights {
+            return try gguf(file)
+        }
+        return try Tokenizer(folder: path)
     }
 
     private static func isFile(_ path: String) -> Bool {

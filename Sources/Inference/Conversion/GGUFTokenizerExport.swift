@@ -134,7 +134,7 @@ package struct GGUFTokenizerExport {
         var kinds: [Int32] = []
         tokens.reserveCapacity(rowCount)
         for id in 0..<rowCount {
-            guard let token = tokenizer.token(for: id) else {
+            guard let token = tokenizer.addedTokens[id]?.content ?? tokenizer.token(for: id) else {
                 tokens.append("[PAD\(id)]")
                 kinds.append(Int32(Kind.unused.rawValue))
                 continue

@@ -61,7 +61,7 @@ extension QuantizationInput {
         } catch {
             throw LoadError.json(error)
         }
-        let text = try configuration.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
+        let text = try configuration.textModel(ofType: "gemma3_text")
         let rows = try text.keys.size("vocab_size", maximum: SizeLimit.vocabulary)
         let export = GGUFTokenizerExport(
             root: root, tokenizer: tokenizer, path: file, rowCount: rows, generation: generation)

@@ -40,18 +40,20 @@ extension GGUFVocabulary {
             mergeCount = array.count
             merges = { try array.forEachString($0) }
         }
-        scores = try metadata.optionalNumbers(prefix + "scores") ?? []
-        kinds = try metadata.optionalIntegers(prefix + "token_type") ?? []
-        beginningID = try metadata.optionalToken(prefix + "bos_token_id")
-        endID = try metadata.optionalToken(prefix + "eos_token_id")
-        unknownID = try metadata.optionalToken(prefix + "unknown_token_id")
-        paddingID = try metadata.optionalToken(prefix + "padding_token_id")
-        // The first spelling is the format's own; later files have it right.
-        separatorID =
-            try metadata.optionalToken(prefix + "seperator_token_id")
-            ?? metadata.optionalToken(prefix + "separator_token_id")
-        classifierID = try metadata.optionalToken(prefix + "cls_token_id")
-        maskID = try metadata.optionalToken(prefix + "mask_token_id")
+        scores = read { try metadata.optionalNumbers(prefix + "scores") }
+        kinds = read { try metadata.optionalIntegers(prefix + "token_type") }
+        func role(_ role: GGUFTokenRole) -> Int? {
+            role.token(metadata, model: model, tokenCount: tokenCount, notices: &notices)
+        }
+        beginningID = role(.beginning)
+        endID = role(.end)
+        unknownID = role(.unknown)
+        paddingID = role(.padding)
+        separatorID = role(.separatorSpelledRight) ?? role(.separator)
+        classifierID = role(.classifier)
+        maskID = role(.mask)
+        var repeated: [String] = []
+        try apply(GGUFEndOfGeneration(metadata, notices: &repeated))
         addsBeginning = try metadata.optionalBool(prefix + "add_bos_token")
         addsEnd = try metadata.optionalBool(prefix + "add_eos_token")
         addsSpacePrefix = try metadata.optionalBool(prefix + "add_space_prefix")
@@ -64,5 +66,23 @@ extension GGUFVocabulary {
             let name = String(key.dropFirst(GGUFVocabulary.templateKey.count + 1))
             namedChatTemplates[name] = try metadata.optionalString(key)
         }
+    }
+
+    /// What a key holds; of a value of the wrong kind, which no run needs, only a notice.
+    private mutating func read<Value>(_ body: () throws -> [Value]?) -> [Value] {
+        do {
+            return try body() ?? []
+        } catch {
+            notices.append("\(error); left aside")
+            return []
+        }
+    }
+
+    /// Tokens that end a text are control tokens, whatever type the file gives them.
+    private mutating func apply(_ end: GGUFEndOfGeneration) {
+        guard !end.controlTokens.isEmpty || !end.userDefinedTokens.isEmpty else { return }
+        if kinds.count != tokenCount { kinds = Array(repeating: TokenKind.normal.rawValue, count: tokenCount) }
+        for id in end.controlTokens where kinds.indices.contains(id) { kinds[id] = TokenKind.control.rawValue }
+        for id in end.userDefinedTokens where kinds.indices.contains(id) { kinds[id] = TokenKind.userDefined.rawValue }
     }
 }

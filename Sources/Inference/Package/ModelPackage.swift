@@ -40,6 +40,9 @@ public struct ModelPackage: Sendable {
         self.tokenizer = tokenizer
     }
 
+    /// What should be told of the files: recommendations, ids and keys that were left aside, and why.
+    public var notices: [String] { generation.notices + (tokenizer?.notices ?? []) }
+
     /// The sizes of a model that generates text, from its configuration alone.
     /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model of another kind.
     public func describe() throws -> DecoderDescription {

@@ -5,9 +5,10 @@
 public struct SamplingParameters: Sendable, Hashable {
     /// Divides the logits; 0 is greedy.
     public var temperature: Float
-    /// Keeps the `topK` most likely tokens; `nil` keeps all.
+    /// Keeps the `topK` most likely tokens; `nil`, 0 and -1 keep all.
     public var topK: Int?
-    /// Keeps the fewest most likely tokens whose probabilities reach `topP` (Holtzman et al., 2020); 1 keeps all.
+    /// Keeps the fewest most likely tokens whose probabilities reach `topP` (Holtzman et al., 2020), at least one; 1
+    /// keeps all.
     public var topP: Float
     /// Keeps tokens with at least `minP` times the largest probability (Nguyen et al., 2024); 0 keeps all.
     public var minP: Float
@@ -28,7 +29,7 @@ public struct SamplingParameters: Sendable, Hashable {
         presencePenalty: Float = 0, frequencyPenalty: Float = 0, logitBias: [Int: Float] = [:], seed: UInt64? = nil
     ) {
         self.temperature = temperature
-        self.topK = topK
+        self.topK = topK.flatMap { $0 == 0 || $0 == -1 ? nil : $0 }
         self.topP = topP
         self.minP = minP
         self.repetitionPenalty = repetitionPenalty
@@ -49,7 +50,7 @@ public struct SamplingParameters: Sendable, Hashable {
         }
         try check(temperature >= 0 && temperature.isFinite, "temperature", temperature, "a number from 0")
         try check((topK ?? 1) >= 1, "top-k", topK ?? 0, "an integer from 1, or none to keep all tokens")
-        try check(topP > 0 && topP <= 1, "top-p", topP, "a number over 0 and at most 1")
+        try check(topP >= 0 && topP <= 1, "top-p", topP, "a number from 0 to 1")
         try check(minP >= 0 && minP <= 1, "min-p", minP, "a number from 0 to 1")
         try check(
             repetitionPenalty > 0 && repetitionPenalty.isFinite, "repetition-penalty", repetitionPenalty,

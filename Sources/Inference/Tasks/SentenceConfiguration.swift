@@ -56,8 +56,8 @@ struct SentenceConfiguration: Sendable {
     init(folder: String?) throws {
         guard let folder else { return }
         if let file = try SentenceConfiguration.json("\(folder)/config_sentence_transformers.json") {
-            if let values = try file.object("prompts")?.root.object {
-                for (name, value) in values { prompts[name] = value.string }
+            if let values = try file.object("prompts") {
+                for name in values.source.keys { prompts[name] = values.source.value(of: name)?.string }
             }
             defaultPrompt = try file.optionalString("default_prompt_name")
         }
@@ -65,11 +65,12 @@ struct SentenceConfiguration: Sendable {
             maximumLength = try file.optionalSize("max_seq_length", maximum: SizeLimit.positions)
             lowercases = try file.flag("do_lower_case", default: false)
         }
-        guard let modules = try SentenceConfiguration.json("\(folder)/modules.json") else { return }
+        let modulesPath = "\(folder)/modules.json"
+        guard let modules = try SentenceConfiguration.document(modulesPath) else { return }
         isDescribed = true
         steps = []
-        for module in modules.root.array.map(Array.init) ?? [] {
-            let reader = ConfigurationReader(root: module, path: modules.path)
+        for module in modules.array.map(Array.init) ?? [] {
+            let reader = ConfigurationReader(json: module, path: modulesPath)
             let kind = try reader.string("type").split(separator: ".").last.map(String.init) ?? ""
             let path = "\(folder)/\(try reader.optionalString("path") ?? "")"
             switch kind {
@@ -141,19 +142,23 @@ struct SentenceConfiguration: Sendable {
         guard let path = paths.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             throw LoadError.unreadable(path: paths[0], reason: "no such file")
         }
-        let checkpoint = try path.hasSuffix(".safetensors") ? Checkpoint(safetensors: path) : Checkpoint(torch: path)
+        let checkpoint = try path.hasSuffix(".safetensors") ? Checkpoint(safetensors: path) : Checkpoint(pickle: path)
         return WeightLoader(checkpoint, prefixes: ["linear.", ""])
     }
 
     /// A JSON file; `nil` where there is none.
     private static func json(_ path: String) throws -> ConfigurationReader? {
+        try document(path).map { ConfigurationReader(json: $0, path: path) }
+    }
+
+    private static func document(_ path: String) throws -> JSONValue? {
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         guard let bytes = FileManager.default.contents(atPath: path), bytes.count <= maximumByteCount else {
             throw LoadError.unreadable(
                 path: path, reason: "cannot be read, or is longer than \(maximumByteCount) bytes")
         }
         do {
-            return ConfigurationReader(root: try JSONDocument(parsing: Array(bytes), source: path).root, path: path)
+            return try JSONDocument(parsing: Array(bytes), source: path).root
         } catch {
             throw LoadError.json(error)
         }

@@ -9,18 +9,25 @@ public struct Checkpoint: Sendable {
     public let tensors: [String: StoredTensor]
     /// The strings of the files' `__metadata__`.
     public let metadata: [String: String]
+    /// Why a shard that the index lists could not be opened; what a missing tensor is then blamed on.
+    let missingShard: LoadError?
 
     public init(path: String, tensors: [StoredTensor], metadata: [String: String] = [:]) {
         self.path = path
         self.tensors = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         self.metadata = metadata
+        missingShard = nil
     }
 
     /// Tensors under other names than their own.
-    init(path: String, byName tensors: [String: StoredTensor], metadata: [String: String] = [:]) {
+    init(
+        path: String, byName tensors: [String: StoredTensor], metadata: [String: String] = [:],
+        missingShard: LoadError? = nil
+    ) {
         self.path = path
         self.tensors = tensors
         self.metadata = metadata
+        self.missingShard = missingShard
     }
 
     /// Opens one safetensors file.
@@ -34,33 +41,45 @@ public struct Checkpoint: Sendable {
         self.init(path: file.path, tensors: file.tensors, metadata: file.metadata)
     }
 
-    /// Opens the shards that an index (`model.safetensors.index.json`) lists. Tensors of a shard that the index does
-    /// not list are left out.
+    /// Opens one file that `torch.save` wrote.
+    /// - Throws: `LoadError` naming the file and the tensor.
+    public init(pickle path: String) throws {
+        let file = try PickleFile(path: path)
+        self.init(path: path, tensors: file.tensors)
+    }
+
+    /// Opens the shards that an index (`model.safetensors.index.json`) lists. The files decide: a tensor is taken from the
+    /// shard that has it, whichever the index names, and what no file has is missing only where a model asks for it. A
+    /// tensor that lies in several shards is taken from the one that the index names, else from the first.
     /// - Throws: `LoadError` naming the index, the shard and the tensor.
     public init(index path: String) throws {
         let index = try SafetensorsIndex(path: path)
         let folder = parentFolder(of: path)
-        var tensors: [StoredTensor] = []
+        var tensors: [String: StoredTensor] = [:]
         var metadata: [String: String] = [:]
+        var missing: LoadError?
         for shard in index.shards {
             let shardPath = joinPath(folder, shard.file)
             if case .missing(let reason) = PathKind(shardPath) {
-                throw LoadError.invalidShard(
-                    index: path, shard: printable(shard.file), reason: "cannot be opened: \(reason) (\(shardPath))")
+                missing =
+                    missing
+                    ?? LoadError.invalidShard(
+                        index: path, shard: printable(shard.file), reason: "cannot be opened: \(reason) (\(shardPath))")
+                continue
             }
-            let file = try SafetensorsFile(path: shardPath)
-            let byName = Dictionary(file.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-            for name in shard.tensors {
-                guard let tensor = byName[name] else {
-                    throw LoadError.invalidShard(
-                        index: path, shard: printable(shard.file),
-                        reason: "has no tensor '\(printable(name))', which the index says is there")
-                }
-                tensors.append(tensor)
+            let file = try Checkpoint(shard: shardPath)
+            let listed = Set(shard.tensors)
+            for (name, tensor) in file.tensors where tensors[name] == nil || listed.contains(name) {
+                tensors[name] = tensor
             }
             metadata.merge(file.metadata) { first, _ in first }
         }
-        self.init(path: path, tensors: tensors, metadata: metadata)
+        if let missing, tensors.isEmpty { throw missing }
+        self.init(path: path, byName: tensors, metadata: metadata, missingShard: missing)
+    }
+
+    private init(shard path: String) throws {
+        if path.hasSuffix(".safetensors") { try self.init(safetensors: path) } else { try self.init(pickle: path) }
     }
 
     public subscript(name: String) -> StoredTensor? { tensors[name] }

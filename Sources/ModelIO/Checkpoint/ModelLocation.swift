@@ -1,5 +1,5 @@
-/// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, or a
-/// GGUF file, which holds everything.
+/// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, a GGUF
+/// file, which holds everything, a folder with one of those, or the name of a model that ``ModelFinder`` knows.
 public struct ModelLocation: Sendable, Hashable {
     /// How the weights are stored.
     public enum Weights: Sendable, Hashable {
@@ -7,11 +7,13 @@ public struct ModelLocation: Sendable, Hashable {
         case safetensors(String)
         /// The path of a `*.safetensors.index.json`.
         case index(String)
+        /// The path of a file that `torch.save` wrote.
+        case pickle(String)
         /// The path of a GGUF file, or of one of several.
         case gguf(String)
     }
 
-    /// The argument as given.
+    /// Where the model is; the argument as given, unless it is a name.
     public let path: String
     /// The folder that holds `config.json`, the tokenizer and the rest.
     public let folder: String
@@ -19,7 +21,8 @@ public struct ModelLocation: Sendable, Hashable {
 
     /// Finds a model's files. Opens none but to tell their kind.
     /// - Throws: `LoadError` naming the path and what was expected there.
-    public init(_ path: String) throws {
+    public init(_ argument: String) throws {
+        let path = ModelFinder().resolve(argument)
         self.path = path
         switch PathKind(path) {
         case .missing(let reason): throw LoadError.unreadable(path: path.isEmpty ? "--model" : path, reason: reason)
@@ -33,12 +36,25 @@ public struct ModelLocation: Sendable, Hashable {
         }
     }
 
-    /// Opens the weights.
+    /// Opens the weights. Those that were quantised before they were published (`quantization_config`) become float32, in
+    /// memory of their own: this blocks while they do.
     /// - Throws: `LoadError`.
     public func openCheckpoint() throws -> Checkpoint {
+        let stored = try openStoredCheckpoint()
+        guard let configuration = existingFile("config.json"), !isGGUFFile,
+            let scheme = try PrequantizedScheme(ModelConfiguration(path: configuration))
+        else { return stored }
+        return try stored.dequantized(scheme)
+    }
+
+    private var isGGUFFile: Bool { if case .gguf = weights { true } else { false } }
+
+    /// Opens the weights as they are stored.
+    private func openStoredCheckpoint() throws -> Checkpoint {
         switch weights {
         case .safetensors(let file): try Checkpoint(safetensors: file)
         case .index(let file): try Checkpoint(index: file)
+        case .pickle(let file): try Checkpoint(pickle: file)
         case .gguf(let file): try GGUFModel(path: file).checkpoint()
         }
     }
@@ -57,23 +73,35 @@ public struct ModelLocation: Sendable, Hashable {
         if PathKind(single) == .file { return .safetensors(single) }
         let index = joinPath(folder, "model.safetensors.index.json")
         if PathKind(index) == .file { return .index(index) }
-        let pickles = ["pytorch_model.bin", "pytorch_model.bin.index.json"]
-        if let pickle = pickles.first(where: { PathKind(joinPath(folder, $0)) == .file }) {
-            throw LoadError.unsupportedFile(
-                path: joinPath(folder, pickle),
-                reason: "pickled PyTorch weights are not read; save the model as safetensors")
+        let pickle = joinPath(folder, "pytorch_model.bin")
+        if PathKind(pickle) == .file { return .pickle(pickle) }
+        let pickleIndex = joinPath(folder, "pytorch_model.bin.index.json")
+        if PathKind(pickleIndex) == .file { return .index(pickleIndex) }
+        // Of a model in several files the first stands for all.
+        let files = ModelFinder.names(in: folder).filter { $0.hasSuffix(".gguf") && isFirstShard($0) }
+        guard let file = files.first else {
+            throw LoadError.unreadable(
+                path: folder,
+                reason: "holds no model.safetensors, pytorch_model.bin or .gguf file, and no index of shards")
         }
-        throw LoadError.unreadable(
-            path: folder, reason: "holds no model.safetensors and no model.safetensors.index.json")
+        guard files.count == 1 else {
+            throw LoadError.unsupportedFile(
+                path: folder,
+                reason: "holds \(files.count) GGUF files; name one: \(files.prefix(8).joined(separator: ", "))")
+        }
+        return .gguf(joinPath(folder, file))
     }
+
+    private static func isFirstShard(_ name: String) -> Bool { GGUFShardName(name).map { $0.index == 0 } ?? true }
 
     private static func weights(file: String) throws -> Weights {
         if isGGUF(file) { return .gguf(file) }
         if file.hasSuffix(".safetensors") { return .safetensors(file) }
-        if file.hasSuffix(".safetensors.index.json") { return .index(file) }
+        if file.hasSuffix(".safetensors.index.json") || file.hasSuffix(".bin.index.json") { return .index(file) }
+        if [".bin", ".pt", ".pth"].contains(where: file.hasSuffix) { return .pickle(file) }
         throw LoadError.unsupportedFile(
             path: file,
-            reason: "is no model; expected a folder, a .safetensors or .gguf file, or a .safetensors.index.json")
+            reason: "is no model; expected a folder, a .safetensors, .gguf or .bin file, or the index of shards")
     }
 
     /// Whether the file at `path` is a GGUF file by its first bytes, or claims to be one by its name.

@@ -28,10 +28,26 @@ public struct WeightLoader: Sendable {
 
     public func contains(_ name: String) -> Bool { find(name) != nil }
 
+    /// Whether the checkpoint has a matrix `head` that is not the embedding over again. Such a head is used whatever the
+    /// configuration says of tying, as `transformers` 5 does; equal ones share one weight.
+    public func hasOwnHead(_ head: String) -> Bool {
+        guard let head = find(head) else { return false }
+        return !WeightLoader.embeddings.compactMap(find).contains { embedding in
+            embedding.type == head.type && embedding.shape == head.shape
+                && embedding.bytes.pointer.elementsEqual(head.bytes.pointer)
+        }
+    }
+
+    /// What the families call the embedding of tokens.
+    private static let embeddings = [
+        "embed_tokens.weight", "wte.weight", "embed_in.weight", "shared.weight", "embeddings.word_embeddings.weight",
+    ]
+
     /// The tensor called `name`, which must have the shape given.
     /// - Throws: `LoadError.missingTensor` with the names tried; `.shapeMismatch`.
     public func tensor(_ name: String, shape: [Int]) throws -> StoredTensor {
         guard let tensor = find(name) else {
+            if let missingShard = checkpoint.missingShard { throw missingShard }
             throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: prefixes.map { $0 + name })
         }
         guard tensor.shape.extents == shape else {

@@ -85,7 +85,7 @@ public struct ConfigurationReader: Sendable {
     /// An array of integers in `range`, or `nil` where it is absent.
     public func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
         guard let (key, value) = value(key) else { return nil }
-        let integers = value.array?.compactMap(\.int)
+        let integers = value.array?.compactMap(\.integral)
         guard let integers, integers.count == value.array?.count, integers.allSatisfy(range.contains) else {
             throw invalid(
                 key, value, expected: "an array of integers from \(range.lowerBound) to \(range.upperBound)")
@@ -104,10 +104,16 @@ public struct ConfigurationReader: Sendable {
     }
 
     private func value(among keys: [String]) -> (key: String, value: ConfigurationValue)? {
-        for source in [source, defaults].compactMap({ $0 }) {
-            for key in keys {
-                if let value = source.value(of: key), !value.isNull { return (key, value) }
-            }
+        var isNull = false
+        for key in keys {
+            guard let value = source.value(of: key) else { continue }
+            if !value.isNull { return (key, value) }
+            isNull = true
+        }
+        // A key that says null asks for none, not for the default.
+        guard let defaults, !isNull else { return nil }
+        for key in keys {
+            if let value = defaults.value(of: key), !value.isNull { return (key, value) }
         }
         return nil
     }
@@ -118,10 +124,10 @@ public struct ConfigurationReader: Sendable {
             range.lowerBound == 1
             ? "a positive integer up to \(range.upperBound)"
             : "an integer from \(range.lowerBound) to \(range.upperBound)"
-        guard let integer = value.int, range.contains(integer) else {
+        guard let integer = value.integral, range.contains(integer) else {
             // Above all the kind is wrong where this is no integer; the bound would distract.
             let plain = range.lowerBound == 1 ? "a positive integer" : "an integer"
-            throw invalid(key, value, expected: (value.int ?? 0) > range.upperBound ? expected : plain)
+            throw invalid(key, value, expected: (value.integral ?? 0) > range.upperBound ? expected : plain)
         }
         return integer
     }
@@ -138,6 +144,15 @@ public struct ConfigurationReader: Sendable {
         guard let (key, value) = value(among: keys) else { return nil }
         guard let string = value.string else { throw invalid(key, value, expected: "a string") }
         return string
+    }
+}
+
+extension ConfigurationValue {
+    /// A whole number, also one that is written as `64.0`, as tools in other languages do.
+    var integral: Int? {
+        if let int { return int }
+        guard case .real(let double) = self, double == double.rounded(), abs(double) < 0x1p53 else { return nil }
+        return Int(double)
     }
 }
 

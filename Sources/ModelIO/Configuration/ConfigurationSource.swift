@@ -1,4 +1,4 @@
-internal import JSONCore
+package import JSONCore
 
 /// Where the keys of a configuration are looked up: an object of a JSON file, or what the metadata of a GGUF file amounts to.
 public protocol ConfigurationSource: Sendable {
@@ -83,5 +83,12 @@ extension ConfigurationValue {
         case .array: self = .array(json.array?.map(ConfigurationValue.init) ?? [])
         case .object: self = .object(JSONConfiguration(object: json))
         }
+    }
+}
+
+extension ConfigurationReader {
+    /// Reads the keys of an object of a JSON text.
+    package init(json: JSONValue, path: String, prefix: String = "") {
+        self.init(JSONConfiguration(object: json), path: path, prefix: prefix)
     }
 }

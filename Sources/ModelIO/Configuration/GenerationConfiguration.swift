@@ -18,6 +18,8 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var maximumNewTokens: Int?
     /// How target texts are searched, by encoder-decoders above all.
     public var search = SearchConfiguration()
+    /// Recommendations that were left aside, and why.
+    public var notices: [String] = []
 
     public init() {}
 
@@ -46,31 +48,48 @@ public struct GenerationConfiguration: Sendable, Hashable {
         let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
         try addTokens(from: keys)
         samples = keys.value("do_sample") == nil ? nil : try keys.flag("do_sample", default: false)
-        temperature = try keys.optionalNumber("temperature", in: NumberRange.nonNegative)
-        topK = try keys.optionalInteger("top_k", in: 0...SizeLimit.vocabulary)
-        topP = try keys.optionalNumber("top_p", in: 0...1)
-        minP = try keys.optionalNumber("min_p", in: 0...1)
-        repetitionPenalty = try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
-        maximumLength = try keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
-        maximumNewTokens = try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions)
+        temperature = recommendation { try keys.optionalNumber("temperature", in: NumberRange.nonNegative) }
+        // Both -1 and 0 keep all tokens.
+        topK = recommendation { try keys.optionalInteger("top_k", in: -1...SizeLimit.vocabulary) }.map { max($0, 0) }
+        topP = recommendation { try keys.optionalNumber("top_p", in: 0...1) }
+        minP = recommendation { try keys.optionalNumber("min_p", in: 0...1) }
+        repetitionPenalty = recommendation {
+            try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
+        }
+        maximumLength = recommendation { try keys.optionalInteger("max_length", in: 0...SizeLimit.positions) }
+        maximumNewTokens = recommendation { try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions) }
         search = try SearchConfiguration(keys)
+    }
+
+    /// A value that a model only recommends: one that cannot be followed is told and left aside.
+    private mutating func recommendation<Value>(_ read: () throws -> Value?) -> Value? {
+        do {
+            return try read()
+        } catch {
+            notices.append("\(error); the recommendation is left aside")
+            return nil
+        }
     }
 
     /// Fills in the special tokens that are not set yet.
     private mutating func addTokens(from keys: ConfigurationReader) throws {
-        if eosTokenIDs.isEmpty { eosTokenIDs = try tokens("eos_token_id", keys) }
-        if bosTokenID == nil { bosTokenID = try tokens("bos_token_id", keys).first }
-        if padTokenID == nil { padTokenID = try tokens("pad_token_id", keys).first }
-        if decoderStartTokenID == nil { decoderStartTokenID = try tokens("decoder_start_token_id", keys).first }
+        // Read whether they are needed or not, so that a value of the wrong kind is told in either file.
+        let ends = try tokens("eos_token_id", keys)
+        if eosTokenIDs.isEmpty { eosTokenIDs = ends }
+        let (beginning, padding) = (try tokens("bos_token_id", keys).first, try tokens("pad_token_id", keys).first)
+        let start = try tokens("decoder_start_token_id", keys).first
+        bosTokenID = bosTokenID ?? beginning
+        padTokenID = padTokenID ?? padding
+        decoderStartTokenID = decoderStartTokenID ?? start
     }
 
     /// A token id or a list of them. The first Llama checkpoints write -1 for "none".
     private func tokens(_ key: String, _ keys: ConfigurationReader) throws -> [Int] {
         guard let (key, value) = keys.value(key) else { return [] }
         let elements = value.array ?? [value]
-        if value.int == -1 { return [] }
+        if value.integral == -1 { return [] }
         return try elements.map { element in
-            guard let token = element.int, (0..<SizeLimit.vocabulary).contains(token) else {
+            guard let token = element.integral, (0..<SizeLimit.vocabulary).contains(token) else {
                 throw keys.invalid(key, element, expected: "a token id or a list of them")
             }
             return token

@@ -2,14 +2,6 @@ internal import TensorCore
 
 /// What Gemma's configurations say in ways of their own.
 extension ModelConfiguration {
-    /// What `transformers` assumes of Gemma 3's text model, which the configurations of the models with images rely on.
-    public static let gemma3TextDefaults = """
-        {"vocab_size": 262208, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
-        "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131072,
-        "rms_norm_eps": 1e-6, "query_pre_attn_scalar": 256, "sliding_window": 4096, "rope_theta": 1000000,
-        "hidden_activation": "gelu_pytorch_tanh"}
-        """
-
     /// Tokens that a query of each layer sees, `nil` where all: by `layer_types`; in older files every layer but the last
     /// of each `sliding_window_pattern` has the window.
     /// - Throws: `LoadError` naming the key.

@@ -49,14 +49,17 @@ public struct ModelConfiguration: Sendable {
     }
 
     /// Reads the text of a `config.json`; `path` is what errors call it.
+    /// Keys that are left out have the values that `transformers` gives them.
     public init(parsing bytes: [UInt8], path: String) throws {
-        try self.init(parseConfigurationObject(bytes, path: path), path: path)
+        try self.init(parseConfigurationObject(bytes, path: path), path: path, assumesDefaults: true)
     }
 
     /// Takes keys from any source.
+    /// - Parameter assumesDefaults: whether keys that are left out have the values that `transformers` gives them.
     /// - Throws: `LoadError` naming the key.
     package init(
-        _ source: any ConfigurationSource, path: String, layout: TensorLayout = .huggingFace
+        _ source: any ConfigurationSource, path: String, layout: TensorLayout = .huggingFace,
+        assumesDefaults: Bool = false
     ) throws {
         let reader = ConfigurationReader(source, path: path)
         self.source = source
@@ -64,12 +67,11 @@ public struct ModelConfiguration: Sendable {
         self.path = path
         self.modelType = try reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
-        if let quantization = reader.value("quantization_config") {
-            let method = quantization.value.object?.value(of: "quant_method")?.string ?? "of unknown method"
-            throw LoadError.unsupportedValue(
-                path: path, key: "quantization_config", value: printable(method),
-                supported: ["float32, bfloat16 and float16 weights, quantised by this engine when it loads them"])
+        if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {
+            defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")
         }
+        // A scheme that is not read is told before anything is loaded.
+        _ = try PrequantizedScheme(self)
     }
 
     /// The keys of the outermost object.
@@ -79,19 +81,22 @@ public struct ModelConfiguration: Sendable {
 
     /// The language model of one that takes images as well: what is under `text_config`, where that is given. Such
     /// configurations leave out what their library assumes.
-    /// - Parameter defaults: what it assumes, as a JSON object.
+    /// - Parameter type: the model type whose defaults hold for it.
     /// - Throws: `LoadError`.
-    public func textModel(defaults: String) throws -> ModelConfiguration {
+    public func textModel(ofType type: String) throws -> ModelConfiguration {
         guard let text = try keys.object("text_config") else { return self }
+        let defaults = try ModelConfiguration.referenceDefaults[type].map {
+            try parseConfigurationObject(Array($0.utf8), path: "defaults of \(type)")
+        }
         return ModelConfiguration(
             path: path, modelType: modelType, architectures: architectures, layout: layout, source: text.source,
-            defaults: try parseConfigurationObject(Array(defaults.utf8), path: "defaults of \(modelType)"),
+            defaults: defaults,
             prefix: text.prefix)
     }
 
     private init(
         path: String, modelType: String, architectures: [String], layout: TensorLayout,
-        source: any ConfigurationSource, defaults: any ConfigurationSource, prefix: String
+        source: any ConfigurationSource, defaults: (any ConfigurationSource)?, prefix: String
     ) {
         self.path = path
         self.modelType = modelType

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JSONCore
 public import TensorCore
 
 /// A file mapped read-only into memory. Pages come in when read and go when discarded or when memory is short.
@@ -14,7 +15,7 @@ public final class MappedFile: HostMemory {
     /// - Throws: `LoadError` naming the path: missing, no permission, a folder, not a regular file, empty.
     public init(path: String) throws {
         let file = try OpenFile(reading: path)
-        guard file.byteCount > 0 else { throw LoadError.invalidFile(path: path, reason: "the file is empty") }
+        if let mistake = file.downloadMistake() { throw LoadError.invalidFile(path: path, reason: mistake) }
         let mapped = mmap(nil, file.byteCount, PROT_READ, MAP_PRIVATE, file.descriptor, 0)
         guard let mapped, mapped != MAP_FAILED else {
             throw LoadError.unreadable(path: path, reason: "cannot be mapped: \(OpenFile.reason(errno))")

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JSONCore
 
 /// An open file that closes itself. Regular files only: pipes, devices and sockets could block or never end.
 struct OpenFile: ~Copyable {
@@ -53,9 +54,15 @@ struct OpenFile: ~Copyable {
         }
     }
 
+    /// What a broken download left here instead of the file; `nil` where nothing speaks for one.
+    borrowing func downloadMistake() -> String? {
+        DownloadMistake.describe(prefix(DownloadMistake.prefixByteCount), byteCount: byteCount)
+    }
+
     /// The whole file in memory.
     /// - Throws: `LoadError.invalidFile` where it is longer than `maximum`; `.unreadable`.
     consuming func readAll(maximum: Int) throws -> [UInt8] {
+        if let mistake = downloadMistake() { throw LoadError.invalidFile(path: path, reason: mistake) }
         guard byteCount <= maximum else {
             throw LoadError.invalidFile(
                 path: path, reason: "\(byteCount) bytes are more than the \(maximum) that such a file may have")

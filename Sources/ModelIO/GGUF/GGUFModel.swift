@@ -89,13 +89,17 @@ public struct GGUFModel: Sendable {
     /// - Throws: `LoadError` naming the key.
     public func generationConfiguration() throws -> GenerationConfiguration {
         var generation = GenerationConfiguration()
+        var notices: [String] = []
         let prefix = "tokenizer.ggml."
-        for name in ["eos", "eot", "eom"] {
-            guard let token = try metadata.optionalToken("\(prefix)\(name)_token_id") else { continue }
-            if !generation.eosTokenIDs.contains(token) { generation.eosTokenIDs.append(token) }
-        }
-        generation.bosTokenID = try metadata.optionalToken(prefix + "bos_token_id")
-        generation.padTokenID = try metadata.optionalToken(prefix + "padding_token_id")
+        let model = try metadata.optionalString(prefix + "model")
+        let count = try metadata.optionalStrings(prefix + "tokens")?.count ?? 0
+        generation.eosTokenIDs = try GGUFEndOfGeneration(metadata, notices: &notices).tokens
+        // Roles out of range are told once, by the tokenizer.
+        var repeated: [String] = []
+        generation.bosTokenID = GGUFTokenRole.beginning.token(
+            metadata, model: model, tokenCount: count, notices: &repeated)
+        generation.padTokenID = GGUFTokenRole.padding.token(
+            metadata, model: model, tokenCount: count, notices: &repeated)
         return generation
     }
 

@@ -1,113 +1,130 @@
 internal import TensorCore
 
-/// The entries of a zip file whose bytes are stored as they are, which is how PyTorch writes its files.
-/// (PKWARE's APPNOTE 6.3: the central directory, zip64 included.)
+/// The directory of a ZIP archive whose entries are stored without compression, as `torch.save` writes them.
+/// (APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.14 to 4.3.16)
+///
+/// Every offset and length is checked against the file before it is used; nothing is copied but the names.
 struct ZipArchive {
-    /// The longest list of entries that is read.
-    private static let maximumEntryCount = 1 << 20
+    struct Entry {
+        let name: String
+        /// Bytes of the file that hold the entry's data.
+        let range: Range<Int>
+    }
 
-    let path: String
-    /// Where each entry's bytes lie in the file.
-    private(set) var entries: [String: Range<Int>] = [:]
+    /// In the order of the directory.
+    private(set) var entries: [Entry] = []
     private let bytes: UnsafeRawBufferPointer
+    private let path: String
 
-    /// - Parameter bytes: the whole file; used only here.
+    /// The first bytes of an archive that has entries.
+    static let magic: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
+    private static let maximumEntryCount = 1 << 20
+    /// The record that ends an archive, and the longest comment behind it.
+    private static let endByteCount = 22
+    private static let maximumCommentByteCount = 65_535
+
+    /// - Precondition: `bytes` outlives the archive.
     /// - Throws: `LoadError.invalidFile`.
     init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
-        self.path = path
         self.bytes = bytes
-        let directory = try findDirectory()
-        var position = directory.range.lowerBound
-        for _ in 0..<directory.entryCount {
-            position = try readEntry(at: position, end: directory.range.upperBound)
-        }
+        self.path = path
+        try readDirectory()
     }
 
     private func broken(_ reason: String) -> LoadError {
-        .invalidFile(path: path, reason: "is a damaged zip file: \(reason)")
+        .invalidFile(path: path, reason: "as a ZIP archive, \(reason)")
     }
 
-    private func integer<Value: FixedWidthInteger>(_ type: Value.Type, at offset: Int) throws -> Int {
-        guard offset >= 0, offset <= bytes.count - MemoryLayout<Value>.size else { throw broken("it ends too soon") }
+    private func integer<Value: FixedWidthInteger>(_ offset: Int, as: Value.Type) throws -> Int {
+        guard offset >= 0, offset <= bytes.count - MemoryLayout<Value>.size else {
+            throw broken("it ends inside its directory (truncated?)")
+        }
         let value = Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
-        guard let value = Int(exactly: value) else { throw broken("a number is out of range") }
-        return value
+        guard let result = Int(exactly: value) else { throw broken("it holds the offset \(value)") }
+        return result
     }
 
-    // MARK: The directory
-
-    private func findDirectory() throws -> (range: Range<Int>, entryCount: Int) {
-        // The record that ends the file, behind which a comment of up to 64 KiB may stand.
-        let first = max(bytes.count - 22 - 0xFFFF, 0)
-        var position = bytes.count - 22
-        while position >= first, try integer(UInt32.self, at: position) != 0x0605_4B50 { position -= 1 }
-        guard position >= first else {
-            throw LoadError.invalidFile(
-                path: path, reason: "is no zip file; only what PyTorch 1.6 and later saves is read")
-        }
-        var entryCount = try integer(UInt16.self, at: position + 10)
-        var byteCount = try integer(UInt32.self, at: position + 12)
-        var offset = try integer(UInt32.self, at: position + 16)
-        if entryCount == 0xFFFF || byteCount == 0xFFFF_FFFF || offset == 0xFFFF_FFFF {
-            guard try integer(UInt32.self, at: position - 20) == 0x0706_4B50 else { throw broken("zip64 is missing") }
-            let record = try integer(UInt64.self, at: position - 12)
-            guard try integer(UInt32.self, at: record) == 0x0606_4B50 else { throw broken("zip64 is missing") }
-            entryCount = try integer(UInt64.self, at: record + 32)
-            byteCount = try integer(UInt64.self, at: record + 40)
-            offset = try integer(UInt64.self, at: record + 48)
-        }
-        guard entryCount <= ZipArchive.maximumEntryCount else { throw broken("it lists \(entryCount) entries") }
-        guard offset <= bytes.count, byteCount <= bytes.count - offset else { throw broken("its list lies outside") }
-        return (offset..<offset + byteCount, entryCount)
-    }
-
-    /// - Returns: where the next entry starts.
-    private mutating func readEntry(at position: Int, end: Int) throws -> Int {
-        guard try integer(UInt32.self, at: position) == 0x0201_4B50 else { throw broken("an entry is missing") }
-        let flags = try integer(UInt16.self, at: position + 8)
-        let method = try integer(UInt16.self, at: position + 10)
-        let nameCount = try integer(UInt16.self, at: position + 28)
-        let extraCount = try integer(UInt16.self, at: position + 30)
-        let commentCount = try integer(UInt16.self, at: position + 32)
-        let next = position + 46 + nameCount + extraCount + commentCount
-        guard next <= end else { throw broken("an entry reaches past the list") }
-        let nameStart = position + 46
-        let name = String(decoding: bytes[nameStart..<nameStart + nameCount], as: UTF8.self)
-        var sizes = [
-            try integer(UInt32.self, at: position + 24), try integer(UInt32.self, at: position + 20),
-            try integer(UInt32.self, at: position + 42),
-        ]
-        try extend(&sizes, from: nameStart + nameCount..<nameStart + nameCount + extraCount)
-        let (byteCount, storedCount, header) = (sizes[0], sizes[1], sizes[2])
-        guard flags & 1 == 0, method == 0, byteCount == storedCount else {
-            throw broken("'\(printable(name))' is compressed or encrypted, which PyTorch's files are not")
-        }
-        guard try integer(UInt32.self, at: header) == 0x0403_4B50 else { throw broken("an entry has no header") }
-        let start =
-            header + 30 + (try integer(UInt16.self, at: header + 26)) + (try integer(UInt16.self, at: header + 28))
-        guard start <= bytes.count, byteCount <= bytes.count - start else {
-            throw broken("'\(printable(name))' reaches past the file's end (truncated?)")
-        }
-        guard entries.updateValue(start..<start + byteCount, forKey: name) == nil else {
-            throw broken("'\(printable(name))' appears twice")
-        }
-        return next
-    }
-
-    /// Sizes that do not fit 32 bits stand in an extra field, in order.
-    private func extend(_ sizes: inout [Int], from extra: Range<Int>) throws {
-        var position = extra.lowerBound
-        while position + 4 <= extra.upperBound {
-            let kind = try integer(UInt16.self, at: position)
-            let count = try integer(UInt16.self, at: position + 2)
-            if kind == 1 {
-                var field = position + 4
-                for index in sizes.indices where sizes[index] == 0xFFFF_FFFF {
-                    sizes[index] = try integer(UInt64.self, at: field)
-                    field += 8
-                }
+    private mutating func readDirectory() throws {
+        let end = try endRecord()
+        var count = try integer(end + 10, as: UInt16.self)
+        var byteCount = try integer(end + 12, as: UInt32.self)
+        var offset = try integer(end + 16, as: UInt32.self)
+        let locator = end - 20
+        if locator >= 0, try integer(locator, as: UInt32.self) == 0x0706_4B50 {
+            let record = try integer(locator + 8, as: UInt64.self)
+            guard try integer(record, as: UInt32.self) == 0x0606_4B50 else {
+                throw broken("its 64-bit end record is missing")
             }
-            position += 4 + count
+            count = try integer(record + 32, as: UInt64.self)
+            byteCount = try integer(record + 40, as: UInt64.self)
+            offset = try integer(record + 48, as: UInt64.self)
         }
+        guard offset <= bytes.count, byteCount <= bytes.count - offset else {
+            throw broken("its directory reaches past its end (truncated?)")
+        }
+        // An entry takes 46 bytes at least.
+        guard count <= min(byteCount / 46, ZipArchive.maximumEntryCount) else {
+            throw broken("its directory of \(byteCount) bytes cannot hold \(count) entries")
+        }
+        entries.reserveCapacity(count)
+        let limit = offset + byteCount
+        for _ in 0..<count { offset = try readEntry(offset, limit: limit) }
+    }
+
+    /// Where the record that ends the archive starts.
+    private func endRecord() throws -> Int {
+        let first = max(bytes.count - ZipArchive.endByteCount - ZipArchive.maximumCommentByteCount, 0)
+        var offset = bytes.count - ZipArchive.endByteCount
+        while offset >= first {
+            if try integer(offset, as: UInt32.self) == 0x0605_4B50 { return offset }
+            offset -= 1
+        }
+        throw broken("it has no end record (truncated?)")
+    }
+
+    /// Reads the entry at `offset` and returns where the next one starts.
+    private mutating func readEntry(_ offset: Int, limit: Int) throws -> Int {
+        guard try integer(offset, as: UInt32.self) == 0x0201_4B50 else { throw broken("its directory is broken") }
+        let method = try integer(offset + 10, as: UInt16.self)
+        var storedCount = try integer(offset + 20, as: UInt32.self)
+        var byteCount = try integer(offset + 24, as: UInt32.self)
+        let nameCount = try integer(offset + 28, as: UInt16.self)
+        let extraCount = try integer(offset + 30, as: UInt16.self)
+        let commentCount = try integer(offset + 32, as: UInt16.self)
+        var header = try integer(offset + 42, as: UInt32.self)
+        let next = offset + 46 + nameCount + extraCount + commentCount
+        guard next <= limit else { throw broken("an entry reaches past its directory") }
+        let name = String(decoding: bytes[offset + 46..<offset + 46 + nameCount], as: UTF8.self)
+        var extra = offset + 46 + nameCount
+        let extraEnd = extra + extraCount
+        while extra + 4 <= extraEnd {
+            let (id, size) = (try integer(extra, as: UInt16.self), try integer(extra + 2, as: UInt16.self))
+            var field = extra + 4
+            let fieldEnd = min(field + size, extraEnd)
+            func wide() throws -> Int {
+                defer { field += 8 }
+                guard field + 8 <= fieldEnd else { throw broken("entry '\(printable(name))' lacks a 64-bit size") }
+                return try integer(field, as: UInt64.self)
+            }
+            if id == 1 {
+                if byteCount == 0xFFFF_FFFF { byteCount = try wide() }
+                if storedCount == 0xFFFF_FFFF { storedCount = try wide() }
+                if header == 0xFFFF_FFFF { header = try wide() }
+            }
+            extra = fieldEnd
+            if size == 0, id == 0 { break }
+        }
+        guard method == 0, storedCount == byteCount else {
+            throw broken("entry '\(printable(name))' is compressed; torch.save stores entries as they are")
+        }
+        guard try integer(header, as: UInt32.self) == 0x0403_4B50 else {
+            throw broken("entry '\(printable(name))' has no header")
+        }
+        let start = try header + 30 + integer(header + 26, as: UInt16.self) + integer(header + 28, as: UInt16.self)
+        guard start <= bytes.count, byteCount <= bytes.count - start else {
+            throw broken("entry '\(printable(name))' reaches past the file's \(bytes.count) bytes (truncated?)")
+        }
+        entries.append(Entry(name: name, range: start..<start + byteCount))
+        return next
     }
 }

@@ -9,13 +9,16 @@ extension QuantizationInput {
     public init(_ whole: ModelConfiguration, checkpoint: Checkpoint, name: String) throws {
         guard !checkpoint.tensors.isEmpty else { throw QuantizationError.noTensors(path: checkpoint.path) }
         let export = try GGUFExport.of(whole)
-        let configuration = try whole.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
+        let configuration = try whole.textModel(ofType: "gemma3_text")
         var keys = GGUFKeys(architecture: export.architecture)
         try export.write(configuration, &keys)
         let geometry = try configuration.attentionGeometry()
         let mapping = TensorMapping(
             export: export, keys: keys, checkpoint: checkpoint, geometry: geometry,
-            isTied: try configuration.tiesWordEmbeddings())
+            isTied: try configuration.tiesWordEmbeddings()
+                && !WeightLoader(checkpoint, prefixes: ["", "model.", "transformer.", "gpt_neox.", "language_model."])
+                    .hasOwnHead("lm_head.weight")
+        )
         var tensors = try mapping.tensors()
         let layers = try configuration.keys.size(
             "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)

@@ -54,10 +54,10 @@ struct LayerLoader {
         return try backend.prepare(source, precision: precision)
     }
 
-    /// The head: the embedding itself where they are tied, else a matrix of its own.
+    /// The head: the embedding itself where they are tied and the checkpoint has no other, else a matrix of its own.
     func head(
         isTied: Bool, embedding: any Weight, _ name: String, rows: Int, columns: Int
     ) throws -> any Weight {
-        isTied ? embedding : try matrix(name, rows: rows, columns: columns)
+        isTied && !weights.hasOwnHead(name) ? embedding : try matrix(name, rows: rows, columns: columns)
     }
 }

@@ -14,7 +14,7 @@ extension DecoderArchitecture {
     /// Every norm's weights are stored less 1. The first Gemma has no norms behind, no windows and no caps. Gemma 3 norms each head of query and key before rotating it, has another
     /// rotary base where a layer sees a window, and no caps. Of its models that take images this is the language model.
     static func gemma(_ whole: ModelConfiguration) throws -> DecoderArchitecture {
-        let file = try whole.textModel(defaults: ModelConfiguration.gemma3TextDefaults)
+        let file = try whole.textModel(ofType: "gemma3_text")
         let isFirst = file.modelType == "gemma"
         let isThird = !isFirst && file.modelType != "gemma2"
         let keys = file.keys

@@ -11,24 +11,23 @@ public struct StreamingDetokenizer: Sendable {
         stages = tokenizer.decoder?.makeStages() ?? [JoinStage()]
     }
 
-    /// Takes the next id and returns the text that is now certain, often the token's own, sometimes none.
+    /// Takes the next id and returns the text that is now certain, often the token's own, sometimes none. An id that no
+    /// token has is left out, as the reference does.
     ///
-    /// - Throws: ``TokenizationError/unknownID(id:vocabularySize:)``; the detokenizer goes on as if the id had not
-    ///   come.
+    /// - Throws: ``TokenizationError/patternTooCostly(pattern:reason:)``.
     public mutating func push(_ id: Int) throws -> String {
         try push(CollectionOfOne(id))
     }
 
     /// Takes several ids.
     ///
-    /// - Throws: as ``push(_:)-(Int)``; then none of the ids is taken.
+    /// - Throws: as ``push(_:)-(Int)``.
     public mutating func push(_ ids: some Sequence<Int>) throws -> String {
         var tokens: [[UInt8]] = []
         for id in ids {
-            guard let token = tokenizer.tokenBytes(for: id) else {
-                throw TokenizationError.unknownID(id: id, vocabularySize: tokenizer.vocabularySize)
+            guard let token = tokenizer.tokenBytes(for: id), !(skipsSpecialTokens && tokenizer.isSpecial(id)) else {
+                continue
             }
-            if skipsSpecialTokens, tokenizer.isSpecial(id) { continue }
             tokens.append(token)
         }
         var text: [UInt8] = []

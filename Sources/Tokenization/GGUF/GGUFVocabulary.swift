@@ -37,6 +37,8 @@ public struct GGUFVocabulary: Sendable {
     public var removesExtraWhitespace: Bool?
     /// SentencePiece's normalisation as a double-array trie and its texts; empty where there is none.
     public var characterMap: [UInt8] = []
+    /// What should be told of keys that were left aside.
+    public var notices: [String] = []
     public var chatTemplate: String?
     public var namedChatTemplates: [String: String] = [:]
 

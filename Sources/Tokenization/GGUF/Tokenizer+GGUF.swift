@@ -7,7 +7,7 @@ extension Tokenizer {
     /// - Throws: ``TokenizationError`` naming the key that is unknown here, missing, or contradicts the rest.
     public init(_ vocabulary: GGUFVocabulary, source: String) throws {
         self = try Tokenizer.naming(source) {
-            try vocabulary.check()
+            let vocabulary = try vocabulary.repaired()
             switch vocabulary.model {
             case "gpt2": return try Tokenizer(byteLevel: vocabulary)
             case "llama": return try Tokenizer(sentencePieceBPE: vocabulary)
@@ -54,7 +54,6 @@ extension Tokenizer {
 
     private init(sentencePieceBPE file: GGUFVocabulary) throws {
         let (vocabulary, added) = try file.readTokens()
-        guard file.scores.count == file.tokenCount else { throw file.missing("scores") }
         var options = BPEModel.Options()
         options.usesByteFallback = true
         options.fusesUnknown = true
@@ -65,7 +64,7 @@ extension Tokenizer {
         try self.init(
             model: .bpe(
                 try BPEModel(
-                    vocabulary: vocabulary, scores: file.scores, options: options, isHidden: file.isHidden)),
+                    vocabulary: vocabulary, scores: file.scoreOfEachToken, options: options, isHidden: file.isHidden)),
             normalizer: addsPrefix ? .sequence([.prepend("\u{2581}"), escape]) : escape,
             postProcessor: file.frame(addsBeginning: file.addsBeginning ?? true, addsEnd: file.addsEnd ?? false),
             decoder: addsPrefix ? .sequence([text, .strip(content: " ", start: 1, stop: 0)]) : text,
@@ -103,7 +102,6 @@ extension Tokenizer {
 
     private init(unigram file: GGUFVocabulary) throws {
         let (vocabulary, added) = try file.readTokens()
-        guard file.scores.count == file.tokenCount else { throw file.missing("scores") }
         var normalizers: [Normalizer] = []
         if !file.characterMap.isEmpty {
             normalizers.append(.precompiled(try PrecompiledCharacterMap(file.characterMap)))
@@ -118,7 +116,7 @@ extension Tokenizer {
         try self.init(
             model: .unigram(
                 try UnigramModel(
-                    vocabulary: vocabulary, scores: file.scores, unknownID: file.unknownID ?? 2,
+                    vocabulary: vocabulary, scores: file.scoreOfEachToken, unknownID: file.unknownID ?? 2,
                     isHidden: file.isHidden)),
             normalizer: normalizers.isEmpty ? nil : .sequence(normalizers),
             preTokenizer: .metaspace(replacement: "\u{2581}", scheme, splits: false),
@@ -134,21 +132,38 @@ extension GGUFVocabulary {
             path: "tokenizer.ggml.\(key)", reason: "is missing or has not one element for each of \(tokenCount) tokens")
     }
 
-    func check() throws {
+    /// The vocabulary with what llama.cpp passes over put right, and told in ``notices``: scores that are no numbers, lists
+    /// of the wrong length, roles that name no token. Only what no tokenizer can do without is an error.
+    func repaired() throws -> GGUFVocabulary {
         guard tokenCount > 0 else { throw missing("tokens") }
-        guard kinds.isEmpty || kinds.count == tokenCount else { throw missing("token_type") }
-        if let bad = scores.firstIndex(where: { !$0.isFinite }) {
-            throw TokenizationError.invalidVocabulary(reason: "the score of token \(bad) is \(scores[bad])")
+        var result = self
+        func note(_ key: String, _ what: String) { result.notices.append("tokenizer.ggml.\(key) \(what)") }
+        if !kinds.isEmpty, kinds.count != tokenCount {
+            result.kinds = []
+            note("token_type", "has \(kinds.count) elements for \(tokenCount) tokens; all are taken as normal")
         }
-        let roles = [
-            ("bos", beginningID), ("eos", endID), ("unknown", unknownID), ("padding", paddingID),
-            ("seperator", separatorID), ("cls", classifierID), ("mask", maskID),
+        if !scores.isEmpty, scores.count != tokenCount {
+            result.scores = []
+            note("scores", "has \(scores.count) elements for \(tokenCount) tokens; all are taken as 0")
+        } else if let first = scores.firstIndex(where: { !$0.isFinite }) {
+            result.scores = scores.map { $0.isFinite ? $0 : 0 }
+            note("scores", "has \(scores[first]) for token \(first); taken as 0")
+        }
+        let roles: [(String, WritableKeyPath<GGUFVocabulary, Int?>)] = [
+            ("bos", \.beginningID), ("eos", \.endID), ("unknown", \.unknownID), ("padding", \.paddingID),
+            ("seperator", \.separatorID), ("cls", \.classifierID), ("mask", \.maskID),
         ]
-        for (name, id) in roles {
-            guard let id, id >= tokenCount else { continue }
-            throw TokenizationError.invalidComponent(
-                path: "tokenizer.ggml.\(name)_token_id", reason: "\(id) is not among the \(tokenCount) tokens")
+        for (name, path) in roles {
+            guard let id = self[keyPath: path], !(0..<tokenCount).contains(id) else { continue }
+            result[keyPath: path] = nil
+            note("\(name)_token_id", "is \(id), which is not among the \(tokenCount) tokens; left aside")
         }
+        return result
+    }
+
+    /// The scores, or 0 for each token of a file that has none.
+    var scoreOfEachToken: [Double] {
+        scores.count == tokenCount ? scores : Array(repeating: 0, count: tokenCount)
     }
 
     /// The vocabulary, and those of its tokens that are found in text before anything else.
@@ -203,6 +218,7 @@ extension GGUFVocabulary {
         }
         configuration.addsBeginningOfSequence = addsBeginning
         configuration.addsEndOfSequence = addsEnd
+        configuration.notices = notices
         configuration.chatTemplate = chatTemplate
         configuration.namedChatTemplates = namedChatTemplates
         return configuration

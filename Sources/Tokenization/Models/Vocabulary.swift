@@ -7,23 +7,27 @@ public struct Vocabulary: Sendable {
     public static let maximumTokenByteCount = 4096
 
     private struct Slot {
-        /// Upper half of the hash, then id + 1; 0 is free.
+        /// Upper half of the hash, then the index of the token + 1; 0 is free.
         var tag: UInt32 = 0
-        var idPlusOne: UInt32 = 0
+        var tokenPlusOne: UInt32 = 0
     }
 
-    private struct Span {
-        var offset: UInt32 = 0
-        /// Byte count + 1; 0 for an id that no token has.
-        var lengthPlusOne: UInt32 = 0
+    private struct Token {
+        var offset: UInt32
+        var byteCount: UInt32
+        var id: UInt32
     }
 
     private var pool: [UInt8] = []
-    private var spans: [Span] = []
+    private var tokens: [Token] = []
+    /// By id: the index of its token + 1, or 0.
+    private var tokenOfID: [UInt32] = []
     private var slots: [Slot]
     private let seed: UInt64
     /// How many distinct tokens there are.
     public private(set) var count = 0
+    /// Whether an id belongs to several tokens.
+    private(set) var sharesIDs = false
     /// The length of the longest token in bytes.
     public private(set) var longestTokenByteCount = 0
 
@@ -31,7 +35,8 @@ public struct Vocabulary: Sendable {
     public init(capacity: Int = 0) {
         let clamped = min(max(capacity, 8), Vocabulary.maximumID)
         slots = [Slot](repeating: Slot(), count: Vocabulary.slotCount(for: clamped))
-        spans.reserveCapacity(clamped)
+        tokens.reserveCapacity(clamped)
+        tokenOfID.reserveCapacity(clamped)
         pool.reserveCapacity(clamped * 8)
         // Random, so that no file can be built to make all its tokens collide.
         seed = UInt64.random(in: .min ... .max)
@@ -46,12 +51,13 @@ public struct Vocabulary: Sendable {
     }
 
     /// One more than the largest id.
-    public var endID: Int { spans.count }
+    public var endID: Int { tokenOfID.count }
 
-    /// Adds a token. A token present already moves to `id`.
+    /// Adds a token. A token present already moves to `id`. Where two tokens share an id, as in vocabularies that were
+    /// edited by hand, both are found and the first is what the id decodes to.
     ///
-    /// - Throws: ``TokenizationError/invalidVocabulary(reason:)`` for an id that is out of range or taken, or a token
-    ///   that is too long.
+    /// - Throws: ``TokenizationError/invalidVocabulary(reason:)`` for an id that is out of range, or a token that is too
+    ///   long.
     public mutating func insert(_ token: String, id: Int) throws {
         var token = token
         try token.withUTF8 { try insert($0, id: id, replacingOldID: true) }
@@ -70,25 +76,26 @@ public struct Vocabulary: Sendable {
         guard pool.count + token.count < Int(UInt32.max) else {
             throw TokenizationError.invalidVocabulary(reason: "the tokens together have more than 4 GiB")
         }
-        if id >= spans.count {
-            spans.append(contentsOf: repeatElement(Span(), count: id + 1 - spans.count))
-        } else if spans[id].lengthPlusOne != 0 {
-            guard !withBytes(of: id, { $0.elementsEqual(token) }) else { return }
-            throw TokenizationError.invalidVocabulary(
-                reason: "id \(id) belongs to both \(quoted(bytes(of: id) ?? [])) and \(quoted(token))")
+        if id >= tokenOfID.count {
+            tokenOfID.append(contentsOf: repeatElement(0, count: id + 1 - tokenOfID.count))
         }
         if (count + 1) * 2 > slots.count { grow() }
-        spans[id] = Span(offset: UInt32(pool.count), lengthPlusOne: UInt32(token.count + 1))
-        pool.append(contentsOf: token)
-        longestTokenByteCount = max(longestTokenByteCount, token.count)
         let hash = ByteHash.hash(token, seed: seed)
         let index = find(token, hash: hash)
-        if slots[index].idPlusOne != 0 {
-            if replacingOldID { spans[Int(slots[index].idPlusOne) - 1] = Span() }
+        if slots[index].tokenPlusOne != 0 {
+            let known = slots[index].tokenPlusOne
+            let oldID = Int(tokens[Int(known) - 1].id)
+            if oldID == id { return }
+            if replacingOldID, tokenOfID[oldID] == known { tokenOfID[oldID] = 0 }
         } else {
             count += 1
         }
-        slots[index] = Slot(tag: UInt32(truncatingIfNeeded: hash >> 32), idPlusOne: UInt32(id + 1))
+        tokens.append(Token(offset: UInt32(pool.count), byteCount: UInt32(token.count), id: UInt32(id)))
+        pool.append(contentsOf: token)
+        longestTokenByteCount = max(longestTokenByteCount, token.count)
+        let number = UInt32(tokens.count)
+        if tokenOfID[id] == 0 { tokenOfID[id] = number } else { sharesIDs = true }
+        slots[index] = Slot(tag: UInt32(truncatingIfNeeded: hash >> 32), tokenPlusOne: number)
     }
 
     /// The id of a token, or nil.
@@ -100,7 +107,7 @@ public struct Vocabulary: Sendable {
     /// The id of a token given as UTF-8, or nil.
     func id(of token: ByteBuffer) -> Int? {
         let slot = slots[find(token, hash: ByteHash.hash(token, seed: seed))]
-        return slot.idPlusOne == 0 ? nil : Int(slot.idPlusOne) - 1
+        return slot.tokenPlusOne == 0 ? nil : Int(tokens[Int(slot.tokenPlusOne) - 1].id)
     }
 
     func id(of token: [UInt8]) -> Int? {
@@ -115,15 +122,18 @@ public struct Vocabulary: Sendable {
 
     /// Whether a token has this id.
     public func contains(id: Int) -> Bool {
-        id >= 0 && id < spans.count && spans[id].lengthPlusOne != 0
+        id >= 0 && id < tokenOfID.count && tokenOfID[id] != 0
     }
 
     /// Calls `body` with the bytes of a token; empty for an id that no token has.
     func withBytes<R>(of id: Int, _ body: (ByteBuffer) throws -> R) rethrows -> R {
-        let span = spans[id]
-        let start = Int(span.offset)
+        try withBytes(of: tokenOfID[id] == 0 ? nil : tokens[Int(tokenOfID[id]) - 1], body)
+    }
+
+    private func withBytes<R>(of token: Token?, _ body: (ByteBuffer) throws -> R) rethrows -> R {
+        let start = Int(token?.offset ?? 0)
         return try pool.withUnsafeBufferPointer { pool in
-            try body(ByteBuffer(rebasing: pool[start..<start + max(Int(span.lengthPlusOne) - 1, 0)]))
+            try body(ByteBuffer(rebasing: pool[start..<start + Int(token?.byteCount ?? 0)]))
         }
     }
 
@@ -139,16 +149,14 @@ public struct Vocabulary: Sendable {
         let tag = UInt32(truncatingIfNeeded: hash >> 32)
         return slots.withUnsafeBufferPointer { slots in
             pool.withUnsafeBufferPointer { pool in
-                spans.withUnsafeBufferPointer { spans in
+                tokens.withUnsafeBufferPointer { tokens in
                     var index = Int(truncatingIfNeeded: hash) & mask
                     while true {
                         let slot = slots[index]
-                        if slot.idPlusOne == 0 { return index }
+                        if slot.tokenPlusOne == 0 { return index }
                         if slot.tag == tag {
-                            let span = spans[Int(slot.idPlusOne) - 1]
-                            if Int(span.lengthPlusOne) == token.count + 1,
-                                ByteHash.equal(pool, at: Int(span.offset), token)
-                            {
+                            let known = tokens[Int(slot.tokenPlusOne) - 1]
+                            if Int(known.byteCount) == token.count, ByteHash.equal(pool, at: Int(known.offset), token) {
                                 return index
                             }
                         }
@@ -160,13 +168,14 @@ public struct Vocabulary: Sendable {
     }
 
     private mutating func grow() {
-        slots = [Slot](repeating: Slot(), count: slots.count * 2)
-        for id in spans.indices where spans[id].lengthPlusOne != 0 {
-            let (index, hash) = withBytes(of: id) { token in
+        let old = slots
+        slots = [Slot](repeating: Slot(), count: old.count * 2)
+        for slot in old where slot.tokenPlusOne != 0 {
+            let (index, hash) = withBytes(of: tokens[Int(slot.tokenPlusOne) - 1]) { token in
                 let hash = ByteHash.hash(token, seed: seed)
                 return (find(token, hash: hash), hash)
             }
-            slots[index] = Slot(tag: UInt32(truncatingIfNeeded: hash >> 32), idPlusOne: UInt32(id + 1))
+            slots[index] = Slot(tag: UInt32(truncatingIfNeeded: hash >> 32), tokenPlusOne: slot.tokenPlusOne)
         }
     }
 }

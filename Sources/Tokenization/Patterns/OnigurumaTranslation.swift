@@ -5,11 +5,8 @@
 struct OnigurumaTranslation {
     private static let whitespace =
         #"\x{09}-\x{0D}\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"#
-    private static let word =
-        #"\p{L}\p{M}\p{Nl}\p{Nd}\p{Pc}\x{24B6}-\x{24E9}"#
-        + #"\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}"#
-    /// Outside of classes Oniguruma's `\w` also has the Latin-1 numbers that are no digits.
-    private static let wordOutsideClass = word + #"\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}"#
+    private static let word = UnicodeProperty.word.items
+    private static let wordOutsideClass = UnicodeProperty.wordOutsideClass.items
     private static let wordBoundary =
         "(?:(?<=[\(wordOutsideClass)])(?![\(wordOutsideClass)])|(?<![\(wordOutsideClass)])(?=[\(wordOutsideClass)]))"
     private static let hexadecimal = "0-9a-fA-F"
@@ -76,6 +73,15 @@ struct OnigurumaTranslation {
         case UInt8(ascii: "W"): operand.alternatives.append("[^\(Self.word)]")
         case UInt8(ascii: "h"): operand.items += Self.hexadecimal
         case UInt8(ascii: "H"): operand.alternatives.append("[^\(Self.hexadecimal)]")
+        case UInt8(ascii: "d"): operand.items += UnicodeProperty.digit.items
+        case UInt8(ascii: "D"): operand.alternatives.append(UnicodeProperty.digit.text(isNegated: true))
+        case UInt8(ascii: "p"), UInt8(ascii: "P"):
+            guard let (property, isNegated) = property() else {
+                operand.items += escape()
+                return
+            }
+            operand.add(property, isNegated: isNegated)
+            return
         default:
             operand.items += escape()
             return
@@ -83,10 +89,34 @@ struct OnigurumaTranslation {
         position += 2
     }
 
+    /// Takes the property whose escape is at `position` (`\p{Greek}`, `\P{^L}`); nothing where its name is not known.
+    private mutating func property() -> (UnicodeProperty, isNegated: Bool)? {
+        guard peek(2) == UInt8(ascii: "{"), let end = pattern[position...].firstIndex(of: UInt8(ascii: "}")) else {
+            return nil
+        }
+        var name = String(decoding: pattern[position + 3..<end], as: UTF8.self)[...]
+        var isNegated = peek(1) == UInt8(ascii: "P")
+        if name.hasPrefix("^") {
+            isNegated.toggle()
+            name = name.dropFirst()
+        }
+        guard let property = UnicodeProperty(named: name) else { return nil }
+        position = end + 1
+        return (property, isNegated)
+    }
+
     private mutating func escape() -> String {
         guard let letter = peek(1) else {
             position += 1
             return "\\"
+        }
+        if letter == UInt8(ascii: "p") || letter == UInt8(ascii: "P") {
+            if let (property, isNegated) = property() { return property.text(isNegated: isNegated) }
+            if peek(2) != UInt8(ascii: "{") {
+                // Without a name in braces it is the letter.
+                position += 2
+                return String(decoding: [letter], as: UTF8.self)
+            }
         }
         position += 2
         switch letter {
@@ -98,6 +128,8 @@ struct OnigurumaTranslation {
         case UInt8(ascii: "B"): return "(?!\(Self.wordBoundary))"
         case UInt8(ascii: "h"): return "[\(Self.hexadecimal)]"
         case UInt8(ascii: "H"): return "[^\(Self.hexadecimal)]"
+        case UInt8(ascii: "d"): return UnicodeProperty.digit.text(isNegated: false)
+        case UInt8(ascii: "D"): return UnicodeProperty.digit.text(isNegated: true)
         case UInt8(ascii: "u"):
             let digits = pattern[position...].prefix(4)
             guard digits.count == 4, digits.allSatisfy({ isHexDigit($0) }) else { return "\\u" }
@@ -141,7 +173,8 @@ struct OnigurumaTranslation {
                 operands.append(current)
                 current = ClassOperand()
             } else if byte == UInt8(ascii: "["), let end = posixClassEnd() {
-                current.items += String(decoding: pattern[position..<end], as: UTF8.self)
+                let (property, isNegated) = try posixClass(upTo: end)
+                current.add(property, isNegated: isNegated)
                 position = end
             } else if byte == UInt8(ascii: "[") {
                 let nested = try characterClass(depth: depth + 1)
@@ -166,6 +199,14 @@ struct OnigurumaTranslation {
         var items = ""
         /// Nested classes that cannot be spelled as items.
         var alternatives: [String] = []
+
+        mutating func add(_ property: UnicodeProperty, isNegated: Bool) {
+            if let text = property.itemsInClass(isNegated: isNegated) {
+                items += text
+            } else {
+                alternatives.append(property.text(isNegated: isNegated))
+            }
+        }
 
         /// A group that matches one character of the operand.
         var text: String {
@@ -192,6 +233,16 @@ struct OnigurumaTranslation {
             end += 1
         }
         return nil
+    }
+
+    /// The POSIX class between `position` and `end`.
+    private func posixClass(upTo end: Int) throws -> (UnicodeProperty, isNegated: Bool) {
+        let name = String(decoding: pattern[position + 2..<end - 2], as: UTF8.self)
+        let isNegated = name.hasPrefix("^")
+        guard let property = UnicodeProperty.posix(isNegated ? String(name.dropFirst()) : name) else {
+            throw failure(position, "unknown POSIX class [:\(name):]")
+        }
+        return (property, isNegated)
     }
 
     private func failure(_ offset: Int, _ reason: String) -> TokenizationError {

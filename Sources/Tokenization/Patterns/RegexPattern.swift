@@ -37,6 +37,13 @@ public final class RegexPattern: @unchecked Sendable {
         pcre2_code_free_8(code)
     }
 
+    /// Calls `body` with each match in well-formed UTF-8, as ``TextPattern`` finds them.
+    ///
+    /// - Throws: ``TokenizationError/patternTooCostly(pattern:reason:)``.
+    package func forEachMatch(in text: [UInt8], _ body: (Range<Int>) -> Void) throws {
+        try text.withUnsafeBufferPointer { try forEachMatch(in: $0, body) }
+    }
+
     /// Calls `body` with each match in turn, as byte ranges. An empty match directly after a match is left out, and an
     /// empty text has no match.
     ///

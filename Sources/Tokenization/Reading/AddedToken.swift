@@ -40,11 +40,13 @@ struct AddedTokenMatcher: Sendable {
     private let firstBytes: [Bool]
 
     /// - Parameter spellings: what to search for in place of each token's content.
+    /// - Precondition: as many spellings as tokens.
     init(_ tokens: [AddedToken], spellings: [[UInt8]]) {
         self.tokens = tokens
         var trie = ByteTrie(capacity: spellings.reduce(64) { $0 + $1.count * 2 })
         var firstBytes = [Bool](repeating: false, count: 256)
-        for (index, spelling) in spellings.enumerated() {
+        // Of tokens that are spelled the same, the first one counts.
+        for (index, spelling) in spellings.enumerated().reversed() {
             guard let first = spelling.first else { continue }
             firstBytes[Int(first)] = true
             spelling.withUnsafeBufferPointer { trie.insert($0, value: UInt32(index)) }

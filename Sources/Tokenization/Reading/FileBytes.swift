@@ -1,4 +1,5 @@
 internal import Glibc
+internal import JSONCore
 
 /// Reads whole files with the system's own calls.
 enum FileBytes {
@@ -30,6 +31,11 @@ enum FileBytes {
             }
         }
         if failed { throw failure() }
+        if let mistake = DownloadMistake.describe(
+            bytes.prefix(DownloadMistake.prefixByteCount), byteCount: bytes.count)
+        {
+            throw failure(mistake)
+        }
         return bytes
     }
 }

@@ -13,16 +13,6 @@ extension Tokenizer {
         }
     }
 
-    /// Reads a model folder: its `tokenizer.json`, and `tokenizer_config.json`, `special_tokens_map.json` and
-    /// `chat_template.jinja` where they exist. Blocks while it reads.
-    ///
-    /// - Throws: ``TokenizationError`` naming the file.
-    public init(folder path: String) throws {
-        let file = path + "/tokenizer.json"
-        try self.init(json: try FileBytes.read(file), source: file)
-        configuration = try TokenizerConfiguration(folder: path)
-    }
-
     /// Runs `body`; what it throws then names the source.
     static func naming<R>(_ source: String, _ body: () throws -> R) throws -> R {
         do {
@@ -47,45 +37,18 @@ extension Tokenizer {
         offsetTrimming = try root.optional("post_processor").flatMap { try ComponentReader.offsetTrimming($0) }
     }
 
-    private static func addedToken(_ value: JSONValue) throws -> AddedToken {
+    static func addedToken(_ value: JSONValue) throws -> AddedToken {
+        try addedToken(value, id: try ComponentReader.tokenID(try value.require("id")))
+    }
+
+    /// An added token as `tokenizer.json` and `tokenizer_config.json` describe it.
+    static func addedToken(_ value: JSONValue, id: Int) throws -> AddedToken {
         AddedToken(
-            id: try ComponentReader.tokenID(try value.require("id")),
-            content: try value.requireString("content"),
+            id: id, content: try value.requireString("content"),
             isSpecial: try value.optionalBool("special") ?? false,
             isNormalized: try value.optionalBool("normalized") ?? !(value["special"]?.bool ?? false),
             isSingleWord: try value.optionalBool("single_word") ?? false,
             stripsLeft: try value.optionalBool("lstrip") ?? false,
             stripsRight: try value.optionalBool("rstrip") ?? false)
-    }
-}
-
-extension TokenizerConfiguration {
-    /// Reads `special_tokens_map.json`, `tokenizer_config.json` and `chat_template.jinja` of a model folder, in that
-    /// order: what a later one says counts. Blocks while it reads.
-    ///
-    /// - Throws: ``TokenizationError`` naming the file; a file that does not exist is no error.
-    public init(folder path: String) throws {
-        self.init()
-        for name in ["special_tokens_map.json", "tokenizer_config.json"] where FileBytes.exists("\(path)/\(name)") {
-            let file = "\(path)/\(name)"
-            let bytes = try FileBytes.read(file)
-            let merged = try Tokenizer.naming(file) {
-                var configuration = self
-                let options = JSONReadingOptions(allowsNonFiniteNumbers: true)
-                try configuration.merge(try JSONDocument(parsing: bytes, source: file, options: options).root)
-                return configuration
-            }
-            self = merged
-        }
-        let template = path + "/chat_template.jinja"
-        if FileBytes.exists(template) {
-            chatTemplate = String(decoding: try FileBytes.read(template), as: UTF8.self)
-        }
-        // Further templates by name, as transformers saves them.
-        for name in ["tool_use", "rag"] {
-            let file = "\(path)/additional_chat_templates/\(name).jinja"
-            guard FileBytes.exists(file) else { continue }
-            namedChatTemplates[name] = String(decoding: try FileBytes.read(file), as: UTF8.self)
-        }
     }
 }

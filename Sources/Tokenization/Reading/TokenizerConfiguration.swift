@@ -15,8 +15,24 @@ public struct TokenizerConfiguration: Sendable, Equatable {
 
     /// The spelling of the token for each role that has one.
     public var tokens: [Role: String] = [:]
-    /// Special tokens without a role.
+    /// Special tokens without a role (`extra_special_tokens`, formerly `additional_special_tokens`).
     public var additionalSpecialTokens: [String] = []
+    /// Special tokens with roles that only some models have (`image_token`), by key in order of the file.
+    public var modelSpecificTokens: [String] = []
+    /// The tokens of `added_tokens_decoder`, in order of their ids; `nil` where the file has none.
+    public var addedTokens: [AddedToken]?
+    /// The tokens of `added_tokens.json`.
+    var separateTokens: [AddedToken] = []
+    /// How tokens are found that are written as objects where a text would do.
+    var describedTokens: [String: AddedToken] = [:]
+    /// `tokenizer_class`, such as `LlamaTokenizer`.
+    public var tokenizerClass: String?
+    /// The `model_type` of the model's configuration, which has a say in what the class means.
+    var modelType: String?
+    /// `legacy` of SentencePiece tokenizers: whether each text between added tokens starts with a word mark of its own.
+    public var isLegacy: Bool?
+    /// `add_prefix_space`, where the file says it.
+    public var addsPrefixSpace: Bool?
     /// Whether encoding starts with the beginning-of-sequence token, where the file says so.
     public var addsBeginningOfSequence: Bool?
     /// Whether encoding ends with the end-of-sequence token, where the file says so.
@@ -28,10 +44,36 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     /// The longest input in tokens that the model was made for, where the file says so.
     public var maximumLengthInTokens: Int?
 
+    /// What should be told of values that were left aside.
+    public var notices: [String] = []
+
     public init() {}
 
     /// The spelling of the token for a role, or nil.
     public func token(for role: Role) -> String? { tokens[role] }
+
+    /// The tokens with a role, those of all models first.
+    var namedSpecialTokens: [String] {
+        var named = Role.inOrderOfAddition.compactMap { tokens[$0] }
+        if isLlamaTokenizer {
+            let defaults: [(Role, String)] = [
+                (.unknown, "<unk>"), (.beginningOfSequence, "<s>"), (.endOfSequence, "</s>"),
+            ]
+            named += defaults.filter { tokens[$0.0] == nil }.map(\.1)
+        }
+        return named + modelSpecificTokens
+    }
+
+    /// Whether transformers 5 makes a tokenizer of its own design for the class named, instead of what the file says.
+    var isLlamaTokenizer: Bool {
+        guard tokenizerClass == "LlamaTokenizer" || tokenizerClass == "LlamaTokenizerFast" else { return false }
+        return modelType.map { !TokenizerConfiguration.modelsOfAnyClass.contains($0) } ?? true
+    }
+
+    /// Models whose files name a class that is not theirs; transformers takes their `tokenizer.json` as it is.
+    private static let modelsOfAnyClass: Set<String> = [
+        "mistral", "mixtral", "phi3", "qwen2", "olmo2", "granite", "granitemoe", "gpt_bigcode", "stablelm", "internlm2",
+    ]
 
     /// Takes over what the root of a `tokenizer_config.json` or `special_tokens_map.json` says; what it does not say
     /// stays.
@@ -39,13 +81,28 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     /// - Throws: ``JSONCore/JSONError`` for a member of the wrong kind.
     public mutating func merge(_ root: JSONValue) throws {
         for role in Role.allCases {
-            if let value = try root.optional(role.rawValue) {
-                tokens[role] = try TokenizerConfiguration.tokenContent(value)
+            if let value = try root.optional(role.rawValue) { tokens[role] = try takeToken(value) }
+        }
+        for key in ["additional_special_tokens", "extra_special_tokens"] {
+            guard let list = try root.optional(key) else { continue }
+            if list.kind == .array { additionalSpecialTokens = try list.requireArray().map { try takeToken($0) } }
+            if list.kind == .object { modelSpecificTokens += try list.requireObject().map { try takeToken($0.value) } }
+        }
+        let roles = Set(Role.allCases.map(\.rawValue))
+        for (key, value) in try root.requireObject() where key.hasSuffix("_token") && !roles.contains(key) {
+            if value.string != nil || value["content"] != nil { modelSpecificTokens.append(try takeToken(value)) }
+        }
+        if let decoder = try root.optional("added_tokens_decoder")?.requireObject() {
+            addedTokens = try decoder.map { key, value in
+                guard let id = Int(key), id >= 0 else {
+                    throw value.mismatch(expected: "a token under its id")
+                }
+                return try Tokenizer.addedToken(value, id: id)
             }
         }
-        if let list = try root.optional("additional_special_tokens"), list.kind == .array {
-            additionalSpecialTokens = try list.requireArray().map { try TokenizerConfiguration.tokenContent($0) }
-        }
+        tokenizerClass = root["tokenizer_class"]?.string ?? tokenizerClass
+        isLegacy = root["legacy"]?.bool ?? isLegacy
+        addsPrefixSpace = root["add_prefix_space"]?.bool ?? addsPrefixSpace
         addsBeginningOfSequence = try root.optionalBool("add_bos_token") ?? addsBeginningOfSequence
         addsEndOfSequence = try root.optionalBool("add_eos_token") ?? addsEndOfSequence
         // Files write 1e30 for "no limit": such a number is none here.
@@ -65,8 +122,21 @@ public struct TokenizerConfiguration: Sendable, Equatable {
         }
     }
 
-    /// A token is written as a string, or as an object with a `content`.
-    private static func tokenContent(_ value: JSONValue) throws -> String {
-        value.kind == .object ? try value.requireString("content") : try value.requireString()
+    /// A token is written as a string, or as an object with a `content`, whose flags are kept.
+    private mutating func takeToken(_ value: JSONValue) throws -> String {
+        guard value.kind == .object else { return try value.requireString() }
+        let content = try value.requireString("content")
+        var token = try Tokenizer.addedToken(value, id: 0)
+        token.isSpecial = true
+        token.isNormalized = value["normalized"]?.bool ?? false
+        describedTokens[content] = token
+        return content
     }
+}
+
+extension TokenizerConfiguration.Role {
+    /// The order in which tokens get the next free ids.
+    fileprivate static let inOrderOfAddition: [Self] = [
+        .beginningOfSequence, .endOfSequence, .unknown, .separator, .padding, .classifier, .mask,
+    ]
 }

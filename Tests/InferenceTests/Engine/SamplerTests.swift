@@ -49,7 +49,9 @@ struct SamplerTests {
         #expect(kept(SamplingParameters(temperature: 1, topK: 1)) == [2])
         #expect(kept(SamplingParameters(temperature: 1, topK: 3)) == [0, 2, 3])
         #expect(kept(SamplingParameters(temperature: 1, topK: 100)) == [0, 1, 2, 3])
+        #expect(kept(SamplingParameters(temperature: 1, topP: 0)) == [2])
         #expect(kept(SamplingParameters(temperature: 1, topP: 0.39)) == [2])
+        #expect(SamplingParameters(topK: 0).topK == nil && SamplingParameters(topK: -1).topK == nil)
         #expect(kept(SamplingParameters(temperature: 1, topP: 0.65)) == [0, 2])
         #expect(kept(SamplingParameters(temperature: 1, topP: 0.95)) == [0, 1, 2, 3])
         #expect(kept(SamplingParameters(temperature: 1, minP: 0.4)) == [0, 2, 3])
@@ -130,7 +132,7 @@ struct SamplerTests {
         arguments: [
             (SamplingParameters(temperature: -1), "temperature"),
             (SamplingParameters(temperature: .nan), "temperature"),
-            (SamplingParameters(topK: 0), "top-k"), (SamplingParameters(topP: 0), "top-p"),
+            (SamplingParameters(topK: -2), "top-k"), (SamplingParameters(topP: -0.1), "top-p"),
             (SamplingParameters(topP: 1.1), "top-p"), (SamplingParameters(minP: 2), "min-p"),
             (SamplingParameters(repetitionPenalty: 0), "repetition-penalty"),
             (SamplingParameters(presencePenalty: .infinity), "presence-penalty"),
@@ -178,6 +180,39 @@ struct StopMatcherTests {
         #expect(run([], ["x", "y"]) == ("xy", false))
         #expect(run([""], ["x"]) == ("x", false))
         #expect(run(["é"], ["caf", "é!"]) == ("caf", true))
+    }
+
+    @Test("the leftmost complete one counts, also inside text that is held for a longer one")
+    func leftmostComplete() {
+        #expect(run(["there was a girl", "was"], ["there ", "was", " a boy"]) == ("there ", true))
+        #expect(run(["there was a girl", "was"], ["there was"]) == ("there ", true))
+        #expect(run(["abcd", "bc"], ["abcd"]) == ("", true))
+        #expect(run(["abcd", "bc"], ["a", "b", "c", "d"]) == ("a", true))
+        #expect(run(["xab", "b", "ba"], ["xa", "c", "ba"]) == ("xac", true))
+        #expect(run(["aaab", "aac"], ["aaa", "ac"]) == ("aa", true))
+        #expect(run(["one two", "two three"], ["one ", "one ", "tw"]) == ("one one tw", false))
+    }
+
+    @Test("agrees with a plain search after each piece, for random texts")
+    func agreesWithSearch() {
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<2000 {
+            func text(_ range: ClosedRange<Int>) -> String {
+                String(
+                    (0..<Int.random(in: range, using: &generator)).map { _ in "ab".randomElement(using: &generator)! })
+            }
+            let stops = (0..<Int.random(in: 1...3, using: &generator)).map { _ in text(1...6) }
+            let pieces = (0..<6).map { _ in text(0...3) }
+            var whole = ""
+            var expected: String?
+            for piece in pieces where expected == nil {
+                whole += piece
+                let starts = stops.compactMap { whole.range(of: $0)?.lowerBound }
+                expected = starts.min().map { String(whole[..<$0]) }
+            }
+            let found = run(stops, pieces)
+            #expect(found == (expected ?? whole, expected != nil), "\(stops) in \(pieces)")
+        }
     }
 
     @Test("nothing that may belong to a stop string is shown early")

@@ -111,15 +111,37 @@ struct GGUFVocabularyTests {
         }
         let cases: [(String, (inout GGUFVocabulary) -> Void)] = [
             ("\"rwkv\"", { $0.model = "rwkv" }), ("tokenizer.ggml.tokens", { $0.tokenCount = 0 }),
-            ("tokenizer.ggml.token_type", { $0.kinds = [1] }), ("tokenizer.ggml.scores", { $0.scores = [1] }),
-            ("score of token 3", { $0.scores[3] = .nan }), ("score of token 0", { $0.scores[0] = .infinity }),
-            ("tokenizer.ggml.bos_token_id", { $0.beginningID = 6 }),
             ("\"klingon\"", { ($0.model, $0.preTokenizer) = ("gpt2", "klingon") }),
             ("merge 0", { setMerge("a x", of: &$0) }), ("two tokens", { setMerge(" ab", of: &$0) }),
         ]
         for (mention, change) in cases {
             let found = text(change)
             #expect(found.hasPrefix("v.gguf: ") && found.contains(mention) && !found.contains("\n"), "\(found)")
+        }
+    }
+
+    @Test("what llama.cpp passes over is put right and told")
+    func repairs() throws {
+        let cases: [(String, (inout GGUFVocabulary) -> Void)] = [
+            ("token_type", { $0.kinds = [1] }), ("scores", { $0.scores = [1] }),
+            ("scores has nan for token 3", { $0.scores[3] = .nan }),
+            ("scores has inf for token 4", { $0.scores[4] = .infinity }),
+            ("bos_token_id is 6", { $0.beginningID = 6 }), ("mask_token_id is 77", { $0.maskID = 77 }),
+            ("unknown_token_id is -4", { $0.unknownID = -4 }),
+        ]
+        for (mention, change) in cases {
+            var vocabulary = GGUFVocabulary(model: "llama")
+            let tokens = ["<unk>", "<s>", "</s>", "a", "b", "ab"].map { Array($0.utf8) }
+            vocabulary.tokenCount = tokens.count
+            vocabulary.tokens = { body in
+                for token in tokens { try token.withUnsafeBufferPointer { try body($0) } }
+            }
+            vocabulary.scores = [0, 0, 0, -1, -2, -3]
+            vocabulary.addsSpacePrefix = false
+            change(&vocabulary)
+            let tokenizer = try Tokenizer(vocabulary, source: "v.gguf")
+            #expect(tokenizer.notices.count == 1 && tokenizer.notices.first?.contains(mention) == true, "\(mention)")
+            #expect(try tokenizer.encode("ab", addSpecialTokens: false) == [5])
         }
     }
 

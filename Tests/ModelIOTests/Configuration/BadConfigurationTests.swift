@@ -50,7 +50,7 @@ import Testing
         BadInput(#""architectures":[1]"#, "'architectures'"),
         BadInput(#""model_type":null"#, "'model_type' is missing"),
         BadInput(#""model_type":7"#, "'model_type': expected a string, found 7"),
-        BadInput(#""quantization_config":{"quant_method":"gptq"}"#, "quantization_config 'gptq' is not supported"),
+        BadInput(#""quantization_config":{"quant_method":"aqlm"}"#, "quantization_config 'aqlm' is not supported"),
         BadInput(#""rope_theta":0"#, "'rope_theta'"),
         BadInput(#""rope_theta":"big""#, "'rope_theta'", "\"big\""),
         BadInput(#""partial_rotary_factor":1.5"#, "'partial_rotary_factor'"),
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test func missingKeysAreNamed() {
-        let text = errorText { try readAll(#"{"model_type":"llama"}"#) }
+        let text = errorText { try readAll(#"{"model_type":"other"}"#) }
         #expect(text == "m/config.json: key 'hidden_size' or 'n_embd' or 'd_model' is missing")
         let broken = errorText { try readAll("{\"model_type\":") }
         #expect(broken?.contains("m/config.json: invalid JSON at line 1") == true)
@@ -104,13 +104,9 @@ import Testing
         BadInput(#"{"eos_token_id":"x"}"#, "'eos_token_id'", "a token id"),
         BadInput(#"{"eos_token_id":[1,-2]}"#, "'eos_token_id'", "-2"),
         BadInput(#"{"eos_token_id":99999999999}"#, "'eos_token_id'"),
-        BadInput(#"{"temperature":-1}"#, "'temperature'"),
-        BadInput(#"{"temperature":NaN}"#, "'temperature'"),
-        BadInput(#"{"top_p":1.01}"#, "'top_p'"),
-        BadInput(#"{"top_k":-1}"#, "'top_k'"),
-        BadInput(#"{"repetition_penalty":0}"#, "'repetition_penalty'"),
+        BadInput(#"{"eos_token_id":["a"]}"#, "'eos_token_id'", "\"a\""),
+        BadInput(#"{"bos_token_id":"<s>"}"#, "'bos_token_id'"),
         BadInput(#"{"do_sample":1}"#, "'do_sample'"),
-        BadInput(#"{"max_length":1.5}"#, "'max_length'"),
     ])
     func generationConfigurationIsRefused(_ bad: BadInput) {
         bad.check(
@@ -127,5 +123,73 @@ import Testing
         #expect(generation.eosTokenIDs == [2, 5] && generation.bosTokenID == 1 && generation.padTokenID == nil)
         #expect(generation.samples == true && generation.temperature == 0.6 && generation.topK == 40)
         #expect(generation.topP == 0.9 && generation.repetitionPenalty == 1.1 && generation.maximumLength == 4096)
+    }
+
+    /// What a model only recommends is left aside with a notice where it cannot be followed.
+    @Test(arguments: [
+        "\"temperature\":-1", "\"temperature\":NaN", "\"temperature\":\"hot\"", "\"top_p\":1.01", "\"top_k\":-2",
+        "\"min_p\":2", "\"repetition_penalty\":0", "\"max_length\":1.5", "\"max_new_tokens\":-3",
+    ])
+    func recommendationsOutOfRangeAreNotices(_ member: String) throws {
+        let text = "{\"eos_token_id\":2,\(member)}"
+        let generation = try GenerationConfiguration(parsing: Array(text.utf8), path: "g.json")
+        let key = try #require(member.split(separator: "\"").first)
+        #expect(generation.notices.count == 1 && generation.notices.first?.contains("g.json: key '\(key)'") == true)
+        #expect(generation.eosTokenIDs == [2])
+        var rest = generation
+        rest.notices = []
+        rest.eosTokenIDs = []
+        #expect(rest == GenerationConfiguration())
+    }
+
+    @Test func topKOfAllTokensIsRead() throws {
+        for value in ["0", "-1", "0.0"] {
+            let generation = try GenerationConfiguration(parsing: Array("{\"top_k\":\(value)}".utf8), path: "g.json")
+            #expect(generation.topK == 0 && generation.notices.isEmpty)
+        }
+    }
+
+    /// A key that the other file has already is checked all the same.
+    @Test func endsOfTheWrongKindAreNamedInEitherFile() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(safetensors("{}"), to: "model.safetensors")
+        try folder.write(#"{"model_type":"llama","eos_token_id":["a"]}"#, to: "config.json")
+        try folder.write(#"{"eos_token_id":2}"#, to: "generation_config.json")
+        let location = try ModelLocation(folder.path)
+        let configuration = try ModelConfiguration(location)
+        let text = errorText { _ = try GenerationConfiguration(location, configuration: configuration) }
+        #expect(text?.contains("config.json: key 'eos_token_id'") == true, "\(text ?? "no error")")
+    }
+
+    @Test func wholeNumbersMayHaveAPoint() throws {
+        let text = #"{"model_type":"llama","hidden_size":64.0,"num_attention_heads":4.0,"num_key_value_heads":2e0}"#
+        let geometry = try ModelConfiguration(parsing: Array(text.utf8), path: "c").attentionGeometry()
+        #expect(geometry.hiddenSize == 64 && geometry.headCount == 4 && geometry.keyValueHeadCount == 2)
+        let broken = errorText {
+            let text = #"{"model_type":"llama","hidden_size":64.5,"num_attention_heads":4}"#
+            _ = try ModelConfiguration(parsing: Array(text.utf8), path: "c").attentionGeometry()
+        }
+        #expect(broken?.contains("'hidden_size'") == true)
+    }
+
+    /// Keys left out have the reference's defaults; a key that says null asks for none.
+    @Test func defaultsAreTheReferences() throws {
+        func keys(_ text: String) throws -> ConfigurationReader {
+            try ModelConfiguration(parsing: Array(text.utf8), path: "c").keys
+        }
+        #expect(try keys(#"{"model_type":"llama"}"#).size("max_position_embeddings") == 2048)
+        #expect(try keys(#"{"model_type":"llama"}"#).number("rms_norm_eps") == 1e-6)
+        #expect(try keys(#"{"model_type":"mixtral"}"#).number("rms_norm_eps") == 1e-5)
+        #expect(try keys(#"{"model_type":"gemma2"}"#).number("query_pre_attn_scalar") == 256)
+        #expect(
+            try keys(#"{"model_type":"gemma2","final_logit_softcapping":null}"#)
+                .optionalNumber("final_logit_softcapping") == nil)
+        #expect(try keys(#"{"model_type":"gpt2"}"#).string("activation_function") == "gelu_new")
+        #expect(try keys(#"{"model_type":"gpt2","n_ctx":512}"#).size("n_positions", "n_ctx") == 512)
+        #expect(try keys(#"{"model_type":"mistral"}"#).optionalSize("sliding_window") == 4096)
+        #expect(try keys(#"{"model_type":"mistral","sliding_window":null}"#).optionalSize("sliding_window") == nil)
+        let metadata = try ModelConfiguration(
+            parsing: Array(#"{"model_type":"llama"}"#.utf8), path: "c", assumesDefaults: false)
+        #expect(try metadata.keys.optionalSize("vocab_size") == nil)
     }
 }

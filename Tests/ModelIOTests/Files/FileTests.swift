@@ -23,7 +23,7 @@ import Testing
             (folder.file("renamed.safetensors"), "too few for a GGUF file"),
             (folder.file("model.gguf"), "too few for a GGUF file"),
             (folder.file("notes.txt"), "is no model"),
-            (folder.file("pickled"), "pickled PyTorch weights"),
+            (folder.file("pickled"), "as a pickle"),
             (folder.file("pipe.safetensors"), "neither a folder nor a regular file"),
             ("/dev/zero", "neither a folder nor a regular file"),
             ("a\0b", "NUL"),
