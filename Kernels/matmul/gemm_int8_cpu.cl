@@ -35,7 +35,7 @@ void MATMUL_NAME(quantise_int8)(
 // rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: quants [k / 4][32] words,
 // scales [k / QUANT_GROUP][32] and as many minima. `x` holds the quantised of quantise_int8.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (levels_cpu.cl, dot.cl). The
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (quants_cpu.cl, dot.cl). The
 // products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
 // Arguments up to `flags` as in matmul_common.cl.
 //

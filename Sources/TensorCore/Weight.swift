@@ -50,8 +50,8 @@ public struct WeightSource: Sendable {
     public init(name: String, format: WeightFormat, columns: Int, parts: [WeightPart]) {
         precondition(!parts.isEmpty, "weight \(name) has no parts")
         for part in parts {
-            let rowByteCount = format.rowByteCount(columns: columns) ?? -1
-            precondition(part.bytes.byteCount == rowByteCount * part.rows, "weight \(name) has the wrong byte count")
+            let byteCount = format.rowByteCount(columns: columns).map { $0 * part.rows }
+            precondition(part.bytes.byteCount == byteCount, "weight \(name) has the wrong byte count")
             precondition((part.scales?.byteCount ?? 0) == (format == .int8 ? part.rows * 4 : 0), "scales of \(name)")
         }
         self.name = name

@@ -34,20 +34,15 @@ extension CPUBackend {
     ) throws {
         let op = "matmulIndexed"
         let experts = Check.experts(experts)
-        let count = indices.shape.elementCount
-        guard x.rows > 0, count % x.rows == 0, indices.shape.rank == 2, x.rows == count || x.rows == indices.rows else {
-            if count == 0, x.rows == 0 { return }
-            throw BackendError.shapeMismatch(
-                op: op, argument: "x", expected: "[\(indices.rows) or \(count), \(experts.columns)]",
-                found: "\(x.shape)")
-        }
-        try Check.matrix(op, "x", x, rows: x.rows, columns: experts.columns)
-        try Check.vector(op, "indices", indices, count: count, dtype: .int32)
-        let outputs = isGated ? experts.rows / 2 : experts.rows
-        try Check.matrix(op, "output", output, rows: count, columns: outputs)
-        try Check.limit(op, "T", indices.rows, maximum: limits?.tokenCount ?? 0)
-        try Check.limit(
-            op, "features", max(experts.columns, outputs), maximum: limits?.expertFeatureCount ?? 0)
+        let arguments = IndexedMatmulArguments(
+            x: x, weights: experts, indices: indices, isGated: isGated, output: output)
+        try arguments.validate()
+        let count = arguments.count
+        let checks = ArgumentChecks(op: op)
+        try checks.limit(indices.rows, "T", maximum: limits?.tokenCount ?? 0)
+        try checks.limit(
+            max(experts.columns, arguments.columns), "features", maximum: limits?.expertFeatureCount ?? 0)
+        if count == 0 { return }
         let values = UnsafeBufferPointer(start: indices.int32s, count: count)
         if let bad = values.firstIndex(where: { !(0..<Int32(experts.count)).contains($0) }) {
             throw BackendError.invalidArgument(
@@ -85,16 +80,8 @@ extension CPUBackend {
     }
 
     public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
-        let op = "combineExperts"
+        try ArgumentChecks(op: "combineExperts").combineExperts(x, weights: weights, residual: residual, output: output)
         let tokens = output.rows
-        guard weights.shape.rank == 2, weights.rows == tokens else {
-            throw BackendError.shapeMismatch(
-                op: op, argument: "weights", expected: "[\(tokens), J]", found: "\(weights.shape)")
-        }
-        try Check.vector(op, "weights", weights, count: weights.shape.elementCount)
-        try Check.matrix(op, "x", x, rows: weights.shape.elementCount, columns: output.columns)
-        try Check.matrix(op, "output", output, rows: tokens, columns: output.columns)
-        try Check.matrix(op, "residual", residual, rows: tokens, columns: output.columns)
         launch(
             "combine_experts_f32", byteCount: x.byteCount + 2 * output.byteCount, flopCount: 2 * x.shape.elementCount
         ) {

@@ -60,21 +60,17 @@ extension OpenCLBackend {
         guard let experts = experts as? OpenCLExperts else {
             preconditionFailure("experts \(experts.name) of another backend were given to the OpenCL backend")
         }
-        let (count, weight) = (indices.shape.elementCount, experts.weight)
-        let columns = isGated ? experts.rows / 2 : experts.rows
-        let checks = ShapeChecks(op: "matmulIndexed")
+        let arguments = IndexedMatmulArguments(
+            x: x, weights: experts, indices: indices, isGated: isGated, output: output)
+        try arguments.validate()
+        let (count, columns, weight) = (arguments.count, arguments.columns, experts.weight)
+        let checks = ArgumentChecks(op: "matmulIndexed")
         try checks.require(
             experts.partCount == (isGated ? 2 : 1),
             "experts of \(experts.partCount) parts; a gated product takes two, another one")
         try checks.require(
             weight.rows <= Int(Int32.max) && weight.columns <= Int(Int32.max) && weight.columns > 0,
             "experts \(weight.name) of [\(weight.rows), \(weight.columns)] have a size that kernels do not take")
-        try checks.require(
-            indices.shape.rank == 2 && (x.rows == count || x.rows == indices.rows),
-            "x of \(x.rows) rows for indices of shape \(indices.shape)")
-        try checks.matrix(x, "x", rows: x.rows, columns: weight.columns)
-        try checks.vector(indices, "indices", count: count, dtype: .int32)
-        try checks.matrix(output, "output", rows: count, columns: columns)
         if count == 0 || columns == 0 { return }
         let flags = (isGated ? 4 : 0) | (activation?.kernelCode ?? 0) << 4
         let product = ExpertProduct(
@@ -112,15 +108,7 @@ extension OpenCLBackend {
     }
 
     public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
-        let checks = ShapeChecks(op: "combineExperts")
-        let count = weights.shape.elementCount
-        try checks.require(
-            weights.shape.rank == 2 && weights.rows == output.rows,
-            "weights of shape \(weights.shape) for \(output.rows) tokens")
-        try checks.vector(weights, "weights", count: count)
-        try checks.matrix(x, "x", rows: count, columns: output.columns)
-        try checks.matrix(residual, "residual", rows: output.rows, columns: output.columns)
-        try checks.matrix(output, "output", rows: output.rows, columns: output.columns)
+        try ArgumentChecks(op: "combineExperts").combineExperts(x, weights: weights, residual: residual, output: output)
         try launch(
             .combineExperts, vectorItems(columns: output.columns, rows: output.rows), x, weights, residual, output,
             UInt32(output.rows), UInt32(weights.columns), UInt32(output.columns), x.stride32, residual.stride32,

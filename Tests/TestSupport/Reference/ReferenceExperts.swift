@@ -56,13 +56,9 @@ extension ReferenceBackend {
         into output: Tensor
     ) throws {
         guard let experts = experts as? ReferenceExperts else { preconditionFailure("experts of another backend") }
-        let (op, count) = ("matmulIndexed", indices.shape.elementCount)
-        try require(op, indices.shape.rank == 2, "indices have shape \(indices.shape)")
-        try require(op, "indices", indices, [count], .int32)
-        try require(op, x.rows == count || x.rows == indices.rows, "\(x.rows) rows for \(count) indices")
-        try require(op, "x", x, [x.rows, experts.columns])
-        try require(op, "output", output, [count, isGated ? experts.rows / 2 : experts.rows])
-        launch(op)
+        try IndexedMatmulArguments(x: x, weights: experts, indices: indices, isGated: isGated, output: output)
+            .validate()
+        launch("matmulIndexed")
         store(
             Reference.matmulIndexed(
                 matrix(x), experts.experts.map(\.values), indices: elements(indices, as: Int32.self),
@@ -70,11 +66,8 @@ extension ReferenceBackend {
     }
 
     public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
-        let (op, count) = ("combineExperts", weights.shape.elementCount)
-        try require(op, "weights", weights, [output.rows, weights.columns])
-        try require(op, "x", x, [count, output.columns])
-        if let residual { try require(op, "residual", residual, [output.rows, output.columns]) }
-        launch(op)
+        try ArgumentChecks(op: "combineExperts").combineExperts(x, weights: weights, residual: residual, output: output)
+        launch("combineExperts")
         store(
             Reference.combineExperts(matrix(x), weights: matrix(weights), residual: residual.map { matrix($0) }),
             to: output)

@@ -1,3 +1,0 @@
-internal import TensorCore
-
-typealias ShapeChecks = ArgumentChecks
