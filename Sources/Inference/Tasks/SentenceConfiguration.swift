@@ -80,12 +80,12 @@ struct SentenceConfiguration: Sendable {
             case "Normalize": steps.append(.normalize)
             default:
                 throw LoadError.unsupportedValue(
-                    path: modules.path, key: "type", value: kind, supported: SentenceConfiguration.supported)
+                    path: modulesPath, key: "type", value: kind, supported: SentenceConfiguration.supported)
             }
         }
         guard case .pooling? = steps.first else {
             throw LoadError.invalidValue(
-                path: modules.path, key: "modules", expected: "Transformer, then Pooling", found: "another order")
+                path: modulesPath, key: "modules", expected: "Transformer, then Pooling", found: "another order")
         }
     }
 

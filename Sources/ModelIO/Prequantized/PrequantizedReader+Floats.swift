@@ -84,7 +84,7 @@ extension PrequantizedReader {
         let state: ConfigurationReader
         do {
             state = ConfigurationReader(
-                root: try JSONDocument(parsing: Array(stored.bytes.pointer), source: stateName).root,
+                json: try JSONDocument(parsing: Array(stored.bytes.pointer), source: stateName).root,
                 path: checkpoint.path, prefix: stateName + ": ")
         } catch {
             throw LoadError.json(error)
