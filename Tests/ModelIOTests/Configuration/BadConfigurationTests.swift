@@ -188,8 +188,9 @@ import Testing
         #expect(try keys(#"{"model_type":"gpt2","n_ctx":512}"#).size("n_positions", "n_ctx") == 512)
         #expect(try keys(#"{"model_type":"mistral"}"#).optionalSize("sliding_window") == 4096)
         #expect(try keys(#"{"model_type":"mistral","sliding_window":null}"#).optionalSize("sliding_window") == nil)
-        let metadata = try ModelConfiguration(
-            parsing: Array(#"{"model_type":"llama"}"#.utf8), path: "c", assumesDefaults: false)
+        var table = ConfigurationTable()
+        table.set("model_type", "llama")
+        let metadata = try ModelConfiguration(table, path: "c")
         #expect(try metadata.keys.optionalSize("vocab_size") == nil)
     }
 }
