@@ -16,14 +16,20 @@ if [ -n "$sections" ]; then
     echo "error: a walk has at most 15 steps: $sections" >&2
     failed=1
 fi
-for name in $(printf '%s\n' "$walks" | grep -oE '`[A-Za-z_][A-Za-z0-9_.]*(\([^`]*\))?`' | tr -d '`' | sed 's/(.*//' | sort -u); do
+named=$(printf '%s\n' "$walks" | grep -oE '`[A-Za-z_][A-Za-z0-9_.]*(\([^`]*\))?`' | tr -d '`' | sed 's/(.*//' | sort -u)
+for name in $named; do
     type=${name%.*}
     own=${name##*.}
-    if ! grep -rqE "(^|[^A-Za-z0-9_])(func|var|let|case|class|struct|enum|protocol|actor|typealias) ${own}([^A-Za-z0-9_]|$)" \
+    if ! grep -rqE \
+        "(^|[^A-Za-z0-9_])(func|var|let|case|class|struct|enum|protocol|actor|typealias) ${own}([^A-Za-z0-9_]|$)" \
         Sources --include='*.swift' && ! grep -rqE "(^|[^A-Za-z0-9_])${own} *\(" Sources --include='*.[ch]'; then
-        [ "$own" = init ] || { echo "error: docs/architecture.md names '$name', which no source declares" >&2; failed=1; }
+        [ "$own" = init ] || {
+            echo "error: docs/architecture.md names '$name', which no source declares" >&2
+            failed=1
+        }
     fi
-    if [ "$type" != "$name" ] && ! grep -rqE "(class|struct|enum|protocol|actor|extension|typealias) ${type}([^A-Za-z0-9_]|$)" \
+    if [ "$type" != "$name" ] && ! grep -rqE \
+        "(class|struct|enum|protocol|actor|extension|typealias) ${type}([^A-Za-z0-9_]|$)" \
         Sources --include='*.swift'; then
         echo "error: docs/architecture.md names '$name', but no source declares '$type'" >&2
         failed=1

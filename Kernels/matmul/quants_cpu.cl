@@ -69,6 +69,7 @@ QUANT_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const 
     return (uint16)(bytes >> shift, bytes >> (shift + step)) & mask;
 }
 
+#ifdef BLOCK_TABLE
 // What the quants of formats with a table stand for (blocks.cl), with the offset added.
 #define TABLE_WORD(a, b, c, d)                                                                                         \
     (uint)((a) + QUANT_OFFSET) | (uint)((b) + QUANT_OFFSET) << 8 | (uint)((c) + QUANT_OFFSET) << 16                    \
@@ -97,6 +98,7 @@ QUANT_INLINE uint16 look_up_table(const uint16 quants)
     return TABLE_CHOICE(
         bit3, TABLE_CHOICE(bit2, quarters[0], quarters[1]), TABLE_CHOICE(bit2, quarters[2], quarters[3]));
 }
+#endif
 #endif
 
 // Formats whose 32 elements are the low halves of 16 bytes, then the high ones: the low halves of two blocks are

@@ -79,8 +79,8 @@ INLINE int e2m1_index(float value) {
 
 static const float e2m1_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
-// The scale is a power of two: of those about the one that ggml takes, which lets the largest values be cut, the one with
-// the least error.
+// The scale is a power of two: of those about the one that ggml takes, which lets the largest values be cut, the
+// one with the least error.
 INLINE bool pack_mxfp4(const float *x, uint8_t *output) {
     float w[32];
     group_weights(x, 32, w);

@@ -39,11 +39,6 @@ import Testing
                 ]
             }
         },
-        BrokenModel("two tokens with one id", naming: [file]) {
-            try $0.editVocabulary {
-                $0["first"] = 7; $0["second"] = 7
-            }
-        },
         BrokenModel("a token with a negative id", naming: [file]) { try $0.editVocabulary { $0["negative"] = -5 } },
         BrokenModel("a token with an absurd id", naming: [file]) { try $0.editVocabulary { $0["absurd"] = 1 << 60 } },
     ]

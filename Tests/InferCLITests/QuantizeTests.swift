@@ -68,7 +68,7 @@ import Testing
             ([model, model, "--type", "q8_0"], 1, [model, "input itself"]),
             ([model, folder.file("link.gguf").path, "--type", "q8_0"], 1, ["link.gguf", "input itself"]),
             ([folder.file("absent").path, output, "--type", "q8_0"], 1, ["absent", "no such file"]),
-            ([folder.path, output, "--type", "q8_0"], 1, [folder.path, "model.safetensors"]),
+            ([folder.path, output, "--type", "q8_0"], 1, [folder.path, "name one"]),
             ([folder.file("short.gguf").path, output, "--type", "q8_0"], 1, ["short.gguf", "4 bytes"]),
             ([folder.file("vocabulary.gguf").path, output, "--type", "q8_0"], 1, ["vocabulary.gguf", "no tensors"]),
             ([model, folder.path, "--type", "q8_0"], 1, [folder.path, "directory"]),

@@ -12,6 +12,9 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
     let expected: JSONValue
     let isFixture: Bool
 
+    /// Whether more than one beam is searched.
+    var usesBeams: Bool { zip(arguments, arguments.dropFirst()).contains { $0 == "--beams" && $1 != "1" } }
+
     var testDescription: String { "\(command) \(model) \(arguments.joined(separator: " ").prefix(60))" }
 
     /// The cases of the package and those of the reference material, where it is there.

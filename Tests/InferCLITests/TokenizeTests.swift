@@ -61,7 +61,7 @@ import Testing
 
     @Test(arguments: [
         (["detokenize", "1,x"], ["'x'"]), (["detokenize", "--", "-4"], ["'-4'"]), (["detokenize", "[1,"], ["IDS"]),
-        (["detokenize", "[1.5]"], ["IDS"]), (["detokenize", "4096000"], ["4096000"]),
+        (["detokenize", "[1.5]"], ["IDS"]),
         (["detokenize", "99999999999999999999"], ["99999999999999999999"]),
         (["tokenize", "--jsonl", "plain"], ["TEXT"]),
         (["tokenize", "--jsonl", "7"], ["TEXT", "line 1"]),

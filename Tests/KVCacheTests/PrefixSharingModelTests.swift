@@ -148,7 +148,8 @@ private struct CacheModel {
         }
         // The walk must have met what it is there to test.
         #expect(model.sharedTokenCount > 100 && model.refusalCount > 10)
-        #expect(size == 1 || model.copyCount > 10 && model.partialCount > 10)
+        // In blocks of two tokens, parts of blocks are shared too seldom to count on it.
+        #expect(size <= 2 || model.copyCount > 10 && model.partialCount > 10)
         while var last = model.sequences.popLast() { last.table.release(to: &model.pool) }
         #expect(model.pool.freeBlockCount == blockCount)
         model.pool.dropCache()

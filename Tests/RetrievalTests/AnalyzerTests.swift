@@ -5,7 +5,10 @@ import Testing
 struct AnalyzerTests {
     @Test("Letters and digits in lower case, everything else apart")
     func simple() {
-        #expect(Analyzer.simple.terms(in: "The B-52's 3.5 km, isn't_it?") == ["the", "b", "52", "s", "3", "5", "km", "isn", "t", "it"])
+        #expect(
+            Analyzer.simple.terms(in: "The B-52's 3.5 km, isn't_it?") == [
+                "the", "b", "52", "s", "3", "5", "km", "isn", "t", "it",
+            ])
         #expect(Analyzer.simple.terms(in: "Größe ÉTÉ Ⅻ ½ cafe\u{301}") == ["größe", "été", "ⅻ", "½", "cafe"])
         #expect(Analyzer.simple.terms(in: " \n.-").isEmpty)
     }

@@ -92,7 +92,10 @@ struct DocumentTests {
     @Test("No text makes a reader trap")
     func fuzz() throws {
         var generator = SplitMix(state: 12)
-        let parts = ["<p>", "</", "<!--", "-->", "&#", "&amp;", "&#xD800;", "# ", "===", "```", ".", "\n", " ", "é", "。", "\u{FEFF}"]
+        let parts = [
+            "<p>", "</", "<!--", "-->", "&#", "&amp;", "&#xD800;", "# ", "===", "```", ".", "\n", " ", "é", "。",
+            "\u{FEFF}",
+        ]
         for path in ["a.html", "a.md", "a.tex", "a.swift", "a.txt"] {
             for _ in 0..<200 {
                 var bytes: [UInt8] = []

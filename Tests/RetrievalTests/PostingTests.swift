@@ -23,7 +23,9 @@ struct PostingTests {
         #expect(unpacked == values)
     }
 
-    private func makeList(_ generator: inout SplitMix, documents: Int) -> (bytes: [UInt8], expected: [(UInt32, [UInt32])]) {
+    private func makeList(_ generator: inout SplitMix, documents: Int) -> (
+        bytes: [UInt8], expected: [(UInt32, [UInt32])]
+    ) {
         var writer = PostingListWriter()
         var expected: [(UInt32, [UInt32])] = []
         for document in 0..<UInt32(documents) where generator.next(below: 3) == 0 {

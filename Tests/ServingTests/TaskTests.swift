@@ -8,8 +8,19 @@ import Testing
 /// Vectors, relevance and labels over HTTP are those that the library gives.
 struct TaskTests {
     private static func package(_ name: String) throws -> ModelPackage {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        return try ModelPackage(path: folder.appendingPathComponent("Fixtures/tasks/\(name)").path)
+        let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Fixtures")
+        let files = FileManager.default
+        let folder = files.temporaryDirectory.appendingPathComponent("infer-serving-\(name)-\(getpid())")
+        try? files.removeItem(at: folder)
+        // The tokenizer lies apart, since several models share it.
+        try files.copyItem(at: fixtures.appendingPathComponent("tasks/\(name)"), to: folder)
+        let settings = try String(contentsOf: folder.appendingPathComponent("tokenizer_config.json"), encoding: .utf8)
+        let kind = settings.contains("BertTokenizer") ? "wordpiece" : "unigram"
+        try files.copyItem(
+            at: fixtures.appendingPathComponent("tokenizers/\(kind)/tokenizer.json"),
+            to: folder.appendingPathComponent("tokenizer.json"))
+        return try ModelPackage(path: folder.path)
     }
 
     private static func models() throws -> (embedder: Embedder, models: [TaskModel]) {

@@ -28,7 +28,9 @@ struct HTMLText {
             bytes: reader.text, sections: reader.builder.finish(at: reader.text.count), offsets: reader.runs,
             fileByteCount: page.fileByteCount)
         if page.offsets != nil {
-            extracted.offsets = reader.runs.map { .init(text: $0.text, file: page.fileRange($0.file..<$0.file).lowerBound) }
+            extracted.offsets = reader.runs.map {
+                .init(text: $0.text, file: page.fileRange($0.file..<$0.file).lowerBound)
+            }
         }
         return extracted
     }

@@ -75,7 +75,8 @@ package enum Sections {
     /// Declarations at the left margin begin parts, with the comment lines right above them; the heading is their line.
     private static func source(_ bytes: [UInt8]) -> [ExtractedText.Section] {
         let openers = [
-            "func ", "public ", "package ", "private ", "internal ", "static ", "struct ", "class ", "enum ", "protocol ",
+            "func ", "public ", "package ", "private ", "internal ", "static ", "struct ", "class ", "enum ",
+            "protocol ",
             "extension ", "actor ", "final ", "def ", "async def ", "function ", "export ", "fn ", "pub ", "impl ",
             "trait ", "mod ", "type ", "interface ", "namespace ", "template", "kernel ", "__kernel ", "void ", "int ",
             "float ", "double ", "char ", "bool ", "unsigned ", "inline ", "abstract ", "sub ", "module ", "CREATE ",

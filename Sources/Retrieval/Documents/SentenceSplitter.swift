@@ -31,7 +31,9 @@ enum SentenceSplitter {
         return sentences
     }
 
-    private static func isTerminator(_ scalar: Unicode.Scalar) -> Bool { ".?!\u{2026}\u{964}".unicodeScalars.contains(scalar) }
+    private static func isTerminator(_ scalar: Unicode.Scalar) -> Bool {
+        ".?!\u{2026}\u{964}".unicodeScalars.contains(scalar)
+    }
 
     private static func isFullwidthTerminator(_ scalar: Unicode.Scalar) -> Bool {
         "\u{3002}\u{FF01}\u{FF1F}\u{FF61}".unicodeScalars.contains(scalar)

@@ -67,7 +67,8 @@ struct FilterParser {
         let quote = characters[offset]
         guard quote == "\"" || quote == "'" else {
             let start = offset
-            while offset < characters.count, !characters[offset].isWhitespace, !"()=!<>~\"'".contains(characters[offset])
+            while offset < characters.count, !characters[offset].isWhitespace,
+                !"()=!<>~\"'".contains(characters[offset])
             {
                 offset += 1
             }

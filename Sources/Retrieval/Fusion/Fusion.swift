@@ -14,7 +14,9 @@ public enum Fusion: Sendable, Hashable {
         for (hits, weight) in arms {
             switch self {
             case .reciprocalRank(let k):
-                for (rank, hit) in hits.enumerated() { scores[hit.chunk, default: 0] += weight / (k + Double(rank + 1)) }
+                for (rank, hit) in hits.enumerated() {
+                    scores[hit.chunk, default: 0] += weight / (k + Double(rank + 1))
+                }
             case .distribution:
                 let stretch = Fusion.stretch(hits)
                 for hit in hits { scores[hit.chunk, default: 0] += weight * stretch(hit.score) }

@@ -35,10 +35,12 @@ extension Tokenizer {
             let token = configuration.describedTokens[content] ?? AddedToken(id: 0, content: content)
             try added.add(token, to: model.vocabulary, isIDStated: false)
         }
-        return try Tokenizer(
+        var joined = try Tokenizer(
             model: pipeline.model, normalizer: pipeline.normalizer, preTokenizer: pipeline.preTokenizer,
             postProcessor: pipeline.postProcessor, decoder: pipeline.decoder, added: added,
             configuration: configuration)
+        joined.offsetTrimming = offsetTrimming
+        return joined
     }
 
     /// Where `tokenizer_config.json` has no `added_tokens_decoder`: `added_tokens.json`, overridden by `tokenizer.json`.

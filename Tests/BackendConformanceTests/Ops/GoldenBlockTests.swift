@@ -30,8 +30,11 @@ struct GoldenBlockTests {
                     try backend.matmul(input.tensor, weight, into: output.tensor, epilogue: .none)
                     let product = Reference.matmul(
                         Matrix(rows: tokens, columns: columns, floats: Array(x.prefix(tokens * columns))), values)
+                    // Two sums alone may nearly cancel, which leaves what rounded activations are off by; forty do not.
+                    let rounded = tokens == 1 ? 2e-2 : 1e-3
                     try expectations.close(
-                        output, product, bound: precision == .highest ? 1e-10 : 1e-3, "\(tokens) tokens, \(precision)")
+                        output, product, bound: precision == .highest ? 1e-10 : rounded,
+                        "\(tokens) tokens, \(precision)")
                 }
             }
         }

@@ -18,7 +18,7 @@ import Testing
             ("", "the path is empty"),
             (folder.file("missing"), "no such file or folder"),
             (folder.file("notes.txt/model"), "is not a folder"),
-            (folder.path, "holds no model.safetensors"),
+            (folder.path, "too few for a GGUF file"),
             (folder.file("empty.safetensors"), "the file is empty"),
             (folder.file("renamed.safetensors"), "too few for a GGUF file"),
             (folder.file("model.gguf"), "too few for a GGUF file"),

@@ -63,7 +63,8 @@
             let queries = try Self.readQueries(queries)
             let judgements = try Judgements(parsing: try InputText.file(qrels), path: qrels)
             guard queries.contains(where: { judgements.relevance[$0.id] != nil }) else {
-                throw RetrievalError.invalidLine(path: qrels, line: 1, reason: "judges none of the queries in \(self.queries)")
+                throw RetrievalError.invalidLine(
+                    path: qrels, line: 1, reason: "judges none of the queries in \(self.queries)")
             }
             let reader = try CollectionReader(path: collection.collection)
             let options = try search.options(count: k, settings: reader.settings)
@@ -127,7 +128,9 @@
 
         private static func readQueries(_ path: String) throws -> [RetrievalEvaluation.Query] {
             try JSONLines(try InputText.file(path)).compactMap { number, line in
-                guard let document = try JSONLineDocument(Array(line.utf8), path: path, number: number) else { return nil }
+                guard let document = try JSONLineDocument(Array(line.utf8), path: path, number: number) else {
+                    return nil
+                }
                 return RetrievalEvaluation.Query(id: document.id, text: document.text)
             }
         }

@@ -34,10 +34,13 @@
 
         @Option(
             parsing: .unconditional,
-            help: "Most tokens of a chunk; JSON lines are cut only where this is given. Left out, what suits the embedder.")
+            help:
+                "Most tokens of a chunk; JSON lines are cut only where this is given. Left out, what suits the embedder."
+        )
         var chunkTokens: Int?
 
-        @Option(parsing: .unconditional, help: "Tokens that a chunk repeats of the one before; left out, a sixth of it.")
+        @Option(
+            parsing: .unconditional, help: "Tokens that a chunk repeats of the one before; left out, a sixth of it.")
         var overlapTokens: Int?
 
         @Flag(help: "Go on watching the files, and index what changes.")

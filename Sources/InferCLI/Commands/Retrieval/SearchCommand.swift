@@ -70,7 +70,8 @@
                 let headings = found.chunk.headings.isEmpty ? "" : " · " + found.chunk.headings.joined(separator: " › ")
                 let text = found.chunk.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
                 let cut = text.count > 300 ? text.prefix(300) + "…" : text[...]
-                return "\(index + 1). \(fixed(score, digits: 4))  \(place), bytes \(found.chunk.byteRange.lowerBound) to "
+                return
+                    "\(index + 1). \(fixed(score, digits: 4))  \(place), bytes \(found.chunk.byteRange.lowerBound) to "
                     + "\(found.chunk.byteRange.upperBound)\(headings)\n   \(cut)"
             }.joined(separator: "\n")
         }
