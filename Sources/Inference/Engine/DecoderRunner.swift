@@ -37,7 +37,9 @@ final class DecoderRunner: Sendable {
             tokenCount: max(passTokenCount, rowCount), logitRowCount: rowCount, contextLength: contextLength)
         try backend.reserve(
             description.limits(
-                tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount, contextLength: contextLength))
+                tokenCount: limits.tokenCount,
+                // The last layer attends for the rows whose logits are wanted, each as a sequence of its own.
+                sequenceCount: max(options.sequenceCount, rowCount), contextLength: contextLength))
         model = try plan.load(
             checkpoint,
             to: LoadTarget(

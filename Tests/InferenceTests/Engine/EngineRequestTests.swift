@@ -165,7 +165,8 @@ struct EngineRequestTests {
         // It takes the only place, and nearly all blocks are needed.
         let other = GenerationRequest(promptTokens: prompt(300, "other"), maxTokens: 90, ignoresEndOfSequence: true)
         #expect(try await collect(try engine.generate(other)).tokens.count == 90)
-        #expect(engine.status.generatedTokenCount == produced + 90)
+        // A token that is on its way when its reader leaves may count or not.
+        #expect(abs(engine.status.generatedTokenCount - (produced + 90)) <= 1)
         #expect(try await collect(slow).tokens == expected)
     }
 

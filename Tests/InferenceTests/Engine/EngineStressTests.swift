@@ -95,6 +95,13 @@ struct EngineStressTests {
                             streamCapacity: 8, isDeterministic: true))
                     let completed = try await drive(engine, jobs, inFlight: 32, expected: answers)
                     #expect(completed >= jobs.count / 2)
+                    // A stream that was dropped is cancelled a moment later.
+                    for _ in 0..<300
+                    where engine.status.completedCount + engine.status.cancelledCount < jobs.count
+                        || engine.status.usedBlockCount > 0
+                    {
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
                     await engine.shutdown()
                     let status = engine.status
                     #expect(status.usedBlockCount == 0 && status.runningCount == 0 && status.waitingCount == 0)
