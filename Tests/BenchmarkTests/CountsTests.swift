@@ -2,6 +2,7 @@ import BenchmarkKit
 import Devices
 import Foundation
 import Inference
+import Models
 import TensorCore
 import TestSupport
 import Testing
@@ -13,12 +14,15 @@ import Testing
         "Benchmarks/baselines/counts.json")
     /// Those that travel with the package, and what the reference material adds.
     private static let folders =
-        [ReferenceMaterial.fixtures.appendingPathComponent("models").path]
-        + [ReferenceMaterial.locate("reference/models", for: "CountsTests")?.path].compactMap { $0 }
+        [ReferenceMaterial.locate("reference/models", for: "CountsTests")?.path].compactMap { $0 }
+        + [ReferenceMaterial.fixtures.appendingPathComponent("models").path]
 
     @Test("a token costs what the baseline says") func counts() async throws {
         let baseline = try CountsBaseline(path: Self.baseline.path)
-        let models = try CountsReference.models(in: Self.folders, of: baseline)
+        // The smallest fixtures have fewer tokens than are counted, and other layers than the reference of their name.
+        let models = try CountsReference.models(in: Self.folders, of: baseline).filter {
+            try ModelPackage(path: $0.path).describe().vocabularySize >= 64
+        }
         #expect(Set(models.map(\.name)).isSuperset(of: ["gpt2", "llama", "llama3-rope", "qwen2"]))
         let cache = FileManager.default.temporaryDirectory.appendingPathComponent("infer-test-kernels").path
         for choice in DeviceSelection.availableChoices() {
