@@ -119,7 +119,7 @@ let package = Package(
             dependencies: [
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
                 .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
-                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "Inference", "Models", "Devices", "OpenCLBackend", "KVCache", "ModelIO",
                 "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
             ],
             swiftSettings: strict),

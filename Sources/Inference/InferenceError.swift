@@ -46,7 +46,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .emptyPrompt: "prompt is empty and the model has no token to begin with; give a prompt"
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):
-            "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
+            "\(path): has no tokenizer (no tokenizer.json, tokenizer.model, or vocab.json with merges.txt); add it, or "
+                + "give the prompt as ids with --prompt-ids"
         case .chatTemplateMissing(let path):
             "\(path): the model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja); "
                 + "give one with `infer template --template FILE`, or continue plain text with `infer generate`"

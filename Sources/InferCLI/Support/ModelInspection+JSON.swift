@@ -19,6 +19,8 @@ extension ModelInspection {
         for architecture in configuration.architectures { writer.value(architecture) }
         writer.endArray()
         writer.member("runnable", isRunnable)
+        if let obstacle { writer.member("reason", obstacle) }
+        if let command { writer.member("command", command) }
         writeEncoder(to: &writer)
         add("layers", layerCount)
         add("hidden_size", attention?.hiddenSize)
@@ -27,6 +29,7 @@ extension ModelInspection {
         add("head_size", attention?.headSize)
         add("vocab_size", vocabularySize)
         add("context_length", maximumContextLength)
+        writeWindows(to: &writer)
         writer.member("parameters", checkpoint.elementCount)
         writer.member("tensor_count", checkpoint.tensors.count)
         writer.member("weight_bytes", checkpoint.byteCount)
@@ -36,6 +39,19 @@ extension ModelInspection {
         if listsTensors { writeTensors(to: &writer) }
         writer.endObject()
         return writer.text
+    }
+
+    private func writeWindows(to writer: inout JSONWriter) {
+        guard !slidingWindows.isEmpty else { return }
+        writer.key("sliding_windows")
+        writer.beginArray()
+        for window in slidingWindows {
+            writer.beginObject()
+            writer.member("tokens", window.tokenCount)
+            writer.member("layers", window.layerCount)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     private func writeFormats(to writer: inout JSONWriter) {
@@ -76,6 +92,7 @@ extension ModelInspection {
         writer.beginObject()
         writer.member("context_length", contextLength)
         writer.member("weight_bytes", checkpoint.byteCount)
+        if let cacheTokenCount { writer.member("kv_cache_tokens", cacheTokenCount) }
         if let cacheByteCount { writer.member("kv_cache_bytes", cacheByteCount) }
         if let activationByteCount { writer.member("activation_bytes", activationByteCount) }
         writer.endObject()

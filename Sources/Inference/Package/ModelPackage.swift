@@ -26,7 +26,7 @@ public struct ModelPackage: Sendable {
         self.init(
             name: path, configuration: configuration, checkpoint: try location.openCheckpoint(),
             generation: try GenerationConfiguration(location, configuration: configuration),
-            tokenizer: try location.existingFile("tokenizer.json").map { _ in try Tokenizer(folder: location.folder) })
+            tokenizer: Tokenizer.exists(inFolder: location.folder) ? try Tokenizer(folder: location.folder) : nil)
     }
 
     package init(

@@ -105,7 +105,9 @@ struct DecoderArchitecture: Sendable {
 
     /// The plan of a model of this architecture, whose configuration is `file`.
     func plan(_ file: ModelConfiguration) -> DecoderPlan {
-        DecoderPlan(file, sizes, prefixes: prefixes) {
+        var sizes = sizes
+        sizes.slidingWindows = layers.map(\.attention.slidingWindow)
+        return DecoderPlan(file, sizes, prefixes: prefixes) {
             try DecoderLoader(architecture: self, loader: LayerLoader(weights: $0, target: $1)).load()
         }
     }

@@ -20,6 +20,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var maxContextLength: Int
     /// The widest input or output of an expert's products; 0: there are no experts.
     public var expertFeatureCount = 0
+    /// For each layer the tokens that a query sees, itself included; `nil`: all. Empty: all of all layers.
+    public var slidingWindows: [Int?] = []
 
     /// The scratch that a backend must reserve for passes of this model.
     public func limits(tokenCount: Int, sequenceCount: Int, contextLength: Int) -> ExecutionLimits {
