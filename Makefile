@@ -1,6 +1,6 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test test-clients test-soak check check-kernels bench bench-peers \
-	bench-report format docs setup clean
+.PHONY: all build build-tests build-bench run test test-clients test-soak test-durability check check-kernels \
+	demo-retrieval bench bench-peers bench-report format docs setup clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
 CONFIGURATION := -c release
@@ -43,6 +43,16 @@ test-clients: build
 # 2,000 requests, 32 at a time, a third of them cut off: answers stay the same, nothing is left over, memory does not grow.
 test-soak: build
 	python3 Tests/Clients/soak.py "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" $(ARGUMENTS)
+
+# 200 kills in the middle of `infer index`, a full and a read-only disk (some minutes).
+test-durability: build
+	python3 Tools/check_durability.py "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" $(ARGUMENTS)
+
+# The project's documents indexed, five questions answered, every way of searching measured and drawn.
+# EMBEDDER=, GENERATOR= and RERANKER= name models; without them words alone are searched and the bundled model answers.
+demo-retrieval: build
+	@EMBEDDER="$(EMBEDDER)" GENERATOR="$(GENERATOR)" RERANKER="$(RERANKER)" \
+		bash Tools/demo-retrieval/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/infer"
 
 check: setup
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

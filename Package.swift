@@ -98,7 +98,9 @@ let package = Package(
         // L4
         layer(
             "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
-        layer("Retrieval", ["Inference", "ModelIO", "JSONCore", "TensorCore", grdb]),
+        layer(
+            "Retrieval",
+            ["Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore", grdb]),
         // L5
         layer(
             "BenchmarkKit",
@@ -152,7 +154,7 @@ let package = Package(
         tests(
             "ServingTests",
             ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
-        tests("RetrievalTests", ["Retrieval", "JSONCore", grdb]),
+        tests("RetrievalTests", ["Retrieval", "Inference", "CPUBackend", "TensorCore", "JSONCore", grdb]),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",

@@ -36,7 +36,7 @@ struct Infer: AsyncParsableCommand {
     /// Without SQLite (`traits: []`) there are no collections.
     private static var retrieval: [any ParsableCommand.Type] {
         #if SQLite
-            [IndexCommand.self, SearchCommand.self, EvaluateCommand.self]
+            [IndexCommand.self, SearchCommand.self, AskCommand.self, EvaluateCommand.self]
         #else
             []
         #endif

@@ -14,11 +14,17 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case settingDiffers(path: String, name: String, stored: String, requested: String)
     /// The collection has no vectors, and a search asks for them.
     case noVectors(path: String)
+    /// The collection has no weights of terms, and a search asks for them.
+    case noTermWeights(path: String)
+    /// The collection has no approximate index, or its vectors have changed since it was built.
+    case noApproximateIndex(path: String, kind: String)
     case unreadable(path: String, reason: String)
     case invalidLine(path: String, line: Int, reason: String)
     case invalidQuery(query: String, reason: String)
     case invalidFilter(filter: String, offset: Int, reason: String)
     case invalidParameter(name: String, value: String, expected: String)
+    /// A generator's context has no room for a source beside the question and the answer.
+    case contextTooSmall(contextLength: Int)
 
     public var description: String {
         switch self {
@@ -36,11 +42,18 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
             "\(path): was made with \(name) \(stored), not \(requested); use \(stored) or another --collection"
         case .noVectors(let path):
             "\(path): has no vectors (it was indexed with --lexical-only); use --mode lexical or index with --model"
+        case .noTermWeights(let path):
+            "\(path): has no sparse weights; use another --mode or index with --sparse and a model that gives them"
+        case .noApproximateIndex(let path, let kind):
+            "\(path): has no \(kind) index over its present vectors; build it with `infer index … --approximate \(kind)`"
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
         case .invalidLine(let path, let line, let reason): "\(path), line \(line): \(reason)"
         case .invalidQuery(let query, let reason): "query '\(query)': \(reason)"
         case .invalidFilter(let filter, let offset, let reason):
             "--where '\(filter)', at character \(offset + 1): \(reason)"
+        case .contextTooSmall(let contextLength):
+            "the generator's context of \(contextLength) tokens has no room for the question and a source; "
+                + "shorten the question, lower --max-tokens, or name a --model with more"
         case .invalidParameter(let name, let value, let expected): "\(name) is \(value), expected \(expected)"
         }
     }

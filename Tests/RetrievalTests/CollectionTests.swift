@@ -5,33 +5,10 @@ import Retrieval
 
 @Suite("Collections")
 struct CollectionTests {
-    /// A folder of its own for each test.
-    private final class Scratch {
-        let path: String
-
-        init() throws {
-            path = FileManager.default.temporaryDirectory.appendingPathComponent("infer-\(UUID().uuidString)").path
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        }
-
-        deinit { try? FileManager.default.removeItem(atPath: path) }
-
-        func write(_ name: String, _ text: String) throws {
-            let file = URL(fileURLWithPath: path).appendingPathComponent(name)
-            try FileManager.default.createDirectory(
-                at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Data(text.utf8).write(to: file)
-        }
-    }
-
     private func index(
         _ scratch: Scratch, paths: [String] = [], jsonLines: [String] = []
     ) async throws -> Indexer.Report {
-        let collection = try DocumentCollection(
-            path: scratch.path + "/c.db", settings: CollectionSettings(analyzer: .simple))
-        let chunker = try Chunker(tokenCount: 30, overlapTokenCount: 5) { Analyzer.simple.terms(in: $0).count }
-        var indexer = Indexer(collection, chunker: chunker)
-        return try await indexer.index(paths: paths, jsonLines: jsonLines)
+        try await scratch.index(paths: paths, jsonLines: jsonLines)
     }
 
     private func find(_ scratch: Scratch, _ query: String, filter: String? = nil) async throws -> [FoundChunk] {

@@ -39,13 +39,19 @@ public struct RankedDocuments: Sendable {
         self.documents = documents
     }
 
-    package var ranking: [String] {
-        documents.sorted { $0.score != $1.score ? $0.score > $1.score : $0.id > $1.id }.map(\.id)
+    package var ranking: [String] { sorted.map(\.id) }
+
+    /// Scores are compared as single-precision numbers, which is how TREC's programs keep them: what is equal there ranks
+    /// by identifier.
+    private var sorted: [(id: String, score: Double)] {
+        documents.sorted {
+            let (first, second) = (Float($0.score), Float($1.score))
+            return first != second ? first > second : $1.id.utf8.lexicographicallyPrecedes($0.id.utf8)
+        }
     }
 
     /// The lines of a run file: `query Q0 document rank score tag`.
     public func runLines(tag: String) -> String {
-        documents.sorted { $0.score != $1.score ? $0.score > $1.score : $0.id > $1.id }.enumerated()
-            .map { "\(query) Q0 \($1.id) \($0 + 1) \($1.score) \(tag)\n" }.joined()
+        sorted.enumerated().map { "\(query) Q0 \($1.id) \($0 + 1) \($1.score) \(tag)\n" }.joined()
     }
 }

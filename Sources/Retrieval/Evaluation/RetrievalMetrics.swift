@@ -42,14 +42,18 @@ public struct RetrievalMetrics: Sendable, Hashable {
     public static func mean(_ all: [RetrievalMetrics]) -> RetrievalMetrics {
         var mean = RetrievalMetrics()
         guard !all.isEmpty else { return mean }
-        for path in allPaths {
+        for (_, path) in measures {
             mean[keyPath: path] = all.reduce(0) { $0 + $1[keyPath: path] } / Double(all.count)
         }
         return mean
     }
 
-    private static var allPaths: [WritableKeyPath<RetrievalMetrics, Double>] {
-        [\.hitRate, \.recall, \.reciprocalRank, \.averagePrecision, \.ndcg]
+    /// Every measure with the name that outputs have for it.
+    public static var measures: [(name: String, path: WritableKeyPath<RetrievalMetrics, Double>)] {
+        [
+            ("hit_rate", \.hitRate), ("recall", \.recall), ("mrr", \.reciprocalRank), ("map", \.averagePrecision),
+            ("ndcg", \.ndcg),
+        ]
     }
 }
 

@@ -42,12 +42,21 @@ public enum MaximalMarginalRelevance {
     ///   - lambda: 1 keeps the order, 0 looks at variety alone.
     public static func select(_ hits: [Hit], vectors: [[Float]], lambda: Double, count: Int) -> [Hit] {
         precondition(hits.count == vectors.count, "\(vectors.count) vectors for \(hits.count) hits")
-        let scores = hits.map(\.score)
+        return select(scores: hits.map(\.score), lambda: lambda, count: count) { first, second in
+            zip(vectors[first], vectors[second]).reduce(0.0) { $0 + Double($1.0 * $1.1) }
+        }.map { hits[$0] }
+    }
+
+    /// The same for anything that has a score and a likeness from 0 to 1.
+    /// - Returns: places among `scores`, in the order in which they were chosen.
+    public static func select(
+        scores: [Double], lambda: Double, count: Int, similarity: (Int, Int) -> Double
+    ) -> [Int] {
         let (low, high) = (scores.min() ?? 0, scores.max() ?? 1)
         let relevance = scores.map { high > low ? ($0 - low) / (high - low) : 1 }
-        var nearest = [Double](repeating: 0, count: hits.count)
-        var left = Array(hits.indices)
-        var chosen: [Hit] = []
+        var nearest = [Double](repeating: 0, count: scores.count)
+        var left = Array(scores.indices)
+        var chosen: [Int] = []
         while chosen.count < count, !left.isEmpty {
             var best = left[0]
             var bestValue = -Double.infinity
@@ -55,12 +64,9 @@ public enum MaximalMarginalRelevance {
                 let value = lambda * relevance[index] - (1 - lambda) * nearest[index]
                 if value > bestValue { (best, bestValue) = (index, value) }
             }
-            chosen.append(hits[best])
+            chosen.append(best)
             left.removeAll { $0 == best }
-            for index in left {
-                let similarity = zip(vectors[index], vectors[best]).reduce(0.0) { $0 + Double($1.0 * $1.1) }
-                nearest[index] = max(nearest[index], similarity)
-            }
+            for index in left { nearest[index] = max(nearest[index], similarity(index, best)) }
         }
         return chosen
     }

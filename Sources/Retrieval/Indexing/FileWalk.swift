@@ -14,7 +14,10 @@ enum FileWalk {
     private static let depthLimit = 64
 
     /// - Throws: ``RetrievalError/unreadable(path:reason:)`` where the path itself cannot be read.
-    static func files(below root: String) throws -> [FileEntry] {
+    /// - Parameter onSkip: called with each folder that cannot be read, and why; what was indexed from below it stays.
+    static func files(
+        below root: String, onSkip: (_ folder: String, _ reason: String) -> Void = { _, _ in }
+    ) throws -> [FileEntry] {
         guard let entry = try entry(root, followsLinks: true) else {
             throw RetrievalError.unreadable(path: root, reason: "neither a file nor a folder")
         }
@@ -22,7 +25,7 @@ enum FileWalk {
         case .file(let file): return [file]
         case .folder:
             var found: [FileEntry] = []
-            try walk(root, depth: 0, into: &found)
+            try walk(root, depth: 0, into: &found, onSkip)
             return found
         }
     }
@@ -53,15 +56,24 @@ enum FileWalk {
         }
     }
 
-    private static func walk(_ folder: String, depth: Int, into found: inout [FileEntry]) throws {
-        guard depth < depthLimit else { return }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else { return }
+    private static func walk(
+        _ folder: String, depth: Int, into found: inout [FileEntry],
+        _ onSkip: (_ folder: String, _ reason: String) -> Void
+    ) throws {
+        guard depth < depthLimit else {
+            return onSkip(folder, "more than \(depthLimit) folders in each other; index it by its own name")
+        }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+            // A folder that vanished meanwhile is no failure.
+            if access(folder, F_OK) == 0 { onSkip(folder, String(cString: strerror(EACCES))) }
+            return
+        }
         for name in names.sorted() where !name.hasPrefix(".") {
             let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
             // What vanishes meanwhile is not there.
             switch try? entry(path, followsLinks: false) {
             case .file(let file): found.append(file)
-            case .folder: try walk(path, depth: depth + 1, into: &found)
+            case .folder: try walk(path, depth: depth + 1, into: &found, onSkip)
             case nil: continue
             }
         }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Brings a collection up to date with files, folders and JSON lines files: only what is new or has changed is read and
 /// embedded again, and what is gone is removed. What a transaction has written stays, whenever the process ends.
 public struct Indexer {
@@ -65,7 +67,14 @@ public struct Indexer {
         known = try collection.documentStates()
         for path in paths {
             seen = []
-            for file in try FileWalk.files(below: path) {
+            var unreadable: [String] = []
+            let files = try FileWalk.files(below: path) { folder, reason in
+                unreadable.append(folder + "/")
+                skip(RetrievalError.unreadable(path: folder, reason: reason).description, key: nil)
+            }
+            // What was indexed from a folder that cannot be read now may still be there.
+            seen.formUnion(known.keys.filter { key in unreadable.contains { key.hasPrefix($0) } })
+            for file in files {
                 if DocumentKind(path: file.path) == .jsonLines {
                     try await add(linesOf: file.path, source: path)
                 } else {
@@ -98,8 +107,15 @@ public struct Indexer {
             report.unchanged += 1
             return
         }
+        let bytes: [UInt8]
         do {
-            let bytes = try DocumentReader.bytes(file.path)
+            bytes = try DocumentReader.bytes(file.path)
+        } catch let error as RetrievalError {
+            // What was indexed of it stays until it can be read again; a file that is gone is removed.
+            if access(file.path, F_OK) != 0 { seen.remove(key) }
+            return skip(error.description, key: nil)
+        }
+        do {
             let state = DocumentState(
                 contentHash: bytes.withUnsafeBytes(ContentHash.hash), byteCount: bytes.count, time: file.time)
             if let old = known[key], old.contentHash == state.contentHash, old.byteCount == state.byteCount {
@@ -125,7 +141,13 @@ public struct Indexer {
         var unchanged = 0
         var keys: Set<String> = []
         var pending = self
-        try await FileLines.forEach(path) { number, offset, line in
+        try await FileLines.forEach(
+            path,
+            onLongLine: { number in
+                let reason = "longer than \(FileLines.byteLimit) bytes; split it in several documents"
+                failures.append(RetrievalError.invalidLine(path: path, line: number, reason: reason).description)
+            }
+        ) { number, offset, line in
             let document: JSONLineDocument
             do {
                 guard let parsed = try JSONLineDocument(line, path: path, number: number) else { return }
@@ -193,11 +215,12 @@ public struct Indexer {
     private mutating func flush() async throws {
         if let embedder {
             let texts = batch.flatMap { $0.chunks.map(\.indexedText) }
-            var vectors = try await embedder.embed(texts, isQuery: false)[...]
+            var encoded = try await embedder.encode(texts, isQuery: false)[...]
             for index in batch.indices {
-                let count = batch[index].chunks.count
-                batch[index].vectors = Array(vectors.prefix(count))
-                vectors = vectors.dropFirst(count)
+                let own = encoded.prefix(batch[index].chunks.count)
+                batch[index].vectors = own.map(\.vector)
+                if collection.settings.hasTermWeights { batch[index].termWeights = own.map(\.termWeights) }
+                encoded = encoded.dropFirst(own.count)
             }
         }
         if !batch.isEmpty { try collection.write(batch) }

@@ -3,46 +3,53 @@ internal import JSONCore
 
 /// The lines of a file one after the other, in bounded memory.
 struct FileLines {
-    /// A longer line is an error: it would take memory without bound.
+    /// A longer line is left out: it would take memory without bound.
     static let byteLimit = 64 << 20
 
-    /// Calls `body` with each line and its place in the file.
+    /// Calls `body` with each line and its place in the file, and `onLongLine` with the number of each that is left out.
+    /// - Parameter limit: bytes of a line.
     /// - Throws: ``RetrievalError``.
     static func forEach(
-        _ path: String, _ body: (_ number: Int, _ offset: Int, _ line: [UInt8]) async throws -> Void
+        _ path: String, limit: Int = byteLimit, onLongLine: (_ number: Int) -> Void,
+        _ body: (_ number: Int, _ offset: Int, _ line: [UInt8]) async throws -> Void
     ) async throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw RetrievalError.unreadable(path: path, reason: String(cString: strerror(errno)))
-        }
+        guard descriptor >= 0 else { throw unreadable(path) }
         defer { close(descriptor) }
         var line: [UInt8] = []
+        var isTooLong = false
         var (number, offset, position) = (1, 0, 0)
+        func add(_ bytes: ArraySlice<UInt8>) {
+            position += bytes.count
+            guard !isTooLong else { return }
+            line += bytes
+            if line.count > limit {
+                onLongLine(number)
+                (isTooLong, line) = (true, [])
+            }
+        }
         while true {
             let chunk = try [UInt8](unsafeUninitializedCapacity: 1 << 18) { buffer, count in
                 let received = read(descriptor, buffer.baseAddress, 1 << 18)
-                guard received >= 0 else {
-                    throw RetrievalError.unreadable(path: path, reason: String(cString: strerror(errno)))
-                }
+                guard received >= 0 else { throw unreadable(path) }
                 count = received
             }
             if chunk.isEmpty { break }
             var rest = chunk[...]
             while let end = rest.firstIndex(of: 0x0A) {
-                line += rest[..<end]
-                position += end - rest.startIndex + 1
-                try await body(number, offset, line)
-                (number, offset, line) = (number + 1, position, [])
+                add(rest[..<end])
+                position += 1
+                if !isTooLong { try await body(number, offset, line) }
+                (number, offset, line, isTooLong) = (number + 1, position, [], false)
                 rest = rest[(end + 1)...]
             }
-            line += rest
-            position += rest.count
-            guard line.count <= byteLimit else {
-                throw RetrievalError.invalidLine(
-                    path: path, line: number, reason: "longer than \(byteLimit) bytes; split it in several documents")
-            }
+            add(rest)
         }
         if !line.isEmpty { try await body(number, offset, line) }
+    }
+
+    private static func unreadable(_ path: String) -> RetrievalError {
+        .unreadable(path: path, reason: String(cString: strerror(errno)))
     }
 }
 

@@ -59,6 +59,23 @@ package final class LexicalIndex: Sendable {
                 * Double(repetitions[term] ?? 1)
             weighted.append((lists, weight))
         }
+        return search(weighted, scoring, count: count, allowed: allowed)
+    }
+
+    /// The chunks with the largest products of their learned weights and a query's.
+    /// - Parameter termWeights: by token id.
+    package func search(termWeights: [Int: Double], count: Int, allowed: Set<Int64>? = nil) throws -> [Hit] {
+        let weighted = try termWeights.sorted { $0.key < $1.key }.filter { $0.value > 0 }.map { token, weight in
+            (lists: try postings(of: ImpactTerm.name(of: token)), weight: weight / ImpactTerm.scale)
+        }
+        // Of both scorings this is the one that is linear in the occurrences.
+        return search(weighted, .tfIDF, count: count, allowed: allowed)
+    }
+
+    private func search(
+        _ weighted: [(lists: [PostingList?], weight: Double)], _ scoring: LexicalScoring, count: Int,
+        allowed: Set<Int64>?
+    ) -> [Hit] {
         var best = TopHits(count: count)
         for (index, segment) in segments.enumerated() {
             search(segment, weighted.map { ($0.lists[index], $0.weight) }, scoring, into: &best, allowed: allowed)

@@ -15,6 +15,8 @@ package struct PostingListWriter {
     private var documents: [UInt32] = []
     private var frequencies: [UInt32] = []
     private var positions: [UInt32] = []
+    /// Lists of learned weights have no positions, and weights in place of occurrences.
+    private var hasPositions = true
 
     package init() {}
 
@@ -36,6 +38,13 @@ package struct PostingListWriter {
         documents.append(document)
         frequencies.append(UInt32(others.count))
         positions += others
+    }
+
+    /// Adds a document with a learned weight in place of occurrences; for all documents of a list or none.
+    package mutating func append(document: UInt32, impact: UInt32) {
+        hasPositions = false
+        documents.append(document)
+        frequencies.append(impact)
     }
 
     /// - Parameter lengths: terms of each document of the segment.
@@ -84,6 +93,7 @@ package struct PostingListWriter {
     }
 
     private func appendPositions(_ range: Range<Int>, from first: Int, count: Int, to bytes: inout [UInt8]) {
+        guard hasPositions else { return bytes.append(0) }
         var gaps: [UInt32] = []
         gaps.reserveCapacity(count)
         var index = first

@@ -10,12 +10,17 @@ package struct SegmentBuilder {
     package var isEmpty: Bool { chunks.isEmpty }
 
     /// Adds a chunk; their numbers come in ascending order.
-    package mutating func add(chunk: Int64, text: String) {
+    /// - Parameter termWeights: by token id, of a learned sparse model.
+    package mutating func add(chunk: Int64, text: String, termWeights: [Int: Double] = [:]) {
         let document = UInt32(chunks.count)
         var position: UInt32 = 0
         analyzer.forEachTerm(in: text) { term in
             writers[term, default: PostingListWriter()].append(document: document, position: position)
             position += 1
+        }
+        for (token, weight) in termWeights {
+            guard let impact = ImpactTerm.impact(of: weight) else { continue }
+            writers[ImpactTerm.name(of: token), default: PostingListWriter()].append(document: document, impact: impact)
         }
         chunks.append(chunk)
         lengths.append(position)

@@ -26,9 +26,11 @@ struct SegmentMerger {
     }
 
     /// One term's postings of the new segment; `nil` where none are left.
-    /// - Parameter encoded: its postings in the old segments, in their order.
+    /// - Parameters:
+    ///   - encoded: its postings in the old segments, in their order.
+    ///   - isImpact: whether they hold learned weights.
     /// - Throws: ``RetrievalError/notACollection(path:reason:)`` where they are damaged.
-    func merge(_ encoded: [(segment: Int64, bytes: [UInt8])]) throws -> [UInt8]? {
+    func merge(_ encoded: [(segment: Int64, bytes: [UInt8])], isImpact: Bool = false) throws -> [UInt8]? {
         var writer = PostingListWriter()
         var scratch = [UInt32](repeating: 0, count: 2 * PostingLayout.blockSize)
         for (segment, bytes) in encoded {
@@ -41,6 +43,13 @@ struct SegmentMerger {
                     list.decode(block: block, into: base)
                 }
                 let frequencies = Array(scratch[PostingLayout.blockSize..<PostingLayout.blockSize + count])
+                if isImpact {
+                    for (document, impact) in zip(scratch[..<count], frequencies) {
+                        guard Int(document) < places.count else { throw damaged }
+                        if let place = places[Int(document)] { writer.append(document: place, impact: impact) }
+                    }
+                    continue
+                }
                 guard let positions = list.positions(block: block, frequencies: frequencies) else { throw damaged }
                 for (document, positions) in zip(scratch[..<count], positions) {
                     guard Int(document) < places.count else { throw damaged }

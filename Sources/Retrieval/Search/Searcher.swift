@@ -2,7 +2,9 @@ public import TensorCore
 
 /// Which arms a search uses.
 public enum SearchMode: String, Sendable, CaseIterable {
-    case lexical, dense, hybrid
+    case lexical, dense, sparse
+    /// All arms that the collection has.
+    case hybrid
 }
 
 public struct SearchOptions: Sendable {
@@ -18,11 +20,16 @@ public struct SearchOptions: Sendable {
     public var candidateCount: Int
     /// Whether quotes and AND, OR, NOT are conditions; otherwise a query is a bag of words.
     public var readsConditions: Bool
+    /// Whether the searcher's reranker, where it has one, scores the hits anew.
+    public var reranks: Bool
+    /// How vectors are compared.
+    public var vectorSearch: VectorSearch
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
         lexicalWeight: Double = 1, filter: DocumentFilter? = nil, candidateCount: Int = 100,
-        readsConditions: Bool = true
+        readsConditions: Bool = true, reranks: Bool = true,
+        vectorSearch: VectorSearch = .exact
     ) {
         self.mode = mode
         self.count = count
@@ -32,7 +39,21 @@ public struct SearchOptions: Sendable {
         self.filter = filter
         self.candidateCount = candidateCount
         self.readsConditions = readsConditions
+        self.reranks = reranks
+        self.vectorSearch = vectorSearch
     }
+}
+
+/// What a search found, and what its arms did.
+public struct SearchRanking: Sendable {
+    /// Best first.
+    public var hits: [Hit] = []
+    /// `nil`: not asked.
+    public var lexical: [Hit]?
+    /// Scores are cosines. `nil`: not asked.
+    public var dense: [Hit]?
+    /// `nil`: not asked.
+    public var sparse: [Hit]?
 }
 
 /// Searches a collection as it was when it was opened.
@@ -40,7 +61,11 @@ public final class Searcher {
     public let reader: CollectionReader
     private let embedder: (any TextEmbedder)?
     private let reranker: (any TextReranker)?
-    private let dense: DenseIndex?
+    private let backend: (any Backend)?
+    /// What vector searches need is read when the first one comes.
+    private var dense: DenseIndex?
+    private var table: VectorTable?
+    private var approximate: [ApproximateKind: ApproximateIndex] = [:]
 
     /// - Parameters:
     ///   - embedder: for dense and hybrid searches; the one that the collection was made with.
@@ -63,12 +88,17 @@ public final class Searcher {
                     requested: embedder.name)
             }
         }
-        dense = try embedder == nil ? nil : backend.map { try DenseIndex(reader, on: $0) }
+        self.backend = embedder == nil ? nil : backend
     }
 
     /// The best chunks for a query, best first. Blocks.
     /// - Throws: ``RetrievalError``, and what the embedder throws.
     public func hits(_ query: String, _ options: SearchOptions) async throws -> [Hit] {
+        try await ranking(query, options).hits
+    }
+
+    /// As ``hits(_:_:)``, with what each arm found before fusion and reranking.
+    public func ranking(_ query: String, _ options: SearchOptions) async throws -> SearchRanking {
         guard options.count > 0 else {
             throw RetrievalError.invalidParameter(name: "--top-k", value: "\(options.count)", expected: "1 or more")
         }
@@ -76,28 +106,35 @@ public final class Searcher {
         guard reader.chunkCount > 0 else {
             // A query that is not well formed is told all the same.
             if options.readsConditions { _ = try LexicalQuery(query, analyzer: reader.settings.analyzer) }
-            return []
+            return SearchRanking()
         }
         let allowed = try options.filter.map { try reader.chunks(matching: $0) }
+        let reranker = options.reranks ? reranker : nil
         let isFinal = options.mode != .hybrid && reranker == nil
         let wanted = min(isFinal ? options.count : max(options.count, options.candidateCount), reader.chunkCount)
-        var hits: [Hit]
+        var ranking = SearchRanking()
+        if options.mode == .lexical || options.mode == .hybrid {
+            ranking.lexical = try lexical(query, options, count: wanted, allowed: allowed)
+        }
+        if options.mode != .lexical {
+            try await addVectorArms(query, options, count: wanted, allowed: allowed, to: &ranking)
+        }
         switch options.mode {
-        case .lexical: hits = try lexical(query, options, count: wanted, allowed: allowed)
-        case .dense: hits = try await vectorHits(query, count: wanted, allowed: allowed)
+        case .lexical: ranking.hits = ranking.lexical ?? []
+        case .dense: ranking.hits = ranking.dense ?? []
+        case .sparse: ranking.hits = ranking.sparse ?? []
         case .hybrid:
-            let arms = [
-                (try lexical(query, options, count: wanted, allowed: allowed), options.lexicalWeight),
-                (try await vectorHits(query, count: wanted, allowed: allowed), 1.0),
-            ]
-            hits = options.fusion.fuse(arms, count: reranker == nil ? options.count : wanted)
+            var arms = [(ranking.lexical ?? [], options.lexicalWeight), (ranking.dense ?? [], 1.0)]
+            if let sparse = ranking.sparse { arms.append((sparse, 1.0)) }
+            ranking.hits = options.fusion.fuse(arms, count: reranker == nil ? options.count : wanted)
         }
         if let reranker {
-            let texts = try hits.map { try reader.chunk($0.chunk).chunk.indexedText }
+            let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
             let scores = try await reranker.score(query: query, texts: texts)
-            hits = zip(hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
+            ranking.hits = zip(ranking.hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
         }
-        return Array(hits.prefix(options.count))
+        ranking.hits = Array(ranking.hits.prefix(options.count))
+        return ranking
     }
 
     /// As ``hits(_:_:)``, with what the chunks say.
@@ -124,9 +161,40 @@ public final class Searcher {
             terms: parsed.scoredTerms, scoring: options.scoring, count: count, allowed: allowed)
     }
 
-    private func vectorHits(_ query: String, count: Int, allowed: Set<Int64>?) async throws -> [Hit] {
-        guard let embedder, let dense else { throw RetrievalError.noVectors(path: reader.path) }
-        let vectors = try await embedder.embed([query], isQuery: true)
-        return try dense.search(vectors[0], count: count, allowed: allowed)
+    private func addVectorArms(
+        _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?, to ranking: inout SearchRanking
+    ) async throws {
+        guard let embedder else { throw RetrievalError.noVectors(path: reader.path) }
+        let mode = options.mode
+        let hasTermWeights = reader.settings.hasTermWeights && embedder.givesTermWeights
+        guard hasTermWeights || mode != .sparse else { throw RetrievalError.noTermWeights(path: reader.path) }
+        let encoded = try await embedder.encode([query], isQuery: true)[0]
+        if mode != .sparse {
+            ranking.dense = try vectorHits(encoded.vector, options.vectorSearch, count: count, allowed: allowed)
+        }
+        if mode != .dense, hasTermWeights {
+            ranking.sparse = try reader.lexical.search(
+                termWeights: encoded.termWeights, count: count, allowed: allowed)
+        }
+    }
+
+    private func vectorHits(
+        _ vector: [Float], _ search: VectorSearch, count: Int, allowed: Set<Int64>?
+    ) throws -> [Hit] {
+        guard let kind = search.kind else {
+            let index = try dense ?? backend.map { try DenseIndex(reader, on: $0) }
+            guard let index else { throw RetrievalError.noVectors(path: reader.path) }
+            dense = index
+            return try index.search(vector, count: count, allowed: allowed)
+        }
+        if approximate[kind] == nil {
+            let table = try self.table ?? VectorTable(reader)
+            self.table = table
+            approximate[kind] = try reader.approximateIndex(kind, over: table)
+        }
+        guard let index = approximate[kind] else {
+            throw RetrievalError.noApproximateIndex(path: reader.path, kind: kind.rawValue)
+        }
+        return index.search(vector, search, count: count, allowed: allowed)
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 internal import GRDB
 import Glibc
 import Synchronization
@@ -65,6 +66,16 @@ public final class CollectionReader: Sendable {
         }
     }
 
+    /// What was named when the collection was made, and whether it is a file with a document a line.
+    public func sources() throws -> [(path: String, holdsLines: Bool)] {
+        try read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT source, max(key != path AND path = source) FROM document GROUP BY source ORDER BY source")
+            return rows.map { (path: $0[0], holdsLines: $0[1]) }
+        }
+    }
+
     /// The chunks of the documents that a filter lets through.
     public func chunks(matching filter: DocumentFilter) throws -> Set<Int64> {
         try read { database in
@@ -92,7 +103,7 @@ public final class CollectionReader: Sendable {
         }
     }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try CollectionFailure.translate(path) { try snapshot.read(body) }
     }
 }
@@ -102,15 +113,35 @@ private final class SnapshotSource: PostingSource {
     private let queue: DatabaseQueue
 
     init(path: String) throws {
+        do {
+            queue = try SnapshotSource.open(path)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN {
+            // A write-ahead log cannot be shared on a disk that is read-only; nobody writes there either.
+            guard let address = SnapshotSource.readOnlyAddress(path) else { throw error }
+            queue = try SnapshotSource.open(address)
+        }
+    }
+
+    private static func open(_ name: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
         configuration.allowsUnsafeTransactions = true
-        queue = try DatabaseQueue(path: path, configuration: configuration)
+        let queue = try DatabaseQueue(path: name, configuration: configuration)
         try queue.inDatabase { database in
             try database.execute(sql: "BEGIN")
             _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master")
         }
+        return queue
+    }
+
+    /// SQLite's name for a file that does not change, where its folder cannot be written to and no log waits beside it.
+    private static func readOnlyAddress(_ path: String) -> String? {
+        let url = URL(fileURLWithPath: path)
+        guard access(url.deletingLastPathComponent().path, W_OK) != 0, access(path + "-wal", F_OK) != 0 else {
+            return nil
+        }
+        return url.absoluteString + "?immutable=1"
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {

@@ -7,21 +7,25 @@ public struct CollectionSettings: Sendable, Hashable {
     public var embedderFingerprint: String?
     /// Numbers of a vector; `nil` where there are none.
     public var dimensionCount: Int?
+    /// Whether the embedder's weights of terms are indexed too.
+    public var hasTermWeights: Bool
 
     public init(
         analyzer: Analyzer = .unicode, embedder: String? = nil, embedderFingerprint: String? = nil,
-        dimensionCount: Int? = nil
+        dimensionCount: Int? = nil, hasTermWeights: Bool = false
     ) {
         self.analyzer = analyzer
         self.embedder = embedder
         self.embedderFingerprint = embedderFingerprint
         self.dimensionCount = dimensionCount
+        self.hasTermWeights = hasTermWeights
     }
 
     var entries: [(name: String, value: String?)] {
         [
             ("analyzer", analyzer.rawValue), ("embedder", embedder),
             ("embedder_fingerprint", embedderFingerprint), ("dimensions", dimensionCount.map(String.init)),
+            ("sparse", hasTermWeights ? "yes" : nil),
         ]
     }
 
@@ -36,6 +40,6 @@ public struct CollectionSettings: Sendable, Hashable {
         }
         self.init(
             analyzer: analyzer, embedder: entries["embedder"], embedderFingerprint: entries["embedder_fingerprint"],
-            dimensionCount: dimensionCount)
+            dimensionCount: dimensionCount, hasTermWeights: entries["sparse"] == "yes")
     }
 }

@@ -44,9 +44,11 @@ struct CollectionUpdate {
                     document.state.byteCount, document.state.time, document.metadata,
                 ])
             let number = database.lastInsertedRowID
-            for chunk in document.chunks {
+            for (index, chunk) in document.chunks.enumerated() {
                 try insert(chunk, of: number)
-                builder.add(chunk: database.lastInsertedRowID, text: chunk.indexedText)
+                builder.add(
+                    chunk: database.lastInsertedRowID, text: chunk.indexedText,
+                    termWeights: index < document.termWeights.count ? document.termWeights[index] : [:])
             }
             for vector in document.vectors { vectors += vector.lazy.map { Float16($0) } }
             if builder.chunks.count >= CollectionUpdate.segmentLimit {
@@ -131,7 +133,9 @@ struct CollectionUpdate {
             func flush() throws {
                 // A segment that was rewritten has a later number than its chunks' place tells.
                 encoded.sort { order[$0.segment, default: 0] < order[$1.segment, default: 0] }
-                guard let term, let bytes = try merger.merge(encoded) else { return }
+                guard let term, let bytes = try merger.merge(encoded, isImpact: ImpactTerm.isImpact(term)) else {
+                    return
+                }
                 merged.append((term, bytes))
             }
             while let row = try rows.next() {

@@ -14,12 +14,17 @@ public final class DocumentCollection: Sendable {
     /// Opens a collection for writing; makes it where there is none.
     /// - Parameter settings: what it shall be made with; `nil`: it must be there.
     /// - Throws: ``RetrievalError``, also where it was made with other settings.
-    public init(path: String, settings requested: CollectionSettings? = nil) throws {
+    public convenience init(path: String, settings requested: CollectionSettings? = nil) throws {
+        try self.init(path: path, settings: requested, busySeconds: 5)
+    }
+
+    /// - Parameter busySeconds: how long to wait for another process that writes.
+    package init(path: String, settings requested: CollectionSettings?, busySeconds: Double) throws {
         self.path = path
         if requested == nil, access(path, F_OK) != 0 { throw RetrievalError.collectionMissing(path: path) }
         (queue, settings) = try CollectionFailure.translate(path) {
             var configuration = Configuration()
-            configuration.busyMode = .timeout(5)
+            configuration.busyMode = .timeout(busySeconds)
             configuration.foreignKeysEnabled = true
             configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
             let queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -137,6 +142,7 @@ extension CollectionSettings {
         }
         try check("analyzer", analyzer.rawValue, requested.analyzer.rawValue)
         try check("embedder", embedderFingerprint ?? embedder, requested.embedderFingerprint ?? requested.embedder)
+        try check("sparse weights", hasTermWeights ? "yes" : "no", requested.hasTermWeights ? "yes" : "no")
         try check("vectors of size", dimensionCount.map(String.init), requested.dimensionCount.map(String.init))
     }
 }

@@ -26,10 +26,12 @@ public struct IndexedDocument: Sendable {
     public var chunks: [Chunk]
     /// One a chunk, `dimensionCount` numbers each; empty in a lexical collection.
     public var vectors: [[Float]]
+    /// One a chunk; empty in a collection without a sparse arm.
+    public var termWeights: [[Int: Double]]
 
     public init(
         key: String, path: String, source: String, state: DocumentState, metadata: String = "{}", chunks: [Chunk],
-        vectors: [[Float]] = []
+        vectors: [[Float]] = [], termWeights: [[Int: Double]] = []
     ) {
         self.key = key
         self.path = path
@@ -38,6 +40,7 @@ public struct IndexedDocument: Sendable {
         self.metadata = metadata
         self.chunks = chunks
         self.vectors = vectors
+        self.termWeights = termWeights
     }
 }
 

@@ -14,10 +14,14 @@ public final class ModelEmbedder: TextEmbedder {
     /// A model's passes run one after another.
     private let turn = Mutex(())
 
+    public let givesTermWeights: Bool
+
     /// - Parameters:
     ///   - embedder: loaded from `package`.
-    public init(_ embedder: Embedder, from package: ModelPackage) {
+    ///   - givesTermWeights: whether it was loaded with the output `sparse`.
+    public init(_ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false) {
         self.embedder = embedder
+        self.givesTermWeights = givesTermWeights
         name = package.name
         fingerprint = ModelEmbedder.fingerprint(of: package.checkpoint)
         let prompts = embedder.prompts
@@ -31,8 +35,14 @@ public final class ModelEmbedder: TextEmbedder {
     public func tokenCount(of text: String) throws -> Int { try embedder.tokenCount(of: text) }
 
     public func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]] {
+        try await encode(texts, isQuery: isQuery).map(\.vector)
+    }
+
+    public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         let prompt = isQuery ? queryPrompt : documentPrompt
-        return try turn.withLock { _ in try embedder.run(texts.map { prompt + $0 }).map(\.dense) }
+        return try turn.withLock { _ in
+            try embedder.run(texts.map { prompt + $0 }).map { EncodedText(vector: $0.dense, termWeights: $0.sparse) }
+        }
     }
 
     /// Names, shapes and the first bytes of every tensor: another model, and the same one trained further, differ.

@@ -15,6 +15,33 @@ public protocol TextEmbedder: Sendable {
     /// One normalised vector a text; longer texts are cut off. Blocks.
     /// - Parameter isQuery: questions may get another instruction than documents.
     func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]]
+
+    /// Whether ``encode(_:isQuery:)`` gives weights of terms beside the vectors.
+    var givesTermWeights: Bool { get }
+
+    /// As ``embed(_:isQuery:)``, with weights of terms.
+    func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText]
+}
+
+extension TextEmbedder {
+    public var givesTermWeights: Bool { false }
+
+    public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
+        try await embed(texts, isQuery: isQuery).map { EncodedText(vector: $0) }
+    }
+}
+
+/// What an embedder says of a text.
+public struct EncodedText: Sendable {
+    public var vector: [Float]
+    /// How much each token says of the text, as learned sparse models give it (SPLADE, Formal et al., 2021; BGE-M3, Chen et
+    /// al., 2024): by token id, above 0.
+    public var termWeights: [Int: Double]
+
+    public init(vector: [Float], termWeights: [Int: Double] = [:]) {
+        self.vector = vector
+        self.termWeights = termWeights
+    }
 }
 
 /// Scores pairs of a query and a text anew; the higher, the better.

@@ -14,12 +14,20 @@
     }
 
     extension Analyzer: ExpressibleByArgument {}
+    extension ApproximateKind: ExpressibleByArgument {}
     extension SearchMode: ExpressibleByArgument {}
+    extension VectorSearch: ExpressibleByArgument {
+        public init?(argument: String) { self.init(argument) }
+    }
+
     extension Chunker.Strategy: ExpressibleByArgument {}
 
     /// How a collection is searched; for `search`, `ask` and `evaluate retrieval`.
     struct SearchArguments: ParsableArguments {
-        @Option(help: "lexical, dense or hybrid; left out, hybrid where the collection has vectors, else lexical.")
+        @Option(
+            help:
+                "lexical, dense, sparse or hybrid (all there are); left out, hybrid where there are vectors, else lexical."
+        )
         var mode: SearchMode?
 
         @Option(
@@ -39,6 +47,12 @@
 
         @Option(help: "How terms are weighed: bm25 or tfidf.")
         var scoring: ScoringArgument = .bm25
+
+        @Option(
+            help: ArgumentHelp(
+                "How vectors are compared: exact, ivf:PROBES or hnsw:WIDTH, where the collection has such an index.",
+                valueName: "way"))
+        var vectors: VectorSearch = .exact
 
         @Option(help: "How arms are fused: rrf (reciprocal rank) or distribution (of their scores).")
         var fusion: FusionArgument = .rrf
@@ -66,7 +80,28 @@
                 mode: mode ?? (settings.embedder == nil ? .lexical : .hybrid), count: count,
                 scoring: scoring == .bm25 ? .bm25(k1: k1, b: b) : .tfIDF,
                 fusion: fusion == .rrf ? .reciprocalRank(k: rrfK) : .distribution, lexicalWeight: lexicalWeight,
-                filter: try self.where.map { try DocumentFilter($0) }, candidateCount: candidates)
+                filter: try self.where.map { try DocumentFilter($0) }, candidateCount: candidates, vectorSearch: vectors
+            )
+        }
+    }
+
+    /// What `search`, `ask` and `evaluate retrieval` have in common: a collection, how it is searched, and a reranker.
+    struct RetrievalArguments: ParsableArguments {
+        @OptionGroup var collection: CollectionArgument
+        @OptionGroup var search: SearchArguments
+
+        @Option(help: ArgumentHelp("A model that scores the hits anew.", valueName: "path"), completion: .directory)
+        var rerank: String?
+
+        func openReader() throws -> CollectionReader { try CollectionReader(path: collection.collection) }
+
+        /// - Parameters:
+        ///   - embedder: where the embedder lies now; `nil`: where it lay when the collection was made.
+        ///   - model: the device and the number formats.
+        func openModels(
+            _ reader: CollectionReader, modes: [SearchMode], embedder: String?, model: ModelOptions
+        ) throws -> SearchModels {
+            try SearchModels(reader, modes: modes, embedder: embedder, model: model, reranker: rerank)
         }
     }
 

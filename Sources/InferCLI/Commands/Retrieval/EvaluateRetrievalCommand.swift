@@ -18,10 +18,10 @@
             commandName: "retrieval", abstract: "Measures searches of a collection against judgements.",
             discussion: """
                 Hit rate, recall, mean reciprocal rank, mean average precision and nDCG at --k as TREC's trec_eval defines \
-                them (success, recall, recip_rank, map_cut and ndcg_cut), with 95 % intervals over the queries.
+                them (success, recall, recip_rank, map_cut and ndcg_cut), with 95 % intervals over the queries. --compare \
+                tests the difference to another run, query by query. --sweep measures every combination of values, as \
+                --sweep mode=lexical,dense,hybrid --sweep chunk-tokens=128,256.
                 """)
-
-        @OptionGroup var collection: CollectionArgument
 
         @Option(
             help: ArgumentHelp("JSON lines with id and text of each query.", valueName: "file"), completion: .file())
@@ -43,10 +43,23 @@
         @Option(parsing: .unconditional, help: "Documents of each ranking in the run file.")
         var depth: Int = 100
 
-        @OptionGroup var search: SearchArguments
+        @Option(
+            help: ArgumentHelp("A TREC run file to compare with; several may be given.", valueName: "file"),
+            completion: .file())
+        var compare: [String] = []
 
-        @Option(help: ArgumentHelp("A model that scores the hits anew.", valueName: "path"), completion: .directory)
-        var rerank: String?
+        @Option(
+            help: ArgumentHelp(
+                "Measure several values of mode, k, k1, b, lexical-weight or chunk-tokens; several may be given.",
+                valueName: "name=value,…"))
+        var sweep: [String] = []
+
+        @Option(
+            help: ArgumentHelp("Draw quality against time, of --sweep or of the one search.", valueName: "file"),
+            completion: .file())
+        var svg: String?
+
+        @OptionGroup var retrieval: RetrievalArguments
 
         @Flag(help: "Print one JSON object.")
         var json = false
@@ -57,6 +70,25 @@
             try model.validate()
             try OptionRange.check("--k", k, in: 1...100_000)
             try OptionRange.check("--depth", depth, in: 1...100_000)
+            _ = try axes()
+        }
+
+        /// - Throws: `ValidationError` for what is no parameter or no value of it.
+        private func axes() throws -> [SweepAxis] {
+            let axes: [SweepAxis]
+            do {
+                axes = try sweep.map { try SweepAxis($0) }
+            } catch {
+                throw ValidationError("\(error)")
+            }
+            guard Set(axes.map(\.parameter)).count == axes.count else {
+                throw ValidationError("--sweep names a parameter twice; give its values together")
+            }
+            let reranks = axes.contains { $0.parameter == .mode && $0.values.contains { $0.hasSuffix("+rerank") } }
+            guard !reranks || retrieval.rerank != nil else {
+                throw ValidationError("--sweep mode=…+rerank needs --rerank MODEL")
+            }
+            return axes
         }
 
         func run() async throws {
@@ -66,64 +98,29 @@
                 throw RetrievalError.invalidLine(
                     path: qrels, line: 1, reason: "judges none of the queries in \(self.queries)")
             }
-            let reader = try CollectionReader(path: collection.collection)
-            let options = try search.options(count: k, settings: reader.settings)
-            let searcher = try SearcherSource.make(reader, mode: options.mode, model: model, reranker: rerank)
-            var evaluation = RetrievalEvaluation(searcher)
-            var bar = ProgressLine("evaluate")
-            defer { bar.clear() }
-            let result = try await evaluation.run(queries, judgements, options, k: k, depth: depth) { done, count in
-                bar.update(Double(done) / Double(count), "\(done)/\(count) queries")
-            }
-            bar.clear()
+            let runs = try compare.map { path in (path, try RunFile.parse(InputText.file(path), path: path)) }
+            let reader = try retrieval.openReader()
+            let base = SweepPoint(options: try retrieval.search.options(count: k, settings: reader.settings), k: k)
+            let points = try SweepPoint.all(axes(), from: base)
+            let models = try retrieval.openModels(
+                reader, modes: (points + [base]).map(\.options.mode), embedder: model.model, model: model)
+            let runner = EvaluationRunner(queries: queries, judgements: judgements, models: models, depth: depth)
+            let result = try await runner.run(base, reader)
             if let runFile {
-                let text = result.rankings.map { $0.runLines(tag: options.mode.rawValue) }.joined()
+                let text = result.rankings.map { $0.runLines(tag: base.options.mode.rawValue) }.joined()
                 try AtomicFile.write(to: runFile, chunks: [Array(text.utf8)])
             }
+            let comparisons = runs.map { path, run in (path, RunComparison(result, run, judgements)) }
+            let swept = sweep.isEmpty ? [] : try await runner.run(points, reader)
+            if let svg {
+                let shown = swept.isEmpty ? [SweepResult(point: base, evaluation: result)] : swept
+                let picture = SweepPicture(shown).svg(title: "\(reader.path): \(result.queries.count) queries")
+                try AtomicFile.write(to: svg, chunks: [Array(picture.utf8)])
+            }
+            let report = EvaluationReport(result: result, comparisons: comparisons, swept: swept)
             var output = OutputWriter()
-            try output.writeLine(json ? try Self.json(result) : Self.table(result))
+            try output.writeLine(json ? try report.json() : report.table())
             try output.flush()
-        }
-
-        private static var columns: [(name: String, path: KeyPath<RetrievalMetrics, Double>)] {
-            [
-                ("hit_rate", \.hitRate), ("recall", \.recall), ("mrr", \.reciprocalRank), ("map", \.averagePrecision),
-                ("ndcg", \.ndcg),
-            ]
-        }
-
-        private static func json(_ result: RetrievalEvaluation.Result) throws -> String {
-            var writer = JSONWriter()
-            writer.beginObject()
-            for (name, path) in columns { try writer.member(name, result.mean[keyPath: path]) }
-            writer.member("k", result.k)
-            writer.member("queries", result.queries.count)
-            writer.key("intervals")
-            writer.beginObject()
-            for (name, path) in columns {
-                let interval = Bootstrap.interval(result.queries.map { $0.metrics[keyPath: path] })
-                writer.key(name)
-                writer.beginArray()
-                try writer.value(interval.lowerBound)
-                try writer.value(interval.upperBound)
-                writer.endArray()
-            }
-            writer.endObject()
-            try writer.member("seconds_per_query", result.seconds.reduce(0, +) / Double(max(result.seconds.count, 1)))
-            writer.endObject()
-            return writer.text
-        }
-
-        private static func table(_ result: RetrievalEvaluation.Result) -> String {
-            let lines = columns.map { name, path in
-                let values = result.queries.map { $0.metrics[keyPath: path] }
-                let interval = Bootstrap.interval(values)
-                return "\(name)@\(result.k)\t\(fixed(result.mean[keyPath: path], digits: 4))\t"
-                    + "[\(fixed(interval.lowerBound, digits: 4)), \(fixed(interval.upperBound, digits: 4))]"
-            }
-            let seconds = result.seconds.reduce(0, +) / Double(max(result.seconds.count, 1))
-            return (lines + ["\(result.queries.count) queries, \(fixed(seconds * 1000, digits: 3)) ms each"])
-                .joined(separator: "\n")
         }
 
         private static func readQueries(_ path: String) throws -> [RetrievalEvaluation.Query] {

@@ -1,6 +1,7 @@
 #if SQLite
     import ArgumentParser
     import CommandSupport
+    import Foundation
     import JSONCore
     import Retrieval
 
@@ -26,6 +27,9 @@
         @Flag(help: "Index words only, without an embedding model.")
         var lexicalOnly = false
 
+        @Flag(help: "Index the embedder's weights of terms too, for --mode sparse (BGE-M3).")
+        var sparse = false
+
         @Option(help: "How texts become terms: simple, unicode or cjk.")
         var analyzer: Analyzer = .unicode
 
@@ -43,6 +47,9 @@
             parsing: .unconditional, help: "Tokens that a chunk repeats of the one before; left out, a sixth of it.")
         var overlapTokens: Int?
 
+        @Option(help: "Build an approximate index over the vectors: ivf or hnsw. Kept up to date by later runs.")
+        var approximate: [ApproximateKind] = []
+
         @Flag(help: "Go on watching the files, and index what changes.")
         var watch = false
 
@@ -58,6 +65,10 @@
             }
             try OptionRange.check("--chunk-tokens", chunkTokens, in: 8...(1 << 20))
             try OptionRange.check("--overlap-tokens", overlapTokens, in: 0...(1 << 19))
+            if lexicalOnly, !approximate.isEmpty {
+                throw ValidationError("--approximate and --lexical-only exclude each other")
+            }
+            if lexicalOnly, sparse { throw ValidationError("--sparse and --lexical-only exclude each other") }
             if !lexicalOnly, model.model == nil {
                 throw ValidationError("name an embedder with --model, or index words only with --lexical-only")
             }
@@ -68,8 +79,9 @@
             let collection = try DocumentCollection(
                 path: collection.collection,
                 settings: CollectionSettings(
-                    analyzer: analyzer, embedder: embedder?.name, embedderFingerprint: embedder?.fingerprint,
-                    dimensionCount: embedder?.dimensionCount))
+                    analyzer: analyzer, embedder: embedder.map { Self.lasting($0.name) },
+                    embedderFingerprint: embedder?.fingerprint, dimensionCount: embedder?.dimensionCount,
+                    hasTermWeights: sparse))
             let report = try await index(collection, embedder)
             try print(report)
             guard watch else { return }
@@ -94,7 +106,13 @@
                     bar.clear()
                     StandardErrorLog.line("infer: left out: \(reason)")
                 })
-            return try await indexer.index(paths: paths, jsonLines: jsonl)
+            let report = try await indexer.index(paths: paths, jsonLines: jsonl)
+            for kind in Set(approximate + (try collection.approximateKinds())).sorted(by: { $0.rawValue < $1.rawValue })
+            {
+                bar.update("building the \(kind.rawValue) index")
+                try collection.buildApproximateIndex(kind, on: model.makeBackend)
+            }
+            return report
         }
 
         /// Without an embedder tokens are counted in terms, of which about 300 are as much as 400 tokens of an embedder.
@@ -112,9 +130,14 @@
             }
         }
 
+        /// A path that leads to the same file from every folder; the name of a model stays.
+        private static func lasting(_ name: String) -> String {
+            FileManager.default.fileExists(atPath: name) ? URL(fileURLWithPath: name).path : name
+        }
+
         private func makeEmbedder() throws -> (any TextEmbedder)? {
             guard !lexicalOnly else { return nil }
-            return try EmbedderSource.load(model, path: model.model)
+            return try EmbedderSource.load(model, path: model.model, sparse: sparse)
         }
 
         private func print(_ report: Indexer.Report) throws {

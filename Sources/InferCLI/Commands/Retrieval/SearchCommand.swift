@@ -15,15 +15,10 @@
         @Argument(help: "What to look for.")
         var query: String
 
-        @OptionGroup var collection: CollectionArgument
-
         @Option(name: [.customShort("k"), .long], parsing: .unconditional, help: "Most chunks to show.")
         var topK: Int = 10
 
-        @OptionGroup var search: SearchArguments
-
-        @Option(help: ArgumentHelp("A model that scores the hits anew.", valueName: "path"), completion: .directory)
-        var rerank: String?
+        @OptionGroup var retrieval: RetrievalArguments
 
         @Flag(help: "Print one JSON array.")
         var json = false
@@ -36,9 +31,10 @@
         }
 
         func run() async throws {
-            let reader = try CollectionReader(path: collection.collection)
-            let options = try search.options(count: topK, settings: reader.settings)
-            let searcher = try SearcherSource.make(reader, mode: options.mode, model: model, reranker: rerank)
+            let reader = try retrieval.openReader()
+            let options = try retrieval.search.options(count: topK, settings: reader.settings)
+            let searcher = try retrieval.openModels(reader, modes: [options.mode], embedder: model.model, model: model)
+                .makeSearcher(reader)
             let hits = try await searcher.search(query, options)
             var output = OutputWriter()
             try output.writeLine(json ? try Self.json(hits) : Self.text(hits))

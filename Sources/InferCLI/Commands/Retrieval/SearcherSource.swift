@@ -3,29 +3,50 @@
     import Inference
     import Retrieval
 
-    /// Opens what a search needs: the embedder where vectors are compared, and a reranker where one is named.
-    enum SearcherSource {
-        static func make(
-            _ reader: CollectionReader, mode: SearchMode, model: ModelOptions, reranker: String?
-        ) throws -> Searcher {
-            let reranker = try reranker.map { path in
+    /// The models that searches need: the embedder where vectors are compared, and a reranker where one is named.
+    struct SearchModels {
+        let embedder: ModelEmbedder?
+        let reranker: ModelReranker?
+        private let model: ModelOptions
+
+        /// - Parameters:
+        ///   - modes: the arms that will be asked.
+        ///   - embedder: where the embedder lies now; `nil`: where it lay when the collection was made.
+        init(
+            _ reader: CollectionReader, modes: [SearchMode], embedder: String?, model: ModelOptions, reranker: String?
+        ) throws {
+            self.model = model
+            self.reranker = try reranker.map { path in
                 ModelReranker(
                     try Reranker(
                         try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
             }
-            guard mode != .lexical else { return try Searcher(reader, reranker: reranker) }
+            guard modes.contains(where: { $0 != .lexical }) else {
+                self.embedder = nil
+                return
+            }
             guard let stored = reader.settings.embedder else { throw RetrievalError.noVectors(path: reader.path) }
-            let embedder = try EmbedderSource.load(model, path: model.model ?? stored)
+            self.embedder = try EmbedderSource.load(
+                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights)
+        }
+
+        /// A searcher with these models and a backend of its own.
+        func makeSearcher(_ reader: CollectionReader) throws -> Searcher {
+            guard let embedder else { return try Searcher(reader, reranker: reranker) }
             return try Searcher(reader, embedder: embedder, reranker: reranker, on: try model.makeBackend())
         }
     }
 
     /// Loads the embedder of a collection.
     enum EmbedderSource {
-        static func load(_ model: ModelOptions, path: String?) throws -> ModelEmbedder {
+        /// - Parameter sparse: whether it shall give weights of terms too.
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> ModelEmbedder {
             let package = try model.openPackage(path)
-            let embedder = try Embedder(package, on: try model.makeBackend(), options: model.taskOptions())
-            return ModelEmbedder(embedder, from: package)
+            var choices = Embedder.Options()
+            if sparse { choices.outputs = [.dense, .sparse] }
+            let embedder = try Embedder(
+                package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
+            return ModelEmbedder(embedder, from: package, givesTermWeights: sparse)
         }
     }
 #endif

@@ -1,0 +1,128 @@
+import Foundation
+import JSONCore
+import Testing
+
+@Suite("Collections on the command line")
+struct RetrievalCommandTests {
+    private func words(_ count: Int, seed: Int) -> String {
+        (0..<count).map { "w\(($0 * 7919 + seed * 104_729) % 997)" }.joined(separator: " ")
+    }
+
+    @Test("A process that is killed leaves a collection that opens, and the next one finishes it")
+    func kills() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let lines = (0..<3000).map { #"{"id": "d\#($0)", "text": "\#(words(60, seed: $0))"}"# }
+        try Data(lines.joined(separator: "\n").utf8).write(to: folder.file("docs.jsonl"))
+        let index = [
+            "index", "--jsonl", folder.file("docs.jsonl").path, "--lexical-only", "--analyzer", "simple",
+            "--chunk-tokens", "20", "-c", folder.file("c.db").path,
+        ]
+        var wasKilled = 0
+        for delay in [0.02, 0.06, 0.1, 0.15, 0.25] {
+            let process = Process()
+            process.executableURL = CommandLineTool.path
+            process.arguments = index
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            Thread.sleep(forTimeInterval: delay)
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            wasKilled += process.terminationReason == .uncaughtSignal ? 1 : 0
+            guard FileManager.default.fileExists(atPath: folder.file("c.db").path) else { continue }
+            let found = try CommandLineTool.run(["search", "w1", "-c", folder.file("c.db").path, "--json"])
+            // Killed before the file had its tables, there is no collection yet.
+            #expect(found.exitCode == 0 || found.errorLines.count == 1, "\(found.errors)")
+        }
+        #expect(wasKilled > 0)
+        let result = try CommandLineTool.run(index + ["--json"])
+        #expect(result.exitCode == 0, "\(result.errors)")
+        let report = try JSONDocument(parsing: result.outputBytes, source: "report").root
+        #expect((report["added"]?.int ?? 0) + (report["unchanged"]?.int ?? 0) == 3000)
+    }
+
+    @Test("A limit of a file's size ends in one line, and what was written before stays")
+    func fullDisk() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let lines = (0..<4000).map { #"{"id": "d\#($0)", "text": "\#(words(60, seed: $0))"}"# }
+        try Data(lines.joined(separator: "\n").utf8).write(to: folder.file("docs.jsonl"))
+        let index = "\"$INFER\" index --jsonl docs.jsonl --lexical-only -c c.db"
+        let full = try CommandLineTool.shell(
+            "cd '\(folder.file("").path)'; trap '' XFSZ; ulimit -f 600; \(index)")
+        #expect(full.exitCode == 1)
+        #expect(full.errorLines.count == 1 && full.errors.contains("c.db: cannot write"), "\(full.errors)")
+        let again = try CommandLineTool.shell("cd '\(folder.file("").path)'; \(index)")
+        #expect(again.exitCode == 0 && again.output.contains("4000 chunks"), "\(again.output) \(again.errors)")
+    }
+
+    @Test("A question is answered with citations, or told to have no sources")
+    func ask() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try Data("# Birds\n\nThe heron wades in shallow water.\n".utf8).write(to: folder.file("birds.md"))
+        try Data("# Fish\n\nThe pike waits among reeds.\n".utf8).write(to: folder.file("fish.md"))
+        let collection = folder.file("c.db").path
+        let indexed = try CommandLineTool.run(
+            ["index", folder.file("birds.md").path, folder.file("fish.md").path, "--lexical-only", "-c", collection])
+        #expect(indexed.exitCode == 0, "\(indexed.errors)")
+        let result = try CommandLineTool.run(
+            ["ask", "Where does the heron wade?", "-c", collection, "--json", "--show-sources", "--device", "cpu"])
+        #expect(result.exitCode == 0, "\(result.errors)")
+        let answer = try JSONDocument(parsing: result.outputBytes, source: "answer").root
+        #expect(answer["answer"]?.string != nil)
+        let citation = try #require(answer["citations"]?.array?.first)
+        #expect(citation["path"]?.string == folder.file("birds.md").path)
+        #expect(citation["start_line"]?.int == 1 && citation["end_line"]?.int == 3)
+        let nothing = try CommandLineTool.run(["ask", "What is the capital of Peru?", "-c", collection, "--json"])
+        #expect(nothing.exitCode == 0)
+        let told = try JSONDocument(parsing: nothing.outputBytes, source: "answer").root
+        #expect(told["found"]?.bool == false && told["citations"]?.array?.isEmpty == true)
+        let human = try CommandLineTool.run(
+            ["ask", "Where does the pike wait?", "-c", collection, "--show-sources", "--device", "cpu"])
+        #expect(human.output.contains("fish.md:1-3"), "\(human.output)")
+        let missing = try CommandLineTool.run(["ask", "x", "-c", folder.file("none.db").path])
+        #expect(missing.exitCode == 1 && missing.errorLines.count == 1)
+    }
+
+    @Test("Runs are written, compared and swept")
+    func evaluate() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        func file(_ name: String, _ text: String) throws -> String {
+            try Data(text.utf8).write(to: folder.file(name))
+            return folder.file(name).path
+        }
+        let docs = try file(
+            "docs.jsonl", (0..<40).map { #"{"id": "d\#($0)", "text": "\#(words(30, seed: $0))"}"# + "\n" }.joined())
+        let queries = try file(
+            "q.jsonl", (0..<10).map { #"{"id": "q\#($0)", "text": "\#(words(4, seed: $0 * 3))"}"# + "\n" }.joined())
+        let qrels = try file("qrels", (0..<10).map { "q\($0) 0 d\($0 * 3) 1\n" }.joined())
+        let (collection, run, svg) = (
+            folder.file("c.db").path, folder.file("a.run").path, folder.file("a.svg").path
+        )
+        #expect(
+            try CommandLineTool.run(["index", "--jsonl", docs, "--lexical-only", "-c", collection]).exitCode == 0)
+        let evaluate = ["evaluate", "retrieval", "-c", collection, "--queries", queries, "--qrels", qrels]
+        let first = try CommandLineTool.run(evaluate + ["--run", run, "--json"])
+        #expect(first.exitCode == 0, "\(first.errors)")
+        let second = try CommandLineTool.run(
+            evaluate + [
+                "--compare", run, "--sweep", "k=1,5", "--sweep", "chunk-tokens=8,40", "--svg", svg, "--json",
+            ])
+        #expect(second.exitCode == 0, "\(second.errors)")
+        let report = try JSONDocument(parsing: second.outputBytes, source: "report").root
+        #expect(report["ndcg"]?.double == 1)
+        let measures = report["comparisons"]?.array?.first?["measures"]
+        #expect(measures?["ndcg"]?["difference"]?.double == 0)
+        #expect(measures?["ndcg"]?["p"]?.double == 1)
+        #expect(report["sweep"]?.array.map { Array($0).count } == 4)
+        let picture = try String(contentsOfFile: svg, encoding: .utf8)
+        #expect(picture.hasPrefix("<svg") && picture.ranges(of: "<circle").count == 8)
+        for wrong in ["k=0", "mode=fast", "x=1", "k=1,1", "chunk-tokens=2"] {
+            let result = try CommandLineTool.run(evaluate + ["--sweep", wrong])
+            #expect(result.exitCode == 64, "\(wrong): \(result.errors)")
+        }
+    }
+}

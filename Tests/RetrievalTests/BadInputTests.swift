@@ -1,0 +1,145 @@
+import CPUBackend
+import Foundation
+import GRDB
+import Testing
+
+import Retrieval
+
+@Suite("Input that is not as it should be")
+struct BadInputTests {
+    private func keys(_ scratch: Scratch) async throws -> Set<String> {
+        Set(
+            try DocumentCollection(path: scratch.collection).documentStates().keys.map {
+                $0.replacing(scratch.path + "/", with: "")
+            })
+    }
+
+    @Test("Binary files and broken encodings: one line each, the rest is indexed")
+    func bytes() async throws {
+        let scratch = try Scratch()
+        try scratch.write("docs/a.txt", "plain heron")
+        try scratch.write("docs/b.bin", bytes: [0x7F, 0x45, 0x4C, 0x46, 0, 0, 0, 1, 2, 3])
+        try scratch.write("docs/c.pdf", "%PDF-1.4 this is none")
+        try scratch.write("docs/d.txt", bytes: Array("caf".utf8) + [0xE9] + Array(" heron".utf8))
+        try scratch.write(
+            "docs/e.txt", bytes: [0xFF, 0xFE] + Array("heron".utf16).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] })
+        try scratch.write("docs/f.txt", bytes: [0xFF, 0xFE, 0x41])
+        try scratch.write("docs/empty.md", "")
+        let report = try await scratch.index(paths: [scratch.path + "/docs"])
+        for name in ["b.bin", "c.pdf"] {
+            #expect(report.skipped.filter { $0.contains(name) }.count == 1, "\(name): \(report.skipped)")
+        }
+        #expect(report.skipped.allSatisfy { !$0.contains("\n") })
+        let searcher = try Searcher(CollectionReader(path: scratch.collection))
+        let found = try await searcher.search("heron", SearchOptions(mode: .lexical))
+        #expect(
+            Set(found.map { URL(fileURLWithPath: $0.chunk.path).lastPathComponent }) == ["a.txt", "d.txt", "e.txt"])
+        #expect(try await searcher.search("café", SearchOptions(mode: .lexical)).count == 1)
+    }
+
+    @Test("A line without end is left out, those around it are not")
+    func longLine() async throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/d.jsonl"
+        try scratch.write("d.jsonl", #"{"id":"1","text":"one heron"}"# + "\n")
+        // A hole in the file: it reads as a line of zeros of more than 64 MiB, and takes no room.
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.truncate(atOffset: 70 << 20)
+        try file.seekToEnd()
+        try file.write(contentsOf: Data(("\n" + #"{"id":"2","text":"two herons"}"# + "\n").utf8))
+        try file.close()
+        let report = try await scratch.index(jsonLines: [path])
+        #expect(report.added == 2)
+        #expect(report.skipped.count == 1 && report.skipped[0].contains("d.jsonl, line 2: longer than"))
+    }
+
+    @Test("A folder that has moved is told, and what was indexed from it stays; what is gone from one is removed")
+    func folders() async throws {
+        let scratch = try Scratch()
+        try scratch.write("docs/a.txt", "heron")
+        try scratch.write("docs/sub/b.txt", "pike")
+        let docs = scratch.path + "/docs"
+        try await scratch.index(paths: [docs])
+        try FileManager.default.moveItem(atPath: docs, toPath: scratch.path + "/elsewhere")
+        await #expect(throws: RetrievalError.unreadable(path: docs, reason: "No such file or directory")) {
+            try await scratch.index(paths: [docs])
+        }
+        #expect(try await keys(scratch) == ["docs/a.txt", "docs/sub/b.txt"])
+        try FileManager.default.moveItem(atPath: scratch.path + "/elsewhere", toPath: docs)
+        try FileManager.default.removeItem(atPath: docs + "/sub")
+        let report = try await scratch.index(paths: [docs])
+        #expect((report.removed, report.unchanged) == (1, 1))
+    }
+
+    @Test("Folders in each other without end: one line, and what was indexed from below stays")
+    func deepFolders() async throws {
+        let scratch = try Scratch()
+        let deep = "docs/" + (0..<70).map { _ in "d" }.joined(separator: "/")
+        try scratch.write(deep + "/x.txt", "heron")
+        try scratch.write("docs/a.txt", "pike")
+        try await scratch.index(paths: [scratch.path + "/" + deep])
+        let report = try await scratch.index(paths: [scratch.path + "/docs"])
+        #expect(report.added == 1 && report.removed == 0)
+        #expect(report.skipped.count == 1 && report.skipped[0].contains("folders in each other"))
+        #expect(try await keys(scratch).count == 2)
+    }
+
+    @Test("Another embedder is refused for indexing and for searching")
+    func otherEmbedder() async throws {
+        let scratch = try Scratch()
+        try scratch.write("d.jsonl", #"{"id":"1","text":"heron"}"#)
+        let lines = [scratch.path + "/d.jsonl"]
+        try await scratch.index(jsonLines: lines, embedder: WordEmbedder())
+        for other in [WordEmbedder(fingerprint: "w2"), WordEmbedder(dimensionCount: 8)] {
+            await #expect(throws: RetrievalError.self) { try await scratch.index(jsonLines: lines, embedder: other) }
+            #expect(throws: RetrievalError.self) {
+                try Searcher(CollectionReader(path: scratch.collection), embedder: other, on: CPUBackend())
+            }
+        }
+        await #expect(throws: RetrievalError.self) { try await scratch.index(jsonLines: lines) }
+        let searcher = try Searcher(
+            CollectionReader(path: scratch.collection), embedder: WordEmbedder(), on: CPUBackend())
+        #expect(try await searcher.search("heron", SearchOptions(mode: .hybrid)).count == 1)
+    }
+
+    @Test("A collection that another process writes to can be read, and refuses a second writer in one line")
+    func locked() async throws {
+        let scratch = try Scratch()
+        try scratch.write("d.jsonl", #"{"id":"1","text":"heron"}"#)
+        try await scratch.index(jsonLines: [scratch.path + "/d.jsonl"])
+        let other = try DatabaseQueue(path: scratch.collection)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE; DELETE FROM setting") }
+        #expect(throws: RetrievalError.collectionBusy(path: scratch.collection)) {
+            try DocumentCollection(path: scratch.collection, settings: nil, busySeconds: 0.05)
+        }
+        let found = try await Searcher(CollectionReader(path: scratch.collection))
+            .search("heron", SearchOptions(mode: .lexical))
+        #expect(found.count == 1)
+        try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+        #expect(try await keys(scratch) == ["1"])
+    }
+
+    @Test("A place where no file can be made, and a damaged collection: one line each")
+    func places() async throws {
+        let scratch = try Scratch()
+        #expect(throws: RetrievalError.self) {
+            try DocumentCollection(path: scratch.path + "/none/c.db", settings: CollectionSettings())
+        }
+        try scratch.write(
+            "d.jsonl", (0..<300).map { #"{"id":"\#($0)","text":"heron w\#($0)"}"# + "\n" }.joined())
+        try await scratch.index(jsonLines: [scratch.path + "/d.jsonl"])
+        let whole = try Data(contentsOf: URL(fileURLWithPath: scratch.collection))
+        var generator = SplitMix(state: 11)
+        for _ in 0..<60 {
+            var bytes = Array(whole)
+            for _ in 0..<20 { bytes[generator.next(below: bytes.count)] = UInt8(generator.next(below: 256)) }
+            try scratch.write("broken.db", bytes: bytes)
+            do {
+                let searcher = try Searcher(CollectionReader(path: scratch.path + "/broken.db"))
+                _ = try await searcher.search("heron w7", SearchOptions(mode: .lexical))
+            } catch let error as RetrievalError {
+                #expect(!error.description.contains("\n"))
+            }
+        }
+    }
+}
