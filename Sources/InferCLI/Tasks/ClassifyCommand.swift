@@ -2,6 +2,7 @@ public import ArgumentParser
 import CommandSupport
 public import Inference
 import JSONCore
+import TensorCore
 
 /// `infer classify`: labels of a text.
 struct ClassifyCommand: AsyncParsableCommand {
@@ -19,6 +20,12 @@ struct ClassifyCommand: AsyncParsableCommand {
     @Option(help: "How scores are made of logits: softmax, sigmoid or none; left out, as the model says.")
     var function: Classifier.Activation?
 
+    @Option(
+        help: ArgumentHelp(
+            "Labels by this linear layer on the vectors of an embedder (safetensors).", valueName: "file"),
+        completion: .file(extensions: ["safetensors"]))
+    var head: String?
+
     @Flag(help: "Cut texts that are over the model's limit.") var truncate = false
 
     @OptionGroup var list: TextListOptions
@@ -31,8 +38,9 @@ struct ClassifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let package = try model.openPackage()
-        let task = try Classifier(
-            package, on: try model.makeBackend(), activation: function, options: model.taskOptions(truncates: truncate))
+        let task = try Classifier.make(
+            package, head: head, on: try model.makeBackend(), activation: function,
+            options: model.taskOptions(truncates: truncate))
         var output = OutputWriter()
         try list.forEachBatch(of: [text].compactMap { $0 }) { texts, _ in
             let inputs = texts.map { text == nil ? ClassifyCommand.input(line: $0) : TextPair($0, pair: pair) }
@@ -68,3 +76,15 @@ struct ClassifyCommand: AsyncParsableCommand {
 }
 
 extension Classifier.Activation: ExpressibleByArgument {}
+
+extension Classifier {
+    /// With the model's own head, or another one.
+    static func make(
+        _ package: ModelPackage, head: String?, on backend: any Backend, activation: Activation?, options: TaskOptions
+    ) throws -> Classifier {
+        guard let head else {
+            return try Classifier(package, on: backend, activation: activation, options: options)
+        }
+        return try Classifier(package, head: head, on: backend, activation: activation, options: options)
+    }
+}

@@ -62,6 +62,12 @@ final class DecoderRunner: Sendable {
         return rows
     }
 
+    /// Runs one pass and leaves the hidden states of the batch's rows, `[R, D]`, on the device; `nil` where there are none.
+    /// Does not block.
+    func hiddenStates(_ batch: HostBatch) throws -> Tensor? {
+        try model.hiddenStates(uploader.upload(batch), cache: cache)
+    }
+
     /// The `count` most likely tokens of each row. Blocks.
     func topK(_ logits: Tensor, count: Int) throws -> [[Candidate]] {
         let shape: Shape = [logits.rows, count]

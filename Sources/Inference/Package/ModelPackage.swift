@@ -71,6 +71,17 @@ public struct ModelPackage: Sendable {
             path: name, architecture: configuration.architectures.first ?? configuration.modelType, kind: kind)
     }
 
+    /// - Throws: `LoadError.missingTensor` for a decoder that has no head to write text with, as embedders and rerankers have
+    ///   none.
+    func requireHead() throws {
+        guard !configuration.hasLanguageModelHead, try !configuration.tiesWordEmbeddings() else { return }
+        let heads = ["lm_head.weight", "embed_out.weight", "output.weight"]
+        let weights = WeightLoader(checkpoint, prefixes: ["model.", ""])
+        guard heads.contains(where: { weights.contains($0) }) else {
+            throw LoadError.missingTensor(path: name, name: heads[0], tried: heads)
+        }
+    }
+
     /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders.
     public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
 

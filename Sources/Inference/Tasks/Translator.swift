@@ -116,7 +116,7 @@ public struct Translator: TextTask {
 
     /// Searches the targets of some sources together.
     private func search(_ sources: [[Int]]) throws -> [[BeamSearch.Finished]] {
-        var searches = sources.map { _ in BeamSearch(start: startToken, rules: rules) }
+        var searches = sources.map { _ in BeamSearch(prompt: [startToken], rules: rules) }
         var run = try decoder.begin(sources)
         let width = decoder.description.vocabularySize
         while true {

@@ -124,6 +124,14 @@ public struct ModelConfiguration: Sendable {
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }
 
+    /// Whether the class of the checkpoint writes text, as far as its name tells: `…Model` and `…ForSequenceClassification`
+    /// do not.
+    public var hasLanguageModelHead: Bool {
+        guard let name = architectures.first else { return true }
+        let isBare = name.hasSuffix("Model") && !name.hasSuffix("LMHeadModel")
+        return !isBare && !name.hasSuffix("ForSequenceClassification")
+    }
+
     /// Which layers attend to a window, by `layer_types`; `nil` where the file has none.
     /// - Throws: `LoadError.contradiction` where there are not as many types as layers; `.unsupportedValue` for others.
     public func slidingLayers(layerCount: Int) throws -> [Bool]? {

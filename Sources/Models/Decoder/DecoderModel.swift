@@ -68,6 +68,10 @@ public protocol DecoderModel: AnyObject, Sendable {
     /// What follows the last layer's keys and values is computed for those rows alone.
     /// - Parameter logits: `[R, V]` float32; not written where `R` is 0.
     func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws
+
+    /// The same up to the head: the hidden states of the batch's `logitRows`, behind the last norm. Does not block.
+    /// - Returns: `[R, D]` float32, overwritten by the next call; `nil` where `R` is 0.
+    func hiddenStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor?
 }
 
 /// How large a pass may become; the model plans its workspace for it.

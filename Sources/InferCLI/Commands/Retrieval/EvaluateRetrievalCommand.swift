@@ -5,13 +5,6 @@
     import ModelIO
     import Retrieval
 
-    /// `infer evaluate`: how well a task is done, against what people have judged.
-    struct EvaluateCommand: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "evaluate", abstract: "Measures how well a task is done.",
-            subcommands: [EvaluateRetrievalCommand.self])
-    }
-
     /// `infer evaluate retrieval`: rankings against judgements, by TREC's definitions.
     struct EvaluateRetrievalCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
