@@ -21,6 +21,8 @@ struct ModelInspection {
     let kind: ModelKind
     /// What an encoder is; `nil` for other models, and where this version does not have its head.
     let encoder: EncoderDescription?
+    /// What a model of images is; `nil` for other models, and where this version does not have it.
+    let vision: VisionInspection?
     let layerCount: Int?
     let attention: AttentionGeometry?
     let vocabularySize: Int?
@@ -38,6 +40,7 @@ struct ModelInspection {
         configuration = package.configuration
         checkpoint = package.checkpoint
         encoder = try package.kind == .encoder ? Self.encoder(package) : nil
+        vision = try package.kind == .vision ? VisionInspection.known(package) : nil
         kind = package.kind
         let keys = configuration.keys
         layerCount = try keys.optionalSize(
@@ -67,6 +70,7 @@ struct ModelInspection {
         switch kind {
         case .encoder: encoder != nil
         case .encoderDecoder: true
+        case .vision: vision != nil
         case .decoder: ModelRegistry.knows(configuration)
         }
     }
@@ -106,10 +110,11 @@ struct ModelInspection {
 
 /// Text for people.
 extension ModelInspection {
-    func text(listsTensors: Bool) -> String {
+    func text(listsTensors: Bool, listsLayers: Bool) -> String {
         var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
         if let encoder { rows.append(("task", Self.task(of: encoder))) }
         if kind == .encoderDecoder { rows.append(("task", "a text from a text")) }
+        if let vision { rows += [("task", vision.task), ("input", vision.input)] }
         func add(_ title: String, _ value: Int?) {
             if let value { rows.append((title, Self.grouped(value))) }
         }
@@ -124,6 +129,7 @@ extension ModelInspection {
         }
         add("vocabulary", vocabularySize)
         add("context", maximumContextLength)
+        add("multiply-adds", vision?.multiplyAddCount)
         add("parameters", checkpoint.elementCount)
         for share in formats {
             rows.append(
@@ -132,8 +138,10 @@ extension ModelInspection {
                     "\(share.name): \(Self.grouped(share.tensorCount)) tensors, \(Self.bytes(share.byteCount))"
                 ))
         }
-        rows.append(
-            ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
+        if vision == nil || tokenizer != nil {
+            rows.append(
+                ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
+        }
         if let contextLength, let cacheByteCount {
             rows.append(
                 (
@@ -151,6 +159,7 @@ extension ModelInspection {
                 ))
         }
         var lines = rows.map { $0.0.padded(to: 14) + $0.1 }
+        if listsLayers, let vision { lines += vision.lines }
         if listsTensors { lines += tensorLines }
         return lines.joined(separator: "\n") + "\n"
     }
