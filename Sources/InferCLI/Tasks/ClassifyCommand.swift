@@ -1,7 +1,10 @@
 public import ArgumentParser
 import CommandSupport
+import Foundation
+import Images
 public import Inference
 import JSONCore
+import TensorCore
 
 /// `infer classify`: labels of a text.
 struct ClassifyCommand: AsyncParsableCommand {
@@ -28,6 +31,12 @@ struct ClassifyCommand: AsyncParsableCommand {
         completion: .file(extensions: ["png", "jpg", "jpeg"]))
     var image: [String] = []
 
+    @Option(
+        help: ArgumentHelp("Labels that a CLIP model chooses of, separated by commas.", valueName: "a,b,c"))
+    var labels: String?
+
+    @Option(help: "The text that {} stands in for a label, with --labels.") var template = ZeroShotClassifier.template
+
     @Option(help: "Labels that are shown of each image; left out, five.") var topK: Int?
 
     @OptionGroup var list: TextListOptions
@@ -38,6 +47,7 @@ struct ClassifyCommand: AsyncParsableCommand {
         if !image.isEmpty, text != nil || pair != nil || list.lines != nil {
             throw ValidationError("--image takes the place of a text; give one of them")
         }
+        if labels != nil, image.isEmpty { throw ValidationError("--labels goes with --image; give both") }
         try list.check([text].compactMap { $0 })
         if pair != nil, text == nil { throw ValidationError("--pair goes with a text as an argument; give both") }
     }
@@ -63,15 +73,14 @@ struct ClassifyCommand: AsyncParsableCommand {
     private func classifyImages(_ package: ModelPackage) throws {
         let files = try ImageFiles(image)
         let backend = try model.makeBackend()
-        let task = try ImageClassifier(
-            package, on: backend, activation: function, options: model.engineOptions(defaultPrecision: .highest))
+        let classify = try imageTask(package, on: backend)
         if model.profile { backend.setProfiling(true) }
         var output = OutputWriter()
         var progress = ProgressLine("infer")
         defer { progress.clear() }
         for start in stride(from: 0, to: files.paths.count, by: Self.imageBatchCount) {
             let paths = files.paths[start..<min(start + Self.imageBatchCount, files.paths.count)]
-            for (path, all) in zip(paths, try task.run(paths.map(ImageFiles.read))) {
+            for (path, all) in zip(paths, try classify(paths.map(ImageFiles.read))) {
                 let scores = Array(all.prefix(topK ?? 5))
                 if list.json {
                     try output.writeLine(try json(scores))
@@ -88,6 +97,23 @@ struct ClassifyCommand: AsyncParsableCommand {
             }
         }
         if model.profile { ProfileTable(try backend.profile()).print() }
+    }
+
+    /// What gives each of some images its labels.
+    private func imageTask(
+        _ package: ModelPackage, on backend: any Backend
+    ) throws -> ([PixelImage]) throws -> [[LabelScore]] {
+        let options = model.engineOptions(defaultPrecision: .highest)
+        guard let labels else {
+            return try ImageClassifier(package, on: backend, activation: function, options: options).run
+        }
+        let names = labels.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard !names.isEmpty, names.allSatisfy({ !$0.isEmpty }) else {
+            throw ValidationError("--labels '\(labels)' holds an empty label")
+        }
+        return try ZeroShotClassifier(
+            package, on: backend, labels: names, template: template, options: options
+        ).run
     }
 
     /// A line is a text, or two with a tab between.

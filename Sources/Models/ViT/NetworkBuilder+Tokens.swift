@@ -46,13 +46,16 @@ extension NetworkBuilder {
     }
 
     /// Attention of all tokens of an image to all of them. `projections` are query, key and value, one behind the other.
-    func attention(_ projections: FeatureMap, name: String, headCount: Int) throws -> FeatureMap {
+    /// - Parameter isCausal: whether a token sees only those before it, and itself.
+    func attention(
+        _ projections: FeatureMap, name: String, headCount: Int, isCausal: Bool = false
+    ) throws -> FeatureMap {
         let (tokens, width) = (projections.size.pixelCount, projections.channels / 3)
         let output = try map(size: projections.size, channels: width)
         let images = imageCount
         reserve(heads: headCount, headSize: width / headCount, contextLength: tokens)
         let parameters = EncoderAttentionParameters(
-            headCount: headCount, scale: 1 / Float(width / headCount).squareRoot())
+            headCount: headCount, scale: 1 / Float(width / headCount).squareRoot(), isCausal: isCausal)
         let batch = try weights.map { try $0.attentionBatch(imageCount: images, tokens: tokens) }
         add(
             name, "attention of \(headCount) heads", [projections], output, multiplyAdds: 2 * tokens * tokens * width,

@@ -45,12 +45,20 @@ struct ViTSizes: Sendable {
     func encode(_ net: NetworkBuilder, _ x: FeatureMap, names: ViTNames) throws -> FeatureMap {
         var h = try embed(net, x, names: names)
         if let norm = names.norm { h = try net.layerNorm(h, norm, epsilon: epsilon) }
+        return try layers(net, h, names: names)
+    }
+
+    /// The layers alone, over tokens that are embedded already.
+    func layers(
+        _ net: NetworkBuilder, _ x: FeatureMap, names: ViTNames, isCausal: Bool = false
+    ) throws -> FeatureMap {
+        var h = x
         for index in 0..<layerCount {
             let prefix = "\(names.layerPrefix)\(index)."
             let normed = try net.layerNorm(h, prefix + names.attentionNorm, epsilon: epsilon)
             let rows = names.projections.count == 1 ? 3 * width : width
             let projections = try net.linear(normed, names.projections.map { (prefix + $0, rows) })
-            let attended = try net.attention(projections, name: prefix + "attention", headCount: headCount)
+            let attended = try net.attention(projections, name: prefix + "attention", headCount: headCount, isCausal: isCausal)
             h = try net.linear(attended, prefix + names.attentionOutput, outputs: width, residual: h)
             let between = try net.layerNorm(h, prefix + names.feedForwardNorm, epsilon: epsilon)
             let up = try net.linear(between, prefix + names.up, outputs: intermediateSize, activation: activation)
