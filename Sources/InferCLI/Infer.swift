@@ -21,7 +21,7 @@ struct Infer: AsyncParsableCommand {
             DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
             AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
-            PerplexityCommand.self, EvaluateCommand.self, QuantizeCommand.self, ListCommand.self,
+            PerplexityCommand.self, EvaluateCommand.self, QuantizeCommand.self, ListCommand.self, ImagineCommand.self,
         ] + serving + retrieval
 
     /// Without the HTTP packages (`traits: []`) there is no server.

@@ -29,6 +29,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case noMask(start: String, mask: String)
     case missingPair(path: String)
     case questionTooLong(tokenCount: Int, maximum: Int)
+    /// Images, or latent vectors, of another size than the model takes.
+    case invalidImages(path: String, input: String, expected: String, found: String)
+    case noImages(path: String)
     case engineStopped(reason: String)
 
     public var description: String {
@@ -56,6 +59,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .notADecoder(let path, let architecture, .encoder):
             "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward` or with the "
                 + "command of its task (embed, fill-mask, classify, tag, answer, rerank)"
+        case .notADecoder(let path, let architecture, .vision):
+            "\(path): '\(architecture)' is a model of images, which continues no text; run it with `infer classify "
+                + "--image`, `infer imagine` or `infer forward`"
         case .notADecoder(let path, let architecture, _):
             "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
         case .rowTooLong(let row, let count, let maximum):
@@ -82,6 +88,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .questionTooLong(let count, let maximum):
             "the question has \(count) tokens with the special ones, which leaves no room for the context within "
                 + "\(maximum); shorten it or raise --max-length"
+        case .invalidImages(let path, let input, let expected, let found):
+            "\(path): \(input) has \(found), but the model takes \(expected)"
+        case .noImages(let path): "\(path): holds no PNG or JPEG file"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
         }
     }

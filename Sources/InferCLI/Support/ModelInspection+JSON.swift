@@ -6,7 +6,7 @@ import Tokenization
 
 /// JSON for scripts.
 extension ModelInspection {
-    func json(listsTensors: Bool) -> String {
+    func json(listsTensors: Bool, listsLayers: Bool) -> String {
         var writer = JSONWriter()
         func add(_ key: String, _ value: Int?) {
             if let value { writer.member(key, value) }
@@ -22,6 +22,7 @@ extension ModelInspection {
         if let obstacle { writer.member("reason", obstacle) }
         if let command { writer.member("command", command) }
         writeEncoder(to: &writer)
+        vision?.write(to: &writer, listsLayers: listsLayers)
         add("layers", layerCount)
         add("hidden_size", attention?.hiddenSize)
         add("heads", attention?.headCount)

@@ -26,6 +26,8 @@ struct ModelInspection {
     let decoder: DecoderDescription?
     /// Why this version cannot run the model; `nil`: it can.
     let obstacle: String?
+    /// What a model of images is; `nil` for other models, and where this version does not have it.
+    let vision: VisionInspection?
     let layerCount: Int?
     let attention: AttentionGeometry?
     let vocabularySize: Int?
@@ -43,6 +45,7 @@ struct ModelInspection {
         name = package.name
         configuration = package.configuration
         checkpoint = package.checkpoint
+        vision = try package.kind == .vision ? VisionInspection.known(package) : nil
         kind = package.kind
         var plan: ModelPlan?
         do {
@@ -114,10 +117,11 @@ struct ModelInspection {
 
 /// Text for people.
 extension ModelInspection {
-    func text(listsTensors: Bool) -> String {
+    func text(listsTensors: Bool, listsLayers: Bool) -> String {
         var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
         if let encoder { rows.append(("task", Self.task(of: encoder))) }
         if kind == .encoderDecoder { rows.append(("task", "a text from a text")) }
+        if let vision { rows += [("task", vision.task), ("input", vision.input)] }
         func add(_ title: String, _ value: Int?) {
             if let value { rows.append((title, Self.grouped(value))) }
         }
@@ -138,6 +142,7 @@ extension ModelInspection {
             }
             rows.append(("windows", windows.joined(separator: ", ")))
         }
+        add("multiply-adds", vision?.multiplyAddCount)
         add("parameters", checkpoint.elementCount)
         for share in formats {
             rows.append(
@@ -146,8 +151,11 @@ extension ModelInspection {
                     "\(share.name): \(Self.grouped(share.tensorCount)) tensors, \(Self.bytes(share.byteCount))"
                 ))
         }
-        rows.append(
-            ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
+        if vision == nil || tokenizer != nil {
+            rows.append(
+                ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none")
+            )
+        }
         if let cache, let cacheTokenCount, let cacheByteCount {
             rows.append(
                 (
@@ -167,6 +175,7 @@ extension ModelInspection {
         }
         rows.append(("runs here", runsHere))
         var lines = rows.map { $0.0.padded(to: 14) + $0.1 }
+        if listsLayers, let vision { lines += vision.lines }
         if listsTensors { lines += tensorLines }
         return lines.joined(separator: "\n") + "\n"
     }

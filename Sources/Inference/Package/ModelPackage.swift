@@ -64,6 +64,9 @@ public struct ModelPackage: Sendable {
         try ModelRegistry.encoderDecoderPlan(configuration)
     }
 
+    /// - Throws: `LoadError`, also for a model of another kind.
+    public func visionPlan() throws -> VisionPlan { try ModelRegistry.visionPlan(configuration) }
+
     /// - Throws: `InferenceError.notADecoder` for a model of another kind.
     public func requireDecoder() throws {
         guard kind != .decoder else { return }
@@ -82,7 +85,8 @@ public struct ModelPackage: Sendable {
         }
     }
 
-    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders.
+    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders,
+    /// `VisionPass` models of images.
     public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
 
     /// The sizes of an encoder, from its configuration alone.

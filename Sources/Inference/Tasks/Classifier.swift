@@ -73,7 +73,7 @@ public struct Classifier: TextTask {
     }
 
     /// As `transformers` chooses it.
-    private static func activation(_ configuration: ModelConfiguration, _ labelCount: Int) throws -> Activation {
+    static func activation(_ configuration: ModelConfiguration, _ labelCount: Int) throws -> Activation {
         switch try configuration.keys.optionalString("problem_type") {
         case "regression": .none
         case "multi_label_classification": .sigmoid

@@ -204,6 +204,9 @@ extension ModelPackage {
             _ = try describe()
             throw wrong("continues texts", "generate")
         case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
+        case .vision:
+            let task = try visionPlan().description.task
+            throw wrong(task.summary, task.command)
         case .encoder:
             let task = try describeEncoder().task
             guard !tasks.contains(task) else { return }

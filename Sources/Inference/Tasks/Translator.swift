@@ -197,6 +197,10 @@ extension ModelPackage {
             let task = try describeEncoder().task
             throw InferenceError.wrongTask(
                 path: name, architecture: architecture, does: task.summary, command: command, fitting: task.command)
+        case .vision:
+            let task = try visionPlan().description.task
+            throw InferenceError.wrongTask(
+                path: name, architecture: architecture, does: task.summary, command: command, fitting: task.command)
         }
     }
 }

@@ -65,7 +65,9 @@ public struct ModelConfiguration: Sendable {
         self.source = source
         self.layout = layout
         self.path = path
-        self.modelType = try reader.string("model_type")
+        // Folders of timm name an architecture in place of a type.
+        self.modelType = try reader.optionalString("model_type") ?? reader.optionalString("architecture")
+            ?? reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
         if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {
             defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")

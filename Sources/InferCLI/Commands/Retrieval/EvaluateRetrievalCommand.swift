@@ -97,7 +97,8 @@
             let points = try SweepPoint.all(axes(), from: base)
             let models = try retrieval.openModels(
                 reader, modes: (points + [base]).map(\.options.mode), embedder: model.model, model: model)
-            let runner = EvaluationRunner(queries: queries, judgements: judgements, models: models, depth: depth)
+            let runner = RetrievalEvaluationRunner(
+                queries: queries, judgements: judgements, models: models, depth: depth)
             let result = try await runner.run(base, reader)
             if let runFile {
                 let text = result.rankings.map { $0.runLines(tag: base.options.mode.rawValue) }.joined()
@@ -110,7 +111,7 @@
                 let picture = SweepPicture(shown).svg(title: "\(reader.path): \(result.queries.count) queries")
                 try AtomicFile.write(to: svg, chunks: [Array(picture.utf8)])
             }
-            let report = EvaluationReport(result: result, comparisons: comparisons, swept: swept)
+            let report = RetrievalReport(result: result, comparisons: comparisons, swept: swept)
             var output = OutputWriter()
             try output.writeLine(json ? try report.json() : report.table())
             try output.flush()
