@@ -140,7 +140,8 @@ extension ModelInspection {
         }
         if vision == nil || tokenizer != nil {
             rows.append(
-                ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
+                ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none")
+            )
         }
         if let contextLength, let cacheByteCount {
             rows.append(
