@@ -1,11 +1,12 @@
-// Windows that slide over images, and loads of some channels of a pixel. See ImageWindow in Swift: tap (i, j) of the window
-// at grid position (y, x) lies on pixel (y stride_y - padding_y + i dilation_y, x stride_x - padding_x + j dilation_x).
+// Windows that slide over images, and loads of some channels of a pixel. See ImageWindow in Swift: tap (i, j) of the
+// window at grid position (y, x) lies on pixel
+// (y stride_y - padding_y + i dilation_y, x stride_x - padding_x + j dilation_x).
 #define WINDOW_PARAMETERS                                                                                             \
     int image_height, int image_width, int grid_height, int grid_width, int kernel_height, int kernel_width,          \
         int stride_y, int stride_x, int padding_y, int padding_x, int dilation_y, int dilation_x
 
-// Channels c ..< c + 16 of a pixel, or channel c alone where not so many are left. BODY sees `vec`, LOAD and ACTIVATE; an
-// item takes every chunk that is its own.
+// Channels c ..< c + 16 of a pixel, or channel c alone where not so many are left. BODY is given its vector type and
+// how to load, store and activate one; an item takes every chunk that is its own.
 #define LOAD_16(p) vload16(0, p)
 #define LOAD_1(p) (*(p))
 #define STORE_16(value, p) vstore16(value, 0, p)

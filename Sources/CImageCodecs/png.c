@@ -116,7 +116,9 @@ static void read_rows(png_structp png, image_pixels *image, int passes, bool is_
         }
 }
 
-static void read_file(png_structp png, png_infop info, png_source *source, uint64_t max_pixels, image_pixels *image, uint8_t *volatile *row) {
+static void read_file(
+    png_structp png, png_infop info, png_source *source, uint64_t max_pixels, image_pixels *image,
+    uint8_t *volatile *row) {
     png_uint_32 width, height;
     int depth, type, interlace;
     lib.png_read_info(png, info);

@@ -10,7 +10,8 @@ enum ExifOrientation {
     private static func pngChunk(_ bytes: [UInt8]) -> Range<Int>? {
         var position = 8
         while position + 12 <= bytes.count {
-            let length = Int(bytes[position]) << 24 | Int(bytes[position + 1]) << 16 | Int(bytes[position + 2]) << 8
+            let length =
+                Int(bytes[position]) << 24 | Int(bytes[position + 1]) << 16 | Int(bytes[position + 2]) << 8
                 | Int(bytes[position + 3])
             guard length <= bytes.count - position - 12 else { return nil }
             if bytes[position + 4..<position + 8].elementsEqual("eXIf".utf8) {

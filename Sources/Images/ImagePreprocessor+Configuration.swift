@@ -72,7 +72,8 @@ extension ImagePreprocessor {
         }
         resize = resamples ? size : nil
         self.crop = crop
-        rescaleFactor = try reader.flag("do_rescale", default: true)
+        rescaleFactor =
+            try reader.flag("do_rescale", default: true)
             ? try reader.number("rescale_factor") ?? 1 / 255 : nil
         let normalizes = try reader.flag("do_normalize", default: true)
         mean = normalizes ? try reader.numbers("image_mean") ?? Array(defaults.mean.prefix(channelCount)) : nil
@@ -105,7 +106,8 @@ extension ImagePreprocessor {
                 : .exactly(width: scaled(width), height: scaled(height)),
             filter: filter, crop: CropSize(width: width, height: height),
             mean: try reader.numbers("mean") ?? Defaults.imageNetMean,
-            deviation: try reader.numbers("std") ?? Defaults.imageNetDeviation, channelCount: Int(input[0]) == 1 ? 1 : 3)
+            deviation: try reader.numbers("std") ?? Defaults.imageNetDeviation, channelCount: Int(input[0]) == 1 ? 1 : 3
+        )
         try reader.check(self)
     }
 }

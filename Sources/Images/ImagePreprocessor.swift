@@ -63,7 +63,8 @@ public struct ImagePreprocessor: Sendable, Hashable {
                 // As NumPy: the product in double, then float32 throughout.
                 var result = Float(Double(value) * (rescaleFactor ?? 1))
                 if let mean, let deviation {
-                    result = (result - Float(mean[channel % mean.count]))
+                    result =
+                        (result - Float(mean[channel % mean.count]))
                         / Float(deviation[channel % deviation.count])
                 }
                 return result

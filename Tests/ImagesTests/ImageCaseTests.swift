@@ -108,7 +108,8 @@ struct ImageCaseTests {
             + [0x00, 0xFF, 0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0xFF, 8, 2, 0, 0, 0, 0, 0, 0, 0]
         #expect(throws: ImageError.self) { try PixelImage(decoding: png, path: "huge.png") }
         var jpeg = try Data(
-            contentsOf: ReferenceMaterial.fixtures.appendingPathComponent("images/9-rgb.jpg")).map { $0 }
+            contentsOf: ReferenceMaterial.fixtures.appendingPathComponent("images/9-rgb.jpg")
+        ).map { $0 }
         let frame = try #require(jpeg.indices.first { jpeg[$0] == 0xFF && jpeg[$0 + 1] == 0xC0 })
         for offset in 5..<9 { jpeg[frame + offset] = 0xFF }
         #expect(
@@ -128,18 +129,21 @@ struct ImageCaseTests {
 
 @Suite("preprocessing")
 struct PreprocessorTests {
-    @Test("broken configurations name the key", arguments: [
-        #"{"size": 0}"#, #"{"size": {"height": 3}}"#, #"{"size": "big"}"#, #"{"size": 1e9}"#, #"{"resample": 9}"#,
-        #"{"image_mean": [1, 2]}"#, #"{"image_std": [0, 1, 1]}"#, #"{"do_resize": 1}"#, #"{"rescale_factor": "x"}"#,
-        #"{"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 8}, "crop_pct": 0}"#,
-    ])
+    @Test(
+        "broken configurations name the key",
+        arguments: [
+            #"{"size": 0}"#, #"{"size": {"height": 3}}"#, #"{"size": "big"}"#, #"{"size": 1e9}"#, #"{"resample": 9}"#,
+            #"{"image_mean": [1, 2]}"#, #"{"image_std": [0, 1, 1]}"#, #"{"do_resize": 1}"#, #"{"rescale_factor": "x"}"#,
+            #"{"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 8}, "crop_pct": 0}"#,
+        ])
     func refuses(text: String) {
         #expect(throws: ImageError.self) { try ImagePreprocessor(parsing: Array(text.utf8), path: "p.json") }
     }
 
     @Test("a folder of timm: the shorter side over crop_pct, then the middle")
     func readsTimm() throws {
-        let text = #"{"input_size": [3, 224, 224], "crop_pct": 0.95, "interpolation": "bicubic", "mean": [0.5, 0.5, 0.5]}"#
+        let text =
+            #"{"input_size": [3, 224, 224], "crop_pct": 0.95, "interpolation": "bicubic", "mean": [0.5, 0.5, 0.5]}"#
         let root = try JSONDocument(parsing: Array(text.utf8), source: "config.json").root
         let made = try ImagePreprocessor(timm: root, path: "config.json")
         #expect(made.resize == .shortestEdge(235, longest: nil))

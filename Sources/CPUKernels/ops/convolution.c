@@ -1,7 +1,6 @@
 // Windows that slide over images: unfolding, folding, depthwise convolutions and pooling. Tasks are rows of the output.
 #include "row_job.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct {
@@ -295,27 +294,4 @@ void cpuk_adaptive_average_pool(cpuk_context *context, const cpuk_window *window
     run_rows(
         context, adaptive_task, &args, window->images * rows,
         divide_up(window->image_height * window->image_width, rows) * window->channels * 4);
-}
-
-// ---- Local response norm
-
-static void local_norm_task(void *argument, int64_t task, int worker) {
-    (void)worker;
-    const row_job *job = argument;
-    const cpuk_local_norm_args *args = job->args;
-    FOR_EACH_ROW(job, task, row) {
-        const float *x = args->x.data + row * args->x.stride;
-        float *output = args->output.data + row * args->output.stride;
-        for (int64_t c = 0; c < args->columns; c++) {
-            const int64_t begin = at_least(c - args->size / 2, 0);
-            const int64_t end = at_most(c - args->size / 2 + args->size, args->columns);
-            float sum = 0;
-            for (int64_t i = begin; i < end; i++) sum += x[i] * x[i];
-            output[c] = x[c] / powf(args->k + args->alpha * (sum / (float)args->size), args->beta);
-        }
-    }
-}
-
-void cpuk_local_response_norm(cpuk_context *context, const cpuk_local_norm_args *args) {
-    run_rows(context, local_norm_task, args, args->rows, args->columns * (args->size + 16) * 4);
 }

@@ -1,5 +1,6 @@
 import CommandSupport
 import Inference
+import Logging
 import ModelIO
 import Models
 import TensorCore

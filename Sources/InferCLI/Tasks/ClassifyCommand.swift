@@ -100,7 +100,8 @@ struct ClassifyCommand: AsyncParsableCommand {
             }
             try output.flush()
             if files.paths.count > Self.imageBatchCount {
-                progress.update(Double(start + paths.count) / Double(files.paths.count), "\(start + paths.count) images")
+                let done = start + paths.count
+                progress.update(Double(done) / Double(files.paths.count), "\(done) images")
             }
         }
         if model.profile { ProfileTable(try backend.profile()).print() }

@@ -3,6 +3,7 @@ import CommandSupport
 import Images
 import Inference
 import ModelIO
+import TensorCore
 
 /// `infer imagine`: images of a generator.
 struct ImagineCommand: AsyncParsableCommand {

@@ -75,7 +75,8 @@ extension ModelPackage {
         if folder != nil {
             let bytes = try WholeFile.read(configuration.path, maximum: Self.maximumConfigurationByteCount)
             let root = try JSONDocument(
-                parsing: bytes, source: configuration.path, options: .init(allowsNonFiniteNumbers: true)).root
+                parsing: bytes, source: configuration.path, options: .init(allowsNonFiniteNumbers: true)
+            ).root
             if let pretrained = root["pretrained_cfg"], pretrained.kind == .object {
                 return try ImagePreprocessor(timm: pretrained, path: configuration.path)
             }

@@ -2,6 +2,7 @@ public import Images
 internal import ModelIO
 internal import Models
 public import TensorCore
+internal import Tokenization
 
 /// Puts any labels on images, by how close each label's text is to the image. (CLIP; Radford et al., 2021)
 public struct ZeroShotClassifier: Sendable {

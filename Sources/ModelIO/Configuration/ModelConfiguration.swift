@@ -66,7 +66,8 @@ public struct ModelConfiguration: Sendable {
         self.layout = layout
         self.path = path
         // Folders of timm name an architecture in place of a type.
-        self.modelType = try reader.optionalString("model_type") ?? reader.optionalString("architecture")
+        self.modelType =
+            try reader.optionalString("model_type") ?? reader.optionalString("architecture")
             ?? reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
         if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {

@@ -25,7 +25,8 @@ public final class CLIPTextTower: Sendable {
         let end = try keys.optionalInteger("eos_token_id", in: 0...Int(Int32.max))
         // The first CLIPs say 2 where they mean the largest id, which their tokenizer ends texts with.
         endToken = end == 2 ? nil : end
-        weights = WeightLoader(checkpoint, prefixes: architecture.prefixes)
+        let weights = WeightLoader(checkpoint, prefixes: architecture.prefixes)
+        self.weights = weights
         model = VisionModel(
             architecture, path: checkpoint.path, weights: VisionWeights(weights, target: target))
         let logitScale = weights.find("logit_scale")

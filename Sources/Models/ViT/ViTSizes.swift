@@ -28,7 +28,8 @@ struct ViTSizes: Sendable {
         }
         guard patch.height <= image.height, patch.width <= image.width else {
             throw LoadError.contradiction(
-                path: file.path, keys: ["image_size", "patch_size"], reason: "patches of \(patch) in images of \(image)")
+                path: file.path, keys: ["image_size", "patch_size"], reason: "patches of \(patch) in images of \(image)"
+            )
         }
         self.width = width
         self.layerCount = layerCount
@@ -58,7 +59,8 @@ struct ViTSizes: Sendable {
             let normed = try net.layerNorm(h, prefix + names.attentionNorm, epsilon: epsilon)
             let rows = names.projections.count == 1 ? 3 * width : width
             let projections = try net.linear(normed, names.projections.map { (prefix + $0, rows) })
-            let attended = try net.attention(projections, name: prefix + "attention", headCount: headCount, isCausal: isCausal)
+            let attended = try net.attention(
+                projections, name: prefix + "attention", headCount: headCount, isCausal: isCausal)
             h = try net.linear(attended, prefix + names.attentionOutput, outputs: width, residual: h)
             let between = try net.layerNorm(h, prefix + names.feedForwardNorm, epsilon: epsilon)
             let up = try net.linear(between, prefix + names.up, outputs: intermediateSize, activation: activation)

@@ -17,7 +17,8 @@ extension NetworkBuilder {
         precondition(residual == nil || groups == 1, "a residual behind a convolution of groups")
         guard groups > 0, x.channels % groups == 0, outputs % groups == 0 else {
             throw LoadError.invalidTensor(
-                path: path, tensor: name, reason: "has \(x.channels) channels in and \(outputs) out in \(groups) groups")
+                path: path, tensor: name, reason: "has \(x.channels) channels in and \(outputs) out in \(groups) groups"
+            )
         }
         let window = try window(sliding, over: x, name: name, paddingBehind: paddingBehind)
         let shape = ConvolutionShape(inputs: x.channels, outputs: outputs, kernel: sliding.kernel, groups: groups)

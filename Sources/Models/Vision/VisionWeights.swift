@@ -111,7 +111,9 @@ final class VisionWeights: Sendable {
     private func prepare(
         _ values: [Float], _ shape: ConvolutionShape, name: String
     ) throws -> ConvolutionWeights {
-        if shape.isDepthwise { return .depthwise(try backend.makeTensor(values, [shape.kernel.pixelCount, shape.outputs])) }
+        if shape.isDepthwise {
+            return .depthwise(try backend.makeTensor(values, [shape.kernel.pixelCount, shape.outputs]))
+        }
         let columns = shape.columns
         let rows = values.count / (columns * shape.groups)
         return .matrices(

@@ -4,7 +4,8 @@ extension ProgramDescriptor {
     fileprivate static let convolution = ProgramDescriptor(
         "convolution",
         sources: [
-            "convolution/window.cl", "convolution/unfold.cl", "convolution/fold.cl", "convolution/convolve_depthwise.cl",
+            "convolution/window.cl", "convolution/unfold.cl", "convolution/fold.cl",
+            "convolution/convolve_depthwise.cl",
         ])
 }
 
@@ -15,7 +16,8 @@ extension ArgumentKind {
 
 extension KernelDescriptor {
     fileprivate static let unfold = KernelDescriptor(
-        .convolution, "unfold_f32", [.tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32] + ArgumentKind.window)
+        .convolution, "unfold_f32",
+        [.tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32] + ArgumentKind.window)
     fileprivate static let fold = KernelDescriptor(
         .convolution, "fold_f32",
         [.tensor, .optionalTensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32] + ArgumentKind.window)

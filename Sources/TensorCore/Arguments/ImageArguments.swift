@@ -3,10 +3,14 @@ extension ArgumentChecks {
     package func window(_ window: ImageWindow, imageChannels: Int) throws {
         let extents = [window.image, window.grid, window.kernel, window.stride, window.dilation]
         try require(window.imageCount >= 0, "\(window.imageCount) images")
-        for extent in extents { try require(extent.height > 0 && extent.width > 0, "a window with an extent \(extent)") }
+        for extent in extents {
+            try require(extent.height > 0 && extent.width > 0, "a window with an extent \(extent)")
+        }
         try require(window.padding.height >= 0 && window.padding.width >= 0, "a padding of \(window.padding)")
         let most = 1 << 24
-        for extent in extents + [window.padding] { try limit(max(extent.height, extent.width), "extent", maximum: most) }
+        for extent in extents + [window.padding] {
+            try limit(max(extent.height, extent.width), "extent", maximum: most)
+        }
         for pixels in [window.image, window.grid] {
             let count = Shape(checking: [window.imageCount, pixels.height, pixels.width])?.elementCount
             try limit(count ?? .max, "pixels", maximum: Int(Int32.max))

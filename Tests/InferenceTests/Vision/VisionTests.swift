@@ -91,7 +91,8 @@ struct VisionTests {
             try vit.run([Float](repeating: 0, count: 16 * 16), imageCount: 1, channels: 1, size: Extent2D(16))
         }
         #expect(throws: InferenceError.self) {
-            try vit.run([Float](repeating: 0, count: 3 * 17 * 16), imageCount: 1, channels: 3,
+            try vit.run(
+                [Float](repeating: 0, count: 3 * 17 * 16), imageCount: 1, channels: 3,
                 size: Extent2D(height: 17, width: 16))
         }
         // So small that a stage has no pixels left for its window.

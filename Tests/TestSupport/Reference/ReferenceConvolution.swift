@@ -113,8 +113,9 @@ extension Reference {
     ) -> Matrix {
         var result = Matrix(rows: imageCount * grid.pixelCount, columns: x.columns)
         func part(_ index: Int, _ size: Int, _ parts: Int) -> Range<Int> {
-            Int((Double(index * size) / Double(parts)).rounded(.down))
-                ..< Int((Double((index + 1) * size) / Double(parts)).rounded(.up))
+            Int(
+                (Double(index * size) / Double(parts)).rounded(.down))..<Int(
+                    (Double((index + 1) * size) / Double(parts)).rounded(.up))
         }
         for row in 0..<result.rows {
             let place = row % grid.pixelCount
