@@ -37,8 +37,12 @@ struct DecoderLoader {
         let weight = try loader.head(
             isTied: architecture.tiesHead, embedding: embedding, names.head + ".weight", rows: sizes.vocabularySize,
             columns: width)
-        guard architecture.hasHeadBias else { return Linear([weight]) }
-        return Linear([weight], bias: try loader.vector(names.head + ".bias", count: sizes.vocabularySize))
+        let bias = names.head + ".bias"
+        // A head that is the embedding's matrix has a bias only where the file holds one.
+        guard architecture.hasHeadBias, !architecture.tiesHead || loader.weights.contains(bias) else {
+            return Linear([weight])
+        }
+        return Linear([weight], bias: try loader.vector(bias, count: sizes.vocabularySize))
     }
 
     // MARK: Layers
