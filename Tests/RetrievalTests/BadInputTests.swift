@@ -107,7 +107,9 @@ struct BadInputTests {
         let scratch = try Scratch()
         try scratch.write("d.jsonl", #"{"id":"1","text":"heron"}"#)
         try await scratch.index(jsonLines: [scratch.path + "/d.jsonl"])
-        let other = try DatabaseQueue(path: scratch.collection)
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: scratch.collection, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE; DELETE FROM setting") }
         #expect(throws: RetrievalError.collectionBusy(path: scratch.collection)) {
             try DocumentCollection(path: scratch.collection, settings: nil, busySeconds: 0.05)
