@@ -124,7 +124,8 @@ struct BadInputTests {
     @Test("A place where no file can be made, and a damaged collection: one line each")
     func places() async throws {
         let scratch = try Scratch()
-        #expect(throws: RetrievalError.self) {
+        let reason = "its folder is missing or read-only"
+        #expect(throws: RetrievalError.collectionUnwritable(path: scratch.path + "/none/c.db", reason: reason)) {
             try DocumentCollection(path: scratch.path + "/none/c.db", settings: CollectionSettings())
         }
         try scratch.write(
