@@ -66,6 +66,7 @@ let package = Package(
         .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
         .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "COpenBLAS", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "CImageCodecs", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "NumberFormats", cSettings: strictC),
         .target(
             name: "CPUKernels", dependencies: ["NumberFormats"], cSettings: strictC,
@@ -84,6 +85,7 @@ let package = Package(
         layer("ModelIO", ["TensorCore", "JSONCore", "NumberFormats", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
+        layer("Images", ["JSONCore", "CImageCodecs"]),
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
         layer("ChatTemplate", ["JSONCore"]),
@@ -92,7 +94,7 @@ let package = Package(
             "Inference",
             [
                 "Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel",
-                "ChatTemplate",
+                "ChatTemplate", "Images",
             ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
@@ -121,7 +123,7 @@ let package = Package(
             dependencies: [
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
                 .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
-                "Inference", "Models", "Devices", "OpenCLBackend", "ModelIO",
+                "Inference", "Models", "Devices", "OpenCLBackend", "KVCache", "ModelIO", "Images",
                 "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
             ],
             swiftSettings: strict),
@@ -138,6 +140,7 @@ let package = Package(
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),
         tests("TokenizationTests", ["Tokenization", "JSONCore"]),
+        tests("ImagesTests", ["Images", "JSONCore"]),
         .target(
             name: "CPUKernelsProbe", dependencies: ["CPUKernels", "NumberFormats"], path: "Tests/CPUKernelsProbe",
             cSettings: strictC + [.headerSearchPath("../../Sources/CPUKernels")]),
@@ -149,7 +152,7 @@ let package = Package(
             "InferenceTests",
             [
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
-                "TensorCore", "JSONCore",
+                "TensorCore", "JSONCore", "Images",
             ]),
         tests(
             "ServingTests",

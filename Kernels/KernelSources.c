@@ -120,6 +120,21 @@ static const char matmul_epilogue_cpu[] = {
 static const char matmul_matmul_gpu[] = {
 #embed "matmul/matmul_gpu.cl"
     , 0};
+static const char convolution_window[] = {
+#embed "convolution/window.cl"
+    , 0};
+static const char convolution_unfold[] = {
+#embed "convolution/unfold.cl"
+    , 0};
+static const char convolution_fold[] = {
+#embed "convolution/fold.cl"
+    , 0};
+static const char convolution_convolve_depthwise[] = {
+#embed "convolution/convolve_depthwise.cl"
+    , 0};
+static const char pooling_pooling[] = {
+#embed "pooling/pooling.cl"
+    , 0};
 static const char probe_dot_bf16[] = {
 #embed "probe/dot_bf16.cl"
     , 0};
@@ -176,6 +191,11 @@ static const kernel_source sources[] = {
     SOURCE(cache_copy_blocks, "cache/copy_blocks.cl"),
     SOURCE(cache_store_key_value, "cache/store_key_value.cl"),
     SOURCE(cache_store_key_value_i8, "cache/store_key_value_i8.cl"),
+    SOURCE(convolution_window, "convolution/window.cl"),
+    SOURCE(convolution_unfold, "convolution/unfold.cl"),
+    SOURCE(convolution_fold, "convolution/fold.cl"),
+    SOURCE(convolution_convolve_depthwise, "convolution/convolve_depthwise.cl"),
+    SOURCE(pooling_pooling, "pooling/pooling.cl"),
     SOURCE(probe_dot_bf16, "probe/dot_bf16.cl"),
     SOURCE(probe_dot_i8, "probe/dot_i8.cl"),
     SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),

@@ -18,6 +18,8 @@ inline float max16(float16 v) {
 #define GELU_TANH(x) ((x) / (1.0f + exp(-1.5957691216057308f * ((x) + 0.044715f * (x) * (x) * (x)))))
 #define GELU_ERF(x) (0.5f * (x) * (1.0f + erf((x) * 0.70710678118654752f)))
 #define SILU(x) ((x) / (1.0f + exp(-(x))))
+#define SIGMOID(x) (1.0f / (1.0f + exp(-(x))))
+#define QUICK_GELU(x) ((x) / (1.0f + exp(-1.702f * (x))))
 
 inline float activate(float x, uint activation) {
     switch (activation) {
@@ -25,6 +27,11 @@ inline float activate(float x, uint activation) {
     case ACTIVATION_GELU_ERF: return GELU_ERF(x);
     case ACTIVATION_SILU: return SILU(x);
     case ACTIVATION_RELU: return x < 0.0f ? 0.0f : x;
+    case ACTIVATION_LEAKY_RELU: return x < 0.0f ? 0.2f * x : x;
+    case ACTIVATION_RELU6: return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
+    case ACTIVATION_TANH: return tanh(x);
+    case ACTIVATION_SIGMOID: return SIGMOID(x);
+    case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
     default: return x;
     }
 }
@@ -35,6 +42,13 @@ inline float16 activate16(float16 x, uint activation) {
     case ACTIVATION_GELU_ERF: return GELU_ERF(x);
     case ACTIVATION_SILU: return SILU(x);
     case ACTIVATION_RELU: return select(x, (float16)(0.0f), x < (float16)(0.0f));
+    case ACTIVATION_LEAKY_RELU: return select(x, 0.2f * x, x < (float16)(0.0f));
+    case ACTIVATION_RELU6:
+        x = select(x, (float16)(0.0f), x < (float16)(0.0f));
+        return select(x, (float16)(6.0f), x > (float16)(6.0f));
+    case ACTIVATION_TANH: return tanh(x);
+    case ACTIVATION_SIGMOID: return SIGMOID(x);
+    case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
     default: return x;
     }
 }

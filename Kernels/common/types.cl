@@ -12,6 +12,11 @@
 #define ACTIVATION_GELU_ERF 2u
 #define ACTIVATION_SILU 3u
 #define ACTIVATION_RELU 4u
+#define ACTIVATION_LEAKY_RELU 5u
+#define ACTIVATION_RELU6 6u
+#define ACTIVATION_TANH 7u
+#define ACTIVATION_SIGMOID 8u
+#define ACTIVATION_QUICK_GELU 9u
 
 // Rotary layouts, as `RopeLayout.kernelCode` numbers them.
 #define ROPE_HALF_SPLIT 0u

@@ -38,6 +38,7 @@ QUANT_INLINE uint word_at(__global const uchar *p) { return as_uint(vload4(0, p)
 QUANT_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0, p)); }
 QUANT_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
 
+#if !defined(WEIGHT_INT8)
 // Two binary16 numbers as float: the one at `p` and the one at `q`.
 QUANT_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 {
@@ -61,6 +62,7 @@ QUANT_INLINE float2 two_scales(__global const uchar *p, __global const uchar *q)
     return two_halves(p, q);
 #endif
 }
+#endif
 
 // Bits `shift` and above of 32 bytes as the first half, bits `shift + step` and above as the second.
 QUANT_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const uint step, const uint mask)

@@ -54,6 +54,11 @@ extension Activation? {
         case .geluErf: CPUK_GELU_ERF
         case .silu: CPUK_SILU
         case .relu: CPUK_RELU
+        case .leakyRelu: CPUK_LEAKY_RELU
+        case .relu6: CPUK_RELU6
+        case .tanh: CPUK_TANH
+        case .sigmoid: CPUK_SIGMOID
+        case .quickGelu: CPUK_QUICK_GELU
         }
     }
 }

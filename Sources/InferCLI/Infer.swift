@@ -21,7 +21,7 @@ struct Infer: AsyncParsableCommand {
             DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
             AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
-            PerplexityCommand.self, QuantizeCommand.self, ListCommand.self,
+            PerplexityCommand.self, EvaluateCommand.self, QuantizeCommand.self, ListCommand.self, ImagineCommand.self,
         ] + serving + retrieval
 
     /// Without the HTTP packages (`traits: []`) there is no server.
@@ -36,7 +36,7 @@ struct Infer: AsyncParsableCommand {
     /// Without SQLite (`traits: []`) there are no collections.
     private static var retrieval: [any ParsableCommand.Type] {
         #if SQLite
-            [IndexCommand.self, SearchCommand.self, AskCommand.self, EvaluateCommand.self]
+            [IndexCommand.self, SearchCommand.self, AskCommand.self]
         #else
             []
         #endif

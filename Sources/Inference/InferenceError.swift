@@ -29,6 +29,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case noMask(start: String, mask: String)
     case missingPair(path: String)
     case questionTooLong(tokenCount: Int, maximum: Int)
+    /// Images, or latent vectors, of another size than the model takes.
+    case invalidImages(path: String, input: String, expected: String, found: String)
+    case noImages(path: String)
     case engineStopped(reason: String)
 
     public var description: String {
@@ -46,7 +49,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .emptyPrompt: "prompt is empty and the model has no token to begin with; give a prompt"
         case .tokenOutOfRange(let id, let size): "token id \(id) is outside the vocabulary of \(size) tokens"
         case .tokenizerMissing(let path):
-            "\(path): has no tokenizer (no tokenizer.json); add it, or give the prompt as ids with --prompt-ids"
+            "\(path): has no tokenizer (no tokenizer.json, tokenizer.model, or vocab.json with merges.txt); add it, or "
+                + "give the prompt as ids with --prompt-ids"
         case .chatTemplateMissing(let path):
             "\(path): the model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja); "
                 + "give one with `infer template --template FILE`, or continue plain text with `infer generate`"
@@ -55,6 +59,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .notADecoder(let path, let architecture, .encoder):
             "\(path): '\(architecture)' is an encoder, which writes no text; run it with `infer forward` or with the "
                 + "command of its task (embed, fill-mask, classify, tag, answer, rerank)"
+        case .notADecoder(let path, let architecture, .vision):
+            "\(path): '\(architecture)' is a model of images, which continues no text; run it with `infer classify "
+                + "--image`, `infer imagine` or `infer forward`"
         case .notADecoder(let path, let architecture, _):
             "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
         case .rowTooLong(let row, let count, let maximum):
@@ -81,6 +88,9 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
         case .questionTooLong(let count, let maximum):
             "the question has \(count) tokens with the special ones, which leaves no room for the context within "
                 + "\(maximum); shorten it or raise --max-length"
+        case .invalidImages(let path, let input, let expected, let found):
+            "\(path): \(input) has \(found), but the model takes \(expected)"
+        case .noImages(let path): "\(path): holds no PNG or JPEG file"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
         }
     }

@@ -9,6 +9,8 @@ public enum ModelKind: Sendable, Hashable, CaseIterable {
     case encoder
     /// Writes one text after reading another.
     case encoderDecoder
+    /// Answers about images, or makes them.
+    case vision
 }
 
 /// A model whose configuration has been read and checked, ready to be loaded. `ModelRegistry.plan` makes it.
@@ -16,12 +18,14 @@ public enum ModelPlan: Sendable {
     case decoder(DecoderPlan)
     case encoder(EncoderPlan)
     case encoderDecoder(EncoderDecoderPlan)
+    case vision(VisionPlan)
 
     public var kind: ModelKind {
         switch self {
         case .decoder: .decoder
         case .encoder: .encoder
         case .encoderDecoder: .encoderDecoder
+        case .vision: .vision
         }
     }
 }

@@ -7,12 +7,14 @@ public enum ModelRegistry {
         case decoder(@Sendable (ModelConfiguration) throws -> DecoderPlan)
         case encoder(@Sendable (ModelConfiguration) throws -> EncoderPlan)
         case encoderDecoder(@Sendable (ModelConfiguration) throws -> EncoderDecoderPlan)
+        case vision(@Sendable (ModelConfiguration) throws -> VisionArchitecture)
 
         var kind: ModelKind {
             switch self {
             case .decoder: .decoder
             case .encoder: .encoder
             case .encoderDecoder: .encoderDecoder
+            case .vision: .vision
             }
         }
     }
@@ -40,7 +42,19 @@ public enum ModelRegistry {
         "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
         "t5": t5, "mt5": t5,
         "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
-    ]
+    ].merging(visionReaders) { text, _ in text }
+
+    /// Those of images; folders of timm and state dicts of torchvision name an `architecture`.
+    private static let visionReaders: [String: Reader] = {
+        var readers: [String: Reader] = [
+            "lenet": .vision { try .leNet($0) }, "dcgan": .vision { try .dcgan($0) },
+            "resnet": .vision { try .resNet($0) }, "vit": .vision { try .viT($0) }, "deit": .vision { try .viT($0) },
+            "clip": .vision { try .clip($0) }, "clip_vision_model": .vision { try .clip($0) },
+            "convnext": .vision { try .convNeXt($0) }, "mobilenet_v2": .vision { try .mobileNetV2($0) },
+        ]
+        for (name, make) in VisionArchitecture.torchModels { readers[name] = .vision(make) }
+        return readers
+    }()
 
     private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
     private static let gemma = Reader.decoder { try DecoderArchitecture.gemma($0).plan($0) }
@@ -73,6 +87,7 @@ public enum ModelRegistry {
         case .decoder(let read): return .decoder(try read(configuration))
         case .encoder(let read): return .encoder(try read(configuration))
         case .encoderDecoder(let read): return .encoderDecoder(try read(configuration))
+        case .vision(let read): return .vision(try read(configuration).plan(configuration))
         case nil: throw unknown(configuration, supported: readers.keys.sorted())
         }
     }
@@ -100,6 +115,14 @@ public enum ModelRegistry {
     public static func encoderDecoderPlan(_ configuration: ModelConfiguration) throws -> EncoderDecoderPlan {
         guard kind(of: configuration) == .encoderDecoder, case .encoderDecoder(let plan) = try plan(configuration)
         else { throw unknown(configuration, supported: names(of: .encoderDecoder)) }
+        return plan
+    }
+
+    /// Reads the configuration of a model of images.
+    /// - Throws: `LoadError`; `.unsupportedValue` for a `model_type` that is none's.
+    public static func visionPlan(_ configuration: ModelConfiguration) throws -> VisionPlan {
+        guard kind(of: configuration) == .vision, case .vision(let plan) = try plan(configuration)
+        else { throw unknown(configuration, supported: names(of: .vision)) }
         return plan
     }
 

@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import JSONCore
 
 /// Every path, with and without `/v1`.
 struct RouteTable {

@@ -1,4 +1,4 @@
-/// A device that runs the ops of a transformer.
+/// A device that runs the ops of neural networks.
 ///
 /// Ops enqueue and return; only `read`, `write` and `synchronize()` (and making buffers and weights, which happens while a
 /// model loads) may block. Ops never allocate: outputs are given, and scratch is reserved once with `reserve(_:)`.
@@ -6,7 +6,7 @@
 ///
 /// A backend is used by one thread at a time (the engine's executor); `Sendable` lets it be handed there.
 public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, ExpertOps,
-    SelectionOps
+    SelectionOps, ConvolutionOps, PoolingOps
 {
     /// One line for people: backend, device, what it uses.
     var summary: String { get }

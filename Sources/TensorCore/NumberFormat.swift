@@ -174,5 +174,6 @@ extension WeightFormat {
     public static let q5_K = WeightFormat(named: NUMBER_FORMAT_Q5_K)
     public static let q6_K = WeightFormat(named: NUMBER_FORMAT_Q6_K)
     public static let iq4_NL = WeightFormat(named: NUMBER_FORMAT_IQ4_NL)
+    public static let tq2_0 = WeightFormat(named: NUMBER_FORMAT_TQ2_0)
     public static let iq4_XS = WeightFormat(named: NUMBER_FORMAT_IQ4_XS)
 }

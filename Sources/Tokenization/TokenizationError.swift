@@ -18,6 +18,8 @@ public enum TokenizationError: Error, Sendable {
     case invalidMerge(index: Int, reason: String)
     /// A SentencePiece character map whose bytes are damaged.
     case invalidCharacterMap(reason: String)
+    /// A SentencePiece model whose protocol buffer is damaged, or that is none.
+    case invalidSentencePieceModel(reason: String)
     /// A regular expression that does not compile.
     case invalidPattern(pattern: String, offset: Int, reason: String)
     /// A regular expression that needs more steps or memory on a text than allowed.
@@ -44,6 +46,7 @@ extension TokenizationError: CustomStringConvertible {
         case .invalidVocabulary(let reason): "vocabulary: \(reason)"
         case .invalidMerge(let index, let reason): "merge \(index): \(reason)"
         case .invalidCharacterMap(let reason): "precompiled character map: \(reason)"
+        case .invalidSentencePieceModel(let reason): "SentencePiece model: \(reason)"
         case .invalidPattern(let pattern, let offset, let reason):
             "pattern \"\(pattern)\" does not compile: \(reason) at offset \(offset)"
         case .patternTooCostly(let pattern, let reason): "pattern \"\(pattern)\" is too costly on this text: \(reason)"

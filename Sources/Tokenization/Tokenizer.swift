@@ -187,6 +187,7 @@ public struct Tokenizer: Sendable {
     ) throws {
         var normalized = segment
         try normalizer?.apply(to: &normalized)
+        let startsAtOrigin = try startsAtOrigin && keepsStart(of: segment, in: normalized)
         try normalized.withUnsafeBufferPointer { bytes in
             try normalizedMatcher.forEachPiece(of: bytes, findsSpecial: parseSpecialTokens) { piece in
                 switch piece {
@@ -201,6 +202,16 @@ public struct Tokenizer: Sendable {
                 }
             }
         }
+    }
+
+    /// Whether normalized text starts with what the text as given started with: where its first characters were removed,
+    /// the reference puts no word mark that belongs at the start alone.
+    private func keepsStart(of segment: [UInt8], in normalized: [UInt8]) throws -> Bool {
+        guard let normalizer, preTokenizer?.marksFirstWord == true, let first = segment.first else { return true }
+        if first > 0x20, first < 0x80, normalized.first == first { return true }
+        var aligned = segment.withUnsafeBufferPointer { AlignedText($0, firstScalar: 0) }
+        try normalizer.apply(to: &aligned)
+        return aligned.places.first.map { $0.start == 0 } ?? true
     }
 
     // MARK: Decoding

@@ -21,8 +21,8 @@ import Testing
         #expect(model["weight_bytes"] as? Int == 492_800 && model["parameters"] as? Int == 123_200)
         #expect((model["tensors"] as? [Any])?.count == 21)
         let memory = try #require(model["memory"] as? [String: Int])
-        // Keys and values of 2 layers, 2 heads of 16, 100 tokens, 4 bytes each.
-        #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * 16 * 100 * 4)
+        // Keys and values of 2 layers, 2 heads of 16, 100 tokens in blocks of 16, 4 bytes each.
+        #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * 16 * 112 * 4 && memory["kv_cache_tokens"] == 112)
     }
 
     @Test func theCacheFollowsItsNumberFormat() throws {
@@ -30,7 +30,7 @@ import Testing
         for (format, headByteCount) in [("bfloat16", 32), ("int8", 20)] {
             let model = try Self.json(Self.fixture("llama"), "--ctx", "100", "--kv-dtype", format)
             let memory = try #require(model["memory"] as? [String: Int])
-            #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * headByteCount * 100)
+            #expect(memory["kv_cache_bytes"] == 2 * 2 * 2 * headByteCount * 112)
         }
     }
 
@@ -38,6 +38,19 @@ import Testing
         let model = try Self.json(Self.fixture("qwen2"))
         #expect(model["runnable"] as? Bool == true)
         #expect(model["tensor_count"] as? Int ?? 0 > 20)
+    }
+
+    @Test func saysWhatRunsAndHow() throws {
+        let decoder = try Self.json(Self.fixture("llama"))
+        #expect((decoder["command"] as? String)?.hasPrefix("infer generate --model ") == true)
+        let windows = try Self.json(Self.fixture("gemma2"))["sliding_windows"] as? [[String: Int]]
+        #expect(windows?.count == 1 && windows?.first?["layers"] == 1, "\(windows ?? [])")
+        let folder = try ModelFolder()
+        defer { folder.remove() }
+        try folder.editJSON("config.json") { $0["model_type"] = "mamba" }
+        let unknown = try Self.json(folder.path)
+        #expect(unknown["runnable"] as? Bool == false && unknown["command"] == nil)
+        #expect((unknown["reason"] as? String)?.contains("mamba") == true)
     }
 
     @Test func theBundledModelIsTheDefault() throws {

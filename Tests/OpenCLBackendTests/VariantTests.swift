@@ -68,6 +68,11 @@ import Testing
             case .geluErf: x / 2 * (1 + erf(x / 2.0.squareRoot()))
             case .silu: x / (1 + exp(-x))
             case .relu: max(x, 0)
+            case .leakyRelu: max(x, 0.2 * x)
+            case .relu6: min(max(x, 0), 6)
+            case .tanh: tanh(x)
+            case .sigmoid: 1 / (1 + exp(-x))
+            case .quickGelu: x / (1 + exp(-1.702 * x))
             }
         }
         try backend.activate(x, activation, into: x)

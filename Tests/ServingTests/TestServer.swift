@@ -9,7 +9,7 @@ import NIOPosix
 import Serving
 import TensorCore
 
-/// A server with the bundled model on a port of this machine, in this process.
+/// A server with the bundled model, or another one, on a port of this machine, in this process.
 final class TestServer: Sendable {
     let port: Int
     private let task: Task<Void, any Error>
@@ -21,13 +21,13 @@ final class TestServer: Sendable {
 
     /// Runs `body` with a server, and ends the server after it.
     static func with(
-        _ options: ServingOptions = ServingOptions(), models: Int = 1, tasks: [TaskModel] = [], sequenceCount: Int = 4,
-        _ body: (TestServer) async throws -> Void
+        _ options: ServingOptions = ServingOptions(), models: Int = 1, folder: String? = nil, tasks: [TaskModel] = [],
+        sequenceCount: Int = 4, _ body: (TestServer) async throws -> Void
     ) async throws {
         var served: [ServedModel] = []
         for index in 0..<models {
             let engine = try await Engine(
-                ModelPackage.bundled(), on: CPUBackend(threadCount: 1),
+                folder.map { try ModelPackage(path: $0) } ?? ModelPackage.bundled(), on: CPUBackend(threadCount: 1),
                 options: EngineOptions(
                     cacheTokenCount: 512 * sequenceCount, passTokenCount: 256, sequenceCount: sequenceCount,
                     precision: .highest))

@@ -46,9 +46,14 @@ extension Activation {
         switch self {
         case .silu: value / (1 + exp(-value))
         case .relu: max(value, 0)
+        case .leakyRelu: max(value, 0.2 * value)
+        case .relu6: min(max(value, 0), 6)
+        case .tanh: Foundation.tanh(value)
+        case .sigmoid: 1 / (1 + exp(-value))
+        case .quickGelu: value / (1 + exp(-1.702 * value))
         case .geluErf: value / 2 * (1 + erf(value / 2.0.squareRoot()))
         case .geluTanh:
-            value / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (value + 0.044715 * value * value * value)))
+            value / 2 * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (value + 0.044715 * value * value * value)))
         }
     }
 }

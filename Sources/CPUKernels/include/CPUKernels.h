@@ -34,6 +34,11 @@ typedef enum {
     CPUK_GELU_ERF = 2,
     CPUK_SILU = 3,
     CPUK_RELU = 4,
+    CPUK_LEAKY_RELU = 5,
+    CPUK_RELU6 = 6,
+    CPUK_TANH = 7,
+    CPUK_SIGMOID = 8,
+    CPUK_QUICK_GELU = 9,
 } cpuk_activation;
 
 typedef struct cpuk_context cpuk_context;
@@ -262,3 +267,33 @@ enum { CPUK_MAX_TOP_K = 256 };
 void cpuk_top_k(
     cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int64_t count, cpuk_rows values,
     int32_t *indices, int64_t index_stride);
+
+/// A window that slides over images of `channels` channels; see ImageWindow.
+typedef struct {
+    int64_t images, image_height, image_width, grid_height, grid_width, kernel_height, kernel_width;
+    int64_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
+    int64_t channels;
+} cpuk_window;
+
+/// Rows `first ..< first + rows` of the grid as rows of pixels, zero in the padding.
+void cpuk_unfold(
+    cpuk_context *context, const cpuk_window *window, cpuk_rows x, int64_t first, int64_t rows, cpuk_rows patches);
+/// Sums the windows that lie on each pixel.
+void cpuk_fold(
+    cpuk_context *context, const cpuk_window *window, cpuk_rows patches, const float *bias, cpuk_activation activation,
+    cpuk_rows output);
+/// `weight` is `[taps, channels]`.
+void cpuk_convolve_depthwise(
+    cpuk_context *context, const cpuk_window *window, cpuk_rows x, const float *weight, const float *bias,
+    cpuk_activation activation, cpuk_rows output);
+void cpuk_max_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
+void cpuk_average_pool(
+    cpuk_context *context, const cpuk_window *window, bool counts_padding, cpuk_rows x, cpuk_rows output);
+/// Of `window` only the images, the grid and the channels are read.
+void cpuk_adaptive_average_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
+typedef struct {
+    int64_t rows, columns, size;
+    cpuk_rows x, output;
+    float alpha, beta, k;
+} cpuk_local_norm_args;
+void cpuk_local_response_norm(cpuk_context *context, const cpuk_local_norm_args *args);

@@ -42,5 +42,10 @@ static inline void apply_epilogue(
     case CPUK_GELU_ERF: apply_epilogue_of(e, CPUK_GELU_ERF, n0, count, y, up, residual, output); return;
     case CPUK_SILU: apply_epilogue_of(e, CPUK_SILU, n0, count, y, up, residual, output); return;
     case CPUK_RELU: apply_epilogue_of(e, CPUK_RELU, n0, count, y, up, residual, output); return;
+    case CPUK_LEAKY_RELU: apply_epilogue_of(e, CPUK_LEAKY_RELU, n0, count, y, up, residual, output); return;
+    case CPUK_RELU6: apply_epilogue_of(e, CPUK_RELU6, n0, count, y, up, residual, output); return;
+    case CPUK_TANH: apply_epilogue_of(e, CPUK_TANH, n0, count, y, up, residual, output); return;
+    case CPUK_SIGMOID: apply_epilogue_of(e, CPUK_SIGMOID, n0, count, y, up, residual, output); return;
+    case CPUK_QUICK_GELU: apply_epilogue_of(e, CPUK_QUICK_GELU, n0, count, y, up, residual, output); return;
     }
 }

@@ -8,6 +8,7 @@
 #include "norm.inl"
 #include "paged_decode.inl"
 #include "paged_prefill.inl"
+#include "pixels.inl"
 #include "rows.inl"
 #include "selection.inl"
 #include "softmax.inl"
@@ -21,7 +22,7 @@ static const row_kernels rows_of_floats = {
     .apply_epilogue = apply_epilogue, .norm = norm_row, .activate = activate_row, .soft_cap = soft_cap_row,
     .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed = embed_row,
     .weighted_sum = weighted_sum_row, .rope_head = rope_head, .store = store_row, .quantise = quantise_row,
-    .argmax = argmax, .top_k_scan = top_k_scan,
+    .sum_pixels = sum_pixels, .max_pixels = max_pixels, .argmax = argmax, .top_k_scan = top_k_scan,
 };
 static const attention_kernels attention = {
     .paged_prefill = paged_prefill, .paged_decode = paged_decode, .merge_chunks = merge_chunks,

@@ -37,6 +37,15 @@ typedef struct {
     /// for a row whose values are too small for one, and NaN for a row with a NaN or an infinity; quants are then 0.
     float (*quantise)(const float *x, int64_t count, int8_t *quants);
 
+    /// One pixel of `channels` channels made of `count` others: `sum = initial + sum_j x_j weights_j` (`weights` NULL:
+    /// all 1), then, with `ends`, `activation(bias + scale sum)`. `initial` may be NULL or `output`.
+    void (*sum_pixels)(
+        const float *const *x, const float *const *weights, int64_t count, const float *initial, bool ends, float scale,
+        const float *bias, cpuk_activation activation, int64_t channels, float *output);
+    /// The largest of `count` pixels in each channel, of `initial` too.
+    void (*max_pixels)(
+        const float *const *x, int64_t count, const float *initial, int64_t channels, float *output);
+
     /// The column of the largest element, the lowest on a tie; 0 where all are NaN.
     int64_t (*argmax)(const float *x, int64_t columns);
     /// Adds columns `0..<columns`, numbered from `first`, to a heap of the `count` best so far (top_k_heap.h).

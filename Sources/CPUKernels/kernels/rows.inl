@@ -19,6 +19,11 @@ static void activate_row(cpuk_activation activation, const float *x, float *outp
     case CPUK_GELU_ERF: activate_row_of(CPUK_GELU_ERF, x, output, columns); return;
     case CPUK_SILU: activate_row_of(CPUK_SILU, x, output, columns); return;
     case CPUK_RELU: activate_row_of(CPUK_RELU, x, output, columns); return;
+    case CPUK_LEAKY_RELU: activate_row_of(CPUK_LEAKY_RELU, x, output, columns); return;
+    case CPUK_RELU6: activate_row_of(CPUK_RELU6, x, output, columns); return;
+    case CPUK_TANH: activate_row_of(CPUK_TANH, x, output, columns); return;
+    case CPUK_SIGMOID: activate_row_of(CPUK_SIGMOID, x, output, columns); return;
+    case CPUK_QUICK_GELU: activate_row_of(CPUK_QUICK_GELU, x, output, columns); return;
     }
 }
 

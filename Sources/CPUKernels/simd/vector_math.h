@@ -106,6 +106,11 @@ INLINE vf activate_v(const int activation, vf x) {
     case CPUK_GELU_ERF: return gelu_erf_v(x);
     case CPUK_SILU: return x / (1.0f + exp_v(-x));
     case CPUK_RELU: return select_v(x < 0.0f, splat(0.0f), x);
+    case CPUK_LEAKY_RELU: return select_v(x < 0.0f, x * 0.2f, x);
+    case CPUK_RELU6: return select_v(x < 0.0f, splat(0.0f), select_v(x > 6.0f, splat(6.0f), x));
+    case CPUK_TANH: return tanh_v(x);
+    case CPUK_SIGMOID: return 1.0f / (1.0f + exp_v(-x));
+    case CPUK_QUICK_GELU: return x / (1.0f + exp_v(-1.702f * x));
     default: return x;
     }
 }

@@ -15,7 +15,9 @@ struct ForwardCommand: AsyncParsableCommand {
             token_type_ids [B, T], for encoder-decoders decoder_input_ids [B, U]. Outputs, float32: logits [B, T, V] of \
             a decoder; of an encoder what its head gives: last_hidden_state [B, T, D] and pooler_output [B, D], logits \
             [B, T, C] or [B, C], start_logits and end_logits [B, T]; of an encoder-decoder logits [B, U, V] and \
-            encoder_last_hidden_state [B, T, D]. Zero where the mask is.
+            encoder_last_hidden_state [B, T, D]. Zero where the mask is. Models of images read pixel_values [B, C, H, W] \
+            or, where they make images, latents [B, N, 1, 1] or [B, N], and give logits [B, L], feature maps, or images \
+            [B, C, H, W].
             """)
 
     @Option(help: "A safetensors file with the named inputs.", completion: .file(extensions: ["safetensors"]))
@@ -28,6 +30,7 @@ struct ForwardCommand: AsyncParsableCommand {
 
     func run() async throws {
         let package = try model.openPackage()
+        if package.kind == .vision { return try runVision(package) }
         let rows = try ForwardInputs(path: inputs, known: names(package), logger: model.logger)
         let backend = try model.makeBackend()
         // Its numbers are there to be compared.
@@ -40,6 +43,7 @@ struct ForwardCommand: AsyncParsableCommand {
         case .decoder: try decode(rows, package, backend, options, into: &writer)
         case .encoder: try encode(rows, package, backend, options, into: &writer)
         case .encoderDecoder: try translate(rows, package, backend, options, into: &writer)
+        case .vision: break
         }
         try writer.write(to: outputs)
         if model.profile { ProfileTable(try backend.profile()).print() }
@@ -55,6 +59,7 @@ struct ForwardCommand: AsyncParsableCommand {
             return shared
         case .encoder: return try package.describeEncoder().segmentCount > 0 ? shared.union(["token_type_ids"]) : shared
         case .encoderDecoder: return shared.union(["decoder_input_ids"])
+        case .vision: return []
         }
     }
 

@@ -24,6 +24,7 @@ struct GenerateCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+    @OptionGroup(title: "Beam search") var beamSearch: BeamOptions
 
     @Flag(help: "Takes the prompt as a message, and writes it as the model's chat template has it.")
     var chat = false
@@ -49,6 +50,13 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         if system != nil, !chat { throw ValidationError("--system needs --chat") }
         if chat, promptIds != nil { throw ValidationError("--chat and --prompt-ids exclude each other") }
+        if beamSearch.isUsed {
+            let stopCount = sampling.stop.count
+            guard stopCount == 0, sampling.logitBias.isEmpty, sampling.temperature ?? 0 == 0 else {
+                throw ValidationError(
+                    "--beams takes the most likely texts; leave out --temperature, --stop, --logit-bias")
+            }
+        }
     }
 
     func run() async throws {
@@ -56,6 +64,11 @@ struct GenerateCommand: AsyncParsableCommand {
         let package = try model.openPackage()
         try package.requireDecoder()
         let request = try makeRequest(package)
+        if beamSearch.isUsed {
+            return try BeamReport(package: package, model: model, request: request, started: started).run(
+                beamSearch.options(maxTokens: sampling.maxTokens), json: json,
+                prefix: echo ? try promptText(package, request) : "")
+        }
         // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.
         var options = model.engineOptions(defaultPrecision: sampling.seed?.value == nil ? .automatic : .highest)
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.

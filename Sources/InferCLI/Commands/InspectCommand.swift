@@ -25,6 +25,9 @@ struct InspectCommand: ParsableCommand {
     @Flag(help: "List every tensor.")
     var tensors = false
 
+    @Flag(help: "List every layer of a model of images, with the shape of its result.")
+    var layers = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -38,8 +41,8 @@ struct InspectCommand: ParsableCommand {
             cacheFormat: cacheFormat.dtype)
         var output = OutputWriter()
         try json
-            ? output.writeLine(inspection.json(listsTensors: tensors))
-            : output.write(inspection.text(listsTensors: tensors))
+            ? output.writeLine(inspection.json(listsTensors: tensors, listsLayers: layers))
+            : output.write(inspection.text(listsTensors: tensors, listsLayers: layers))
         try output.flush()
     }
 }

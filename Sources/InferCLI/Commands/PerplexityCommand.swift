@@ -12,20 +12,31 @@ struct PerplexityCommand: ParsableCommand {
         discussion: """
             The text is cut into contexts of --ctx tokens, and the second half of each is predicted. With --stride S, \
             contexts of --ctx + S/2 tokens start every S tokens, and the last S of each are predicted. Printed are the \
-            values so far and, at the end, the perplexity and its standard error.
+            values so far and, at the end, the perplexity and its standard error. --kl-divergence-base FILE also writes \
+            the probabilities of all tokens, in llama-perplexity's format; with --kl-divergence, the text and the \
+            probabilities of that file are what the model is compared with.
             """)
 
     /// Tokens of a context where none is asked for: llama-perplexity's.
     private static let defaultContextLength = 512
 
     @Option(name: [.customShort("f"), .long], help: "The text.", completion: .file())
-    var file: String
+    var file: String?
 
     @Option(help: "Tokens from one context to the next; left out, contexts follow each other.")
     var stride: Int?
 
     @Option(help: "Stop after so many contexts.")
     var chunks: Int?
+
+    @Option(
+        name: [.customLong("kl-divergence-base"), .customLong("save-all-logits")],
+        help: ArgumentHelp("Write the probabilities of all tokens to this file.", valueName: "file"),
+        completion: .file())
+    var base: String?
+
+    @Flag(help: "Compare with the probabilities in --kl-divergence-base rather than write them.")
+    var klDivergence = false
 
     @Flag(help: "Print one JSON object at the end.")
     var json = false
@@ -40,11 +51,25 @@ struct PerplexityCommand: ParsableCommand {
         if let stride, stride > model.contextLength ?? Self.defaultContextLength {
             throw ValidationError("--stride is \(stride), more than --ctx; tokens between contexts would be left out")
         }
+        if base != nil, stride != nil {
+            throw ValidationError("--kl-divergence-base is of contexts that follow each other; leave --stride out")
+        }
+        if klDivergence {
+            guard base != nil else { throw ValidationError("--kl-divergence needs --kl-divergence-base FILE") }
+            guard file == nil else {
+                throw ValidationError("--kl-divergence takes the text from --kl-divergence-base; leave --file out")
+            }
+        } else if file == nil {
+            throw ValidationError("give the text with --file")
+        }
     }
 
     func run() throws {
-        let text = try InputText.file(file)
         let package = try model.openPackage()
+        if klDivergence, let base {
+            return try DivergenceReport(package: package, model: model, chunks: chunks, json: json).run(base)
+        }
+        let text = try InputText.file(file ?? "")
         let longest = try package.describe().maxContextLength
         let contextLength = model.contextLength ?? min(Self.defaultContextLength, longest)
         let plan =
@@ -69,7 +94,7 @@ struct PerplexityCommand: ParsableCommand {
         defer { bar.clear() }
         var values: [Double] = []
         let start = ContinuousClock.now
-        let estimate = try measurement.measure(tokens, maximumWindowCount: chunks) { window, count, estimate in
+        let progress: (Int, Int, PerplexityEstimate) throws -> Void = { window, count, estimate in
             values.append(estimate.perplexity)
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
             let left = elapsed / Double(window) * Double(count - window)
@@ -78,6 +103,10 @@ struct PerplexityCommand: ParsableCommand {
             try output.write("[\(window)]\(fixed(estimate.perplexity, digits: 4)),")
             try output.flush()
         }
+        let estimate =
+            try base.map {
+                try measurement.measure(tokens, maximumWindowCount: chunks, writingBase: $0, progress: progress)
+            } ?? measurement.measure(tokens, maximumWindowCount: chunks, progress: progress)
         bar.clear()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         if json {

@@ -6,7 +6,7 @@ import Tokenization
 
 /// JSON for scripts.
 extension ModelInspection {
-    func json(listsTensors: Bool) -> String {
+    func json(listsTensors: Bool, listsLayers: Bool) -> String {
         var writer = JSONWriter()
         func add(_ key: String, _ value: Int?) {
             if let value { writer.member(key, value) }
@@ -19,7 +19,10 @@ extension ModelInspection {
         for architecture in configuration.architectures { writer.value(architecture) }
         writer.endArray()
         writer.member("runnable", isRunnable)
+        if let obstacle { writer.member("reason", obstacle) }
+        if let command { writer.member("command", command) }
         writeEncoder(to: &writer)
+        vision?.write(to: &writer, listsLayers: listsLayers)
         add("layers", layerCount)
         add("hidden_size", attention?.hiddenSize)
         add("heads", attention?.headCount)
@@ -27,6 +30,7 @@ extension ModelInspection {
         add("head_size", attention?.headSize)
         add("vocab_size", vocabularySize)
         add("context_length", maximumContextLength)
+        writeWindows(to: &writer)
         writer.member("parameters", checkpoint.elementCount)
         writer.member("tensor_count", checkpoint.tensors.count)
         writer.member("weight_bytes", checkpoint.byteCount)
@@ -36,6 +40,19 @@ extension ModelInspection {
         if listsTensors { writeTensors(to: &writer) }
         writer.endObject()
         return writer.text
+    }
+
+    private func writeWindows(to writer: inout JSONWriter) {
+        guard !slidingWindows.isEmpty else { return }
+        writer.key("sliding_windows")
+        writer.beginArray()
+        for window in slidingWindows {
+            writer.beginObject()
+            writer.member("tokens", window.tokenCount)
+            writer.member("layers", window.layerCount)
+            writer.endObject()
+        }
+        writer.endArray()
     }
 
     private func writeFormats(to writer: inout JSONWriter) {
@@ -76,6 +93,7 @@ extension ModelInspection {
         writer.beginObject()
         writer.member("context_length", contextLength)
         writer.member("weight_bytes", checkpoint.byteCount)
+        if let cacheTokenCount { writer.member("kv_cache_tokens", cacheTokenCount) }
         if let cacheByteCount { writer.member("kv_cache_bytes", cacheByteCount) }
         if let activationByteCount { writer.member("activation_bytes", activationByteCount) }
         writer.endObject()

@@ -1,5 +1,6 @@
 import Inference
 import JSONCore
+import KVCache
 import ModelIO
 import Models
 import TensorCore
@@ -21,6 +22,12 @@ struct ModelInspection {
     let kind: ModelKind
     /// What an encoder is; `nil` for other models, and where this version does not have its head.
     let encoder: EncoderDescription?
+    /// What a decoder is; `nil` for other models, and where this version cannot run it.
+    let decoder: DecoderDescription?
+    /// Why this version cannot run the model; `nil`: it can.
+    let obstacle: String?
+    /// What a model of images is; `nil` for other models, and where this version does not have it.
+    let vision: VisionInspection?
     let layerCount: Int?
     let attention: AttentionGeometry?
     let vocabularySize: Int?
@@ -28,17 +35,27 @@ struct ModelInspection {
     let maximumContextLength: Int?
     let formats: [FormatShare]
     let tokenizer: Tokenizer?
-    /// Tokens that the cache's size is computed for, and its number format.
+    /// Tokens that memory is computed for.
     let contextLength: Int?
-    let cacheFormat: DType
+    /// The cache as an engine allocates it for one sequence.
+    let cache: KVCacheShape?
 
     /// - Throws: `LoadError` or `TokenizationError` naming the file that is broken.
     init(_ package: ModelPackage, contextLength: Int?, cacheFormat: DType) throws {
         name = package.name
         configuration = package.configuration
         checkpoint = package.checkpoint
-        encoder = try package.kind == .encoder ? Self.encoder(package) : nil
+        vision = try package.kind == .vision ? VisionInspection.known(package) : nil
         kind = package.kind
+        var plan: ModelPlan?
+        do {
+            plan = try ModelRegistry.plan(package.configuration)
+            obstacle = nil
+        } catch let error as LoadError {
+            obstacle = error.description
+        }
+        encoder = if case .encoder(let plan) = plan { plan.description } else { nil }
+        decoder = if case .decoder(let plan) = plan { plan.description } else { nil }
         let keys = configuration.keys
         layerCount = try keys.optionalSize(
             "num_hidden_layers", "n_layer", "num_layers", "n_layers", maximum: SizeLimit.layers)
@@ -46,30 +63,19 @@ struct ModelInspection {
         attention = hasHeads ? try configuration.attentionGeometry() : nil
         vocabularySize = try keys.optionalSize("vocab_size", maximum: SizeLimit.vocabulary)
         maximumContextLength =
-            try encoder?.maxTokenCount
+            try encoder?.maxTokenCount ?? decoder?.maxContextLength
             ?? keys.optionalSize("max_position_embeddings", "n_positions", maximum: SizeLimit.positions)
         formats = Self.shares(of: checkpoint)
         tokenizer = package.tokenizer
-        self.contextLength = contextLength ?? maximumContextLength
-        self.cacheFormat = cacheFormat
+        cache = decoder.map {
+            EngineOptions(contextLength: contextLength, cacheType: cacheFormat).cacheShape(of: $0)
+        }
+        self.contextLength =
+            contextLength ?? cache.map { $0.blockCount * $0.blockSizeInTokens } ?? maximumContextLength
     }
 
-    private static func encoder(_ package: ModelPackage) throws -> EncoderDescription? {
-        do {
-            return try package.describeEncoder()
-        } catch LoadError.unsupportedValue {
-            return nil
-        }
-    }
-
-    /// Whether this version has the architecture.
-    var isRunnable: Bool {
-        switch kind {
-        case .encoder: encoder != nil
-        case .encoderDecoder: true
-        case .decoder: ModelRegistry.knows(configuration)
-        }
-    }
+    /// Whether this version has the architecture and understands its configuration.
+    var isRunnable: Bool { obstacle == nil }
 
     /// Bytes of an encoder's intermediate results for a text of `contextLength` tokens; `nil` for other models.
     var activationByteCount: Int? {
@@ -77,17 +83,22 @@ struct ModelInspection {
         return encoder.activationByteCount(tokenCount: contextLength)
     }
 
-    /// Bytes of keys and values at `contextLength`, or `nil` where a size is unknown or the product cannot be addressed.
-    var cacheByteCount: Int? {
-        guard isRunnable, kind == .decoder, let layerCount, let attention, let contextLength else { return nil }
-        var product = 2
-        let rowByteCount = KVCacheLayer.rowByteCount(cacheFormat, headSize: attention.headSize)
-        for factor in [layerCount, attention.keyValueHeadCount, contextLength, rowByteCount] {
-            let (next, overflow) = product.multipliedReportingOverflow(by: factor)
-            guard !overflow else { return nil }
-            product = next
-        }
-        return product
+    /// Tokens that the cache has room for.
+    var cacheTokenCount: Int? { cache.map { $0.blockCount * $0.blockSizeInTokens } }
+
+    /// Bytes of keys and values as they are allocated, or `nil` where the product cannot be addressed.
+    var cacheByteCount: Int? { cache.flatMap { try? $0.byteCount() } }
+
+    /// Tokens that a query sees in layers with a sliding window, each with the number of its layers, shortest first.
+    var slidingWindows: [(tokenCount: Int, layerCount: Int)] {
+        let windows = Dictionary(grouping: decoder?.slidingWindows.compactMap(\.self) ?? [], by: \.self)
+        return windows.map { ($0.key, $0.value.count) }.sorted { $0.tokenCount < $1.tokenCount }
+    }
+
+    /// Bytes of weights and of the cache or the intermediate results.
+    var neededByteCount: Int {
+        let (sum, overflow) = checkpoint.byteCount.addingReportingOverflow(cacheByteCount ?? activationByteCount ?? 0)
+        return overflow ? .max : sum
     }
 
     /// In order of their bytes, largest first.
@@ -106,10 +117,11 @@ struct ModelInspection {
 
 /// Text for people.
 extension ModelInspection {
-    func text(listsTensors: Bool) -> String {
+    func text(listsTensors: Bool, listsLayers: Bool) -> String {
         var rows: [(String, String)] = [("model", name), ("architecture", architecture)]
         if let encoder { rows.append(("task", Self.task(of: encoder))) }
         if kind == .encoderDecoder { rows.append(("task", "a text from a text")) }
+        if let vision { rows += [("task", vision.task), ("input", vision.input)] }
         func add(_ title: String, _ value: Int?) {
             if let value { rows.append((title, Self.grouped(value))) }
         }
@@ -124,6 +136,13 @@ extension ModelInspection {
         }
         add("vocabulary", vocabularySize)
         add("context", maximumContextLength)
+        if !slidingWindows.isEmpty {
+            let windows = slidingWindows.map { window in
+                "\(Self.grouped(window.tokenCount)) tokens in \(window.layerCount) of \(layerCount ?? 0) layers"
+            }
+            rows.append(("windows", windows.joined(separator: ", ")))
+        }
+        add("multiply-adds", vision?.multiplyAddCount)
         add("parameters", checkpoint.elementCount)
         for share in formats {
             rows.append(
@@ -132,14 +151,18 @@ extension ModelInspection {
                     "\(share.name): \(Self.grouped(share.tensorCount)) tensors, \(Self.bytes(share.byteCount))"
                 ))
         }
-        rows.append(
-            ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none"))
-        if let contextLength, let cacheByteCount {
+        if vision == nil || tokenizer != nil {
+            rows.append(
+                ("tokenizer", tokenizer.map { "\($0.model.name), \(Self.grouped($0.vocabularySize)) tokens" } ?? "none")
+            )
+        }
+        if let cache, let cacheTokenCount, let cacheByteCount {
             rows.append(
                 (
                     "memory",
                     "\(Self.bytes(checkpoint.byteCount)) weights + \(Self.bytes(cacheByteCount)) cache "
-                        + "(\(Self.grouped(contextLength)) tokens, \(cacheFormat.rawValue)), without scratch"
+                        + "(\(Self.grouped(cacheTokenCount)) tokens, "
+                        + "\(cache.dtype.rawValue)), without scratch"
                 ))
         }
         if let contextLength, let activationByteCount {
@@ -150,7 +173,9 @@ extension ModelInspection {
                         + "results (\(Self.grouped(contextLength)) tokens), without scratch"
                 ))
         }
+        rows.append(("runs here", runsHere))
         var lines = rows.map { $0.0.padded(to: 14) + $0.1 }
+        if listsLayers, let vision { lines += vision.lines }
         if listsTensors { lines += tensorLines }
         return lines.joined(separator: "\n") + "\n"
     }
@@ -184,7 +209,7 @@ extension ModelInspection {
             + sortedTensors.map { $0.name.padded(to: width) + $0.type.rawValue.padded(to: 9) + $0.shape.description }
     }
 
-    private static func bytes(_ count: Int) -> String {
+    static func bytes(_ count: Int) -> String {
         guard count >= 1000 else { return "\(count) B" }
         var value = Double(count)
         var unit = "B"

@@ -6,7 +6,7 @@ import Logging
 import ModelIO
 import Tokenization
 
-/// The tokenizer of what `--model` names. Needs no weights: a folder that holds nothing but a `tokenizer.json` will do.
+/// The tokenizer of what `--model` names. Needs no weights: a folder that holds nothing but a tokenizer will do.
 enum TokenizerSource {
     /// - Parameter model: a folder, a file beside the tokenizer, or `nil` for the bundled model.
     /// - Throws: `TokenizationError`, or `LoadError` where the path is wrong.
@@ -37,7 +37,7 @@ enum TokenizerSource {
     private static func folderTokenizer(_ path: String) throws -> Tokenizer {
         if isFile(path) { return try Tokenizer(folder: ModelLocation(path).folder) }
         // A folder with nothing but a GGUF file has its tokenizer in there.
-        let hasTokenizer = FileManager.default.fileExists(atPath: path + "/tokenizer.json")
+        let hasTokenizer = Tokenizer.exists(inFolder: path)
         if !hasTokenizer, let location = try? ModelLocation(path), case .gguf(let file) = location.weights {
             return try gguf(file)
         }

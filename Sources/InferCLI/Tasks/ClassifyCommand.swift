@@ -1,15 +1,20 @@
 public import ArgumentParser
 import CommandSupport
+import Foundation
+import Images
 public import Inference
 import JSONCore
+import TensorCore
 
 /// `infer classify`: labels of a text.
 struct ClassifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "classify", abstract: "Puts labels on a text, or on a pair of texts.",
+        commandName: "classify", abstract: "Puts labels on a text, on a pair of texts, or on images.",
         discussion: """
             Scores are as the model's problem_type says: probabilities of labels that exclude each other, of labels that \
-            do not, or the number of a regression. With --lines, a tab separates the texts of a pair.
+            do not, or the number of a regression. With --lines, a tab separates the texts of a pair. \
+            Images are PNG or JPEG files, or folders of them, and are prepared as the model's preprocessor_config.json \
+            says.
             """)
 
     @Argument(help: "The text; left out, the lines of standard input.") var text: String?
@@ -19,28 +24,104 @@ struct ClassifyCommand: AsyncParsableCommand {
     @Option(help: "How scores are made of logits: softmax, sigmoid or none; left out, as the model says.")
     var function: Classifier.Activation?
 
+    @Option(
+        help: ArgumentHelp(
+            "Labels by this linear layer on the vectors of an embedder (safetensors).", valueName: "file"),
+        completion: .file(extensions: ["safetensors"]))
+    var head: String?
+
     @Flag(help: "Cut texts that are over the model's limit.") var truncate = false
+
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Images in place of a text.", valueName: "file"),
+        completion: .file(extensions: ["png", "jpg", "jpeg"]))
+    var image: [String] = []
+
+    @Option(
+        help: ArgumentHelp("Labels that a CLIP model chooses of, separated by commas.", valueName: "a,b,c"))
+    var labels: String?
+
+    @Option(help: "The text that {} stands in for a label, with --labels.") var template = ZeroShotClassifier.template
+
+    @Option(help: "Labels that are shown of each image; left out, five.") var topK: Int?
 
     @OptionGroup var list: TextListOptions
     @OptionGroup(title: "Model") var model: ModelOptions
 
     func validate() throws {
+        try OptionRange.check("--top-k", topK, in: 1...(1 << 20))
+        if !image.isEmpty, text != nil || pair != nil || list.lines != nil {
+            throw ValidationError("--image takes the place of a text; give one of them")
+        }
+        if labels != nil, image.isEmpty { throw ValidationError("--labels goes with --image; give both") }
         try list.check([text].compactMap { $0 })
         if pair != nil, text == nil { throw ValidationError("--pair goes with a text as an argument; give both") }
     }
 
     func run() async throws {
         let package = try model.openPackage()
-        let task = try Classifier(
-            package, on: try model.makeBackend(), activation: function, options: model.taskOptions(truncates: truncate))
+        if !image.isEmpty { return try classifyImages(package) }
+        let task = try Classifier.make(
+            package, head: head, on: try model.makeBackend(), activation: function,
+            options: model.taskOptions(truncates: truncate))
         var output = OutputWriter()
         try list.forEachBatch(of: [text].compactMap { $0 }) { texts, _ in
             let inputs = texts.map { text == nil ? ClassifyCommand.input(line: $0) : TextPair($0, pair: pair) }
-            for scores in try task.run(inputs) {
+            for scores in try task.run(inputs).map({ Array($0.prefix(topK ?? $0.count)) }) {
                 try output.writeLine(list.json ? try json(scores) : lines(scores))
             }
             try output.flush()
         }
+    }
+
+    /// Images whose answers are computed together.
+    private static let imageBatchCount = 32
+
+    private func classifyImages(_ package: ModelPackage) throws {
+        let files = try ImageFiles(image)
+        let backend = try model.makeBackend()
+        let classify = try imageTask(package, on: backend)
+        if model.profile { backend.setProfiling(true) }
+        var output = OutputWriter()
+        var progress = ProgressLine("infer")
+        defer { progress.clear() }
+        for start in stride(from: 0, to: files.paths.count, by: Self.imageBatchCount) {
+            let paths = files.paths[start..<min(start + Self.imageBatchCount, files.paths.count)]
+            for (path, all) in zip(paths, try classify(paths.map(ImageFiles.read))) {
+                let scores = Array(all.prefix(topK ?? 5))
+                if list.json {
+                    try output.writeLine(try json(scores))
+                } else {
+                    let shown = scores.map { "\(ModelOptions.score($0.score))  \($0.label)" }
+                    let isOnly = files.paths.count == 1
+                    try output.writeLine(
+                        isOnly ? shown.joined(separator: "\n") : "\(path)\t" + shown.joined(separator: "  "))
+                }
+            }
+            try output.flush()
+            if files.paths.count > Self.imageBatchCount {
+                let done = start + paths.count
+                progress.update(Double(done) / Double(files.paths.count), "\(done) images")
+            }
+        }
+        if model.profile { ProfileTable(try backend.profile()).print() }
+    }
+
+    /// What gives each of some images its labels.
+    private func imageTask(
+        _ package: ModelPackage, on backend: any Backend
+    ) throws -> ([PixelImage]) throws -> [[LabelScore]] {
+        let options = model.engineOptions(defaultPrecision: .highest)
+        guard let labels else {
+            return try ImageClassifier(package, on: backend, activation: function, options: options).run
+        }
+        let names = labels.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard !names.isEmpty, names.allSatisfy({ !$0.isEmpty }) else {
+            throw ValidationError("--labels '\(labels)' holds an empty label")
+        }
+        return try ZeroShotClassifier(
+            package, on: backend, labels: names, template: template, options: options
+        ).run
     }
 
     /// A line is a text, or two with a tab between.
@@ -68,3 +149,15 @@ struct ClassifyCommand: AsyncParsableCommand {
 }
 
 extension Classifier.Activation: ExpressibleByArgument {}
+
+extension Classifier {
+    /// With the model's own head, or another one.
+    static func make(
+        _ package: ModelPackage, head: String?, on backend: any Backend, activation: Activation?, options: TaskOptions
+    ) throws -> Classifier {
+        guard let head else {
+            return try Classifier(package, on: backend, activation: activation, options: options)
+        }
+        return try Classifier(package, head: head, on: backend, activation: activation, options: options)
+    }
+}

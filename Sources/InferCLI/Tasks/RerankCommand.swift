@@ -17,6 +17,9 @@ struct RerankCommand: AsyncParsableCommand {
 
     @Flag(help: "Print the model's own numbers rather than their sigmoid.") var rawScores = false
 
+    @Option(help: "What a decoder is told to look for; left out, passages that answer a web search.")
+    var instruction: String?
+
     @OptionGroup var list: TextListOptions
     @OptionGroup(title: "Model") var model: ModelOptions
 
@@ -28,7 +31,8 @@ struct RerankCommand: AsyncParsableCommand {
     func run() async throws {
         let package = try model.openPackage()
         let task = try Reranker(
-            package, on: try model.makeBackend(), givesLogits: rawScores, options: model.taskOptions())
+            package, on: try model.makeBackend(), givesLogits: rawScores, instruction: instruction,
+            options: model.taskOptions())
         var ranked: [(index: Int, score: Double)] = []
         var texts: [Int: String] = [:]
         try list.forEachBatch(of: documents) { batch, first in

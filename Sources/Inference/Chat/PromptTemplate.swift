@@ -44,6 +44,9 @@ public struct PromptTemplate: Sendable {
         return template
     }
 
+    /// The text of the template for a conversation; empty where there is none.
+    func source(hasTools: Bool) -> String { (try? template(hasTools: hasTools))?.source ?? "" }
+
     /// Renders a conversation.
     ///
     /// - Parameter variables: `messages`, and whatever else is given: `tools`, `add_generation_prompt` …; special

@@ -5,10 +5,7 @@ package import Tokenization
 /// A `tokenizer.json` as the keys `tokenizer.*` of a GGUF file: byte-level BPE as `gpt2`, SentencePiece's BPE as `llama`,
 /// WordPiece as `bert`, Unigram as `t5`. (convert_hf_to_gguf.py of llama.cpp)
 package struct GGUFTokenizerExport {
-    /// The longest `tokenizer.json` that is read.
-    static let maximumByteCount = 1 << 28
-
-    /// The `tokenizer.json`, which `tokenizer` was made of.
+    /// The `tokenizer.json`, or what stands for it, which `tokenizer` was made of.
     let root: JSONValue
     let tokenizer: Tokenizer
     let path: String

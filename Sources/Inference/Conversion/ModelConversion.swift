@@ -48,10 +48,8 @@ extension QuantizationInput {
 
     private mutating func addTokenizer(_ location: ModelLocation, _ configuration: ModelConfiguration) throws {
         let generation = try GenerationConfiguration(location, configuration: configuration)
-        guard let file = location.existingFile("tokenizer.json"),
-            let bytes = try location.contents(of: "tokenizer.json", maximum: GGUFTokenizerExport.maximumByteCount)
-        else {
-            addNoTokenizer(generation, "\(location.folder) holds no tokenizer.json; the file will have no tokenizer")
+        guard let (bytes, file) = try Tokenizer.json(ofFolder: location.folder) else {
+            addNoTokenizer(generation, "\(location.folder) holds no tokenizer; the file will have none")
             return
         }
         let tokenizer = try Tokenizer(folder: location.folder)

@@ -25,11 +25,7 @@ final class DecoderRunner: Sendable {
         let description = plan.description
         try options.validate(maxContextLength: description.maxContextLength)
         let blockSize = options.blockSizeInTokens
-        var shape = KVCacheShape(
-            layerCount: description.layerCount, blockCount: 1, headCount: description.keyValueHeadCount,
-            headSize: description.headSize, blockSizeInTokens: blockSize, dtype: options.cacheType)
-        let cacheTokens = options.cacheTokenCount ?? DecoderRunner.defaultCacheTokens(description, options, shape)
-        shape.blockCount = (cacheTokens + blockSize - 1) / blockSize
+        let shape = options.cacheShape(of: description)
         let contextLength = min(options.contextLength ?? description.maxContextLength, shape.blockCount * blockSize)
         let passTokenCount = min(options.passTokenCount, max(contextLength * options.sequenceCount, 1))
         self.backend = backend
@@ -59,20 +55,17 @@ final class DecoderRunner: Sendable {
         self.topIndices = workspace[topIndices]
     }
 
-    /// The cache's size where none is asked for: one context that was asked for, else as much of the model's as fits a
-    /// gibibyte, since models for very long contexts would take all memory otherwise.
-    private static func defaultCacheTokens(
-        _ description: DecoderDescription, _ options: EngineOptions, _ shape: KVCacheShape
-    ) -> Int {
-        if let contextLength = options.contextLength { return contextLength }
-        return min(description.maxContextLength, max(shape.blocks(fitting: 1 << 30), 1) * shape.blockSizeInTokens)
-    }
-
     /// Runs one pass and leaves the logits of the batch's rows on the device. Does not block.
     func run(_ batch: HostBatch) throws -> Tensor {
         let rows = logits.rows(0..<batch.logitRows.count)
         try model.forward(uploader.upload(batch), cache: cache, logits: rows)
         return rows
+    }
+
+    /// Runs one pass and leaves the hidden states of the batch's rows, `[R, D]`, on the device; `nil` where there are none.
+    /// Does not block.
+    func hiddenStates(_ batch: HostBatch) throws -> Tensor? {
+        try model.hiddenStates(uploader.upload(batch), cache: cache)
     }
 
     /// The `count` most likely tokens of each row. Blocks.

@@ -47,6 +47,7 @@ public actor Engine {
     {
         self.package = package
         tokenizer = package.tokenizer
+        try package.requireHead()
         let options = Engine.deterministic(options, backend)
         let scoringRowCount = Engine.scoringRowCount(try package.describe(), options)
         runner = try package.makeRunner(

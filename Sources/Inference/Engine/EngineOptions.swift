@@ -1,3 +1,5 @@
+public import KVCache
+public import Models
 public import TensorCore
 
 /// How large an engine's memory and passes are.
@@ -80,5 +82,19 @@ public struct EngineOptions: Sendable, Hashable {
             throw InferenceError.invalidParameter(
                 name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16, bfloat16 or int8")
         }
+    }
+}
+
+extension EngineOptions {
+    /// The cache that an engine allocates for a model: of one context where a length is asked for, else as much of the
+    /// model's as fits a gibibyte, since models for very long contexts would take all memory otherwise.
+    public func cacheShape(of model: DecoderDescription) -> KVCacheShape {
+        var shape = KVCacheShape(
+            layerCount: model.layerCount, blockCount: 1, headCount: model.keyValueHeadCount, headSize: model.headSize,
+            blockSizeInTokens: blockSizeInTokens, dtype: cacheType)
+        let fitting = max(shape.blocks(fitting: 1 << 30), 1) * blockSizeInTokens
+        let tokens = cacheTokenCount ?? contextLength ?? min(model.maxContextLength, fitting)
+        shape.blockCount = (tokens + blockSizeInTokens - 1) / blockSizeInTokens
+        return shape
     }
 }

@@ -26,7 +26,7 @@ public struct ModelPackage: Sendable {
         self.init(
             name: path, configuration: configuration, checkpoint: try location.openCheckpoint(),
             generation: try GenerationConfiguration(location, configuration: configuration),
-            tokenizer: try location.existingFile("tokenizer.json").map { _ in try Tokenizer(folder: location.folder) })
+            tokenizer: Tokenizer.exists(inFolder: location.folder) ? try Tokenizer(folder: location.folder) : nil)
     }
 
     package init(
@@ -64,6 +64,9 @@ public struct ModelPackage: Sendable {
         try ModelRegistry.encoderDecoderPlan(configuration)
     }
 
+    /// - Throws: `LoadError`, also for a model of another kind.
+    public func visionPlan() throws -> VisionPlan { try ModelRegistry.visionPlan(configuration) }
+
     /// - Throws: `InferenceError.notADecoder` for a model of another kind.
     public func requireDecoder() throws {
         guard kind != .decoder else { return }
@@ -71,7 +74,19 @@ public struct ModelPackage: Sendable {
             path: name, architecture: configuration.architectures.first ?? configuration.modelType, kind: kind)
     }
 
-    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders.
+    /// - Throws: `LoadError.missingTensor` for a decoder that has no head to write text with, as embedders and rerankers have
+    ///   none.
+    func requireHead() throws {
+        guard !configuration.hasLanguageModelHead, try !configuration.tiesWordEmbeddings() else { return }
+        let heads = ["lm_head.weight", "embed_out.weight", "output.weight"]
+        let weights = WeightLoader(checkpoint, prefixes: ["model.", ""])
+        guard heads.contains(where: { weights.contains($0) }) else {
+            throw LoadError.missingTensor(path: name, name: heads[0], tried: heads)
+        }
+    }
+
+    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders,
+    /// `VisionPass` models of images.
     public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
 
     /// The sizes of an encoder, from its configuration alone.

@@ -52,11 +52,93 @@ public final class PerplexityMeasurement {
         _ tokens: [Int], maximumWindowCount: Int? = nil,
         progress: (_ window: Int, _ count: Int, PerplexityEstimate) throws -> Void = { _, _, _ in }
     ) throws -> PerplexityEstimate {
+        try measure(tokens, maximumWindowCount: maximumWindowCount, onLogits: nil, progress: progress)
+    }
+
+    /// The same, and writes the logits' probabilities to a file that other models are compared with. Nothing is left of
+    /// a file that did not become whole.
+    /// - Throws: also `LoadError.unwritable`.
+    public func measure(
+        _ tokens: [Int], maximumWindowCount: Int? = nil, writingBase path: String,
+        progress: (_ window: Int, _ count: Int, PerplexityEstimate) throws -> Void = { _, _, _ in }
+    ) throws -> PerplexityEstimate {
+        let available = try plan.windowCount(tokenCount: tokens.count)
+        let count = min(available, maximumWindowCount ?? available)
+        let context = plan.windowTokenCount
+        let length = LogitBase.rowLength(vocabularySize: vocabularySize)
+        let head = LogitBase.head(
+            windowTokenCount: context, vocabularySize: vocabularySize, windowCount: count,
+            tokens: tokens.prefix(count * context))
+        let byteCount = head.count + 2 * count * LogitBase.rowCount(windowTokenCount: context) * length
+        var estimate = PerplexityEstimate()
+        try AtomicFile.write(to: path, byteCount: byteCount) { output in
+            try head.withUnsafeBytes { try output.write($0) }
+            var rows: [UInt16] = []
+            let write: LogitReader = { [vocabularySize] logits, targets in
+                rows = [UInt16](repeating: 0, count: targets.count * length)
+                rows.withUnsafeMutableBufferPointer { rows in
+                    logits.withUnsafeBufferPointer { logits in
+                        for row in 0..<targets.count {
+                            LogitBase.encode(
+                                UnsafeBufferPointer(
+                                    rebasing: logits[row * vocabularySize..<(row + 1) * vocabularySize]),
+                                to: UnsafeMutableBufferPointer(rebasing: rows[row * length..<(row + 1) * length]))
+                        }
+                    }
+                }
+                try rows.withUnsafeBytes { try output.write($0) }
+            }
+            estimate = try measure(tokens, maximumWindowCount: count, onLogits: write, progress: progress)
+        }
+        return estimate
+    }
+
+    /// The same for the text that a file of another model's probabilities holds, compared with it.
+    /// - Parameter progress: also takes the comparison so far.
+    /// - Throws: also `PerplexityError.otherBase` where the file is of other windows or another vocabulary.
+    public func compare(
+        with base: LogitBaseFile, maximumWindowCount: Int? = nil,
+        progress: (_ window: Int, _ count: Int, DivergenceEstimate) throws -> Void = { _, _, _ in }
+    ) throws -> DivergenceEstimate {
+        guard base.vocabularySize == vocabularySize, base.windowTokenCount == plan.windowTokenCount,
+            plan.replacesFirstToken
+        else {
+            throw PerplexityError.otherBase(
+                vocabularySize: base.vocabularySize, contextLength: base.windowTokenCount,
+                expected: vocabularySize, plan.windowTokenCount)
+        }
+        var estimate = DivergenceEstimate()
+        let count = min(base.windowCount, maximumWindowCount ?? base.windowCount)
+        let compare: LogitReader = { logits, targets in
+            estimate.add(logits, targets: targets, base: base, firstPlace: estimate.tokenCount)
+        }
+        // The file names its windows, however few they are.
+        _ = try measure(try base.tokens(), windowCount: count, onLogits: compare) { window, count, _ in
+            try progress(window, count, estimate)
+        }
+        return estimate
+    }
+
+    /// Takes the logits of predicted places, `[R, V]`, and their right tokens.
+    private typealias LogitReader = (_ logits: [Float], _ targets: ArraySlice<Int>) throws -> Void
+
+    private func measure(
+        _ tokens: [Int], maximumWindowCount: Int?, onLogits: LogitReader?,
+        progress: (_ window: Int, _ count: Int, PerplexityEstimate) throws -> Void
+    ) throws -> PerplexityEstimate {
+        let available = try plan.windowCount(tokenCount: tokens.count)
+        return try measure(
+            tokens, windowCount: min(available, maximumWindowCount ?? available), onLogits: onLogits,
+            progress: progress)
+    }
+
+    private func measure(
+        _ tokens: [Int], windowCount count: Int, onLogits: LogitReader?,
+        progress: (_ window: Int, _ count: Int, PerplexityEstimate) throws -> Void
+    ) throws -> PerplexityEstimate {
         if let id = tokens.first(where: { !(0..<vocabularySize).contains($0) }) {
             throw InferenceError.tokenOutOfRange(id: id, vocabularySize: vocabularySize)
         }
-        let available = try plan.windowCount(tokenCount: tokens.count)
-        let count = min(available, maximumWindowCount ?? available)
         let generation = package.generation
         let leading = package.tokenizer?.leadingToken(
             beginning: generation.bosTokenID, ends: generation.eosTokenIDs)
@@ -67,7 +149,7 @@ public final class PerplexityMeasurement {
             var inputs = Array(tokens[start..<start + plan.windowTokenCount])
             let targets = inputs
             if let beginning { inputs[0] = beginning }
-            for (place, value) in zip(plan.scored, try score(inputs, targets)) {
+            for (place, value) in zip(plan.scored, try score(inputs, targets, onLogits)) {
                 guard value.isFinite else { throw PerplexityError.nonFiniteLogits(position: start + place) }
                 estimate.add(logProbability: value)
             }
@@ -77,7 +159,7 @@ public final class PerplexityMeasurement {
     }
 
     /// Logarithms of the probabilities of the targets at `plan.scored`, each given all inputs before it.
-    private func score(_ inputs: [Int], _ targets: [Int]) throws -> [Double] {
+    private func score(_ inputs: [Int], _ targets: [Int], _ onLogits: LogitReader?) throws -> [Double] {
         var position = 0
         // What is predicted from a token lies one behind it, and nothing is predicted from the last one.
         let firstRow = plan.scored.lowerBound - 1
@@ -91,9 +173,10 @@ public final class PerplexityMeasurement {
             let limit = min(runner.limits.tokenCount, runner.limits.logitRowCount)
             let range = position..<min(position + limit, plan.scored.upperBound - 1)
             let rows = try runner.run(batch(inputs, range, wantsLogits: true))
-            result += LogSoftmax.logProbabilities(
-                try runner.backend.readFloats(rows), of: targets[range.lowerBound + 1..<range.upperBound + 1],
-                vocabularySize: vocabularySize)
+            let logits = try runner.backend.readFloats(rows)
+            let predicted = targets[range.lowerBound + 1..<range.upperBound + 1]
+            result += LogSoftmax.logProbabilities(logits, of: predicted, vocabularySize: vocabularySize)
+            try onLogits?(logits, predicted)
             position = range.upperBound
         }
         return result

@@ -44,6 +44,8 @@ public struct PerplexityPlan: Sendable, Hashable {
 public enum PerplexityError: Error, Sendable, Equatable, CustomStringConvertible {
     case textTooShort(tokenCount: Int, needed: Int)
     case nonFiniteLogits(position: Int)
+    /// A file of probabilities that were made for other windows or another vocabulary.
+    case otherBase(vocabularySize: Int, contextLength: Int, expected: Int, Int)
 
     public var description: String {
         switch self {
@@ -52,6 +54,9 @@ public enum PerplexityError: Error, Sendable, Equatable, CustomStringConvertible
         case .nonFiniteLogits(let position):
             "the model's logits are not finite at token \(position) of the text; its weights are damaged or overflow "
                 + "the number format"
+        case .otherBase(let size, let context, let expectedSize, let expectedContext):
+            "--kl-divergence-base is of \(size) tokens of the vocabulary and contexts of \(context), but the model has "
+                + "\(expectedSize) and --ctx is \(expectedContext); write it again with a model of the same vocabulary"
         }
     }
 }

@@ -2,15 +2,15 @@ internal import Foundation
 internal import ModelIO
 
 /// Beam search for one target text, as `transformers` defines it (`GenerationMixin._beam_search`, version 4.57): a text's
-/// score is the sum of its tokens' log-probabilities over its length to the power of the length penalty. With one beam,
-/// the best token each time.
+/// score is the sum of its new tokens' log-probabilities over their number to the power of the length penalty. With one
+/// beam, the best token each time.
 struct BeamSearch {
     struct Beam {
-        /// With the token that texts begin with.
+        /// With those that texts begin with.
         var tokens: [Int]
         /// The sum of log-probabilities.
         var score: Double
-        /// The cache's rows of the tokens before the last.
+        /// What the caller gave for each step of the text so far, such as the cache's row of the step's token.
         var rows: [Int32]
     }
 
@@ -26,10 +26,11 @@ struct BeamSearch {
     /// Best first.
     private(set) var finished: [Finished] = []
 
-    init(start: Int, rules: SearchRules) {
+    /// - Parameter prompt: `rules.promptCount` tokens that all texts begin with.
+    init(prompt: [Int], rules: SearchRules) {
+        precondition(prompt.count == rules.promptCount, "\(prompt.count) tokens, not \(rules.promptCount)")
         self.rules = rules
-        running = [Beam(tokens: [start], score: 0, rows: [])]
-        if rules.maximumLength <= 1 { running = [] }
+        running = rules.maximumLength > prompt.count ? [Beam(tokens: prompt, score: 0, rows: [])] : []
     }
 
     var isOver: Bool { running.isEmpty }
@@ -37,7 +38,7 @@ struct BeamSearch {
     /// Takes the next step.
     /// - Parameters:
     ///   - logits: `[V]` of each running beam.
-    ///   - rows: the cache's row of each running beam's last token.
+    ///   - rows: what to note of each running beam, in whose texts it then stands last.
     mutating func advance(_ logits: [ArraySlice<Float>], rows: [Int32]) {
         guard rules.beamCount > 1 else { return advanceGreedily(logits, rows) }
         let keepCount = max(2, 1 + rules.endTokens.count) * rules.beamCount
@@ -53,7 +54,7 @@ struct BeamSearch {
             if isLongest || rules.endTokens.contains(item.token) {
                 // Only what is among the best as a beam may end a text.
                 guard place < rules.beamCount else { continue }
-                finish(beam.tokens + [item.token], item.score / pow(Double(length - 1), rules.lengthPenalty))
+                finish(beam.tokens + [item.token], item.score / penalty(length))
             } else if next.count < rules.beamCount {
                 next.append(
                     Beam(tokens: beam.tokens + [item.token], score: item.score, rows: beam.rows + [rows[item.beam]]))
@@ -74,9 +75,11 @@ struct BeamSearch {
         guard finished.count == rules.beamCount, let worst = finished.last?.score else { return true }
         if rules.earlyStopping == .always { return false }
         let isHopeful = rules.earlyStopping == .never && rules.lengthPenalty > 0
-        let hypothetical = isHopeful ? rules.maximumLength - 1 : length - 1
-        return best.score / pow(Double(hypothetical), rules.lengthPenalty) > worst
+        return best.score / penalty(isHopeful ? rules.maximumLength : length) > worst
     }
+
+    /// What the score of a text of `length` tokens is divided by.
+    private func penalty(_ length: Int) -> Double { pow(Double(length - rules.promptCount), rules.lengthPenalty) }
 
     private mutating func advanceGreedily(_ logits: [ArraySlice<Float>], _ rows: [Int32]) {
         guard var beam = running.first, let logits = logits.first, let row = rows.first else { return }

@@ -27,8 +27,10 @@ struct SearchRules: Sendable {
     var lengthPenalty: Double
     var earlyStopping: SearchConfiguration.EarlyStopping
     var noRepeatNgramSize: Int
+    /// Tokens that texts begin with: the one of an encoder-decoder, the prompt of a decoder.
+    var promptCount: Int
     var minimumNewTokens: Int
-    /// Tokens with the one that texts begin with.
+    /// Tokens with those that texts begin with.
     var minimumLength: Int
     var maximumLength: Int
     var resultCount: Int
@@ -42,9 +44,12 @@ struct SearchRules: Sendable {
     /// New tokens where nothing says how many.
     private static let usualTokenCount = 256
 
-    /// - Parameter limit: tokens of the longest target text that the model takes; `nil`: any number.
+    /// - Parameter limit: new tokens of the longest text that the model takes; `nil`: any number.
     /// - Throws: `InferenceError.invalidParameter`.
-    init(_ options: SearchOptions, _ generation: GenerationConfiguration, endTokens: Set<Int>, limit: Int?) throws {
+    init(
+        _ options: SearchOptions, _ generation: GenerationConfiguration, endTokens: Set<Int>, limit: Int?,
+        promptCount: Int = 1
+    ) throws {
         let search = generation.search
         beamCount = options.beamCount ?? search.beamCount ?? 1
         lengthPenalty = options.lengthPenalty ?? search.lengthPenalty ?? 1
@@ -53,13 +58,15 @@ struct SearchRules: Sendable {
         minimumNewTokens = options.minimumNewTokens ?? search.minimumNewTokens ?? 0
         minimumLength = search.minimumLength ?? 0
         let usual =
-            generation.maximumNewTokens ?? generation.maximumLength.map { $0 - 1 } ?? SearchRules.usualTokenCount
+            generation.maximumNewTokens ?? generation.maximumLength.map { $0 - promptCount }
+            ?? SearchRules.usualTokenCount
         let wanted = options.maximumNewTokens ?? max(min(usual, limit ?? usual), 1)
         guard wanted <= limit ?? wanted else {
             throw InferenceError.invalidParameter(
                 name: "--max-tokens", value: "\(wanted)", expected: "at most the \(limit ?? 0) that the model takes")
         }
-        maximumLength = wanted + 1
+        self.promptCount = promptCount
+        maximumLength = promptCount + wanted
         resultCount = options.resultCount
         guard resultCount <= beamCount else {
             throw InferenceError.invalidParameter(
@@ -89,8 +96,9 @@ struct SearchRules: Sendable {
     /// Tokens that may not follow.
     func banned(after tokens: [Int]) -> Set<Int> {
         var banned = suppressed
-        if tokens.count < minimumLength || tokens.count - 1 < minimumNewTokens { banned.formUnion(endTokens) }
-        if tokens.count == (forcedFirstToken == nil ? 1 : 2) { banned.formUnion(suppressedAtBeginning) }
+        if tokens.count < minimumLength || tokens.count - promptCount < minimumNewTokens { banned.formUnion(endTokens) }
+        let isForced = promptCount == 1 && forcedFirstToken != nil
+        if tokens.count == promptCount + (isForced ? 1 : 0) { banned.formUnion(suppressedAtBeginning) }
         for word in badWords where tokens.count >= word.count - 1 {
             if tokens.suffix(word.count - 1).elementsEqual(word.dropLast()), let last = word.last {
                 banned.insert(last)

@@ -1,3 +1,4 @@
+internal import JSONCore
 internal import ModelIO
 internal import Models
 public import TensorCore
@@ -28,8 +29,15 @@ public struct Classifier: TextTask {
 
     public let labels: [String]
     public let activation: Activation
-    private let encoder: TextEncoder
+    private let source: Source
     private let needsPair: Bool
+
+    /// Where logits come from.
+    private enum Source: Sendable {
+        case encoder(TextEncoder)
+        /// A linear layer on the vectors of an embedder.
+        case embedder(Embedder, ClassifierHead)
+    }
 
     /// Loads a model. Blocks.
     /// - Parameter activation: `nil`: as the configuration's `problem_type` says.
@@ -38,9 +46,10 @@ public struct Classifier: TextTask {
         _ package: ModelPackage, on backend: any Backend, activation: Activation? = nil,
         options: TaskOptions = TaskOptions()
     ) throws {
-        encoder = try TextEncoder(
+        let encoder = try TextEncoder(
             package, on: backend, tasks: [.sequenceClassification, .nextSentence], command: "classify",
             options: options)
+        source = .encoder(encoder)
         needsPair = encoder.description.task == .nextSentence
         // Of BERT's next-sentence head, the first output says that the second text follows.
         labels = needsPair ? ["is_next", "not_next"] : encoder.description.labels
@@ -48,8 +57,23 @@ public struct Classifier: TextTask {
             try activation ?? (needsPair ? .softmax : Classifier.activation(package.configuration, labels.count))
     }
 
+    /// Loads an embedder whose vectors a head makes labels of. Blocks.
+    /// - Parameter head: a safetensors file, see ``ClassifierHead``.
+    /// - Throws: `InferenceError`, `LoadError`, `BackendError`.
+    public init(
+        _ package: ModelPackage, head: String, on backend: any Backend, activation: Activation? = nil,
+        options: TaskOptions = TaskOptions()
+    ) throws {
+        let embedder = try Embedder(package, on: backend, options: options)
+        let head = try ClassifierHead(path: head, inputSize: embedder.dimensions)
+        source = .embedder(embedder, head)
+        needsPair = false
+        labels = head.labels
+        self.activation = activation ?? (head.labels.count == 1 ? .sigmoid : .softmax)
+    }
+
     /// As `transformers` chooses it.
-    private static func activation(_ configuration: ModelConfiguration, _ labelCount: Int) throws -> Activation {
+    static func activation(_ configuration: ModelConfiguration, _ labelCount: Int) throws -> Activation {
         switch try configuration.keys.optionalString("problem_type") {
         case "regression": .none
         case "multi_label_classification": .sigmoid
@@ -65,11 +89,7 @@ public struct Classifier: TextTask {
     /// All labels of each text, best first.
     /// - Throws: `InferenceError`; `.missingPair` where the model takes two texts.
     public func run(_ texts: [TextPair]) throws -> [[LabelScore]] {
-        let inputs = try texts.map { text in
-            if needsPair, text.pair == nil { throw InferenceError.missingPair(path: encoder.name) }
-            return try encoder.input(for: text)
-        }
-        return try encoder.logits(of: inputs).map { logits in
+        try logits(of: texts).map { logits in
             let scores =
                 switch activation {
                 case .softmax: Probabilities.softmax(logits)
@@ -78,5 +98,61 @@ public struct Classifier: TextTask {
                 }
             return scores.greatestIndices(scores.count).map { LabelScore(label: labels[$0], score: scores[$0]) }
         }
+    }
+
+    private func logits(of texts: [TextPair]) throws -> [[Float]] {
+        switch source {
+        case .encoder(let encoder):
+            let inputs = try texts.map { text in
+                if needsPair, text.pair == nil { throw InferenceError.missingPair(path: encoder.name) }
+                return try encoder.input(for: text)
+            }
+            return try encoder.logits(of: inputs)
+        case .embedder(let embedder, let head):
+            if let text = texts.first(where: { $0.pair != nil }) {
+                throw InferenceError.invalidParameter(
+                    name: "--pair", value: String((text.pair ?? "").prefix(40)), expected: "no pair with --head")
+            }
+            return try embedder.run(texts.map(\.text)).map { head.logits(of: $0.dense) }
+        }
+    }
+}
+
+/// A linear layer that makes labels of vectors, such as a logistic regression trained on them: a safetensors file with
+/// `weight` `[L, D]` and `bias` `[L]`, whose metadata has `labels` as a JSON array of names.
+struct ClassifierHead: Sendable {
+    let labels: [String]
+    /// `[L, D]`
+    private let weight: [Float]
+    private let bias: [Float]
+
+    /// - Throws: `LoadError` naming the file and the tensor.
+    init(path: String, inputSize: Int) throws {
+        let checkpoint = try Checkpoint(safetensors: path)
+        let loader = WeightLoader(checkpoint, prefixes: ["linear.", ""])
+        let count = loader.find("weight")?.shape.extents.first ?? 1
+        weight = try loader.floats(loader.tensor("weight", shape: [count, inputSize]))
+        bias = try loader.vector("bias", count: count)
+        guard let text = checkpoint.metadata["labels"] else {
+            labels = (0..<count).map { "LABEL_\($0)" }
+            return
+        }
+        let names: [String]
+        do {
+            names = try JSONDocument(parsing: text, source: "\(path), labels").root.requireArray().map {
+                try $0.requireString()
+            }
+        } catch let error as JSONError {
+            throw LoadError.json(error)
+        }
+        guard names.count == count else {
+            throw LoadError.invalidValue(
+                path: path, key: "labels", expected: "\(count) names, one a row of weight", found: "\(names.count)")
+        }
+        labels = names
+    }
+
+    func logits(of vector: [Float]) -> [Float] {
+        VectorMath.linear(vector.map(Double.init), weight: weight, bias: bias).map { Float($0) }
     }
 }

@@ -54,14 +54,23 @@ public struct Embedder: TextTask {
         _ package: ModelPackage, on backend: any Backend, choices: Options = Options(),
         options: TaskOptions = TaskOptions()
     ) throws {
-        try package.require([.hiddenStates], for: "embed")
         let folder = package.folder
         var configuration = try SentenceConfiguration(folder: folder)
         var options = options
         options.truncates = true
-        encoder = try TextEncoder(
-            package, on: backend, tasks: [.hiddenStates], command: "embed", options: options,
-            limit: configuration.maximumLength)
+        // A decoder is an embedder where its files or the caller say how tokens become one vector.
+        if package.kind == .decoder, configuration.isDescribed || choices.pooling != nil {
+            let first = choices.pooling.map { .pooling([$0]) } ?? configuration.steps[0]
+            let isLast = if case .pooling([.last]) = first { true } else { false }
+            encoder = try TextEncoder(
+                decoder: package, on: backend, output: isLast ? .lastState : .allStates, options: options,
+                limit: configuration.maximumLength)
+        } else {
+            try package.require([.hiddenStates], for: "embed")
+            encoder = try TextEncoder(
+                package, on: backend, tasks: [.hiddenStates], command: "embed", options: options,
+                limit: configuration.maximumLength)
+        }
         if let folder, EmbeddingHeads.exist(in: folder) {
             heads = try EmbeddingHeads(folder: folder, hiddenSize: encoder.description.hiddenSize)
             // BGE-M3's dense vector is the first token's.

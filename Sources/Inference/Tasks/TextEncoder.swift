@@ -38,7 +38,7 @@ final class TextEncoder: Sendable {
     /// Tokens of the longest text, special ones included.
     let maximumLength: Int
     let truncates: Bool
-    private let pass: EncoderPass
+    private let pass: any TextPass
 
     /// Texts and tokens whose results are on the host at once.
     private static let groupTextCount = 64
@@ -72,6 +72,29 @@ final class TextEncoder: Sendable {
         self.tokenizer = tokenizer
         self.description = description
         pass = try EncoderPass(package, on: backend, longest: maximum, options: options.engine)
+    }
+
+    /// Loads a decoder whose hidden states, or whose logits of some tokens, are wanted. Blocks.
+    /// - Parameter limit: tokens of the longest text, where the caller knows of one.
+    init(
+        decoder package: ModelPackage, on backend: any Backend, output: DecoderTextPass.Output, options: TaskOptions,
+        limit: Int? = nil
+    ) throws {
+        guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
+        let description = EncoderDescription(try package.describe())
+        var maximum = options.engine.contextLength ?? min(description.maxTokenCount, DecoderTextPass.usualTokenCount)
+        guard maximum <= description.maxTokenCount else {
+            throw InferenceError.contextTooLong(requested: maximum, maximum: description.maxTokenCount)
+        }
+        for bound in [tokenizer.configuration.maximumLengthInTokens, limit].compactMap({ $0 }) where bound > 0 {
+            maximum = min(maximum, bound)
+        }
+        maximumLength = maximum
+        name = package.name
+        truncates = options.truncates
+        self.tokenizer = tokenizer
+        self.description = description
+        pass = try DecoderTextPass(package, on: backend, longest: maximum, output: output, options: options.engine)
     }
 
     // MARK: Tokens
@@ -133,6 +156,13 @@ final class TextEncoder: Sendable {
     }
 }
 
+/// What computes the outputs of some texts, in their order: an encoder, or a decoder read like one.
+protocol TextPass: Sendable {
+    func run(_ inputs: [EncoderInput]) throws -> [EncoderResult]
+}
+
+extension EncoderPass: TextPass {}
+
 /// What an encoder says of one text.
 struct TextOutputs {
     private let results: [EncoderResult]
@@ -174,6 +204,9 @@ extension ModelPackage {
             _ = try describe()
             throw wrong("continues texts", "generate")
         case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
+        case .vision:
+            let task = try visionPlan().description.task
+            throw wrong(task.summary, task.command)
         case .encoder:
             let task = try describeEncoder().task
             guard !tasks.contains(task) else { return }

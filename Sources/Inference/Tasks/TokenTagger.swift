@@ -76,6 +76,33 @@ public struct TokenTagger: TextTask {
         return results
     }
 
+    /// The labels of the model.
+    public var labels: [String] { encoder.description.labels }
+
+    /// For texts that are words already, with a space between, the label of each word's first token; `O` for words that
+    /// have none or are cut off.
+    public func labels(ofWords texts: [[String]]) throws -> [[String]] {
+        let first = TokenTagger(encoder: encoder, aggregation: .none, stride: stride)
+        return try zip(texts, first.run(texts.map { $0.joined(separator: " ") })).map { words, spans in
+            var start = 0
+            var next = spans[...]
+            return words.map { word in
+                let place = start
+                start += word.unicodeScalars.count + 1
+                // Some tokenizers count the space before a word as its token's.
+                while let span = next.first, span.range.upperBound <= place { next = next.dropFirst() }
+                guard let span = next.first, span.range.lowerBound <= place, !word.isEmpty else { return "O" }
+                return span.label
+            }
+        }
+    }
+
+    private init(encoder: TextEncoder, aggregation: Aggregation, stride: Int?) {
+        self.encoder = encoder
+        self.aggregation = aggregation
+        self.stride = stride
+    }
+
     // MARK: Tokens and words
 
     /// A token or a word, with the probability of each label.

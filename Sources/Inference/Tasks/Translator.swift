@@ -116,7 +116,7 @@ public struct Translator: TextTask {
 
     /// Searches the targets of some sources together.
     private func search(_ sources: [[Int]]) throws -> [[BeamSearch.Finished]] {
-        var searches = sources.map { _ in BeamSearch(start: startToken, rules: rules) }
+        var searches = sources.map { _ in BeamSearch(prompt: [startToken], rules: rules) }
         var run = try decoder.begin(sources)
         let width = decoder.description.vocabularySize
         while true {
@@ -195,6 +195,10 @@ extension ModelPackage {
                 path: name, architecture: architecture, does: "continues texts", command: command, fitting: "generate")
         case .encoder:
             let task = try describeEncoder().task
+            throw InferenceError.wrongTask(
+                path: name, architecture: architecture, does: task.summary, command: command, fitting: task.command)
+        case .vision:
+            let task = try visionPlan().description.task
             throw InferenceError.wrongTask(
                 path: name, architecture: architecture, does: task.summary, command: command, fitting: task.command)
         }

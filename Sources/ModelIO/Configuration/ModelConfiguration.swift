@@ -65,7 +65,10 @@ public struct ModelConfiguration: Sendable {
         self.source = source
         self.layout = layout
         self.path = path
-        self.modelType = try reader.string("model_type")
+        // Folders of timm name an architecture in place of a type.
+        self.modelType =
+            try reader.optionalString("model_type") ?? reader.optionalString("architecture")
+            ?? reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
         if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {
             defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")
@@ -122,6 +125,14 @@ public struct ModelConfiguration: Sendable {
             "gptj", "granite", "internlm2", "olmo2", "olmo3", "exaone4", "stablelm", "glm", "glm4",
         ]
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
+    }
+
+    /// Whether the class of the checkpoint writes text, as far as its name tells: `…Model` and `…ForSequenceClassification`
+    /// do not.
+    public var hasLanguageModelHead: Bool {
+        guard let name = architectures.first else { return true }
+        let isBare = name.hasSuffix("Model") && !name.hasSuffix("LMHeadModel")
+        return !isBare && !name.hasSuffix("ForSequenceClassification")
     }
 
     /// Which layers attend to a window, by `layer_types`; `nil` where the file has none.

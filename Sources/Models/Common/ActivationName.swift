@@ -11,10 +11,17 @@ extension ModelConfiguration {
         case "gelu": return .geluErf
         case "silu", "swish": return .silu
         case "relu": return .relu
+        case "relu6": return .relu6
+        case "tanh": return .tanh
+        case "sigmoid": return .sigmoid
+        case "quick_gelu": return .quickGelu
         default:
             throw LoadError.unsupportedValue(
                 path: path, key: key, value: name,
-                supported: ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "silu", "swish", "relu"])
+                supported: [
+                    "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "silu", "swish", "relu", "relu6", "tanh",
+                    "sigmoid", "quick_gelu",
+                ])
         }
     }
 }

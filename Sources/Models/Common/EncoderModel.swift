@@ -106,6 +106,18 @@ public struct EncoderDescription: Sendable, Hashable {
     }
 }
 
+extension EncoderDescription {
+    /// A decoder of which the hidden states are wanted, as an encoder without a head.
+    package init(_ decoder: DecoderDescription, labels: [String] = []) {
+        self.init(
+            architecture: decoder.architecture, task: labels.isEmpty ? .hiddenStates : .sequenceClassification,
+            layerCount: decoder.layerCount, hiddenSize: decoder.hiddenSize, headCount: decoder.headCount,
+            headSize: decoder.headSize, intermediateSize: decoder.intermediateSize,
+            vocabularySize: decoder.vocabularySize, segmentCount: 0, positions: Positions.counted,
+            positionCount: decoder.maxContextLength, labels: labels)
+    }
+}
+
 /// A named result of an encoder, on the device until the next pass.
 public struct EncoderOutput: Sendable {
     /// What its rows belong to.

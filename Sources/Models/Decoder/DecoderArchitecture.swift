@@ -67,6 +67,8 @@ struct DecoderArchitecture: Sendable {
     var logitCap: Float?
     /// Whether the head's matrix is the embedding's.
     var tiesHead: Bool
+    /// Whether files of the checkpoint's class have a head: not those of embedders and classifiers.
+    var mustHaveHead: Bool
 
     var hasProjectionBias = false
     var hasOutputBias = false
@@ -101,11 +103,14 @@ struct DecoderArchitecture: Sendable {
             headCount: geometry.headCount, scale: 1 / Float(geometry.headSize).squareRoot())
         layers = Array(repeating: Layer(attention: attention), count: sizes.layerCount)
         tiesHead = try file.tiesWordEmbeddings()
+        mustHaveHead = file.hasLanguageModelHead
     }
 
     /// The plan of a model of this architecture, whose configuration is `file`.
     func plan(_ file: ModelConfiguration) -> DecoderPlan {
-        DecoderPlan(file, sizes, prefixes: prefixes) {
+        var sizes = sizes
+        sizes.slidingWindows = layers.map(\.attention.slidingWindow)
+        return DecoderPlan(file, sizes, prefixes: prefixes) {
             try DecoderLoader(architecture: self, loader: LayerLoader(weights: $0, target: $1)).load()
         }
     }

@@ -34,10 +34,13 @@ struct DecoderLoader {
     }
 
     private func head(_ embedding: any Weight) throws -> Linear {
+        // Embedders and classifiers come without a head; `requireHead` tells who wants to generate with one.
+        let isMissing = !architecture.mustHaveHead && !loader.weights.contains(names.head + ".weight")
         let weight = try loader.head(
-            isTied: architecture.tiesHead, embedding: embedding, names.head + ".weight", rows: sizes.vocabularySize,
+            isTied: architecture.tiesHead || isMissing, embedding: embedding, names.head + ".weight",
+            rows: sizes.vocabularySize,
             columns: width)
-        guard architecture.hasHeadBias else { return Linear([weight]) }
+        guard architecture.hasHeadBias, !isMissing else { return Linear([weight]) }
         return Linear([weight], bias: try loader.vector(names.head + ".bias", count: sizes.vocabularySize))
     }
 

@@ -20,6 +20,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var maxContextLength: Int
     /// The widest input or output of an expert's products; 0: there are no experts.
     public var expertFeatureCount = 0
+    /// For each layer the tokens that a query sees, itself included; `nil`: all. Empty: all of all layers.
+    public var slidingWindows: [Int?] = []
 
     /// The scratch that a backend must reserve for passes of this model.
     public func limits(tokenCount: Int, sequenceCount: Int, contextLength: Int) -> ExecutionLimits {
@@ -66,6 +68,10 @@ public protocol DecoderModel: AnyObject, Sendable {
     /// What follows the last layer's keys and values is computed for those rows alone.
     /// - Parameter logits: `[R, V]` float32; not written where `R` is 0.
     func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws
+
+    /// The same up to the head: the hidden states of the batch's `logitRows`, behind the last norm. Does not block.
+    /// - Returns: `[R, D]` float32, overwritten by the next call; `nil` where `R` is 0.
+    func hiddenStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor?
 }
 
 /// How large a pass may become; the model plans its workspace for it.

@@ -54,11 +54,17 @@ final class TransformerDecoder: DecoderModel {
     }
 
     func forward(_ batch: DeviceBatch, cache: KVCacheStorage, logits: Tensor) throws {
+        guard let states = try hiddenStates(batch, cache: cache) else { return }
+        try ends.head(states, on: backend, into: logits)
+        if let cap = architecture.logitCap { try backend.softCap(logits, cap: cap, into: logits) }
+    }
+
+    func hiddenStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor? {
         var rows = workspace.rows(batch)
         try embed(batch, into: rows.hidden)
         try layers.first?.attentionNorm?(rows.hidden, on: backend, into: rows.normed)
         for (index, (layer, cacheLayer)) in zip(layers, cache.layers).enumerated() {
-            guard let attended = try attend(index, layer, rows, cacheLayer, batch) else { return }
+            guard let attended = try attend(index, layer, rows, cacheLayer, batch) else { return nil }
             let isSelection = attended.hidden.rows != rows.hidden.rows
             rows = attended
             let next = index + 1 < layers.count ? layers[index + 1].attentionNorm : ends.finalNorm
@@ -80,8 +86,7 @@ final class TransformerDecoder: DecoderModel {
                     input, rows, experts: expertWorkspace, residual: $0, on: backend, into: $1)
             }
         }
-        try ends.head(rows.normed, on: backend, into: logits)
-        if let cap = architecture.logitCap { try backend.softCap(logits, cap: cap, into: logits) }
+        return rows.normed
     }
 
     /// The residual stream is kept divided by `residualScale`, so that sublayers add to it what they put out. Norms take no

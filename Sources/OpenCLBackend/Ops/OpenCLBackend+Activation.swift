@@ -36,6 +36,11 @@ extension Activation {
         case .geluErf: 2
         case .silu: 3
         case .relu: 4
+        case .leakyRelu: 5
+        case .relu6: 6
+        case .tanh: 7
+        case .sigmoid: 8
+        case .quickGelu: 9
         }
     }
 }

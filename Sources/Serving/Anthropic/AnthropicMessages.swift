@@ -15,6 +15,8 @@ enum AnthropicMessages {
         }
         for message in sent { messages += try read(message) }
         var prompt = ChatPrompt(messages: messages, tools: try tools(fields))
+        prompt.allowsParallelCalls =
+            !(try fields.object("tool_choice")?.bool("disable_parallel_tool_use") ?? false)
         // A last message of the assistant is the beginning of the answer.
         if messages.last?["role"]?.stringValue == "assistant" {
             prompt.continuesFinalMessage = true

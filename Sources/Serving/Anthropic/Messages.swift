@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import Inference
+internal import JSONCore
 
 /// `POST /v1/messages` and `/v1/messages/count_tokens`.
 struct Messages: Sendable {
@@ -13,7 +14,7 @@ struct Messages: Sendable {
         let isStream = try fields.bool("stream") ?? false
         let job = try makeJob(fields, model)
         let answer = MessageAnswer(id: "msg_" + Identifier.random(24), model: requested, job: job)
-        let running = try RunningJob(job, on: model, state: state)
+        let running = try RunningJob(job, on: model, for: context.client, state: state)
         guard isStream else {
             let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
             return Response(answer.whole(choices[0]))
@@ -38,7 +39,7 @@ struct Messages: Sendable {
         let prompt = try AnthropicMessages.prompt(fields)
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation), stopKey: "stop_sequences")
-        return GenerationJob(prompts: [try prompt.tokens(for: model)], fields: sampling, maxTokens: maxTokens)
+        return try prompt.job(for: model, fields: sampling, maxTokens: maxTokens)
     }
 }
 
@@ -49,9 +50,10 @@ struct MessageAnswer: Sendable {
     let job: GenerationJob
 
     func whole(_ choice: ChoiceText) -> JSON {
+        let answer = AnswerBlocks(job.reading, whole: choice.text)
         var json = message(usage: usage(choice.result, output: choice.result?.tokenCount ?? 0))
-        json["content"] = [["type": "text", "text": .string(choice.text)]]
-        json["stop_reason"] = .string(stopReason(choice.result))
+        json["content"] = .array(answer.blocks.map { shown($0) })
+        json["stop_reason"] = .string(stopReason(answer, choice.result))
         json["stop_sequence"] = stopSequence(choice.result)
         return json
     }
@@ -59,32 +61,62 @@ struct MessageAnswer: Sendable {
     func stream(_ running: RunningJob, to sink: EventSink) async throws {
         var hasBegun = false
         var last: GenerationResult?
+        var answer = AnswerBlocks(job.reading)
         func send(_ type: String, _ members: JSON) {
             var json: JSON = ["type": .string(type)]
             if case .object(let members) = members { for member in members { json[member.key] = member.value } }
             sink.send(json, event: type)
         }
+        func send(_ event: AnswerBlocks.Event) {
+            switch event {
+            case .begin(let place):
+                send(
+                    "content_block_start",
+                    ["index": .int(place), "content_block": shown(answer.blocks[place], isEmpty: true)])
+            case .delta(let place, let piece):
+                send("content_block_delta", ["index": .int(place), "delta": delta(answer.blocks[place], piece)])
+            case .end(let place): send("content_block_stop", ["index": .int(place)])
+            }
+        }
         try await running.forEach { update in
             if !hasBegun {
                 hasBegun = true
                 send("message_start", ["message": message(usage: usage(update.update.result, output: 1))])
-                send("content_block_start", ["index": 0, "content_block": ["type": "text", "text": ""]])
-                send("ping", .object([]))
             }
             last = update.update.result ?? last
-            guard !update.update.text.isEmpty else { return }
-            send(
-                "content_block_delta",
-                ["index": 0, "delta": ["type": "text_delta", "text": .string(update.update.text)]])
+            answer.take(update.update.text).forEach(send)
         }
-        send("content_block_stop", ["index": 0])
+        answer.finish().forEach(send)
         send(
             "message_delta",
             [
-                "delta": ["stop_reason": .string(stopReason(last)), "stop_sequence": stopSequence(last)],
+                "delta": ["stop_reason": .string(stopReason(answer, last)), "stop_sequence": stopSequence(last)],
                 "usage": usage(last, output: last?.tokenCount ?? 0),
             ])
         send("message_stop", .object([]))
+    }
+
+    /// A block of the content; as its stream begins it, still empty.
+    private func shown(_ block: AnswerBlocks.Block, isEmpty: Bool = false) -> JSON {
+        switch block {
+        case .text(let text): return ["type": "text", "text": .string(isEmpty ? "" : text)]
+        case .reasoning(let text):
+            return ["type": "thinking", "thinking": .string(isEmpty ? "" : text), "signature": ""]
+        case .call(let id, let call):
+            let input = try? JSONDocument(parsing: call.arguments, source: "arguments").root
+            return [
+                "type": "tool_use", "id": .string(id), "name": .string(call.name),
+                "input": isEmpty ? .object([]) : input.map { JSON($0) } ?? .object([]),
+            ]
+        }
+    }
+
+    private func delta(_ block: AnswerBlocks.Block, _ piece: String) -> JSON {
+        switch block {
+        case .text: ["type": "text_delta", "text": .string(piece)]
+        case .reasoning: ["type": "thinking_delta", "thinking": .string(piece)]
+        case .call: ["type": "input_json_delta", "partial_json": .string(piece)]
+        }
     }
 
     private func message(usage: JSON) -> JSON {
@@ -103,7 +135,8 @@ struct MessageAnswer: Sendable {
         ]
     }
 
-    private func stopReason(_ result: GenerationResult?) -> String {
+    private func stopReason(_ answer: AnswerBlocks, _ result: GenerationResult?) -> String {
+        if answer.waitsForTools(result) { return "tool_use" }
         guard result?.finishReason == .stop else { return "max_tokens" }
         return result?.stopString == nil ? "end_turn" : "stop_sequence"
     }

@@ -1,6 +1,7 @@
 internal import Hummingbird
 internal import HTTPTypes
 internal import Inference
+internal import JSONCore
 
 /// Liveness, readiness, version: answered from what is at hand, whatever the engines do.
 struct ControlEndpoints: Sendable {

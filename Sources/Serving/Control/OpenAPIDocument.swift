@@ -1,3 +1,5 @@
+internal import JSONCore
+
 /// `GET /openapi.json`: the paths and their fields, in OpenAPI 3.1.
 enum OpenAPIDocument {
     static func json(version: String) -> JSON {

@@ -12,6 +12,10 @@ struct ChatPrompt: Sendable {
     var addsGenerationPrompt = true
     /// The last message is continued instead of answered.
     var continuesFinalMessage = false
+    /// Reasoning is shown apart from the answer.
+    var separatesReasoning = true
+    /// The answer may hold several calls.
+    var allowsParallelCalls = true
 
     /// The text that the model continues.
     func render(for model: ServedModel) throws(APIError) -> String {
@@ -46,13 +50,29 @@ struct ChatPrompt: Sendable {
 
     /// The ids that the model continues.
     func tokens(for model: ServedModel) throws(APIError) -> [Int] {
-        let text = try render(for: model)
+        try ChatPrompt.tokens(of: render(for: model), for: model)
+    }
+
+    private static func tokens(of text: String, for model: ServedModel) throws(APIError) -> [Int] {
         do {
             // Templates write the special tokens themselves.
             return try model.requireTokenizer().encode(text, addSpecialTokens: false)
         } catch {
             throw APIError(error)
         }
+    }
+
+    /// The work of answering.
+    func job(for model: ServedModel, fields: SamplingFields, maxTokens: Int?) throws(APIError) -> GenerationJob {
+        let text = try render(for: model)
+        var job = GenerationJob(
+            prompts: [try ChatPrompt.tokens(of: text, for: model)], fields: fields, maxTokens: maxTokens)
+        let offered = (tools?.arrayValue ?? []).compactMap { OfferedTool($0) }
+        let template = model.promptTemplate
+        job.reading.format =
+            template?.answerFormat(prompt: text, tools: offered, separatesReasoning: separatesReasoning) ?? .plain
+        job.reading.callLimit = allowsParallelCalls ? .max : 1
+        return job
     }
 
     /// What a template wrote up to the end of the last message's text, as `transformers` cuts it.
@@ -83,6 +103,13 @@ extension ChatPrompt {
         messages = try ChatMessages.read(fields)
         tools = try ChatMessages.tools(fields)
         if let variables = try fields.object("chat_template_kwargs") { self.variables = variables.json }
+        allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        if let format = try fields.string("reasoning_format") {
+            guard ["none", "auto", "deepseek"].contains(format) else {
+                throw fields.mismatch("reasoning_format", expected: "none, auto or deepseek")
+            }
+            separatesReasoning = format != "none"
+        }
         continuesFinalMessage = try fields.bool("continue_final_message") ?? false
         addsGenerationPrompt = try fields.bool("add_generation_prompt") ?? !continuesFinalMessage
         if continuesFinalMessage, addsGenerationPrompt {

@@ -19,8 +19,8 @@ struct GenerationJob: Sendable {
     var priority = 0
     /// Prefixes are shared only among requests of the same salt.
     var cacheSalt: String?
-    /// Who asks: clients get equal shares.
-    var client: String?
+    /// How the answer is taken apart, by APIs that show its parts.
+    var reading = AnswerReading()
 
     init(prompts: [[Int]], fields: SamplingFields, maxTokens: Int?) {
         self.prompts = prompts
@@ -34,7 +34,7 @@ struct GenerationJob: Sendable {
     /// One more than the largest number of a choice: those of the first prompt come first.
     var totalChoiceCount: Int { prompts.count * choiceCount }
 
-    func request(for prompt: [Int]) -> GenerationRequest {
+    func request(for prompt: [Int], client: String?) -> GenerationRequest {
         GenerationRequest(
             promptTokens: prompt, sampling: sampling, maxTokens: maxTokens, stopStrings: stopStrings,
             stopTokens: Set(stopTokens), ignoresEndOfSequence: ignoresEndOfSequence, count: choiceCount,
@@ -57,14 +57,17 @@ struct RunningJob: Sendable {
     private let metrics: Metrics
     private let modelName: String
 
+    /// - Parameter client: who asks; clients get equal shares of the model.
     /// - Throws: `APIError` where the model cannot take the job.
-    init(_ job: GenerationJob, on model: ServedModel, state: ServerState) throws(APIError) {
+    init(
+        _ job: GenerationJob, on model: ServedModel, for client: String?, state: ServerState
+    ) throws(APIError) {
         activity = state.metrics.activity(of: model.name)
         metrics = state.metrics
         modelName = model.name
         choiceCount = job.choiceCount
         do {
-            streams = try job.prompts.map { try model.engine.generate(job.request(for: $0)) }
+            streams = try job.prompts.map { try model.engine.generate(job.request(for: $0, client: client)) }
         } catch {
             throw APIError(error)
         }

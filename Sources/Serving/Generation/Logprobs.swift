@@ -1,4 +1,5 @@
 internal import Inference
+internal import JSONCore
 
 /// How the APIs tell tokens with their log-probabilities.
 enum Logprobs {

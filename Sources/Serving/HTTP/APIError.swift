@@ -1,7 +1,7 @@
 internal import Hummingbird
 package import HTTPTypes
 internal import Inference
-internal import JSONCore
+package import JSONCore
 internal import NIOCore
 internal import Tokenization
 

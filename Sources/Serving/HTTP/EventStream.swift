@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import HTTPTypes
+internal import JSONCore
 internal import NIOCore
 internal import Synchronization
 

@@ -1,4 +1,5 @@
 internal import Hummingbird
+internal import JSONCore
 internal import NIOCore
 
 extension ServerState {

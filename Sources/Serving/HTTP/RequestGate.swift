@@ -21,7 +21,7 @@ struct RequestGate: RouterMiddleware {
         let dialect = Dialect(path: request.uri.path)
         var response: Response
         do {
-            response = try await admit(request, context, next)
+            response = try await admit(request, &context, next)
         } catch {
             var failure = APIError(error)
             if failure.status == .notFound, failure.code == nil { failure = unknownPath(request) }
@@ -44,11 +44,11 @@ struct RequestGate: RouterMiddleware {
     }
 
     private func admit(
-        _ request: Request, _ context: ServerContext, _ next: (Request, ServerContext) async throws -> Response
+        _ request: Request, _ context: inout ServerContext, _ next: (Request, ServerContext) async throws -> Response
     ) async throws -> Response {
         if request.method == .options { return preflight(request) }
         if !isMetricsListener, !state.isOpen(path: request.uri.path) {
-            try checkKey(request)
+            if let key = try checkKey(request) { context.client = key }
         }
         if request.method == .post, state.isDraining { throw APIError.draining }
         return try await next(request, context)
@@ -61,8 +61,9 @@ struct RequestGate: RouterMiddleware {
         return given
     }
 
-    private func checkKey(_ request: Request) throws {
-        guard !state.options.apiKeys.isEmpty else { return }
+    /// The key that the request brings; `nil` where the server has none.
+    private func checkKey(_ request: Request) throws -> String? {
+        guard !state.options.apiKeys.isEmpty else { return nil }
         var given = request.headers[.apiKey]
         if let header = request.headers[.authorization] {
             let parts = header.split(separator: " ", maxSplits: 1)
@@ -78,6 +79,7 @@ struct RequestGate: RouterMiddleware {
                 .unauthorized, "The API key is not one of this server's", type: "authentication_error",
                 code: "invalid_api_key")
         }
+        return given
     }
 
     private func unknownPath(_ request: Request) -> APIError {

@@ -1,5 +1,6 @@
 internal import Hummingbird
 internal import HTTPTypes
+internal import JSONCore
 internal import NIOCore
 
 /// What belongs to one request.
@@ -8,10 +9,13 @@ struct ServerContext: RequestContext {
     let channel: any Channel
     /// The client's `X-Request-Id`, or one made here.
     var requestID = ""
+    /// Who asks, for equal shares: the API key where there are keys, else the address that the connection comes from.
+    var client: String?
 
     init(source: Source) {
         coreContext = .init(source: source)
         channel = source.channel
+        client = source.channel.remoteAddress?.ipAddress
     }
 
     /// The monitor of the request's connection.

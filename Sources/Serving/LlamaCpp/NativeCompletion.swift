@@ -12,7 +12,7 @@ struct NativeCompletion: Sendable {
         let fields = try await state.readFields(request)
         let model = try state.directory.model(named: try fields.string("model"))
         let prompts = try NativeCompletion.prompts(fields, model)
-        return try await run(fields, prompts, model, monitor)
+        return try await run(fields, prompts, model, context, monitor)
     }
 
     /// `POST /infill`: what belongs between `input_prefix` and `input_suffix`.
@@ -21,16 +21,17 @@ struct NativeCompletion: Sendable {
         let fields = try await state.readFields(request)
         let model = try state.directory.model(named: try fields.string("model"))
         let prompt = try InfillPrompt(fields, model).tokens
-        return try await run(fields, [prompt], model, monitor)
+        return try await run(fields, [prompt], model, context, monitor)
     }
 
     private func run(
-        _ fields: RequestFields, _ prompts: [[Int]], _ model: ServedModel, _ monitor: ConnectionMonitor
+        _ fields: RequestFields, _ prompts: [[Int]], _ model: ServedModel, _ context: ServerContext,
+        _ monitor: ConnectionMonitor
     ) async throws -> Response {
         let isStream = try fields.bool("stream") ?? false
         let returnsTokens = try fields.bool("return_tokens") ?? false
         let job = try makeJob(fields, prompts, model)
-        let running = try RunningJob(job, on: model, state: state)
+        let running = try RunningJob(job, on: model, for: context.client, state: state)
         let answer = NativeAnswer(model: model.name, returnsTokens: returnsTokens, job: job)
         guard isStream else {
             let choices = try await monitor.cancellingWhenClosed {

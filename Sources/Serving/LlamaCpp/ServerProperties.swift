@@ -1,4 +1,5 @@
 internal import HTTPTypes
+internal import JSONCore
 internal import Tokenization
 internal import Hummingbird
 internal import Inference

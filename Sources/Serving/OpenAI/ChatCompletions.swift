@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Hummingbird
 internal import Inference
+internal import JSONCore
 
 /// `POST /v1/chat/completions`.
 struct ChatCompletions: Sendable {
@@ -15,13 +16,13 @@ struct ChatCompletions: Sendable {
         let answer = ChatAnswer(
             id: "chatcmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
             model: shared.requestedModel ?? model.name, shared: shared)
-        let running = try RunningJob(job, on: model, state: state)
+        let running = try RunningJob(job, on: model, for: context.client, state: state)
         let counts = job.prompts.map(\.count)
         guard shared.isStream else {
             let choices = try await monitor.cancellingWhenClosed {
                 try await ChoiceText.collect(running, count: job.totalChoiceCount)
             }
-            return Response(answer.whole(choices, usage: choices.usage(promptTokenCounts: counts)))
+            return Response(answer.whole(choices, job, usage: choices.usage(promptTokenCounts: counts)))
         }
         return try await EventStream.respond(
             pingSeconds: state.options.pingSeconds, monitor: monitor,
@@ -37,7 +38,7 @@ struct ChatCompletions: Sendable {
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation))
         let maxTokens = try fields.int(["max_completion_tokens", "max_tokens"], in: 1...Int(Int32.max))
-        var job = GenerationJob(prompts: [try prompt.tokens(for: model)], fields: sampling, maxTokens: maxTokens)
+        var job = try prompt.job(for: model, fields: sampling, maxTokens: maxTokens)
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
@@ -58,17 +59,15 @@ struct ChatAnswer: Sendable {
     let model: String
     let shared: CompletionFields
 
-    func whole(_ choices: [ChoiceText], usage: UsageCount) -> JSON {
+    func whole(_ choices: [ChoiceText], _ job: GenerationJob, usage: UsageCount) -> JSON {
         var json = head("chat.completion")
         json["choices"] = .array(
             choices.enumerated().map { index, choice in
+                let answer = AnswerBlocks(job.reading, whole: choice.text)
                 var shown: JSON = [
-                    "index": .int(index),
-                    "message": [
-                        "role": "assistant", "content": .string(choice.text), "refusal": nil,
-                    ],
+                    "index": .int(index), "message": message(answer),
                     "logprobs": logprobs(choice.logprobs, choice.result),
-                    "finish_reason": .optional(choice.result?.finishReason.rawValue),
+                    "finish_reason": .optional(finishReason(answer, choice.result)),
                 ]
                 if shared.returnsTokenIDs { shown["token_ids"] = .array(choice.tokens.map(JSON.int)) }
                 return shown
@@ -78,8 +77,24 @@ struct ChatAnswer: Sendable {
         return json
     }
 
+    private func message(_ answer: AnswerBlocks) -> JSON {
+        let isCall = !answer.calls.isEmpty && answer.text.isEmpty
+        var message: JSON = [
+            "role": "assistant", "content": isCall ? .null : .string(answer.text), "refusal": nil,
+        ]
+        if let reasoning = answer.reasoning { message["reasoning_content"] = .string(reasoning) }
+        let calls = answer.blocks.compactMap { $0.chatCall() }
+        if !calls.isEmpty { message["tool_calls"] = .array(calls) }
+        return message
+    }
+
+    private func finishReason(_ answer: AnswerBlocks, _ result: GenerationResult?) -> String? {
+        answer.waitsForTools(result) ? "tool_calls" : result?.finishReason.rawValue
+    }
+
     func stream(_ running: RunningJob, _ job: GenerationJob, to sink: EventSink) async throws {
         var choices = [ChoiceText](repeating: ChoiceText(), count: job.totalChoiceCount)
+        var answers = [AnswerBlocks](repeating: AnswerBlocks(job.reading), count: job.totalChoiceCount)
         var begun = Set<Int>()
         let counts = job.prompts.map(\.count)
         try await running.forEach { update in
@@ -88,12 +103,17 @@ struct ChatAnswer: Sendable {
                 sink.send(chunk(index, ["role": "assistant", "content": ""], finish: nil))
             }
             choices[index].take(update.update)
-            let entries = logprobs(update.update.logProbabilities, update.update.result)
-            if !update.update.text.isEmpty || entries != .null {
-                sink.send(chunk(index, ["content": .string(update.update.text)], logprobs: entries, finish: nil))
+            var events = answers[index].take(update.update.text)
+            if update.update.result != nil { events += answers[index].finish() }
+            var entries = logprobs(update.update.logProbabilities, update.update.result)
+            var deltas = events.compactMap { delta($0, answers[index]) }
+            if deltas.isEmpty, entries != .null { deltas = [["content": ""]] }
+            for delta in deltas {
+                sink.send(chunk(index, delta, logprobs: entries, finish: nil))
+                entries = .null
             }
             guard let result = update.update.result else { return }
-            var last = chunk(index, .object([]), finish: result.finishReason.rawValue)
+            var last = chunk(index, .object([]), finish: finishReason(answers[index], result))
             if !shared.includesUsage { last["timings"] = result.timingsJSON }
             sink.send(last)
         }
@@ -105,6 +125,21 @@ struct ChatAnswer: Sendable {
             sink.send(last)
         }
         sink.sendDone()
+    }
+
+    private func delta(_ event: AnswerBlocks.Event, _ answer: AnswerBlocks) -> JSON? {
+        switch event {
+        case .begin(let place):
+            let number = answer.blocks[..<place].filter { $0.chatCall() != nil }.count
+            return answer.blocks[place].chatCall(index: number).map { ["tool_calls": [$0]] }
+        case .delta(let place, let piece):
+            switch answer.blocks[place] {
+            case .text: return ["content": .string(piece)]
+            case .reasoning: return ["reasoning_content": .string(piece)]
+            case .call: return nil
+            }
+        case .end: return nil
+        }
     }
 
     /// The token that ended the text is no part of it.

@@ -20,7 +20,7 @@ struct Completions: Sendable {
             id: "cmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
             model: shared.requestedModel ?? model.name, shared: shared,
             echoes: try fields.bool("echo") ?? false ? try job.prompts.map { try PromptEcho($0, model) } : [])
-        let running = try RunningJob(job, on: model, state: state)
+        let running = try RunningJob(job, on: model, for: context.client, state: state)
         guard shared.isStream else {
             let choices = try await monitor.cancellingWhenClosed {
                 try await ChoiceText.collect(running, count: job.totalChoiceCount)

@@ -1,4 +1,5 @@
 internal import Inference
+internal import JSONCore
 internal import Models
 internal import Hummingbird
 

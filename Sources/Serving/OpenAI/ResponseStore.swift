@@ -1,3 +1,4 @@
+internal import JSONCore
 internal import Synchronization
 
 /// Answers of `/v1/responses` for requests that go on from them. Bounded in number and size: the oldest go first.

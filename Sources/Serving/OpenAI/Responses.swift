@@ -17,20 +17,20 @@ struct Responses: Sendable {
         let input = try ResponsesInput.read(fields)
         let job = try makeJob(fields, instructions: try fields.string("instructions"), history + input, model)
         let answer = ResponsesAnswer(
-            id: "resp_" + Identifier.random(32), itemID: "msg_" + Identifier.random(32),
-            created: Int(Date().timeIntervalSince1970), model: requested ?? model.name, request: fields.json)
-        let store: @Sendable (ChoiceText) -> JSON = { [state] choice in
-            let json = answer.whole(choice)
+            id: "resp_" + Identifier.random(32), created: Int(Date().timeIntervalSince1970),
+            model: requested ?? model.name, request: fields.json)
+        let store: @Sendable (AnswerBlocks, GenerationResult?) -> JSON = { [state] blocks, result in
+            let json = answer.whole(blocks, result)
             if fields["store"]?.bool ?? true {
-                let said: JSON = ["role": "assistant", "content": .string(choice.text)]
+                let said = blocks.templateMessage
                 state.responses.store(answer.id, messages: history + input + [said], response: json)
             }
             return json
         }
-        let running = try RunningJob(job, on: model, state: state)
+        let running = try RunningJob(job, on: model, for: context.client, state: state)
         guard isStream else {
             let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
-            return Response(store(choices[0]))
+            return Response(store(AnswerBlocks(job.reading, whole: choices[0].text), choices[0].result))
         }
         return try await EventStream.respond(
             pingSeconds: state.options.pingSeconds, monitor: monitor,
@@ -41,7 +41,7 @@ struct Responses: Sendable {
                         "param": .optional(error.parameter), "sequence_number": 0,
                     ], event: "error")
             },
-            produce: { sink in try await answer.stream(running, to: sink, store: store) })
+            produce: { sink in try await answer.stream(running, job.reading, to: sink, store: store) })
     }
 
     func retrieve(_ id: String) throws -> Response { Response(try entry(id).response) }
@@ -81,9 +81,9 @@ struct Responses: Sendable {
         if let variables = try fields.object("chat_template_kwargs") { prompt.variables = variables.json }
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation))
-        var job = GenerationJob(
-            prompts: [try prompt.tokens(for: model)], fields: sampling,
-            maxTokens: try fields.int("max_output_tokens", in: 1...Int(Int32.max)))
+        prompt.allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        var job = try prompt.job(
+            for: model, fields: sampling, maxTokens: fields.int("max_output_tokens", in: 1...Int(Int32.max)))
         job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
         job.cacheSalt = try fields.string("cache_salt")
         return job

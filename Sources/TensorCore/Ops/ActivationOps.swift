@@ -8,6 +8,15 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
     case silu
     /// `max(x, 0)`.
     case relu
+    /// `max(x, x / 5)`: the slope of DCGAN. (Radford, Metz and Chintala, 2016)
+    case leakyRelu
+    /// `min(max(x, 0), 6)`. (Howard et al., 2017)
+    case relu6
+    case tanh
+    /// `1 / (1 + e^-x)`.
+    case sigmoid
+    /// `x / (1 + e^(-1.702 x))`, an approximation of GELU that CLIP was trained with.
+    case quickGelu
 }
 
 /// All tensors float32, `[R, C]`; rows may be strided.

@@ -109,6 +109,7 @@ extension Tokenizer {
     ) throws {
         try normalizer?.apply(to: &segment)
         let places = segment.places
+        let startsAtOrigin = startsAtOrigin && places.first.map { $0.start == 0 } ?? true
         try segment.bytes.withUnsafeBufferPointer { bytes in
             try normalizedMatcher.forEachPiece(of: bytes, findsSpecial: parseSpecialTokens) { piece in
                 switch piece {

@@ -33,6 +33,15 @@ public indirect enum PreTokenizer: Sendable {
     case fixedLength(Int)
     case sequence([PreTokenizer])
 
+    /// Whether it puts a word mark at the start of the text and nowhere else.
+    var marksFirstWord: Bool {
+        switch self {
+        case .metaspace(_, .first, _): true
+        case .sequence(let parts): parts.contains { $0.marksFirstWord }
+        default: false
+        }
+    }
+
     /// Cuts `text` further.
     ///
     /// - Throws: ``TokenizationError/patternTooCostly(pattern:reason:)``.

@@ -2,11 +2,17 @@ internal import JSONCore
 
 extension Tokenizer {
     /// Reads a model folder: its `tokenizer.json`, and what `tokenizer_config.json`, `special_tokens_map.json`,
-    /// `added_tokens.json` and `chat_template.jinja` say beside it. Blocks while it reads.
+    /// `added_tokens.json` and `chat_template.jinja` say beside it. Without a `tokenizer.json`, a SentencePiece model, a
+    /// `vocab.json` with its `merges.txt`, or a `vocab.txt`, as transformers 5 makes a tokenizer of them. Blocks while it
+    /// reads.
     ///
     /// - Throws: ``TokenizationError`` naming the file.
     public init(folder path: String) throws {
         let file = path + "/tokenizer.json"
+        if !FileBytes.exists(file), let files = TokenizerFiles(folder: path) {
+            self = try files.tokenizer(try TokenizerConfiguration(folder: path))
+            return
+        }
         let base = try Tokenizer(json: try FileBytes.read(file), source: file)
         let configuration = try TokenizerConfiguration(folder: path)
         self = try Tokenizer.naming(file) { try base.configured(by: configuration) }
@@ -17,9 +23,13 @@ extension Tokenizer {
     /// a role are special and added where they are missing. `add_bos_token` and `add_eos_token` do nothing beside a
     /// `tokenizer.json` since version 5: its post-processor alone frames texts.
     /// (`tokenization_utils_tokenizers.py`, `TokenizersBackend.__init__`)
-    func configured(by configuration: TokenizerConfiguration) throws -> Tokenizer {
+    ///
+    /// - Parameter isOfFile: whether this is the tokenizer of a `tokenizer.json`, which some classes do not take as it is.
+    func configured(by configuration: TokenizerConfiguration, isOfFile: Bool = true) throws -> Tokenizer {
         var pipeline = self
-        if configuration.isLlamaTokenizer, let rebuilt = try rebuiltAsLlama(configuration) { pipeline = rebuilt }
+        if isOfFile, configuration.isLlamaTokenizer, let rebuilt = try rebuiltAsLlama(configuration) {
+            pipeline = rebuilt
+        }
         var added = pipeline.added
         let special = Set(configuration.namedSpecialTokens)
         var described = configuration.addedTokens ?? legacyTokens(configuration)

@@ -33,6 +33,18 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     public var isLegacy: Bool?
     /// `add_prefix_space`, where the file says it.
     public var addsPrefixSpace: Bool?
+    /// Settings that only some classes of tokenizers know; `nil` where the file does not say them.
+    struct ClassOptions: Sendable, Equatable {
+        var lowercases: Bool?
+        var separatesIdeographs: Bool?
+        var stripsAccents: Bool?
+        var keepsAccents: Bool?
+        var splitsAtPunctuation: Bool?
+        var extraIDCount: Int?
+        var offset: Int?
+    }
+
+    var classOptions = ClassOptions()
     /// Whether encoding starts with the beginning-of-sequence token, where the file says so.
     public var addsBeginningOfSequence: Bool?
     /// Whether encoding ends with the end-of-sequence token, where the file says so.
@@ -105,9 +117,20 @@ public struct TokenizerConfiguration: Sendable, Equatable {
         addsPrefixSpace = root["add_prefix_space"]?.bool ?? addsPrefixSpace
         addsBeginningOfSequence = try root.optionalBool("add_bos_token") ?? addsBeginningOfSequence
         addsEndOfSequence = try root.optionalBool("add_eos_token") ?? addsEndOfSequence
+        mergeClassOptions(root)
         // Files write 1e30 for "no limit": such a number is none here.
         if let length = try root.optional("model_max_length")?.int { maximumLengthInTokens = length }
         if let template = try root.optional("chat_template") { try mergeChatTemplate(template) }
+    }
+
+    private mutating func mergeClassOptions(_ root: JSONValue) {
+        classOptions.lowercases = root["do_lower_case"]?.bool ?? classOptions.lowercases
+        classOptions.separatesIdeographs = root["tokenize_chinese_chars"]?.bool ?? classOptions.separatesIdeographs
+        classOptions.stripsAccents = root["strip_accents"]?.bool ?? classOptions.stripsAccents
+        classOptions.keepsAccents = root["keep_accents"]?.bool ?? classOptions.keepsAccents
+        classOptions.splitsAtPunctuation = root["split_by_punct"]?.bool ?? classOptions.splitsAtPunctuation
+        classOptions.extraIDCount = root["extra_ids"]?.int ?? classOptions.extraIDCount
+        classOptions.offset = root["offset"]?.int ?? classOptions.offset
     }
 
     private mutating func mergeChatTemplate(_ value: JSONValue) throws {

@@ -8,7 +8,7 @@ public enum BlockReference {
     ]
 
     private static let formats: Set<WeightFormat> = [
-        .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS,
+        .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_NL, .iq4_XS, .tq2_0,
     ]
 
     /// Where a block keeps its binary16 numbers.
@@ -18,6 +18,7 @@ public enum BlockReference {
         case .q2_K: [80, 82]
         case .q3_K: [108]
         case .q6_K: [208]
+        case .tq2_0: [64]
         default: [0]
         }
     }
@@ -54,6 +55,7 @@ public enum BlockReference {
                 let scale = Int(b[index / 16])
                 return scales[0] * Double(scale & 15) * Double(level) - scales[1] * Double(scale >> 4)
             }
+        case .tq2_0: return quarters(b[..<64], bits: 2).map { scales[0] * Double($0 - 1) }
         case .q3_K:
             let sixBits = q3Scales(Array(b[96..<108]))
             return quarters(b[32..<96], bits: 2).enumerated().map { index, level in

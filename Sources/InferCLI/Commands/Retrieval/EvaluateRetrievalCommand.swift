@@ -5,13 +5,6 @@
     import ModelIO
     import Retrieval
 
-    /// `infer evaluate`: how well a task is done, against what people have judged.
-    struct EvaluateCommand: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "evaluate", abstract: "Measures how well a task is done.",
-            subcommands: [EvaluateRetrievalCommand.self])
-    }
-
     /// `infer evaluate retrieval`: rankings against judgements, by TREC's definitions.
     struct EvaluateRetrievalCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -104,7 +97,8 @@
             let points = try SweepPoint.all(axes(), from: base)
             let models = try retrieval.openModels(
                 reader, modes: (points + [base]).map(\.options.mode), embedder: model.model, model: model)
-            let runner = EvaluationRunner(queries: queries, judgements: judgements, models: models, depth: depth)
+            let runner = RetrievalEvaluationRunner(
+                queries: queries, judgements: judgements, models: models, depth: depth)
             let result = try await runner.run(base, reader)
             if let runFile {
                 let text = result.rankings.map { $0.runLines(tag: base.options.mode.rawValue) }.joined()
@@ -117,7 +111,7 @@
                 let picture = SweepPicture(shown).svg(title: "\(reader.path): \(result.queries.count) queries")
                 try AtomicFile.write(to: svg, chunks: [Array(picture.utf8)])
             }
-            let report = EvaluationReport(result: result, comparisons: comparisons, swept: swept)
+            let report = RetrievalReport(result: result, comparisons: comparisons, swept: swept)
             var output = OutputWriter()
             try output.writeLine(json ? try report.json() : report.table())
             try output.flush()

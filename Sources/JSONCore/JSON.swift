@@ -1,5 +1,3 @@
-package import JSONCore
-
 /// A JSON value that an answer or a template's variables are built from. Members keep their order.
 package enum JSON: Sendable, Hashable {
     case null
@@ -13,6 +11,11 @@ package enum JSON: Sendable, Hashable {
     package struct Member: Sendable, Hashable {
         package var key: String
         package var value: JSON
+
+        package init(key: String, value: JSON) {
+            self.key = key
+            self.value = value
+        }
     }
 
     /// The text, in one line. Numbers that JSON cannot express become null.
@@ -93,9 +96,9 @@ extension JSON {
     }
 
     /// The value, or null.
-    static func optional(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
-    static func optional(_ value: Int?) -> JSON { value.map(JSON.int) ?? .null }
-    static func optional(_ value: JSON?) -> JSON { value ?? .null }
+    package static func optional(_ value: String?) -> JSON { value.map(JSON.string) ?? .null }
+    package static func optional(_ value: Int?) -> JSON { value.map(JSON.int) ?? .null }
+    package static func optional(_ value: JSON?) -> JSON { value ?? .null }
 }
 
 extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,

@@ -4,7 +4,7 @@
     import Retrieval
 
     /// What an evaluation found, as people and programs read it.
-    struct EvaluationReport {
+    struct RetrievalReport {
         let result: RetrievalEvaluation.Result
         let comparisons: [(path: String, comparison: RunComparison)]
         let swept: [SweepResult]

@@ -4,7 +4,7 @@
     import Retrieval
 
     /// Runs judged queries under one setting or several.
-    struct EvaluationRunner {
+    struct RetrievalEvaluationRunner {
         let queries: [RetrievalEvaluation.Query]
         let judgements: Judgements
         let models: SearchModels

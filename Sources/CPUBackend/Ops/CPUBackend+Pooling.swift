@@ -1,0 +1,45 @@
+internal import CPUKernels
+public import TensorCore
+
+extension CPUBackend {
+    public func maxPool(_ x: Tensor, window: ImageWindow, into output: Tensor) throws {
+        try ArgumentChecks(op: "maxPool").maxPool(x, window: window, output: output)
+        var kernelWindow = window.kernelWindow(channels: x.columns)
+        launch("max_pool_f32", byteCount: x.byteCount + output.byteCount) {
+            cpuk_max_pool(context, &kernelWindow, x.floatRows, output.floatRows)
+        }
+    }
+
+    public func averagePool(_ x: Tensor, window: ImageWindow, countsPadding: Bool, into output: Tensor) throws {
+        try ArgumentChecks(op: "averagePool").averagePool(x, window: window, output: output)
+        var kernelWindow = window.kernelWindow(channels: x.columns)
+        launch("average_pool_f32", byteCount: x.byteCount + output.byteCount, flopCount: x.shape.elementCount) {
+            cpuk_average_pool(context, &kernelWindow, countsPadding, x.floatRows, output.floatRows)
+        }
+    }
+
+    public func adaptiveAveragePool(
+        _ x: Tensor, imageCount: Int, image: Extent2D, grid: Extent2D, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "adaptiveAveragePool").adaptivePool(
+            x, imageCount: imageCount, image: image, grid: grid, output: output)
+        let window = ImageWindow(imageCount: imageCount, image: image, grid: grid, kernel: Extent2D(1))
+        var kernelWindow = window.kernelWindow(channels: x.columns)
+        launch("adaptive_pool_f32", byteCount: x.byteCount + output.byteCount, flopCount: x.shape.elementCount) {
+            cpuk_adaptive_average_pool(context, &kernelWindow, x.floatRows, output.floatRows)
+        }
+    }
+
+    public func localResponseNorm(
+        _ x: Tensor, size: Int, alpha: Float, beta: Float, k: Float, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "localResponseNorm").localResponseNorm(
+            x, size: size, [alpha, beta, k], output: output)
+        var arguments = cpuk_local_norm_args(
+            rows: Int64(x.rows), columns: Int64(x.columns), size: Int64(size), x: x.floatRows,
+            output: output.floatRows, alpha: alpha, beta: beta, k: k)
+        launch(
+            "local_response_norm_f32", byteCount: 2 * x.byteCount, flopCount: (2 * size + 20) * x.shape.elementCount
+        ) { cpuk_local_response_norm(context, &arguments) }
+    }
+}

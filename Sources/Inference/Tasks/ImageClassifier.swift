@@ -1,0 +1,114 @@
+public import Images
+internal import JSONCore
+internal import ModelIO
+internal import Models
+public import TensorCore
+
+/// Puts labels on images.
+public struct ImageClassifier: Sendable {
+    public let labels: [String]
+    public let activation: Classifier.Activation
+    public let preprocessor: ImagePreprocessor
+    private let pass: VisionPass
+
+    /// Loads a model. Blocks.
+    /// - Parameter activation: `nil`: as the configuration's `problem_type` says.
+    /// - Throws: `InferenceError.wrongTask` for a model of another task; `LoadError`, `ImageError`.
+    public init(
+        _ package: ModelPackage, on backend: any Backend, activation: Classifier.Activation? = nil,
+        options: EngineOptions = EngineOptions()
+    ) throws {
+        try package.requireVision(.classification, for: "classify --image")
+        pass = try VisionPass(package, on: backend, options: options)
+        labels = pass.description.labels
+        preprocessor = try package.imagePreprocessor(pass.description)
+        self.activation =
+            try activation ?? Classifier.activation(package.configuration, labels.count)
+    }
+
+    /// All labels of each image, best first. Blocks.
+    /// - Throws: `InferenceError`, `BackendError`.
+    public func run(_ images: [PixelImage]) throws -> [[LabelScore]] {
+        let prepared = images.map(preprocessor.pixels)
+        var scores = [[LabelScore]](repeating: [], count: images.count)
+        // Images of one size share passes.
+        let sizes = Dictionary(grouping: prepared.indices) { [prepared[$0].width, prepared[$0].height] }
+        for (size, places) in sizes.sorted(by: { $0.value[0] < $1.value[0] }) {
+            let values = places.flatMap { preprocessor.values(of: prepared[$0]) }
+            let results = try pass.run(
+                values, imageCount: places.count, channels: preprocessor.channelCount,
+                size: Extent2D(height: size[1], width: size[0]))
+            guard let logits = results.first(where: { $0.name == "logits" }) else { continue }
+            for (row, place) in places.enumerated() {
+                scores[place] = self.scores(logits.values[row * labels.count..<(row + 1) * labels.count])
+            }
+        }
+        return scores
+    }
+
+    private func scores(_ logits: ArraySlice<Float>) -> [LabelScore] {
+        let scores =
+            switch activation {
+            case .softmax: Probabilities.softmax(logits)
+            case .sigmoid: logits.map { Probabilities.sigmoid($0) }
+            case .none: logits.map(Double.init)
+            }
+        return scores.greatestIndices(scores.count).map { LabelScore(label: labels[$0], score: scores[$0]) }
+    }
+}
+
+extension ModelPackage {
+    /// The longest configuration of preprocessing that is read.
+    private static let maximumConfigurationByteCount = 1_000_000
+
+    /// How images are prepared for the model: as `preprocessor_config.json` or `processor_config.json` says, for folders of
+    /// timm as `pretrained_cfg`; without them images are resized to what the model takes, with values from 0 to 1 that
+    /// for three colours are normalised as those of ImageNet are.
+    /// - Throws: `LoadError`, `ImageError`, `JSONError`.
+    func imagePreprocessor(_ description: VisionDescription) throws -> ImagePreprocessor {
+        for name in ["preprocessor_config.json", "processor_config.json"] {
+            guard let folder, WholeFile.names(in: folder).contains(name) else { continue }
+            let path = folder + "/" + name
+            let bytes = try WholeFile.read(path, maximum: Self.maximumConfigurationByteCount)
+            return try ImagePreprocessor(parsing: bytes, path: path, channelCount: description.channelCount)
+        }
+        if folder != nil {
+            let bytes = try WholeFile.read(configuration.path, maximum: Self.maximumConfigurationByteCount)
+            let root = try JSONDocument(
+                parsing: bytes, source: configuration.path, options: .init(allowsNonFiniteNumbers: true)
+            ).root
+            if let pretrained = root["pretrained_cfg"], pretrained.kind == .object {
+                return try ImagePreprocessor(timm: pretrained, path: configuration.path)
+            }
+        }
+        let size = description.usualSize
+        let isColoured = description.channelCount == 3
+        return ImagePreprocessor(
+            resize: .exactly(width: size.width, height: size.height), filter: .bilinear,
+            mean: isColoured ? [0.485, 0.456, 0.406] : nil, deviation: isColoured ? [0.229, 0.224, 0.225] : nil,
+            channelCount: description.channelCount)
+    }
+
+    /// - Throws: `InferenceError.wrongTask` where the model does not do `task`.
+    func requireVision(_ task: VisionTask, for command: String) throws {
+        func wrong(_ does: String, _ fitting: String) -> InferenceError {
+            .wrongTask(
+                path: name, architecture: configuration.architectures.first ?? configuration.modelType, does: does,
+                command: command, fitting: fitting)
+        }
+        switch kind {
+        case .decoder:
+            // A model that is not known is told before its task.
+            _ = try describe()
+            throw wrong("continues texts", "generate")
+        case .encoder:
+            let other = try describeEncoder().task
+            throw wrong(other.summary, other.command)
+        case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
+        case .vision:
+            let own = try visionPlan().description.task
+            guard own != task else { return }
+            throw wrong(own.summary, own.command)
+        }
+    }
+}

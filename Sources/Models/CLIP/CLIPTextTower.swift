@@ -1,0 +1,63 @@
+public import ModelIO
+public import TensorCore
+
+/// The text tower of a CLIP model: what makes vectors of texts that can be compared with those of images.
+public final class CLIPTextTower: Sendable {
+    /// Tokens of the longest text.
+    public let maxTokenCount: Int
+    public let vocabularySize: Int
+    /// What scores are multiplied by: `e^logit_scale`.
+    public let scale: Double
+    private let width: Int
+    private let endToken: Int?
+    private let weights: WeightLoader
+    private let model: VisionModel
+
+    /// - Throws: `LoadError` where the configuration or the checkpoint has no text tower.
+    public init(_ configuration: ModelConfiguration, _ checkpoint: Checkpoint, to target: LoadTarget) throws {
+        guard let keys = try configuration.keys.object("text_config") else {
+            throw LoadError.missingKey(path: configuration.path, keys: ["text_config"])
+        }
+        maxTokenCount = try keys.optionalSize("max_position_embeddings", maximum: 1 << 16) ?? 77
+        vocabularySize = try keys.optionalSize("vocab_size", maximum: SizeLimit.vocabulary) ?? 49408
+        let architecture = try VisionArchitecture.clipText(configuration, tokenCount: maxTokenCount)
+        width = architecture.description.channelCount
+        let end = try keys.optionalInteger("eos_token_id", in: 0...Int(Int32.max))
+        // The first CLIPs say 2 where they mean the largest id, which their tokenizer ends texts with.
+        endToken = end == 2 ? nil : end
+        let weights = WeightLoader(checkpoint, prefixes: architecture.prefixes)
+        self.weights = weights
+        model = VisionModel(
+            architecture, path: checkpoint.path, weights: VisionWeights(weights, target: target))
+        let logitScale = weights.find("logit_scale")
+        let stored = try logitScale.map { try weights.floats($0) }?.first.map(Double.init)
+        scale = exponential(stored ?? 2.6592)
+    }
+
+    /// The vector of each text, `[projection]`: that of its end token. Blocks.
+    ///
+    /// - Parameters:
+    ///   - texts: ids inside the vocabulary, at least one and at most `maxTokenCount` each.
+    ///   - read: takes the tower's result to the host.
+    public func embed(_ texts: [[Int]], read: (Tensor) throws -> [Float]) throws -> [[Float]] {
+        try texts.map { tokens in
+            precondition(!tokens.isEmpty && tokens.count <= maxTokenCount, "a text of \(tokens.count) tokens")
+            let outputs = try model.forward(
+                try embedded(tokens), imageCount: 1, size: Extent2D(height: 1, width: tokens.count))
+            let values = try read(outputs[0].values)
+            let columns = outputs[0].values.columns
+            let largest = tokens.indices.max { (tokens[$0], $1) < (tokens[$1], $0) } ?? 0
+            let end = endToken.map { tokens.firstIndex(of: $0) ?? 0 } ?? largest
+            return Array(values[end * columns..<(end + 1) * columns])
+        }
+    }
+
+    /// The sum of each token's vector and its position's.
+    private func embedded(_ tokens: [Int]) throws -> [Float] {
+        let table = try weights.tensor("embeddings.token_embedding.weight", shape: [vocabularySize, width])
+        let positions = try weights.tensor("embeddings.position_embedding.weight", shape: [maxTokenCount, width])
+        return try tokens.enumerated().flatMap { place, token in
+            zip(try weights.floats(table.row(token)), try weights.floats(positions.row(place))).map { $0 + $1 }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import ModelIO
+import TensorCore
+
+extension VisionArchitecture {
+    /// VGG by the names of torchvision and timm. (Simonyan and Zisserman, 2015)
+    ///
+    ///     each stage: h = max pool(relu(conv 3x3(… relu(conv 3x3(h)))));  logits = three linear layers of 7 x 7 means
+    ///
+    /// - Parameters:
+    ///   - depths: convolutions of each stage.
+    ///   - hasNorms: whether a batch norm follows on each.
+    static func vgg(_ file: ModelConfiguration, depths: [Int], hasNorms: Bool) throws -> VisionArchitecture {
+        let labels = try file.imageLabels(default: 1000)
+        let description = VisionDescription(
+            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
+            inputSize: nil, isSizeFixed: false, labels: labels)
+        return VisionArchitecture(description: description) { net, x in
+            var h = x
+            // Convolution, norm, ReLU and pooling are counted in one sequence.
+            var index = 0
+            for (depth, width) in zip(depths, [64, 128, 256, 512, 512]) {
+                for _ in 0..<depth {
+                    h = try net.convolution(
+                        h, "features.\(index)", outputs: width, Sliding(3, padding: 1), hasBias: true,
+                        norm: hasNorms ? BatchNorm(name: "features.\(index + 1)") : nil, activation: .relu)
+                    index += hasNorms ? 3 : 2
+                }
+                h = try net.maxPool(h, Sliding(2, stride: 2))
+                index += 1
+            }
+            if net.contains("pre_logits.fc1.weight") {
+                // timm writes the first two as convolutions.
+                h = try net.convolution(h, "pre_logits.fc1", outputs: 4096, Sliding(7), activation: .relu)
+                h = try net.convolution(h, "pre_logits.fc2", outputs: 4096, Sliding(1), activation: .relu)
+                let y = try net.linear(try net.adaptiveAveragePool(h), "head.fc", outputs: labels.count)
+                return [.vector("logits", y)]
+            }
+            h = try net.adaptiveAveragePool(h, to: Extent2D(7))
+            var y = try net.linear(
+                h.flattened, "classifier.0", outputs: 4096, hasBias: true, flattening: h, activation: .relu)
+            y = try net.linear(y, "classifier.3", outputs: 4096, hasBias: true, activation: .relu)
+            return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
+        }
+    }
+
+    /// AlexNet as torchvision has it, the one-column form without local response norms. (Krizhevsky, 2014)
+    static func alexNet(_ file: ModelConfiguration) throws -> VisionArchitecture {
+        let labels = try file.imageLabels(default: 1000)
+        let description = VisionDescription(
+            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
+            inputSize: nil, isSizeFixed: false, labels: labels)
+        return VisionArchitecture(description: description) { net, x in
+            func convolution(_ h: FeatureMap, _ index: Int, _ outputs: Int, _ sliding: Sliding) throws -> FeatureMap {
+                try net.convolution(
+                    h, "features.\(index)", outputs: outputs, sliding, hasBias: true, activation: .relu)
+            }
+            var h = try convolution(x, 0, 64, Sliding(11, stride: 4, padding: 2))
+            h = try net.maxPool(h, Sliding(3, stride: 2))
+            h = try convolution(h, 3, 192, Sliding(5, padding: 2))
+            h = try net.maxPool(h, Sliding(3, stride: 2))
+            h = try convolution(h, 6, 384, Sliding(3, padding: 1))
+            h = try convolution(h, 8, 256, Sliding(3, padding: 1))
+            h = try convolution(h, 10, 256, Sliding(3, padding: 1))
+            h = try net.maxPool(h, Sliding(3, stride: 2))
+            h = try net.adaptiveAveragePool(h, to: Extent2D(6))
+            var y = try net.linear(
+                h.flattened, "classifier.1", outputs: 4096, hasBias: true, flattening: h, activation: .relu)
+            y = try net.linear(y, "classifier.4", outputs: 4096, hasBias: true, activation: .relu)
+            return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import ModelIO
+import TensorCore
+
+extension ModelConfiguration {
+    /// The labels of a classification of images: `id2label`, else as many as `num_labels` or `num_classes` says.
+    func imageLabels(default count: Int) throws -> [String] {
+        if keys.value("id2label") != nil { return try labels() }
+        if let names = try keys.strings("label_names"), !names.isEmpty { return names }
+        let count = try keys.optionalSize("num_labels", "num_classes", maximum: SizeLimit.heads) ?? count
+        return (0..<count).map { "LABEL_\($0)" }
+    }
+
+    /// Whether one of the classes that the checkpoint was saved from has `suffix`; with none named, `default`.
+    func isArchitecture(_ suffix: String, default: Bool) -> Bool {
+        architectures.isEmpty ? `default` : architectures.contains { $0.hasSuffix(suffix) }
+    }
+
+    /// Height and width under `key`, which holds one number for both or two.
+    func imageSize(_ key: String, default size: Int) throws -> Extent2D {
+        guard let (_, value) = keys.value(key) else { return Extent2D(size) }
+        if value.array != nil {
+            guard let both = try keys.integers(key, in: 1...SizeLimit.width), both.count == 2 else {
+                throw keys.invalid(key, value, expected: "a size, or two")
+            }
+            return Extent2D(height: both[0], width: both[1])
+        }
+        return Extent2D(try keys.size(key))
+    }
+}

@@ -1,0 +1,142 @@
+internal import Inference
+internal import JSONCore
+
+/// An answer as the blocks it is made of, in their order: reasoning, text and calls of tools, as they come or whole.
+struct AnswerBlocks: Sendable {
+    enum Block: Sendable, Equatable {
+        case reasoning(String)
+        case text(String)
+        case call(id: String, ToolCall)
+    }
+
+    /// What comes of a block, named by its place. Calls begin, bring their arguments and end at once.
+    enum Event: Sendable, Equatable {
+        case begin(Int)
+        case delta(Int, String)
+        case end(Int)
+    }
+
+    private(set) var blocks: [Block] = []
+    private var parser: AnswerParser
+    private let callLimit: Int
+    private var isOpen = false
+
+    init(_ reading: AnswerReading) {
+        parser = AnswerParser(reading.format)
+        callLimit = reading.callLimit
+    }
+
+    /// The blocks of an answer that is complete.
+    init(_ reading: AnswerReading, whole text: String) {
+        self.init(reading)
+        _ = take(text)
+        _ = finish()
+    }
+
+    /// Takes a piece of the answer.
+    mutating func take(_ text: String) -> [Event] { parser.push(text).flatMap { add($0) } }
+
+    /// Ends the answer. One that said nothing is an empty text.
+    mutating func finish() -> [Event] {
+        var events = parser.finish().flatMap { add($0) }
+        if blocks.isEmpty { events += begin(.text("")) }
+        return events + end()
+    }
+
+    private mutating func add(_ part: AnswerParser.Part) -> [Event] {
+        switch (part, blocks.last) {
+        case (.text(let piece), .text(let text)) where isOpen:
+            blocks[blocks.count - 1] = .text(text + piece)
+            return [.delta(blocks.count - 1, piece)]
+        case (.reasoning(let piece), .reasoning(let text)) where isOpen:
+            blocks[blocks.count - 1] = .reasoning(text + piece)
+            return [.delta(blocks.count - 1, piece)]
+        case (.text(let piece), _):
+            let events = end() + begin(.text(piece))
+            return events + [.delta(blocks.count - 1, piece)]
+        case (.reasoning(let piece), _):
+            let events = end() + begin(.reasoning(piece))
+            return events + [.delta(blocks.count - 1, piece)]
+        case (.call(let call), _):
+            guard calls.count < callLimit else { return [] }
+            let events = end() + begin(.call(id: "call_" + Identifier.random(24), call))
+            return events + [.delta(blocks.count - 1, call.arguments)] + end()
+        }
+    }
+
+    private mutating func begin(_ block: Block) -> [Event] {
+        blocks.append(block)
+        isOpen = true
+        return [.begin(blocks.count - 1)]
+    }
+
+    private mutating func end() -> [Event] {
+        guard isOpen else { return [] }
+        isOpen = false
+        return [.end(blocks.count - 1)]
+    }
+
+    var text: String {
+        blocks.map { if case .text(let text) = $0 { text } else { "" } }.joined()
+    }
+
+    /// `nil` where there was none.
+    var reasoning: String? {
+        let all = blocks.compactMap { if case .reasoning(let text) = $0 { text } else { nil } }
+        return all.isEmpty ? nil : all.joined(separator: "\n")
+    }
+
+    var calls: [(id: String, call: ToolCall)] {
+        blocks.compactMap { if case .call(let id, let call) = $0 { (id, call) } else { nil } }
+    }
+
+    /// The answer as a message of the conversation that goes on.
+    var templateMessage: JSON {
+        var message: JSON = ["role": "assistant", "content": .string(text)]
+        if let reasoning { message["reasoning_content"] = .string(reasoning) }
+        guard !calls.isEmpty else { return message }
+        message["tool_calls"] = .array(
+            calls.map { id, call in
+                let arguments = try? JSONDocument(parsing: call.arguments, source: "arguments").root
+                let function: JSON = [
+                    "name": .string(call.name), "arguments": arguments.map { JSON($0) } ?? .object([]),
+                ]
+                return ["id": .string(id), "type": "function", "function": function]
+            })
+        return message
+    }
+
+    /// Whether the model ended its answer in order to hear what tools say.
+    func waitsForTools(_ result: GenerationResult?) -> Bool { !calls.isEmpty && result?.finishReason == .stop }
+}
+
+/// How an answer is taken apart.
+struct AnswerReading: Sendable {
+    var format = AnswerFormat.plain
+    /// Most calls of tools that are given out; further ones are left out.
+    var callLimit = Int.max
+}
+
+extension AnswerBlocks.Block {
+    /// A call as OpenAI's chat API shows it.
+    func chatCall(index: Int? = nil) -> JSON? {
+        guard case .call(let id, let call) = self else { return nil }
+        var json: JSON = index.map { ["index": .int($0)] } ?? .object([])
+        json["id"] = .string(id)
+        json["type"] = "function"
+        json["function"] = ["name": .string(call.name), "arguments": .string(call.arguments)]
+        return json
+    }
+}
+
+extension OfferedTool {
+    /// - Parameter tool: as templates take tools.
+    init?(_ tool: JSON) {
+        guard let function = tool["function"], let name = function["name"]?.stringValue else { return nil }
+        var strings = Set<String>()
+        if case .object(let members)? = function["parameters"]?["properties"] {
+            for member in members where member.value["type"]?.stringValue == "string" { strings.insert(member.key) }
+        }
+        self.init(name: name, stringParameters: strings)
+    }
+}

@@ -1,0 +1,151 @@
+/// What happens to each output of a convolution: bias, activation, then residual, as in `MatmulEpilogue`.
+public struct ConvolutionEpilogue: Sendable {
+    /// `[N]` float32.
+    public var bias: Tensor?
+    public var activation: Activation?
+    /// `[B · H' · W', N]` float32, added last. May be the output itself.
+    public var residual: Tensor?
+
+    public init(bias: Tensor? = nil, activation: Activation? = nil, residual: Tensor? = nil) {
+        self.bias = bias
+        self.activation = activation
+        self.residual = residual
+    }
+
+    public static var none: ConvolutionEpilogue { ConvolutionEpilogue() }
+}
+
+/// Convolutions over images whose pixels are rows of channels (NHWC).
+///
+/// Legend: `B` images, `H`, `W` their height and width, `C` channels in, `N` channels out, `G` groups, `H'`, `W'` the grid of
+/// the window, `K` its taps. Images are `[B · H · W, C]` float32; rows may be strided, so that a range of columns is a range
+/// of channels. A sum is FP32. (Dumoulin and Visin, 2016, for the geometry)
+public protocol ConvolutionOps: MatmulOps {
+    /// The pixels below the windows `rows` of the grid, numbered image by image, row by row:
+    /// `patches[r, k · C + c] = x[pixel(rows[r], k), c]`, zero in the padding. (Chellapilla, Puri and Simard, 2006)
+    ///
+    /// - Parameters:
+    ///   - x: `[B · H · W, C]`.
+    ///   - patches: `[rows.count, K · C]`.
+    func unfold(_ x: Tensor, window: ImageWindow, rows: Range<Int>, into patches: Tensor) throws
+
+    /// The transpose of `unfold` over all of the grid:
+    /// `output[p, c] = activation(bias[c] + Σ patches[r, k · C + c])`, summed over the windows `r` and taps `k` that lie on
+    /// pixel `p`.
+    ///
+    /// - Parameters:
+    ///   - patches: `[B · H' · W', K · C]`.
+    ///   - bias: `[C]` or none.
+    ///   - output: `[B · H · W, C]`.
+    func fold(
+        _ patches: Tensor, window: ImageWindow, bias: Tensor?, activation: Activation?, into output: Tensor) throws
+
+    /// A convolution that keeps channels apart (depthwise):
+    /// `output[r, c] = activation(bias[c] + Σ_k x[pixel(r, k), c] · weight[k, c])`. (Chollet, 2017)
+    ///
+    /// - Parameters:
+    ///   - x: `[B · H · W, C]`.
+    ///   - weight: `[K, C]`.
+    ///   - bias: `[C]` or none.
+    ///   - output: `[B · H' · W', C]`. Must not overlap `x`.
+    func convolveDepthwise(
+        _ x: Tensor, weight: Tensor, window: ImageWindow, bias: Tensor?, activation: Activation?, into output: Tensor
+    ) throws
+
+    /// `output[r, n] = epilogue(Σ_k Σ_c x[pixel(r, k), c] · weight[n, k, c])`, the channels of group `g` made of the
+    /// channels of that group.
+    ///
+    /// - Parameters:
+    ///   - x: `[B · H · W, C]`.
+    ///   - weights: of each group `[N / G, K · C / G]`; one for an ordinary convolution.
+    ///   - scratch: float32 memory for at least one patch, `K · C / G` elements; the more, the fewer passes. Not read where the
+    ///     window is pointwise.
+    ///   - output: `[B · H' · W', N]`. Must not overlap `x`.
+    /// - Throws: `BackendError`; `.limitExceeded` as `matmul`, which is given at most `convolutionRowLimit` rows.
+    func convolve(
+        _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
+        into output: Tensor) throws
+}
+
+/// Rows that a convolution multiplies at a time, which `ExecutionLimits.tokenCount` must allow.
+public let convolutionRowLimit = 1 << 14
+
+extension ConvolutionOps {
+    /// As a matrix product of patches, some rows of the grid at a time.
+    public func convolve(
+        _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
+        into output: Tensor
+    ) throws {
+        let call = try ConvolutionArguments(
+            x: x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, output: output)
+        let total = window.gridRows
+        let capacity = window.isPointwise ? total : (scratch?.shape.elementCount ?? 0) / call.patchSize
+        let step = max(min(capacity, convolutionRowLimit), 1)
+        for start in stride(from: 0, to: total, by: step) {
+            let rows = start..<min(start + step, total)
+            for (group, weight) in weights.enumerated() {
+                let inputs = x.columns(call.inputColumns(of: group))
+                let outputs = call.outputColumns(of: group)
+                var patches = inputs
+                if let scratch, !window.isPointwise {
+                    patches = scratch.flatPrefix([rows.count, call.patchSize])
+                    try unfold(inputs, window: window, rows: rows, into: patches)
+                } else {
+                    patches = inputs.rows(rows)
+                }
+                try matmul(
+                    patches, weight, into: output.rows(rows).columns(outputs),
+                    epilogue: MatmulEpilogue(
+                        bias: epilogue.bias?.rows(outputs), activation: epilogue.activation,
+                        residual: epilogue.residual?.rows(rows).columns(outputs)))
+            }
+        }
+    }
+
+    /// A transposed convolution (`torch.nn.ConvTranspose2d`): the transpose of the convolution whose window slides over the
+    /// output. `x` is `[B · H' · W', C]`, a row a position of the window; `output` is `[B · H · W, N]`.
+    ///
+    /// - Parameters:
+    ///   - weights: of each group `[K · N / G, C / G]`.
+    ///   - scratch: float32 memory for the patches of at least one image, `H' · W' · K · N / G` elements.
+    /// - Throws: `BackendError`.
+    public func convolveTransposed(
+        _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor, epilogue: ConvolutionEpilogue,
+        into output: Tensor
+    ) throws {
+        let call = try TransposedConvolutionArguments(
+            x: x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, output: output)
+        let (gridRows, imageRows) = (window.grid.pixelCount, window.image.pixelCount)
+        let step = max(scratch.shape.elementCount / (gridRows * call.patchSize), 1)
+        for first in stride(from: 0, to: window.imageCount, by: step) {
+            let images = first..<min(first + step, window.imageCount)
+            var part = window
+            part.imageCount = images.count
+            let target = output.rows(images.lowerBound * imageRows..<images.upperBound * imageRows)
+            for (group, weight) in weights.enumerated() {
+                let patches = scratch.flatPrefix([images.count * gridRows, call.patchSize])
+                let outputs = call.outputColumns(of: group)
+                let inputs = x.columns(call.inputColumns(of: group))
+                for start in stride(from: 0, to: patches.rows, by: convolutionRowLimit) {
+                    let rows = start..<min(start + convolutionRowLimit, patches.rows)
+                    let offset = images.lowerBound * gridRows
+                    try matmul(
+                        inputs.rows(offset + rows.lowerBound..<offset + rows.upperBound), weight,
+                        into: patches.rows(rows), epilogue: .none)
+                }
+                try fold(
+                    patches, window: part, bias: epilogue.bias?.rows(outputs), activation: epilogue.activation,
+                    into: target.columns(outputs))
+            }
+        }
+    }
+}
+
+extension Tensor {
+    /// The first elements of packed memory under another shape.
+    /// - Precondition: contiguous, and as many elements.
+    func flatPrefix(_ newShape: Shape) -> Tensor {
+        precondition(isContiguous && newShape.elementCount <= shape.elementCount, "\(newShape) of \(shape)")
+        return Tensor(buffer: buffer, byteOffset: byteOffset, dtype: dtype, shape: newShape)
+    }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Images
+import Inference
+import ModelIO
+import Models
+import TensorCore
+import TestSupport
+import Testing
+
+/// A model of images with what it answers, in float64.
+struct VisionReference: Sendable, CustomTestStringConvertible {
+    let name: String
+    let folder: URL
+
+    var testDescription: String { name }
+
+    /// The fixtures (made by Tools/make_vision_reference.py), and those of the reference material.
+    static let all: [VisionReference] = {
+        let fixtures = [
+            "resnet-basic", "resnet-v1", "resnet-features", "vit", "vit-features", "deit", "deit-teacher", "convnext",
+            "mobilenet-v2", "mobilenet-v2-dilated", "lenet", "dcgan",
+        ].map {
+            VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
+        }
+        guard let shared = ReferenceMaterial.locate("reference/models", for: "VisionTests") else { return fixtures }
+        return fixtures
+            + ["lenet", "resnet", "dcgan"].map {
+                VisionReference(name: "shared \($0)", folder: shared.appendingPathComponent($0))
+            }
+    }()
+
+    func package() throws -> ModelPackage { try ModelPackage(path: folder.path) }
+
+    func expected() throws -> Checkpoint {
+        try Checkpoint(safetensors: folder.appendingPathComponent("expected.safetensors").path)
+    }
+
+    static func named(_ name: String) throws -> VisionReference { try #require(all.first { $0.name == name }) }
+}
+
+@Suite("models of images")
+struct VisionTests {
+    @Test("answers as float64 references", arguments: VisionReference.all, InferenceDevice.all)
+    func answers(_ reference: VisionReference, _ device: InferenceDevice) throws {
+        let expected = try reference.expected()
+        let pass = try VisionPass(
+            reference.package(), on: device.make(), options: EngineOptions(precision: .highest))
+        let input = try #require(expected[pass.description.inputName])
+        let values = try WeightLoader(expected).floats(input)
+        let extents = input.shape.extents
+        let results = try pass.run(
+            values, imageCount: extents[0], channels: extents[1],
+            size: Extent2D(height: extents[2], width: extents[3]))
+        var compared = 0
+        for result in results {
+            guard let answer = expected[result.name] else { continue }
+            #expect(result.shape == answer.shape.extents)
+            let error = normalizedMeanSquaredError(
+                result.values, try WeightLoader(expected).floats(answer).map(Double.init))
+            #expect(error <= 1e-9, "\(result.name)")
+            compared += 1
+        }
+        #expect(compared == expected.tensors.count - 1)
+    }
+
+    @Test("an image has the same answer alone and among others, and in a pass of another size")
+    func isIndependent() throws {
+        let reference = try VisionReference.named("resnet-basic")
+        let device = try #require(InferenceDevice.all.first)
+        let pass = try VisionPass(reference.package(), on: device.make(), options: EngineOptions(precision: .highest))
+        var random = SplitMix64(name: "images")
+        let size = Extent2D(height: 20, width: 31)
+        let images = (0..<3).map { _ in random.floats(3 * size.pixelCount) }
+        func logits(_ images: [[Float]]) throws -> [Float] {
+            try pass.run(images.flatMap { $0 }, imageCount: images.count, channels: 3, size: size)[0].values
+        }
+        let together = try logits(images)
+        for (index, image) in images.enumerated() {
+            let alone = try logits([image])
+            let error = normalizedMeanSquaredError(
+                together[3 * index..<3 * index + 3], alone.map(Double.init))
+            #expect(error <= 1e-11)
+        }
+    }
+
+    @Test("images of other sizes and channels are refused")
+    func refuses() throws {
+        let device = try #require(InferenceDevice.all.first)
+        let vit = try VisionPass(VisionReference.named("vit").package(), on: device.make())
+        #expect(throws: InferenceError.self) {
+            try vit.run([Float](repeating: 0, count: 16 * 16), imageCount: 1, channels: 1, size: Extent2D(16))
+        }
+        #expect(throws: InferenceError.self) {
+            try vit.run(
+                [Float](repeating: 0, count: 3 * 17 * 16), imageCount: 1, channels: 3,
+                size: Extent2D(height: 17, width: 16))
+        }
+        // So small that a stage has no pixels left for its window.
+        let lenet = try VisionPass(VisionReference.named("lenet").package(), on: device.make())
+        #expect(throws: InferenceError.self) {
+            try lenet.run([Float](repeating: 0, count: 3), imageCount: 1, channels: 3, size: Extent2D(1))
+        }
+    }
+
+    @Test("commands say what fits a model of another task")
+    func namesTheFittingCommand() throws {
+        let device = try #require(InferenceDevice.all.first)
+        func message(_ body: () throws -> Void) -> String {
+            do {
+                try body()
+                return ""
+            } catch { return "\(error)" }
+        }
+        let generator = try VisionReference.named("dcgan").package()
+        let classifier = try VisionReference.named("vit").package()
+        #expect(message { _ = try ImageClassifier(generator, on: device.make()) }.contains("infer imagine"))
+        #expect(message { _ = try ImageGenerator(classifier, on: device.make()) }.contains("infer classify --image"))
+        #expect(message { _ = try Classifier(classifier, on: device.make()) }.contains("infer classify --image"))
+        #expect(message { try classifier.requireDecoder() }.contains("infer classify --image"))
+    }
+
+    @Test("labels of an image, best first; several sizes at once")
+    func classifies() throws {
+        let device = try #require(InferenceDevice.all.first)
+        let task = try ImageClassifier(VisionReference.named("resnet-basic").package(), on: device.make())
+        let images = [(30, 20), (64, 64), (30, 20)].map { width, height in
+            PixelImage(
+                width: width, height: height, channelCount: 3,
+                bytes: (0..<width * height * 3).map { UInt8($0 * 7 % 251) })
+        }
+        let answers = try task.run(images)
+        #expect(answers.count == 3)
+        #expect(answers[0] == answers[2])
+        for scores in answers {
+            #expect(scores.count == 3)
+            #expect(abs(scores.reduce(0) { $0 + $1.score } - 1) < 1e-6)
+            #expect(scores.map(\.score) == scores.map(\.score).sorted(by: >))
+        }
+    }
+
+    @Test("the images of a seed are the same, however many are made")
+    func imagines() throws {
+        let device = try #require(InferenceDevice.all.first)
+        let generator = try ImageGenerator(VisionReference.named("dcgan").package(), on: device.make())
+        let some = try generator.images(of: generator.latents(seed: 7, count: 2))
+        let more = try generator.images(of: generator.latents(seed: 7, count: 5))
+        let others = try generator.images(of: generator.latents(seed: 8, count: 2))
+        #expect(some[0].width == 16 && some[0].channelCount == 1)
+        // Products of other numbers of rows may round otherwise.
+        for (a, b) in zip(some, more) { #expect(zip(a.bytes, b.bytes).allSatisfy { abs(Int($0) - Int($1)) <= 1 }) }
+        #expect(others[0] != some[0])
+        let grid = PixelImage(grid: more, columns: 3)
+        #expect(grid.width == 3 * 18 - 2 && grid.height == 2 * 18 - 2)
+    }
+}
