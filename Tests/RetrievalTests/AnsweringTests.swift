@@ -85,7 +85,9 @@ struct AnsweringTests {
             }
             #expect(prompt.tokens.count + prompt.maximumAnswerTokens <= length)
             #expect(prompt.maximumAnswerTokens >= 10)
-            if let last = prompt.sources.last, last.text != text { #expect(last.text.hasPrefix("Two says heron.")) }
+            if let last = prompt.sources.last, last.text != text {
+                #expect(last.text.contains("Two says heron.") && !last.text.contains("Three"))
+            }
         }
         let all = try AnswerPrompt(
             question: "heron?", sources: sources, encoder: encoder(200), maximumAnswerTokens: 10, weigh: { _ in 0 })
@@ -150,7 +152,7 @@ struct AnsweringTests {
         for sentence in sentences where wide.text.contains(sentence) {
             #expect(wide.text.ranges(of: sentence).count == 1)
         }
-        #expect(sentences.joined(separator: " ").contains(wide.text))
+        #expect(sentences.joined(separator: " ").contains(wide.text.replacing("\n", with: " ")))
     }
 
     private func answerer(_ scratch: Scratch, neighbours: Int = 0) async throws -> Answerer {

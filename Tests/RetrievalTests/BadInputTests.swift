@@ -107,7 +107,9 @@ struct BadInputTests {
         let scratch = try Scratch()
         try scratch.write("d.jsonl", #"{"id":"1","text":"heron"}"#)
         try await scratch.index(jsonLines: [scratch.path + "/d.jsonl"])
-        let other = try DatabaseQueue(path: scratch.collection)
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: scratch.collection, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE; DELETE FROM setting") }
         #expect(throws: RetrievalError.collectionBusy(path: scratch.collection)) {
             try DocumentCollection(path: scratch.collection, settings: nil, busySeconds: 0.05)
@@ -122,7 +124,8 @@ struct BadInputTests {
     @Test("A place where no file can be made, and a damaged collection: one line each")
     func places() async throws {
         let scratch = try Scratch()
-        #expect(throws: RetrievalError.self) {
+        let reason = "its folder is missing or read-only"
+        #expect(throws: RetrievalError.collectionUnwritable(path: scratch.path + "/none/c.db", reason: reason)) {
             try DocumentCollection(path: scratch.path + "/none/c.db", settings: CollectionSettings())
         }
         try scratch.write(

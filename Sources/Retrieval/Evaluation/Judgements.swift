@@ -7,7 +7,7 @@ public struct Judgements: Sendable {
     /// tables with a header line that BEIR has; columns stand apart by spaces or tabs.
     /// - Throws: ``RetrievalError/invalidLine(path:line:reason:)``.
     public init(parsing text: String, path: String) throws {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let columns = line.split(whereSeparator: \.isWhitespace).map(String.init)
             guard !columns.isEmpty else { continue }
             guard columns.count == 3 || columns.count == 4 else {

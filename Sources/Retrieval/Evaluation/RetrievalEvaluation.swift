@@ -18,6 +18,17 @@ public struct RetrievalEvaluation {
         public var rankings: [RankedDocuments]
         /// Of the search alone, one a query.
         public var seconds: [Double]
+
+        public init(
+            k: Int, mean: RetrievalMetrics, queries: [(id: String, metrics: RetrievalMetrics)],
+            rankings: [RankedDocuments], seconds: [Double]
+        ) {
+            self.k = k
+            self.mean = mean
+            self.queries = queries
+            self.rankings = rankings
+            self.seconds = seconds
+        }
     }
 
     private let searcher: Searcher

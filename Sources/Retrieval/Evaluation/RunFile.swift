@@ -7,7 +7,7 @@ public enum RunFile {
         var places: [String: Int] = [:]
         var rankings: [RankedDocuments] = []
         var seen: [Set<String>] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let columns = line.split(whereSeparator: \.isWhitespace)
             guard !columns.isEmpty else { continue }
             func failure(_ reason: String) -> RetrievalError {

@@ -1,3 +1,4 @@
+import Foundation
 internal import GRDB
 import Glibc
 import Synchronization
@@ -22,7 +23,20 @@ public final class DocumentCollection: Sendable {
     package init(path: String, settings requested: CollectionSettings?, busySeconds: Double) throws {
         self.path = path
         if requested == nil, access(path, F_OK) != 0 { throw RetrievalError.collectionMissing(path: path) }
-        (queue, settings) = try CollectionFailure.translate(path) {
+        do {
+            (queue, settings) = try DocumentCollection.open(path, requested, busySeconds)
+        } catch RetrievalError.unreadable(_, let reason) {
+            let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+            let isWritable = access(folder, W_OK) == 0
+            throw RetrievalError.collectionUnwritable(
+                path: path, reason: isWritable ? reason : "its folder is missing or read-only")
+        }
+    }
+
+    private static func open(
+        _ path: String, _ requested: CollectionSettings?, _ busySeconds: Double
+    ) throws -> (DatabaseQueue, CollectionSettings) {
+        try CollectionFailure.translate(path) {
             var configuration = Configuration()
             configuration.busyMode = .timeout(busySeconds)
             configuration.foreignKeysEnabled = true
