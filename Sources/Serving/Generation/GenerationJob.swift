@@ -64,7 +64,11 @@ struct RunningJob: Sendable {
         modelName = model.name
         choiceCount = job.choiceCount
         do {
-            streams = try job.prompts.map { try model.engine.generate(job.request(for: $0)) }
+            streams = try job.prompts.map { prompt in
+                var request = job.request(for: prompt)
+                request.adapter = model.adapter
+                return try model.engine.generate(request)
+            }
         } catch {
             throw APIError(error)
         }
