@@ -83,7 +83,11 @@ extension Tokenizer {
                 }
             }
         }
+        let named = Set(configuration.tokens.values)
         for token in document.specialTokens where configuration.describedTokens[token.content] == nil {
+            // A user-defined piece with a role is special all the same.
+            var token = token
+            if named.contains(token.content) { token.isSpecial = true }
             configuration.describedTokens[token.content] = token
         }
         var described = configuration
