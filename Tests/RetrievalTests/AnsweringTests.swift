@@ -115,6 +115,9 @@ struct AnsweringTests {
         #expect(cut(30) == "B is second. … D is last.")
         #expect(cut(100) == text)
         #expect(cut(5) == nil)
+        let table = (0..<50).map { "cell\($0)" }.joined(separator: " | ")
+        let start = ContextCompression.compress(table, weigh: { _ in 1 }, fits: { $0.count <= 100 })
+        #expect(start.map { $0.count <= 100 && $0.count > 80 && table.hasPrefix($0.dropLast(2)) } == true)
     }
 
     @Test("What has nothing to do with the question is no source, and lines are those of the file")
