@@ -137,6 +137,15 @@ struct AnsweringTests {
         #expect(try await answerer.sources(for: "???").isEmpty)
     }
 
+    @Test("What a question is about finds more than how it is asked")
+    func functionWords() async throws {
+        let scratch = try Scratch()
+        try scratch.write("docs/a.txt", "How does the one do it as the other does it?")
+        try scratch.write("docs/b.txt", "Long before the evening, after all of the work is done, a heron wades.")
+        let sources = try await answerer(scratch).sources(for: "How does the heron do it?")
+        #expect(sources.first?.path.hasSuffix("b.txt") == true)
+    }
+
     @Test("Repetitions are left out, and neighbours come without what they repeat")
     func selection() async throws {
         let scratch = try Scratch()
