@@ -35,6 +35,11 @@ CASES = [
  ("llama, not legacy",'spbpe',{"tokenizer_class":"LlamaTokenizer","legacy":False,"bos_token":"<s>","eos_token":"</s>","unk_token":"<unk>"},None,"a<s> b </s>c"),
  ("llama, says nothing",'spbpe',{"tokenizer_class":"LlamaTokenizerFast"},None," a</s>b"),
  ("llama, no prefix",'spbpe',{"tokenizer_class":"LlamaTokenizer","add_prefix_space":False},None,"a b"),
+ ("llama over a byte-level file",'bytebpe',{"tokenizer_class":"LlamaTokenizerFast","eos_token":"<|endoftext|>"},None,"a<s>b</s>"),
+ ("upper case kept",'wordpiece',{"tokenizer_class":"BertTokenizer","do_lower_case":False},None,"The CAT, Éa 日本"),
+ ("accents kept",'wordpiece',{"tokenizer_class":"BertTokenizerFast","do_lower_case":True,"strip_accents":False},None,"The CAT, Éa"),
+ ("ideographs joined",'wordpiece',{"tokenizer_class":"BertTokenizer","tokenize_chinese_chars":False},None,"the 日本 x"),
+ ("a space before the text",'bytebpe',{"tokenizer_class":"GPT2TokenizerFast","add_prefix_space":True},None,"the end"),
  ("normalized token",'spbpe',{"added_tokens_decoder":{"384":A("<ent>",normalized=True)}},None,"a <ent> b"),
 ]
 out = []

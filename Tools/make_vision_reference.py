@@ -49,8 +49,12 @@ def write(name, model, config, inputs, outputs, weights=None):
     for output in outputs:
         value = answer if isinstance(answer, torch.Tensor) else answer[output]
         expected[output] = value.float().contiguous()
+    if isinstance(model, tf.PreTrainedModel):
+        # Its names in files are others than those of its modules.
+        model.save_pretrained(folder, state_dict=state)
+    else:
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     save_file(expected, folder / "expected.safetensors")
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{name}: {size} bytes", {k: tuple(v.shape) for k, v in expected.items()})

@@ -70,10 +70,14 @@ public struct LoadTarget: Sendable {
     /// The format of the matrices; `nil`: as they are stored.
     public let format: WeightFormat?
     public let precision: MatmulPrecision
+    /// Adapters that rows of decoders take by number.
+    public let adapters: AdapterSet?
 
     public init(
-        backend: any Backend, limits: PassLimits, format: WeightFormat?, precision: MatmulPrecision = .automatic
+        backend: any Backend, limits: PassLimits, format: WeightFormat?, precision: MatmulPrecision = .automatic,
+        adapters: AdapterSet? = nil
     ) {
+        self.adapters = adapters
         self.backend = backend
         self.limits = limits
         self.format = format

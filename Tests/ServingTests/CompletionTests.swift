@@ -1,6 +1,7 @@
 import Inference
 import JSONCore
 import Serving
+import TestSupport
 import Testing
 
 /// Chat and text completions, whole and streamed.

@@ -1,5 +1,6 @@
 import JSONCore
 import Serving
+import TestSupport
 import Testing
 
 /// Anthropic's messages, OpenAI's responses and llama.cpp's own paths.

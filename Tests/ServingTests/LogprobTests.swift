@@ -1,5 +1,6 @@
 import JSONCore
 import Serving
+import TestSupport
 import Testing
 
 /// Log-probabilities of answers and prompts.

@@ -1,6 +1,7 @@
 import Foundation
 import JSONCore
 import Serving
+import TestSupport
 import Testing
 
 /// Keys, origins, listings, and clients that go away.

@@ -3,6 +3,7 @@ import Foundation
 import Inference
 import JSONCore
 import Serving
+import TestSupport
 import Testing
 
 /// Vectors, relevance and labels over HTTP are those that the library gives.

@@ -164,7 +164,3 @@ final class TestServer: Sendable {
         return result
     }
 }
-
-extension JSONArray {
-    var first: JSONValue? { first { _ in true } }
-}

@@ -17,10 +17,21 @@ extension ModelOptions {
     }
 
     /// The files of one model of several, with the adapters merged in; the bundled model for `nil`.
-    package func openPackage(_ path: String?) throws -> ModelPackage {
+    /// - Parameter offersAdapters: whether adapters with a name stay apart, for requests that name them.
+    package func openPackage(_ path: String?, offersAdapters: Bool = false) throws -> ModelPackage {
         var package = try path.map(ModelPackage.init(path:)) ?? ModelPackage.bundled()
         for argument in try lora.map(AdapterArgument.init) {
-            package = try package.merging(LoRAAdapter(path: argument.path), scale: argument.scale)
+            let adapter = try LoRAAdapter(path: argument.path)
+            guard let name = argument.name else {
+                package = try package.merging(adapter, scale: argument.scale)
+                continue
+            }
+            guard offersAdapters else {
+                throw CommandError.unsupported(
+                    option: "--lora", value: "\(name)=\(argument.path)",
+                    reason: "only serve takes adapters by name; give the folder alone to merge it")
+            }
+            package = try package.offering([NamedAdapter(name: name, adapter: adapter, scale: argument.scale)])
         }
         for notice in package.notices { logger.notice("\(notice)") }
         return package

@@ -1,5 +1,6 @@
 package import ArgumentParser
 package import Devices
+import Foundation
 package import Logging
 import TensorCore
 
@@ -79,23 +80,39 @@ package struct ModelOptions: ParsableArguments {
     package var logger: Logger { StandardErrorLog.logger(verbose: verbose) }
 }
 
-/// `DIR` or `DIR=scale`, as `--lora` takes it.
+/// `DIR` or `DIR=scale`, as `--lora` takes it; `NAME=DIR` and `NAME=DIR=scale` for adapters that requests name.
 struct AdapterArgument {
+    /// `nil`: the adapter is merged.
+    let name: String?
     let path: String
     let scale: Double
 
     /// - Throws: `ValidationError` for a scale that is no number.
     init(_ argument: String) throws {
         guard let equals = argument.lastIndex(of: "=") else {
-            (path, scale) = (argument, 1)
+            (name, path, scale) = (nil, argument, 1)
             return
         }
-        let text = argument[argument.index(after: equals)...]
-        guard let scale = Double(text), scale.isFinite else {
-            throw ValidationError("--lora \(argument): '\(text)' is no scale; write a number behind the last '='")
+        let (before, text) = (String(argument[..<equals]), String(argument[argument.index(after: equals)...]))
+        if let scale = Double(text), scale.isFinite {
+            self.scale = scale
+            (name, path) = AdapterArgument.split(before)
+            return
         }
-        self.path = String(argument[..<equals])
-        self.scale = scale
+        guard FileManager.default.fileExists(atPath: text), !before.isEmpty else {
+            throw ValidationError(
+                "--lora \(argument): '\(text)' is no scale and no adapter; write a number behind the last '=', or NAME=DIR"
+            )
+        }
+        (name, path, scale) = (before, text, 1)
+    }
+
+    /// `NAME=DIR`, unless there is a file of that name.
+    private static func split(_ text: String) -> (name: String?, path: String) {
+        guard !FileManager.default.fileExists(atPath: text), let equals = text.firstIndex(of: "="),
+            equals > text.startIndex
+        else { return (nil, text) }
+        return (String(text[..<equals]), String(text[text.index(after: equals)...]))
     }
 }
 

@@ -43,7 +43,7 @@
             var models: [ServedModel] = []
             var tasks: [TaskModel] = []
             for (index, path) in (model.models.isEmpty ? [nil] : model.models.map(Optional.some)).enumerated() {
-                let package = try model.openPackage(path)
+                let package = try model.openPackage(path, offersAdapters: true)
                 if package.kind == .encoder {
                     tasks.append(try loadTask(package, names(path, index)))
                 } else {

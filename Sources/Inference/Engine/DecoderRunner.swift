@@ -20,7 +20,7 @@ final class DecoderRunner: Sendable {
     ///   - logitRowCount: most rows of one pass whose logits are wanted.
     init(
         _ plan: DecoderPlan, checkpoint: Checkpoint, on backend: any Backend, options: EngineOptions,
-        logitRowCount rowCount: Int
+        logitRowCount rowCount: Int, adapters: AdapterSet? = nil
     ) throws {
         let description = plan.description
         try options.validate(maxContextLength: description.maxContextLength)
@@ -35,11 +35,13 @@ final class DecoderRunner: Sendable {
             description.limits(
                 tokenCount: limits.tokenCount,
                 // The last layer attends for the rows whose logits are wanted, each as a sequence of its own.
-                sequenceCount: max(options.sequenceCount, rowCount), contextLength: contextLength))
+                sequenceCount: max(options.sequenceCount, rowCount), contextLength: contextLength,
+                adapterRank: adapters?.maximumRank ?? 0))
         model = try plan.load(
             checkpoint,
             to: LoadTarget(
-                backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
+                backend: backend, limits: limits, format: options.weightFormat, precision: options.precision,
+                adapters: adapters))
         cache = try KVCacheStorage(shape, on: backend)
         uploader = try BatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: options.sequenceCount,

@@ -60,6 +60,7 @@ extension Engine {
             batch.queryCounts.append(entry.tokens.count)
             batch.contextLengths.append(entry.positions.upperBound)
             batch.blockTables.append(entry.blocks)
+            batch.adapters.append(Int32(scheduler[entry.id]?.traits.namespace.adapter ?? 0))
             for position in entry.logitPositions {
                 batch.logitRows.append(Int32(first + position - entry.positions.lowerBound))
                 rows.append(

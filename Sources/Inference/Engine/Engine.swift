@@ -115,6 +115,11 @@ public actor Engine {
         _ request: GenerationRequest
     ) throws -> AsyncThrowingStream<GenerationUpdate, any Error> {
         try request.validate(vocabularySize: description.vocabularySize, contextLength: contextLength)
+        if let name = request.adapter, !package.adapters.contains(where: { $0.name == name }) {
+            let known = package.adapters.map(\.name).joined(separator: ", ")
+            throw InferenceError.invalidParameter(
+                name: "adapter", value: name, expected: known.isEmpty ? "none: the engine has no adapters" : known)
+        }
         let (submission, mustStart) = try inbox.submit(sampleCount: request.count) { id in
             SubmittedRequest(
                 id: id, request: request, seed: request.sampling.seed ?? UInt64.random(in: .min ... .max),
@@ -188,10 +193,16 @@ public actor Engine {
         scheduler.add(
             id, request.promptTokens.map(Int32.init),
             SequenceTraits(
-                priority: request.priority, client: request.client, namespace: CacheNamespace(salt: request.cacheSalt),
+                priority: request.priority, client: request.client,
+                namespace: CacheNamespace(adapter: adapterNumber(request), salt: request.cacheSalt),
                 scoresPrompt: request.promptLogProbabilities != nil),
             state: SampleState(submission, contextLength: contextLength))
         inbox.admitted(sampleCount: request.count)
+    }
+
+    /// The number that rows of the request carry; 0: none.
+    private func adapterNumber(_ request: GenerationRequest) -> Int {
+        package.adapters.firstIndex { $0.name == request.adapter }.map { $0 + 1 } ?? 0
     }
 
     private func sequenceID(_ request: Int, _ sample: Int) -> Int? {

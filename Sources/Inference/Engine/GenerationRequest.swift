@@ -25,11 +25,14 @@ public struct GenerationRequest: Sendable, Hashable {
     /// Only requests with the same salt share blocks of the prefix cache, so that none can find out by the time an answer
     /// takes what others have asked.
     public var cacheSalt: String?
+    /// The adapter of `ModelPackage.offering` that the request is answered with; `nil`: the model by itself.
+    public var adapter: String?
 
     public init(
         promptTokens: [Int], sampling: SamplingParameters = .greedy, maxTokens: Int? = nil, stopStrings: [String] = [],
         stopTokens: Set<Int> = [], ignoresEndOfSequence: Bool = false, count: Int = 1, logProbabilities: Int? = nil,
-        promptLogProbabilities: Int? = nil, priority: Int = 0, client: String? = nil, cacheSalt: String? = nil
+        promptLogProbabilities: Int? = nil, priority: Int = 0, client: String? = nil, cacheSalt: String? = nil,
+        adapter: String? = nil
     ) {
         self.promptTokens = promptTokens
         self.sampling = sampling
@@ -43,6 +46,7 @@ public struct GenerationRequest: Sendable, Hashable {
         self.priority = priority
         self.client = client
         self.cacheSalt = cacheSalt
+        self.adapter = adapter
     }
 
     /// Most samples of one request, and most alternatives reported beside a token.

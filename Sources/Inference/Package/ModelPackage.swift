@@ -13,6 +13,8 @@ public struct ModelPackage: Sendable {
     public let generation: GenerationConfiguration
     /// `nil` where the model comes without one.
     public let tokenizer: Tokenizer?
+    /// Adapters that requests name, kept apart from the weights.
+    public private(set) var adapters: [NamedAdapter] = []
 
     /// Opens a Hugging Face folder, a `.safetensors` file with its configuration beside it, or a GGUF file.
     /// - Throws: `LoadError`, `TokenizationError`.
@@ -38,6 +40,20 @@ public struct ModelPackage: Sendable {
         self.checkpoint = checkpoint
         self.generation = generation
         self.tokenizer = tokenizer
+    }
+
+    /// The same model with adapters that each request may name: one in a batch takes what others there do not.
+    /// - Throws: `InferenceError.invalidParameter` for two of one name.
+    public func offering(_ adapters: [NamedAdapter]) throws -> ModelPackage {
+        var package = self
+        for adapter in adapters {
+            guard !package.adapters.contains(where: { $0.name == adapter.name }) else {
+                throw InferenceError.invalidParameter(
+                    name: "adapter", value: adapter.name, expected: "a name that no other adapter has")
+            }
+            package.adapters.append(adapter)
+        }
+        return package
     }
 
     /// What should be told of the files: recommendations, ids and keys that were left aside, and why.
@@ -122,7 +138,11 @@ public struct ModelPackage: Sendable {
 extension ModelPackage {
     /// Loads the model for passes of the sizes that `options` give.
     func makeRunner(on backend: any Backend, options: EngineOptions, logitRowCount: Int) throws -> DecoderRunner {
-        try DecoderRunner(
-            decoderPlan(), checkpoint: checkpoint, on: backend, options: options, logitRowCount: logitRowCount)
+        let set =
+            adapters.isEmpty
+            ? nil : try AdapterSet(adapters.map { (name: $0.name, adapter: $0.adapter, scale: $0.scale) })
+        return try DecoderRunner(
+            decoderPlan(), checkpoint: checkpoint, on: backend, options: options, logitRowCount: logitRowCount,
+            adapters: set)
     }
 }

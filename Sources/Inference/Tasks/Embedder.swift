@@ -46,6 +46,7 @@ public struct Embedder: TextTask {
     private let prompt: String
     /// Tokens at the start of each text that pooling leaves out.
     private let unpooledCount: Int
+    private let splade: SpladePooling?
     private let specialIDs: Set<Int>
 
     /// Loads a model. Blocks.
@@ -58,6 +59,25 @@ public struct Embedder: TextTask {
         var configuration = try SentenceConfiguration(folder: folder)
         var options = options
         options.truncates = true
+        let isMasked = package.kind == .encoder ? try package.describeEncoder().task == .maskedLanguageModel : false
+        if isMasked, choices.outputs == [.sparse] || configuration.splade != nil {
+            guard choices.outputs == [.sparse] else {
+                throw InferenceError.invalidParameter(
+                    name: "--outputs", value: choices.outputs.map(\.rawValue).sorted().joined(separator: ","),
+                    expected: "sparse: the model weights the tokens of its vocabulary")
+            }
+            encoder = try TextEncoder(
+                package, on: backend, tasks: [.maskedLanguageModel], command: "embed", options: options,
+                limit: configuration.maximumLength)
+            splade = configuration.splade ?? SpladePooling()
+            configuration.steps = [.pooling([.mean])]
+            (heads, dimensions, unpooledCount, specialIDs) = (nil, encoder.description.vocabularySize, 0, [])
+            prompt = try Embedder.prompt(choices, configuration)
+            self.configuration = configuration
+            self.choices = choices
+            return
+        }
+        splade = nil
         // A decoder is an embedder where its files or the caller say how tokens become one vector.
         if package.kind == .decoder, configuration.isDescribed || choices.pooling != nil {
             let first = choices.pooling.map { .pooling([$0]) } ?? configuration.steps[0]
@@ -145,6 +165,10 @@ public struct Embedder: TextTask {
     public func run(_ texts: [String]) throws -> [Embedding] {
         let inputs = try texts.map { try encoder.input(for: TextPair(prepared($0))) }
         var results = [Embedding](repeating: Embedding(), count: texts.count)
+        if let splade {
+            try encoder.run(inputs) { results[$0].sparse = splade.weights($1.first) }
+            return results
+        }
         try encoder.run(inputs) { index, outputs in
             guard let states = outputs["last_hidden_state"] else { return }
             var result = Embedding()

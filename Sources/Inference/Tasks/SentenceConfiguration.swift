@@ -49,7 +49,10 @@ struct SentenceConfiguration: Sendable {
     var defaultPrompt: String?
 
     private static let maximumByteCount = 16_000_000
-    private static let supported = ["Transformer", "Pooling", "Dense", "Normalize"]
+    /// For models that weight the tokens of their vocabulary.
+    var splade: SpladePooling?
+
+    private static let supported = ["Transformer", "Pooling", "Dense", "Normalize", "MLMTransformer", "SpladePooling"]
 
     /// - Parameter folder: the model's; `nil` for a file that holds everything.
     /// - Throws: `LoadError` naming the file and the key.
@@ -74,7 +77,11 @@ struct SentenceConfiguration: Sendable {
             let kind = try reader.string("type").split(separator: ".").last.map(String.init) ?? ""
             let path = "\(folder)/\(try reader.optionalString("path") ?? "")"
             switch kind {
-            case "Transformer": break
+            case "Transformer", "MLMTransformer": break
+            case "SpladePooling":
+                splade =
+                    try SentenceConfiguration.json(path + "/config.json").map { try SpladePooling($0) }
+                    ?? SpladePooling()
             case "Pooling": try readPooling(path + "/config.json")
             case "Dense": steps.append(.dense(try SentenceConfiguration.dense(path)))
             case "Normalize": steps.append(.normalize)
@@ -83,6 +90,7 @@ struct SentenceConfiguration: Sendable {
                     path: modulesPath, key: "type", value: kind, supported: SentenceConfiguration.supported)
             }
         }
+        if splade != nil, steps.isEmpty { return }
         guard case .pooling? = steps.first else {
             throw LoadError.invalidValue(
                 path: modulesPath, key: "modules", expected: "Transformer, then Pooling", found: "another order")

@@ -49,6 +49,28 @@ public struct LoRAAdapter: Sendable {
         return Checkpoint(path: base.path, byName: tensors, metadata: base.metadata)
     }
 
+    /// The changes by each name that the model's tensor may have.
+    /// - Throws: `LoadError` for changes other than low-rank products of matrices.
+    func lowRankChanges(scale: Double) throws -> [String: AdapterSet.LowRankChange] {
+        var result: [String: AdapterSet.LowRankChange] = [:]
+        for (name, change) in try changes() {
+            guard let down = change.down, let up = change.up, change.magnitude == nil, change.replacement == nil,
+                !change.isEmbedding
+            else {
+                throw mismatch(name, "is no low-rank change of a matrix; merge the adapter with --lora DIR")
+            }
+            guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
+                throw mismatch(
+                    name, "has lora_A of shape \(down.shape) and lora_B of shape \(up.shape), which do not fit")
+            }
+            let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
+            let factor = try configuration.scale(module: module, rank: down.shape[0]) * scale
+            let own = AdapterSet.LowRankChange(name: name, down: down, up: up, scale: factor)
+            for variant in LoRAAdapter.names(of: name) { result[variant] = own }
+        }
+        return result
+    }
+
     // MARK: Reading
 
     /// The changes by the base model's tensor names, as peft knows them.

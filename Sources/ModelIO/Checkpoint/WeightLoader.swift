@@ -41,6 +41,7 @@ public struct WeightLoader: Sendable {
     /// What the families call the embedding of tokens.
     private static let embeddings = [
         "embed_tokens.weight", "wte.weight", "embed_in.weight", "shared.weight", "embeddings.word_embeddings.weight",
+        "word_embeddings.weight", "tok_embeddings.weight", "decoder.embed_tokens.weight",
     ]
 
     /// The tensor called `name`, which must have the shape given.

@@ -70,7 +70,7 @@ public struct ModelConfiguration: Sendable {
             try reader.optionalString("model_type") ?? reader.optionalString("architecture")
             ?? reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
-        if assumesDefaults, let text = ModelConfiguration.referenceDefaults[modelType] {
+        if assumesDefaults, let text = ModelConfiguration.referenceDefaults(of: modelType) {
             defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")
         }
         // A scheme that is not read is told before anything is loaded.
@@ -88,7 +88,7 @@ public struct ModelConfiguration: Sendable {
     /// - Throws: `LoadError`.
     public func textModel(ofType type: String) throws -> ModelConfiguration {
         guard let text = try keys.object("text_config") else { return self }
-        let defaults = try ModelConfiguration.referenceDefaults[type].map {
+        let defaults = try ModelConfiguration.referenceDefaults(of: type).map {
             try parseConfigurationObject(Array($0.utf8), path: "defaults of \(type)")
         }
         return ModelConfiguration(

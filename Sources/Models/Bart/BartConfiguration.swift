@@ -25,7 +25,6 @@ struct BartConfiguration: Sendable {
     let normalizesEmbeddings: Bool
     /// What word embeddings are multiplied by.
     let embeddingScale: Float
-    let isTied: Bool
     /// Whether both sides have one vocabulary.
     let sharesEmbeddings: Bool
 
@@ -80,11 +79,11 @@ struct BartConfiguration: Sendable {
             sizes.positionCount = positionCount + padding + 1
         }
         description = sizes
-        activation = try file.activation("activation_function", default: name == "bart" ? "gelu" : "relu")
+        activation = try file.activation("activation_function", default: name == "m2m_100" ? "relu" : "gelu")
         normalizesFirst = ["mbart", "pegasus", "m2m_100"].contains(name)
         normalizesEmbeddings = ["bart", "mbart"].contains(name)
-        embeddingScale = try keys.flag("scale_embedding", default: false) ? Float(hiddenSize).squareRoot() : 1
-        isTied = try keys.flag("tie_word_embeddings", default: true)
+        embeddingScale =
+            try keys.flag("scale_embedding", default: name == "m2m_100") ? Float(hiddenSize).squareRoot() : 1
         sharesEmbeddings = try keys.flag("share_encoder_decoder_embeddings", default: true)
         if !sharesEmbeddings,
             let other = try keys.optionalSize("decoder_vocab_size", maximum: SizeLimit.vocabulary),

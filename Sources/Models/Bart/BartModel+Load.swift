@@ -13,7 +13,8 @@ extension BartModel {
         let source = try words(["shared.weight", "encoder.embed_tokens.weight"])
         let own = configuration.sharesEmbeddings ? source : try words(["decoder.embed_tokens.weight"])
         let head = "lm_head.weight"
-        let isTied = configuration.isTied || !weights.contains(head)
+        // A head of the checkpoint's own counts, whatever the configuration says of ties.
+        let isTied = !weights.hasOwnHead(head)
         let bias = "final_logits_bias"
         self.init(
             configuration: configuration, backend: target.backend,

@@ -5,6 +5,8 @@ import TensorCore
 struct LayerLoader {
     let weights: WeightLoader
     let target: LoadTarget
+    /// Where adapters compute; `nil`: there are none.
+    var adapterScratch: AdapterScratch?
 
     private var backend: any Backend { target.backend }
 
@@ -25,9 +27,17 @@ struct LayerLoader {
         let precision = target.precision.forLayer(weightCount: columns * parts.reduce(0) { $0 + $1.rows })
         let prepared = try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
             .map { try backend.prepare($0, precision: precision) }
-        guard hasBias else { return Linear(prepared) }
-        let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
-        return Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
+        var linear = Linear(prepared)
+        if hasBias {
+            let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
+            linear = Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
+        }
+        if let adapterScratch, let stacked = try target.adapters?.stacked(parts, columns: columns) {
+            linear.adapters = LinearAdapters(
+                down: try backend.prepareIndexed(stacked.downs), up: try backend.prepareIndexed(stacked.ups),
+                scratch: adapterScratch)
+        }
+        return linear
     }
 
     /// An embedding or head, `[rows, columns]`.

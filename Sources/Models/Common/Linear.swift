@@ -9,12 +9,29 @@ struct Linear: Sendable {
     let weights: [any Weight]
     /// `[N]` float32 or none.
     let bias: Tensor?
+    /// What adapters add, for rows that have one.
+    var adapters: LinearAdapters?
 
     /// - Precondition: at least one weight.
     init(_ weights: [any Weight], bias: Tensor? = nil) {
         precondition(!weights.isEmpty, "a layer without weights")
         self.weights = weights
         self.bias = bias
+    }
+
+    /// The same with what the rows' adapters add before the activation.
+    /// - Parameter indices: `[T, 1]` int32, the adapter of each row; `nil`: none has one.
+    func callAsFunction(
+        _ x: Tensor, adapters indices: Tensor?, on backend: any Backend, activation: Activation? = nil,
+        residual: Tensor? = nil, into output: Tensor
+    ) throws {
+        guard let indices, let adapters else {
+            return try self(x, on: backend, activation: activation, residual: residual, into: output)
+        }
+        precondition(activation == nil || residual == nil, "an adapted layer with an activation and a residual")
+        try self(x, on: backend, residual: residual, into: output)
+        try adapters.add(x, indices: indices, on: backend, to: output)
+        if let activation { try backend.activate(output, activation, into: output) }
     }
 
     /// Writes `activation(x · weightᵀ + bias)`, plus `residual`. Each weight writes its own columns of the output.
@@ -47,8 +64,21 @@ struct GatedProjection: Sendable {
     /// Whether it needs room for both products.
     var isSplit: Bool { linear.weights.count > 1 }
 
-    /// - Parameter scratch: of `output`'s shape, for a projection that is split.
-    func callAsFunction(_ x: Tensor, on backend: any Backend, scratch: Tensor?, into output: Tensor) throws {
+    /// - Parameters:
+    ///   - adapters: `[T, 1]` int32, the adapter of each row; `nil`: none has one.
+    ///   - scratch: of `output`'s shape, for a projection that is split.
+    func callAsFunction(
+        _ x: Tensor, adapters indices: Tensor? = nil, on backend: any Backend, scratch: Tensor?, into output: Tensor
+    ) throws {
+        if let indices, let adapters = linear.adapters {
+            // What adapters add comes before the activation, so gate and up are computed by themselves.
+            let width = output.columns
+            let both = AdapterScratch.view(adapters.scratch.gates, rows: x.rows, columns: 2 * width)
+            try linear(x, adapters: indices, on: backend, into: both)
+            let (gate, up) = (both.columns(0..<width), both.columns(width..<2 * width))
+            try backend.activate(gate, activation, into: gate)
+            return try backend.multiply(gate, up, into: output)
+        }
         guard isSplit else {
             let epilogue = MatmulEpilogue(bias: linear.bias, activation: activation, isGated: true)
             return try backend.matmul(x, linear.weights[0], into: output, epilogue: epilogue)

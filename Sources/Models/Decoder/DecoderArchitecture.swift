@@ -111,7 +111,14 @@ struct DecoderArchitecture: Sendable {
         var sizes = sizes
         sizes.slidingWindows = layers.map(\.attention.slidingWindow)
         return DecoderPlan(file, sizes, prefixes: prefixes) {
-            try DecoderLoader(architecture: self, loader: LayerLoader(weights: $0, target: $1)).load()
+            var loader = LayerLoader(weights: $0, target: $1)
+            if let adapters = $1.adapters {
+                loader.adapterScratch = try AdapterScratch(
+                    self.sizes, rank: adapters.maximumRank, tokenCount: $1.limits.tokenCount, on: $1.backend)
+            }
+            let model = try DecoderLoader(architecture: self, loader: loader).load()
+            try $1.adapters?.requireAllUsed()
+            return model
         }
     }
 

@@ -61,11 +61,11 @@ enum DecoderFeedForward: Sendable {
     ) throws {
         switch self {
         case .gated(let gateUp, let down):
-            try gateUp(x, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
-            try down(rows.intermediate, on: backend, residual: residual, into: output)
+            try gateUp(x, adapters: rows.adapters, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
+            try down(rows.intermediate, adapters: rows.adapters, on: backend, residual: residual, into: output)
         case .plain(let up, let activation, let down):
-            try up(x, on: backend, activation: activation, into: rows.intermediate)
-            try down(rows.intermediate, on: backend, residual: residual, into: output)
+            try up(x, adapters: rows.adapters, on: backend, activation: activation, into: rows.intermediate)
+            try down(rows.intermediate, adapters: rows.adapters, on: backend, residual: residual, into: output)
         case .experts(let mixture):
             guard let experts else { preconditionFailure("experts without their workspace") }
             try mixture(x, on: backend, scratch: experts, residual: residual, into: output)

@@ -40,8 +40,12 @@ struct DecoderLoader {
             isTied: architecture.tiesHead || isMissing, embedding: embedding, names.head + ".weight",
             rows: sizes.vocabularySize,
             columns: width)
-        guard architecture.hasHeadBias, !isMissing else { return Linear([weight]) }
-        return Linear([weight], bias: try loader.vector(names.head + ".bias", count: sizes.vocabularySize))
+        let bias = names.head + ".bias"
+        // A head that is the embedding's matrix has a bias only where the file holds one.
+        guard architecture.hasHeadBias, !(architecture.tiesHead || isMissing) || loader.weights.contains(bias) else {
+            return Linear([weight])
+        }
+        return Linear([weight], bias: try loader.vector(bias, count: sizes.vocabularySize))
     }
 
     // MARK: Layers

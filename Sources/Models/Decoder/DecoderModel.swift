@@ -24,13 +24,18 @@ public struct DecoderDescription: Sendable, Hashable {
     public var slidingWindows: [Int?] = []
 
     /// The scratch that a backend must reserve for passes of this model.
-    public func limits(tokenCount: Int, sequenceCount: Int, contextLength: Int) -> ExecutionLimits {
+    /// - Parameter adapterRank: of adapters that rows take by number; 0: there are none.
+    public func limits(
+        tokenCount: Int, sequenceCount: Int, contextLength: Int, adapterRank: Int = 0
+    ) -> ExecutionLimits {
         let projectionCount = (headCount + 2 * keyValueHeadCount) * headSize
         return ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: contextLength,
             featureCount: max(hiddenSize, projectionCount, 2 * intermediateSize, vocabularySize),
             matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
-            headCount: headCount, headSize: headSize, expertFeatureCount: expertFeatureCount)
+            headCount: headCount, headSize: headSize,
+            expertFeatureCount: adapterRank > 0
+                ? max(expertFeatureCount, widestLayer, headCount * headSize, adapterRank) : expertFeatureCount)
     }
 }
 

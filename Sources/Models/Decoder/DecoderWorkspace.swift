@@ -50,7 +50,7 @@ struct DecoderWorkspace: Sendable {
     func rows(_ batch: DeviceBatch) -> DecoderRows {
         DecoderRows(
             hidden: hidden.rows(0..<batch.tokenCount), query: query(projections.rows(0..<batch.tokenCount)),
-            self, attention: batch.attention)
+            self, attention: batch.attention, adapters: batch.adapters)
     }
 
     /// Stores the keys and values of a batch's tokens in the cache and attends: for all rows, but in the last layer only
@@ -84,7 +84,8 @@ struct DecoderWorkspace: Sendable {
         try backend.gatherRows(all.hidden, rows: selection.rows, into: selected.rows(range))
         try backend.gatherRows(all.query, rows: selection.rows, into: selectedQuery.rows(range))
         return DecoderRows(
-            hidden: selected.rows(range), query: selectedQuery.rows(range), self, attention: selection.attention)
+            hidden: selected.rows(range), query: selectedQuery.rows(range), self, attention: selection.attention,
+            adapters: selection.adapters)
     }
 
     private func query(_ projections: Tensor) -> Tensor { projections.columns(0..<attended.columns) }
@@ -118,8 +119,13 @@ struct DecoderRows {
     let intermediate: Tensor
     let gateScratch: Tensor?
     let attention: AttentionBatch
+    /// `[T, 1]` int32: the adapter of each row; `nil`: none has one.
+    let adapters: Tensor?
 
-    fileprivate init(hidden: Tensor, query: Tensor, _ workspace: DecoderWorkspace, attention: AttentionBatch) {
+    fileprivate init(
+        hidden: Tensor, query: Tensor, _ workspace: DecoderWorkspace, attention: AttentionBatch, adapters: Tensor?
+    ) {
+        self.adapters = adapters
         let range = 0..<hidden.rows
         self.hidden = hidden
         self.query = query

@@ -18,6 +18,8 @@ public struct HostBatch: Sendable {
     public var blockTables: [[Int32]] = []
     /// `[R]` rows, in `0..<T`, ascending.
     public var logitRows: [Int32] = []
+    /// `[S]` numbers of the sequences' adapters, 0 for none; empty: none has one.
+    public var adapters: [Int32] = []
 
     public init() {}
 }
@@ -31,6 +33,8 @@ public struct DeviceBatch: Sendable {
     public let attention: AttentionBatch
     /// The rows whose logits are wanted; `nil` where all tokens' are.
     public let selection: RowSelection?
+    /// `[T, 1]` int32: the adapter of each token; `nil`: none has one.
+    public let adapters: Tensor?
 
     public var tokenCount: Int { attention.tokenCount }
 }
@@ -40,6 +44,8 @@ public struct RowSelection: Sendable {
     /// `[R]` int32, ascending.
     public let rows: Tensor
     public let attention: AttentionBatch
+    /// `[R, 1]` int32: the adapter of each row; `nil`: none has one.
+    public let adapters: Tensor?
 }
 
 /// Uploads batches with one write each, into memory allocated once.
@@ -55,7 +61,7 @@ public final class BatchUploader: Sendable {
         self.backend = backend
         // Token words, the table of the sequences, and the selected rows with theirs.
         let sequenceWords = sequenceCount + 1 + sequenceCount * (1 + blockCount)
-        capacity = 3 * tokenCount + sequenceWords + 2 * logitRowCount + 1 + logitRowCount * (1 + blockCount)
+        capacity = 4 * tokenCount + sequenceWords + 3 * logitRowCount + 1 + logitRowCount * (1 + blockCount)
         buffer = try backend.makeBuffer(byteCount: capacity * MemoryLayout<Int32>.size)
     }
 
@@ -75,6 +81,11 @@ public final class BatchUploader: Sendable {
         let selection = selected.map {
             words.append(queryCounts: $0.queryCounts, contextLengths: $0.contextLengths, tables: $0.blockTables)
         }
+        let adapters = batch.adapters.contains { $0 != 0 } ? batch.adapters : []
+        let tokenAdapters = words.append(
+            zip(adapters, batch.queryCounts).flatMap { Array(repeating: $0.0, count: $0.1) })
+        let rowAdapters = words.append(
+            adapters.isEmpty ? [] : selected?.sequences.map { adapters[$0] } ?? [])
         guard words.values.count <= capacity else {
             throw BackendError.limitExceeded(
                 op: "batch", limit: "input words", maximum: capacity, found: words.values.count)
@@ -82,7 +93,12 @@ public final class BatchUploader: Sendable {
         try words.values.withUnsafeBytes { try backend.write($0, to: view(0..<words.values.count)) }
         return DeviceBatch(
             tokenIDs: view(tokens), positions: view(positions), slots: view(slots), attention: attention(sequences),
-            selection: selection.map { RowSelection(rows: view(rows), attention: attention($0)) })
+            selection: selection.map {
+                RowSelection(
+                    rows: view(rows), attention: attention($0),
+                    adapters: rowAdapters.isEmpty ? nil : view(rowAdapters, [rowAdapters.count, 1]))
+            },
+            adapters: tokenAdapters.isEmpty ? nil : view(tokenAdapters, [tokenAdapters.count, 1]))
     }
 
     private func view(_ range: Range<Int>, _ shape: Shape? = nil) -> Tensor {
@@ -146,11 +162,14 @@ private struct BatchWords {
 
 extension HostBatch {
     /// The selected rows as sequences of one query each.
-    fileprivate func selectedSequences() -> (queryCounts: [Int], contextLengths: [Int], blockTables: [[Int32]]) {
+    fileprivate func selectedSequences() -> (
+        queryCounts: [Int], contextLengths: [Int], blockTables: [[Int32]], sequences: [Int]
+    ) {
         var sequence = 0
         var firstRow = 0
         var lengths: [Int] = []
         var tables: [[Int32]] = []
+        var sequences: [Int] = []
         for row in logitRows.map(Int.init) {
             while row >= firstRow + queryCounts[sequence] {
                 firstRow += queryCounts[sequence]
@@ -158,7 +177,8 @@ extension HostBatch {
             }
             lengths.append(contextLengths[sequence] - queryCounts[sequence] + (row - firstRow) + 1)
             tables.append(blockTables[sequence])
+            sequences.append(sequence)
         }
-        return (Array(repeating: 1, count: lengths.count), lengths, tables)
+        return (Array(repeating: 1, count: lengths.count), lengths, tables, sequences)
     }
 }

@@ -71,14 +71,15 @@ final class TransformerDecoder: DecoderModel {
             switch architecture.order {
             case .sequential:
                 try add(behind: layer.afterAttentionNorm, thenNorm: layer.feedForwardNorm, rows) {
-                    try layer.output(rows.attended, on: backend, residual: $0, into: $1)
+                    try layer.output(rows.attended, adapters: rows.adapters, on: backend, residual: $0, into: $1)
                 }
             case .parallel:
                 // The feed-forward part's input is taken before the attention's output is added.
                 if let own = layer.feedForwardNorm ?? (isSelection ? layer.attentionNorm : nil) {
                     try own(rows.hidden, on: backend, into: rows.normed)
                 }
-                try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+                try layer.output(
+                    rows.attended, adapters: rows.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
             }
             let input = layer.feedForwardNorm == nil && architecture.order == .sequential ? rows.hidden : rows.normed
             try add(behind: layer.afterFeedForwardNorm, thenNorm: next, rows) {
@@ -107,7 +108,7 @@ final class TransformerDecoder: DecoderModel {
     ) throws -> DecoderRows? {
         let projections = workspace.projections(batch)
         let input = layer.attentionNorm == nil ? rows.hidden : rows.normed
-        try layer.projections(input, on: backend, into: projections.all)
+        try layer.projections(input, adapters: rows.adapters, on: backend, into: projections.all)
         try layer.headNorms?(projections.queryAndKey, on: backend)
         let rope = layer.rope.flatMap { rope in
             ropeTables[rope].map {

@@ -25,7 +25,7 @@ extension DecoderArchitecture {
         decoder.ropeLayout = .interleaved
         decoder.setRope(try file.rope(headSize: decoder.sizes.headSize))
         decoder.hasFeedForwardBias = true
-        decoder.hasHeadBias = !decoder.tiesHead
+        decoder.hasHeadBias = true
         return decoder
     }
 }

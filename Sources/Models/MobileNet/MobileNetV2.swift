@@ -89,7 +89,7 @@ private struct MobileNetV2Shape: Sendable {
     private func stem(_ net: NetworkBuilder, _ x: FeatureMap, outputs: Int) throws -> FeatureMap {
         var h = try layer(net, x, "conv_stem.first_conv", outputs: width(32), kernel: 3, stride: 2)
         if expandsFirst {
-            h = try layer(net, h, "conv_stem.expand_1x1", outputs: expanded(h.channels), kernel: 1)
+            h = try layer(net, h, "conv_stem.expand_1x1", outputs: h.channels, kernel: 1)
         }
         h = try layer(net, h, "conv_stem.conv_3x3", outputs: h.channels, kernel: 3, groups: h.channels)
         return try layer(net, h, "conv_stem.reduce_1x1", outputs: outputs, kernel: 1, isActivated: false)

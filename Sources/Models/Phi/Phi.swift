@@ -24,7 +24,7 @@ extension DecoderArchitecture {
         decoder.hasProjectionBias = true
         decoder.hasOutputBias = true
         decoder.hasFeedForwardBias = true
-        decoder.hasHeadBias = !decoder.tiesHead
+        decoder.hasHeadBias = true
         return decoder
     }
 }

@@ -67,7 +67,11 @@ struct RunningJob: Sendable {
         modelName = model.name
         choiceCount = job.choiceCount
         do {
-            streams = try job.prompts.map { try model.engine.generate(job.request(for: $0, client: client)) }
+            streams = try job.prompts.map { prompt in
+                var request = job.request(for: prompt, client: client)
+                request.adapter = model.adapter
+                return try model.engine.generate(request)
+            }
         } catch {
             throw APIError(error)
         }

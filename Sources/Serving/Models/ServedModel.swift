@@ -12,6 +12,8 @@ package struct ServedModel: Sendable {
     /// Unix time at which it was loaded.
     package let created: Int
     package let sequenceCount: Int
+    /// The adapter that answers are given with; `nil`: none.
+    private(set) var adapter: String?
     /// How conversations become prompts; nil where the model comes without a chat template.
     let promptTemplate: PromptTemplate?
     /// Why the model's chat template cannot be used.
@@ -33,7 +35,18 @@ package struct ServedModel: Sendable {
         }
     }
 
-    var names: [String] { [name] + aliases }
+    var names: [String] { [name] + aliases + adapterNames }
+
+    /// Adapters, which requests name as they name models.
+    var adapterNames: [String] { engine.package.adapters.map(\.name) }
+
+    /// The model under one of its names: one of an adapter answers with it.
+    func named(_ name: String) -> ServedModel {
+        guard !([self.name] + aliases).contains(name), adapterNames.contains(name) else { return self }
+        var model = self
+        model.adapter = name
+        return model
+    }
 
     var contextLength: Int { engine.contextLength }
 
@@ -64,7 +77,7 @@ package struct ModelDirectory: Sendable {
 
     /// The model that a request names; the first where it names none.
     func model(named name: String?) throws(APIError) -> ServedModel {
-        if let name, let found = models.first(where: { $0.names.contains(name) }) { return found }
+        if let name, let found = models.first(where: { $0.names.contains(name) }) { return found.named(name) }
         if let name, let task = taskModels.first(where: { $0.names.contains(name) }) {
             throw .invalid("model", "\(name) \(task.task.summary); it writes no text")
         }

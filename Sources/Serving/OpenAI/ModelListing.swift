@@ -25,9 +25,10 @@ struct ModelListing: Sendable {
     }
 
     private static func json(_ model: ServedModel, name: String) -> JSON {
-        [
+        let parent: JSON = model.named(name).adapter == nil ? nil : .string(model.name)
+        return [
             "id": .string(name), "object": "model", "created": .int(model.created), "owned_by": "infer",
-            "root": .string(model.name), "parent": nil, "max_model_len": .int(model.contextLength),
+            "root": .string(model.name), "parent": parent, "max_model_len": .int(model.contextLength),
             "meta": [
                 "vocab_type": nil, "n_vocab": .int(model.vocabularySize),
                 "n_ctx_train":

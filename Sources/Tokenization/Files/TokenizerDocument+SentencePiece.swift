@@ -8,7 +8,7 @@ extension TokenizerDocument {
     init(_ file: SentencePieceModel, as kind: TokenizerClass, configuration: TokenizerConfiguration) throws {
         let options = configuration.classOptions
         specialTokens = file.pieces.filter { $0.kind == .control || $0.kind == .userDefined }.map {
-            AddedToken(id: 0, content: $0.text, isSpecial: true)
+            AddedToken(id: 0, content: $0.text, isSpecial: $0.kind == .control)
         }
         roles = kind.defaultRoles
         switch kind {

@@ -26,6 +26,8 @@ extension Tokenizer {
     ///
     /// - Parameter isOfFile: whether this is the tokenizer of a `tokenizer.json`, which some classes do not take as it is.
     func configured(by configuration: TokenizerConfiguration, isOfFile: Bool = true) throws -> Tokenizer {
+        var configuration = configuration
+        configuration.hasByteLevelFile = isOfFile && (preTokenizer?.isByteLevel == true || decoder?.isByteLevel == true)
         var pipeline = self
         if isOfFile, configuration.isLlamaTokenizer, let rebuilt = try rebuiltAsLlama(configuration) {
             pipeline = rebuilt
@@ -45,8 +47,11 @@ extension Tokenizer {
             let token = configuration.describedTokens[content] ?? AddedToken(id: 0, content: content)
             try added.add(token, to: model.vocabulary, isIDStated: false)
         }
+        let isAdjusted = isOfFile && TokenizerClass(configuration: configuration).adjustsFiles
         var joined = try Tokenizer(
-            model: pipeline.model, normalizer: pipeline.normalizer, preTokenizer: pipeline.preTokenizer,
+            model: pipeline.model,
+            normalizer: isAdjusted ? pipeline.normalizer?.adjusted(by: configuration) : pipeline.normalizer,
+            preTokenizer: isAdjusted ? pipeline.preTokenizer?.adjusted(by: configuration) : pipeline.preTokenizer,
             postProcessor: pipeline.postProcessor, decoder: pipeline.decoder, added: added,
             configuration: configuration)
         joined.offsetTrimming = offsetTrimming
@@ -67,11 +72,7 @@ extension Tokenizer {
     ///
     /// - Returns: `nil` for a file of another kind, which is used as it is.
     private func rebuiltAsLlama(_ configuration: TokenizerConfiguration) throws -> Tokenizer? {
-        guard configuration.isLegacy != true, case .bpe(let bpe) = model, preTokenizer?.isByteLevel != true,
-            decoder?.isByteLevel != true
-        else {
-            return nil
-        }
+        guard configuration.isLegacy != true, case .bpe(let bpe) = model else { return nil }
         var options = BPEModel.Options()
         options.fusesUnknown = true
         options.usesByteFallback = true
@@ -83,6 +84,40 @@ extension Tokenizer {
             preTokenizer: .metaspace(replacement: "\u{2581}", scheme, splits: false), postProcessor: postProcessor,
             decoder: .sequence(addsPrefix ? text + [.strip(content: " ", start: 1, stop: 0)] : text), added: added,
             configuration: configuration)
+    }
+}
+
+extension TokenizerClass {
+    /// Whether settings of `tokenizer_config.json` count before those of `tokenizer.json`.
+    fileprivate var adjustsFiles: Bool { [.bert, .mpnet, .gpt2, .roberta, .gptNeoX].contains(self) }
+}
+
+extension Normalizer {
+    /// With the settings of `do_lower_case`, `strip_accents` and `tokenize_chinese_chars`.
+    fileprivate func adjusted(by configuration: TokenizerConfiguration) -> Normalizer {
+        switch self {
+        case .bert(var bert):
+            let options = configuration.classOptions
+            bert.lowercases = options.lowercases ?? bert.lowercases
+            bert.stripsAccents = options.stripsAccents ?? bert.stripsAccents
+            bert.separatesIdeographs = options.separatesIdeographs ?? bert.separatesIdeographs
+            return .bert(bert)
+        case .sequence(let parts): return .sequence(parts.map { $0.adjusted(by: configuration) })
+        default: return self
+        }
+    }
+}
+
+extension PreTokenizer {
+    /// With the setting of `add_prefix_space`.
+    fileprivate func adjusted(by configuration: TokenizerConfiguration) -> PreTokenizer {
+        switch self {
+        case .byteLevel(let addsPrefixSpace, let splitsWords):
+            .byteLevel(
+                addsPrefixSpace: configuration.addsPrefixSpace ?? addsPrefixSpace, splitsWords: splitsWords)
+        case .sequence(let parts): .sequence(parts.map { $0.adjusted(by: configuration) })
+        default: self
+        }
     }
 }
 

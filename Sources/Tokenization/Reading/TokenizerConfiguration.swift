@@ -27,6 +27,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     var describedTokens: [String: AddedToken] = [:]
     /// `tokenizer_class`, such as `LlamaTokenizer`.
     public var tokenizerClass: String?
+    /// Whether the `tokenizer.json` beside it is byte-level BPE, which no `LlamaTokenizer` is.
+    var hasByteLevelFile = false
     /// The `model_type` of the model's configuration, which has a say in what the class means.
     var modelType: String?
     /// `legacy` of SentencePiece tokenizers: whether each text between added tokens starts with a word mark of its own.
@@ -78,7 +80,9 @@ public struct TokenizerConfiguration: Sendable, Equatable {
 
     /// Whether transformers 5 makes a tokenizer of its own design for the class named, instead of what the file says.
     var isLlamaTokenizer: Bool {
-        guard tokenizerClass == "LlamaTokenizer" || tokenizerClass == "LlamaTokenizerFast" else { return false }
+        guard tokenizerClass == "LlamaTokenizer" || tokenizerClass == "LlamaTokenizerFast", !hasByteLevelFile else {
+            return false
+        }
         return modelType.map { !TokenizerConfiguration.modelsOfAnyClass.contains($0) } ?? true
     }
 

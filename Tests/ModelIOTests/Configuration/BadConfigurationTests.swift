@@ -188,6 +188,13 @@ import Testing
         #expect(try keys(#"{"model_type":"gpt2","n_ctx":512}"#).size("n_positions", "n_ctx") == 512)
         #expect(try keys(#"{"model_type":"mistral"}"#).optionalSize("sliding_window") == 4096)
         #expect(try keys(#"{"model_type":"mistral","sliding_window":null}"#).optionalSize("sliding_window") == nil)
+        for type in ["cohere", "cohere2", "exaone4", "glm4", "granite", "olmo2", "olmo3", "smollm3", "stablelm"] {
+            let keys = try keys(#"{"model_type":"\#(type)"}"#)
+            #expect(try keys.string("hidden_act") == "silu")
+            #expect(try keys.size("max_position_embeddings") >= 2048)
+        }
+        #expect(try keys(#"{"model_type":"starcoder2"}"#).optionalSize("num_key_value_heads") == 2)
+        #expect(try keys(#"{"model_type":"m2m_100"}"#).string("activation_function") == "relu")
         var table = ConfigurationTable()
         table.set("model_type", "llama")
         let metadata = try ModelConfiguration(table, path: "c")

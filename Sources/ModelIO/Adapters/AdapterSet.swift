@@ -1,0 +1,121 @@
+internal import Synchronization
+public import TensorCore
+
+/// Adapters that are kept apart from a model, so that each row of a product takes its own: `y += scale · B · (A · x)`.
+///
+/// Legend: `E` adapters and, as number 0, none; `R` the greatest rank; `N`, `K` rows and columns of the model's matrix.
+public final class AdapterSet: Sendable {
+    /// Numbers of adapters are their places here plus 1.
+    public let names: [String]
+    private let paths: [String]
+    /// By the names that the model's tensor may have.
+    private let changes: [[String: LowRankChange]]
+    private let used = Mutex<Set<String>>([])
+
+    /// A change of one matrix.
+    struct LowRankChange: Sendable {
+        /// As the adapter calls the matrix.
+        let name: String
+        let down: StoredTensor
+        let up: StoredTensor
+        let scale: Double
+
+        var rank: Int { down.shape[0] }
+    }
+
+    /// The two matrices of each adapter for one layer of the model, ready for products by number.
+    public struct Stacked: Sendable {
+        /// `E + 1` matrices `[R, K]` and `[N, R]`.
+        public let downs: [WeightSource]
+        public let ups: [WeightSource]
+        /// `R`.
+        public let rank: Int
+    }
+
+    /// - Parameter adapters: names, all different, with the adapters and what their own scales are multiplied by.
+    /// - Throws: `LoadError` for an adapter that is more than low-rank products of matrices (DoRA, embeddings, replaced
+    ///   tensors), which can only be merged.
+    public init(_ adapters: [(name: String, adapter: LoRAAdapter, scale: Double)]) throws {
+        names = adapters.map(\.name)
+        paths = adapters.map(\.adapter.path)
+        changes = try adapters.map { try $0.adapter.lowRankChanges(scale: $0.scale) }
+    }
+
+    public var isEmpty: Bool { names.isEmpty }
+
+    /// The greatest rank of a layer whose matrix is made of up to three.
+    public var maximumRank: Int { 3 * (changes.flatMap { $0.values.map(\.rank) }.max() ?? 1) }
+
+    /// What the adapters do to a layer made of matrices below one another; `nil` where none changes it.
+    /// - Parameters:
+    ///   - parts: the matrices' names without `.weight`, and each one's rows.
+    ///   - columns: `K`.
+    /// - Throws: `LoadError` for a change of another shape.
+    public func stacked(_ parts: [(name: String, rows: Int)], columns: Int) throws -> Stacked? {
+        let found = changes.map { changes in parts.map { changes[$0.name + ".weight"] } }
+        guard found.contains(where: { $0.contains { $0 != nil } }) else { return nil }
+        let rank = found.map { $0.reduce(0) { $0 + ($1?.rank ?? 0) } }.max() ?? 1
+        let rows = parts.reduce(0) { $0 + $1.rows }
+        var downs = [try source([Float](repeating: 0, count: rank * columns), rank, columns)]
+        var ups = [try source([Float](repeating: 0, count: rows * rank), rows, rank)]
+        for (adapter, own) in found.enumerated() {
+            var down = [Float](repeating: 0, count: rank * columns)
+            var up = [Float](repeating: 0, count: rows * rank)
+            var (firstRank, firstRow) = (0, 0)
+            for (change, part) in zip(own, parts) {
+                defer { firstRow += part.rows }
+                guard let change else { continue }
+                try check(change, rows: part.rows, columns: columns, path: paths[adapter])
+                down.replaceSubrange(
+                    firstRank * columns..<(firstRank + change.rank) * columns, with: try floats(change.down))
+                let values = try floats(change.up)
+                for row in 0..<part.rows {
+                    for index in 0..<change.rank {
+                        up[(firstRow + row) * rank + firstRank + index] =
+                            Float(Double(values[row * change.rank + index]) * change.scale)
+                    }
+                }
+                firstRank += change.rank
+                used.withLock { _ = $0.insert("\(adapter) \(change.name)") }
+            }
+            downs.append(try source(down, rank, columns))
+            ups.append(try source(up, rows, rank))
+        }
+        return Stacked(downs: downs, ups: ups, rank: rank)
+    }
+
+    /// To be called when the model is loaded.
+    /// - Throws: `LoadError` naming a change that no layer of the model took.
+    public func requireAllUsed() throws {
+        let used = used.withLock { $0 }
+        for (adapter, changes) in changes.enumerated() {
+            let names = Set(changes.values.map(\.name)).sorted()
+            guard let left = names.first(where: { !used.contains("\(adapter) \($0)") }) else { continue }
+            throw LoadError.invalidTensor(
+                path: paths[adapter], tensor: printable(left),
+                reason:
+                    "is of no layer of the model that takes adapters by request; merge the adapter with --lora DIR, "
+                    + "or give the one that belongs to this model")
+        }
+    }
+
+    private func check(_ change: LowRankChange, rows: Int, columns: Int, path: String) throws {
+        guard change.up.shape[0] == rows, change.down.shape[1] == columns else {
+            throw LoadError.invalidTensor(
+                path: path, tensor: printable(change.name),
+                reason:
+                    "adapts [\(change.up.shape[0]), \(change.down.shape[1])], but the model's is [\(rows), \(columns)]")
+        }
+    }
+
+    private func floats(_ tensor: StoredTensor) throws -> [Float] {
+        try WeightLoader(Checkpoint(path: "adapter", tensors: [])).floats(tensor)
+    }
+
+    private func source(_ values: [Float], _ rows: Int, _ columns: Int) throws -> WeightSource {
+        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
+        values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
+        return WeightSource(
+            name: "adapter", format: .float32, columns: columns, parts: [WeightPart(rows: rows, bytes: memory.bytes)])
+    }
+}

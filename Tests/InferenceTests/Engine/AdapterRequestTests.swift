@@ -1,0 +1,136 @@
+import Foundation
+import Inference
+import ModelIO
+import TensorCore
+import TestSupport
+import Testing
+
+/// Adapters that requests name, against the same adapters merged into the weights.
+@Suite("AdapterRequests")
+struct AdapterRequestTests {
+    /// A peft adapter of random numbers for some matrices of a model.
+    private func makeAdapter(
+        _ modules: [(name: String, rows: Int, columns: Int)], rank: Int, isTransposed: Bool, seed: String,
+        in folder: URL
+    ) throws -> LoRAAdapter {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        var random = SplitMix64(name: seed)
+        var writer = SafetensorsWriter()
+        func add(_ name: String, _ rows: Int, _ columns: Int) {
+            let values = random.floats(rows * columns, scale: 0.3)
+            writer.add(name, values, shape: [rows, columns])
+        }
+        for module in modules {
+            add("base_model.model.\(module.name).lora_A.weight", rank, module.columns)
+            add("base_model.model.\(module.name).lora_B.weight", module.rows, rank)
+        }
+        try writer.write(to: folder.appendingPathComponent("adapter_model.safetensors").path)
+        let config = """
+            {"peft_type": "LORA", "lora_alpha": 4, "r": \(rank), "fan_in_fan_out": \(isTransposed)}
+            """
+        try Data(config.utf8).write(to: folder.appendingPathComponent("adapter_config.json"))
+        return try LoRAAdapter(path: folder.path)
+    }
+
+    private func modules(_ package: ModelPackage, _ endings: [String], isTransposed: Bool) -> [(String, Int, Int)] {
+        package.checkpoint.tensors.sorted { $0.key < $1.key }.compactMap { name, tensor in
+            guard let ending = endings.first(where: { name.hasSuffix("\($0).weight") }), !ending.isEmpty else {
+                return nil
+            }
+            let (rows, columns) = isTransposed ? (tensor.shape[1], tensor.shape[0]) : (tensor.shape[0], tensor.shape[1])
+            return (String(name.dropLast(".weight".count)), rows, columns)
+        }
+    }
+
+    private func answer(_ engine: Engine, _ prompt: [Int], adapter: String?) async throws -> (
+        tokens: [Int], scores: [Double]
+    ) {
+        var tokens: [Int] = []
+        var scores: [Double] = []
+        let request = GenerationRequest(
+            promptTokens: prompt, maxTokens: 8, ignoresEndOfSequence: true, logProbabilities: 0, adapter: adapter)
+        for try await update in try engine.generate(request) {
+            tokens += update.tokens
+            scores += update.logProbabilities.map(\.logProbability)
+        }
+        return (tokens, scores)
+    }
+
+    @Test(arguments: InferenceDevice.fast, ["llama", "gpt2", "gemma2", "phi3"])
+    func mixedBatchAnswersAsMergedModels(device: InferenceDevice, name: String) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("adapters-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let package = try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)").path)
+        let isTransposed = name == "gpt2"
+        let endings: [[String]] =
+            switch name {
+            case "gpt2": [["attn.c_attn", "mlp.c_fc", "mlp.c_proj"], ["attn.c_proj"]]
+            case "phi3": [["qkv_proj", "gate_up_proj"], ["o_proj", "down_proj"]]
+            default: [["q_proj", "v_proj", "up_proj", "down_proj"], ["k_proj", "o_proj", "gate_proj"]]
+            }
+        let adapters = try endings.enumerated().map { index, endings in
+            try makeAdapter(
+                modules(package, endings, isTransposed: isTransposed), rank: 3 + index, isTransposed: isTransposed,
+                seed: "\(name) \(index)", in: folder.appendingPathComponent("\(index)"))
+        }
+        let options = EngineOptions(
+            contextLength: 64, cacheTokenCount: 1024, passTokenCount: 24, sequenceCount: 8, precision: .highest)
+        let mixed = try await Engine(
+            package.offering([
+                NamedAdapter(name: "a", adapter: adapters[0]),
+                NamedAdapter(name: "b", adapter: adapters[1], scale: 0.5),
+            ]), on: device.make(), options: options)
+        let merged: [String?: Engine] = [
+            nil: try await Engine(package, on: device.make(), options: options),
+            "a": try await Engine(package.merging(adapters[0]), on: device.make(), options: options),
+            "b": try await Engine(package.merging(adapters[1], scale: 0.5), on: device.make(), options: options),
+        ]
+        // The same prompt for all, longer than a block, so that a prefix would be found where it must not be.
+        let prompt = (0..<21).map { 5 + $0 * 7 % 40 }
+        var expected: [String?: (tokens: [Int], scores: [Double])] = [:]
+        for (adapter, engine) in merged { expected[adapter] = try await answer(engine, prompt, adapter: nil) }
+        #expect(expected[nil]?.scores != expected["a"]?.scores && expected["a"]?.scores != expected["b"]?.scores)
+        for _ in 0..<2 {
+            try await withThrowingTaskGroup(of: (String?, [Int], [Double]).self) { group in
+                for adapter in [nil, "a", "b", "a", nil] {
+                    group.addTask {
+                        let (tokens, scores) = try await answer(mixed, prompt, adapter: adapter)
+                        return (adapter, tokens, scores)
+                    }
+                }
+                for try await (adapter, tokens, scores) in group {
+                    let wanted = try #require(expected[adapter])
+                    #expect(tokens == wanted.tokens, "\(adapter ?? "none")")
+                    for (one, two) in zip(scores, wanted.scores) {
+                        #expect(abs(one - two) < 1e-4, "\(adapter ?? "none")")
+                    }
+                }
+            }
+        }
+        // The second round finds its own prefix.
+        #expect(mixed.status.prefixCacheHitTokenCount > 0)
+        #expect(throws: InferenceError.self) {
+            _ = try mixed.generate(GenerationRequest(promptTokens: prompt, maxTokens: 1, adapter: "c"))
+        }
+        for engine in [mixed] + merged.values { await engine.shutdown() }
+    }
+
+    @Test func adaptersThatCannotBeKeptApartAreNamed() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("adapters-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let package = try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("models/llama").path)
+        let device = try #require(InferenceDevice.all.first)
+        // One of no layer, one of the head, and one of another shape.
+        let q = try #require(modules(package, ["q_proj"], isTransposed: false).first)
+        for (name, rows, columns) in [("other.q_proj", 4, 4), ("lm_head", 384, q.2), (q.0, q.1 + 1, q.2)] {
+            let adapter = try makeAdapter(
+                [(name, rows, columns)], rank: 2, isTransposed: false, seed: name,
+                in: folder.appendingPathComponent(name))
+            let offered = try package.offering([NamedAdapter(name: "x", adapter: adapter)])
+            await #expect(throws: LoadError.self) { _ = try await Engine(offered, on: device.make()) }
+            #expect(throws: InferenceError.self) {
+                _ = try offered.offering([NamedAdapter(name: "x", adapter: adapter)])
+            }
+        }
+    }
+}
