@@ -115,6 +115,9 @@ struct AnsweringTests {
         #expect(cut(30) == "B is second. … D is last.")
         #expect(cut(100) == text)
         #expect(cut(5) == nil)
+        let table = (0..<50).map { "cell\($0)" }.joined(separator: " | ")
+        let start = ContextCompression.compress(table, weigh: { _ in 1 }, fits: { $0.count <= 100 })
+        #expect(start.map { $0.count <= 100 && $0.count > 80 && table.hasPrefix($0.dropLast(2)) } == true)
     }
 
     @Test("What has nothing to do with the question is no source, and lines are those of the file")
@@ -132,6 +135,15 @@ struct AnsweringTests {
         #expect(pike.first?.lines == 4...6)
         #expect(try await answerer.sources(for: "What is the capital of Peru?").isEmpty)
         #expect(try await answerer.sources(for: "???").isEmpty)
+    }
+
+    @Test("What a question is about finds more than how it is asked")
+    func functionWords() async throws {
+        let scratch = try Scratch()
+        try scratch.write("docs/a.txt", "How does the one do it as the other does it?")
+        try scratch.write("docs/b.txt", "Long before the evening, after all of the work is done, a heron wades.")
+        let sources = try await answerer(scratch).sources(for: "How does the heron do it?")
+        #expect(sources.first?.path.hasSuffix("b.txt") == true)
     }
 
     @Test("Repetitions are left out, and neighbours come without what they repeat")

@@ -43,12 +43,13 @@ struct LexicalIndexTests {
     /// The definition, document by document.
     private func expected(_ texts: [String], _ query: [String], _ scoring: LexicalScoring) -> [Hit] {
         let documents = texts.map { Analyzer.simple.terms(in: $0) }
+        let containing = Dictionary(
+            uniqueKeysWithValues: Set(query).map { term in (term, documents.count { $0.contains(term) }) })
         let average = Double(documents.reduce(0) { $0 + $1.count }) / Double(documents.count)
         return documents.enumerated().compactMap { index, terms -> Hit? in
             var score = 0.0
             for term in query {
-                let containing = documents.count { $0.contains(term) }
-                guard containing > 0 else { continue }
+                guard let containing = containing[term], containing > 0 else { continue }
                 let frequency = Double(terms.count { $0 == term })
                 let (count, total) = (Double(containing), Double(documents.count))
                 switch scoring {

@@ -55,6 +55,8 @@ public struct Answerer {
     public func sources(for question: String) async throws -> [AnswerSource] {
         var search = options.search
         search.readsConditions = false
+        // Short texts would win by the question's function words alone.
+        search.lexicalTerms = FunctionWords.contentTerms(searcher.reader.settings.analyzer.terms(in: question))
         // Some hits are left out or join others.
         search.count = max(4 * options.sourceCount, 20)
         let ranking = try await searcher.ranking(question, search)

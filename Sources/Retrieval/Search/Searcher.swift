@@ -24,6 +24,8 @@ public struct SearchOptions: Sendable {
     public var reranks: Bool
     /// How vectors are compared.
     public var vectorSearch: VectorSearch
+    /// What the lexical arm looks for in place of the query's own terms.
+    var lexicalTerms: [String]?
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
@@ -148,7 +150,8 @@ public final class Searcher {
         let analyzer = reader.settings.analyzer
         guard options.readsConditions else {
             return try reader.lexical.search(
-                terms: analyzer.terms(in: query), scoring: options.scoring, count: count, allowed: allowed)
+                terms: options.lexicalTerms ?? analyzer.terms(in: query), scoring: options.scoring, count: count,
+                allowed: allowed)
         }
         let parsed = try LexicalQuery(query, analyzer: analyzer)
         var allowed = allowed
