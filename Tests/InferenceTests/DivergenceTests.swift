@@ -71,7 +71,9 @@ struct DivergenceTests {
         try withBase(of: package) { path, tokens in
             let found = try measurement(package).compare(with: LogitBaseFile(path: path))
             #expect(found.tokenCount == tokens.count / Self.context * (Self.context / 2 - 1))
-            #expect(abs(found.divergence.value) < 1e-5 && found.sameTop.value == 1)
+            #expect(abs(found.divergence.value) < 1e-5)
+            // The best tokens of a random model may differ by less than 16 bits hold.
+            #expect(found.sameTop.value > 0.95)
             #expect(abs(found.ratio.value - 1) < 1e-4 && found.correlation > 0.9999)
         }
     }

@@ -43,7 +43,7 @@ public struct ModelPackage: Sendable {
     }
 
     /// The same model with adapters that each request may name: one in a batch takes what others there do not.
-    /// - Throws: `InferenceError.invalidParameter` for two of one name.
+    /// - Throws: `InferenceError.invalidParameter` for two of one name; `LoadError` for one of another model.
     public func offering(_ adapters: [NamedAdapter]) throws -> ModelPackage {
         var package = self
         for adapter in adapters {
@@ -51,7 +51,8 @@ public struct ModelPackage: Sendable {
                 throw InferenceError.invalidParameter(
                     name: "adapter", value: adapter.name, expected: "a name that no other adapter has")
             }
-            package.adapters.append(adapter)
+            package.adapters.append(
+                NamedAdapter(name: adapter.name, adapter: try arranged(adapter.adapter), scale: adapter.scale))
         }
         return package
     }

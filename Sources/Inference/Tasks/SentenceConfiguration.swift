@@ -97,6 +97,11 @@ struct SentenceConfiguration: Sendable {
         }
     }
 
+    private static let poolings: [String: Pooling] = [
+        "cls": .cls, "max": .max, "mean": .mean, "mean_sqrt_len_tokens": .meanSquareRoot,
+        "weightedmean": .weightedMean, "lasttoken": .last,
+    ]
+
     private mutating func readPooling(_ path: String) throws {
         guard let file = try SentenceConfiguration.json(path) else {
             throw LoadError.unreadable(path: path, reason: "no such file, though modules.json names it")
@@ -107,16 +112,17 @@ struct SentenceConfiguration: Sendable {
             ("pooling_mode_weightedmean_tokens", .weightedMean), ("pooling_mode_lasttoken", .last),
         ]
         var modes = try keys.filter { try file.flag($0.0, default: false) }.map(\.1)
-        if modes.isEmpty, let name = try file.optionalString("pooling_mode") {
-            let names: [String: Pooling] = [
-                "cls": .cls, "max": .max, "mean": .mean, "mean_sqrt_len_tokens": .meanSquareRoot,
-                "weightedmean": .weightedMean, "lasttoken": .last,
-            ]
-            guard let mode = names[name] else {
-                throw LoadError.unsupportedValue(
-                    path: path, key: "pooling_mode", value: name, supported: names.keys.sorted())
+        // Newer files have a name, or several in their order.
+        if modes.isEmpty, let value = file.value("pooling_mode")?.value {
+            let names = value.array ?? [value]
+            modes = try names.map { name in
+                guard let mode = name.string.flatMap({ SentenceConfiguration.poolings[$0] }) else {
+                    throw LoadError.unsupportedValue(
+                        path: path, key: "pooling_mode", value: name.string ?? "no text",
+                        supported: SentenceConfiguration.poolings.keys.sorted())
+                }
+                return mode
             }
-            modes = [mode]
         }
         guard !modes.isEmpty else {
             throw LoadError.invalidValue(path: path, key: "pooling_mode_…", expected: "one that is true", found: "none")

@@ -4,14 +4,26 @@ internal import JSONCore
 struct AdapterConfiguration: Sendable {
     let path: String
     private let alpha: Double
+    private let isUnscaled: Bool
     /// By parts of modules' names.
     private let alphaPatterns: [(pattern: String, alpha: Double)]
     /// Whether a low rank's product is divided by the root of the rank. (Kalajdzievski, 2023)
     private let isRankStabilized: Bool
     /// Whether the base model stores its matrices `[K, N]`.
-    let isTransposed: Bool
+    var isTransposed: Bool
 
     private static let maximumByteCount = 16_000_000
+
+    /// Of an adapter in a GGUF file, as llama.cpp scales it: an alpha of 0 means that nothing is scaled.
+    init(gguf file: GGUFFile) throws {
+        path = file.path
+        let stated = try file.metadata.optionalNumber("adapter.lora.alpha", in: -1e9...1e9) ?? 0
+        alpha = stated
+        isUnscaled = stated == 0
+        alphaPatterns = []
+        isRankStabilized = false
+        isTransposed = false
+    }
 
     /// - Throws: `LoadError` naming the file and the key.
     init(path: String) throws {
@@ -30,6 +42,7 @@ struct AdapterConfiguration: Sendable {
             throw LoadError.unsupportedValue(path: path, key: name, value: "given", supported: ["null"])
         }
         alpha = try keys.number("lora_alpha")
+        isUnscaled = false
         var patterns: [(String, Double)] = []
         if let object = try keys.object("alpha_pattern") {
             for key in object.source.keys {
@@ -47,6 +60,7 @@ struct AdapterConfiguration: Sendable {
 
     /// What the product of a module's two matrices is multiplied by.
     func scale(module: String, rank: Int) throws -> Double {
+        if isUnscaled { return 1 }
         let alpha = try alphaPatterns.first { try matches($0.pattern, module) }?.alpha ?? alpha
         return alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank))
     }

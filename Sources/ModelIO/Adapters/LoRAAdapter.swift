@@ -8,19 +8,38 @@ internal import TensorCore
 /// Legend: `N` rows and `K` columns of a matrix, `r` the rank; `A [r, K]`, `B [N, r]`, `m [N]`.
 public struct LoRAAdapter: Sendable {
     public let path: String
-    private let configuration: AdapterConfiguration
-    private let loader: WeightLoader
+    var configuration: AdapterConfiguration
+    let loader: WeightLoader
+    /// What a GGUF file holds, by the names of the hub's checkpoints; `nil` for peft's folders.
+    var stored: [String: Change]?
+    /// `general.architecture` of a GGUF file.
+    let architecture: String?
 
-    /// Opens an adapter's folder.
+    /// Opens peft's folder, or a GGUF file as llama.cpp's `convert_lora_to_gguf.py` writes it.
     /// - Throws: `LoadError` naming the file.
     public init(path: String) throws {
+        if path.hasSuffix(".gguf") {
+            try self.init(gguf: GGUFFile(path: path))
+        } else {
+            self.init(
+                path: path, try AdapterConfiguration(path: joinPath(path, "adapter_config.json")),
+                WeightLoader(try Checkpoint(safetensors: joinPath(path, "adapter_model.safetensors"))))
+        }
+    }
+
+    init(
+        path: String, _ configuration: AdapterConfiguration, _ loader: WeightLoader,
+        stored: [String: Change]? = nil, architecture: String? = nil
+    ) {
         self.path = path
-        configuration = try AdapterConfiguration(path: joinPath(path, "adapter_config.json"))
-        loader = WeightLoader(try Checkpoint(safetensors: joinPath(path, "adapter_model.safetensors")))
+        self.configuration = configuration
+        self.loader = loader
+        self.stored = stored
+        self.architecture = architecture
     }
 
     /// What an adapter does to one matrix or vector of the base model.
-    private struct Change {
+    struct Change: Sendable {
         var down: StoredTensor?
         var up: StoredTensor?
         var isEmbedding = false
@@ -74,7 +93,8 @@ public struct LoRAAdapter: Sendable {
     // MARK: Reading
 
     /// The changes by the base model's tensor names, as peft knows them.
-    private func changes() throws -> [String: Change] {
+    func changes() throws -> [String: Change] {
+        if let stored { return stored }
         var changes: [String: Change] = [:]
         for (key, tensor) in loader.checkpoint.tensors {
             let name = key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key

@@ -86,7 +86,7 @@ struct AdapterRequestTests {
             "b": try await Engine(package.merging(adapters[1], scale: 0.5), on: device.make(), options: options),
         ]
         // The same prompt for all, longer than a block, so that a prefix would be found where it must not be.
-        let prompt = (0..<21).map { 5 + $0 * 7 % 40 }
+        let prompt = (0..<21).map { 5 + $0 * 7 % 25 }
         var expected: [String?: (tokens: [Int], scores: [Double])] = [:]
         for (adapter, engine) in merged { expected[adapter] = try await answer(engine, prompt, adapter: nil) }
         #expect(expected[nil]?.scores != expected["a"]?.scores && expected["a"]?.scores != expected["b"]?.scores)

@@ -1,0 +1,126 @@
+internal import TensorCore
+
+extension LoRAAdapter {
+    /// An adapter as llama.cpp has it: tensors `NAME.weight.lora_a` `[r, K]` and `NAME.weight.lora_b` `[N, r]`.
+    init(gguf file: GGUFFile) throws {
+        let keys = file.metadata
+        let type = try keys.optionalString("general.type") ?? "model"
+        let kind = try keys.optionalString("adapter.type") ?? "none"
+        guard type == "adapter", kind == "lora" else {
+            throw LoadError.invalidFile(
+                path: file.path,
+                reason: "is no LoRA adapter: general.type is \(printable(type)), adapter.type "
+                    + printable(kind))
+        }
+        let architecture = try keys.string("general.architecture")
+        guard let known = GGUFArchitecture.known[architecture] else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "general.architecture", value: printable(architecture),
+                supported: GGUFArchitecture.known.keys.sorted())
+        }
+        var changes: [String: Change] = [:]
+        for tensor in file.tensors {
+            let isDown = tensor.name.hasSuffix(".lora_a")
+            guard isDown || tensor.name.hasSuffix(".lora_b") else {
+                throw LoadError.invalidTensor(
+                    path: file.path, tensor: printable(tensor.name), reason: "is neither lora_a nor lora_b")
+            }
+            let own = String(tensor.name.dropLast(".lora_a".count))
+            let name = known.names.translate(own)
+            if isDown {
+                changes[name, default: Change()].down = tensor
+            } else {
+                changes[name, default: Change()].up = tensor
+            }
+            // llama.cpp keeps an embedding's matrices as lookups need them.
+            if own == "token_embd.weight" { changes[name]?.isEmbedding = true }
+        }
+        guard !changes.isEmpty else {
+            throw LoadError.invalidFile(path: file.path, reason: "is an adapter without tensors")
+        }
+        if let name = changes.first(where: { $0.value.isEmbedding })?.key {
+            throw LoadError.invalidTensor(
+                path: file.path, tensor: printable(name),
+                reason: "adapts the embedding, which GGUF adapters cannot here")
+        }
+        self.init(
+            path: file.path, try AdapterConfiguration(gguf: file),
+            WeightLoader(Checkpoint(path: file.path, tensors: file.tensors)), stored: changes,
+            architecture: architecture)
+    }
+
+    /// The adapter for a model whose matrices lie as GGUF files have them or as the hub's checkpoints do.
+    /// - Parameters:
+    ///   - isGGUF: whether the model is a GGUF file.
+    ///   - modelType: of the model's configuration.
+    ///   - heads: query heads, and key/value heads.
+    /// - Throws: `LoadError` where adapter and model are of different families, or their rows are in orders that are not
+    ///   known to each other.
+    package func arranged(
+        isGGUF: Bool, modelType: String, heads: (query: Int, keyValue: Int)
+    ) throws -> LoRAAdapter {
+        var copy = self
+        // A file of Mistral or Mixtral says llama.
+        if let architecture, let known = GGUFArchitecture.known[architecture] {
+            let names = [known.modelType] + (architecture == "llama" ? ["mistral", "mixtral"] : [])
+            guard names.contains(modelType) || modelType == "gemma3" && known.modelType == "gemma3_text" else {
+                throw LoadError.invalidFile(
+                    path: path, reason: "is an adapter for \(printable(architecture)), but the model is \(modelType)")
+            }
+        }
+        if isGGUF {
+            copy.configuration.isTransposed = false
+        } else if architecture != nil {
+            copy.configuration.isTransposed = modelType == "gpt2"
+        }
+        guard isGGUF != (architecture != nil) else { return copy }
+        guard !["gpt_neox", "falcon"].contains(modelType) else {
+            throw LoadError.unsupportedFile(
+                path: path,
+                reason: "orders the rows of query, key and value otherwise than the model; give adapter and "
+                    + "model both as GGUF files or both as folders")
+        }
+        let types = modelType == "mistral" || modelType == "mixtral" ? "llama" : modelType
+        let known = GGUFArchitecture.known.values.first { $0.modelType == types }
+        guard known?.hasInterleavedRope == true else { return copy }
+        var changes = try changes()
+        for (name, change) in changes {
+            let parts = name.split(separator: ".").suffix(2).first.map(String.init) ?? ""
+            let count: Int? =
+                switch parts {
+                case "q_proj", "wq": heads.query
+                case "k_proj", "wk": heads.keyValue
+                default: nil
+                }
+            guard let count, let up = change.up, up.shape.rank == 2 else { continue }
+            guard up.shape[0] % (2 * count) == 0 else {
+                throw LoadError.invalidTensor(
+                    path: path, tensor: printable(name), reason: "has \(up.shape[0]) rows for \(count) heads")
+            }
+            changes[name]?.up = try reordered(up, headCount: count, toInterleaved: isGGUF)
+        }
+        copy.stored = changes
+        return copy
+    }
+
+    /// Rows of halves of heads as rows of pairs, or the other way.
+    private func reordered(_ tensor: StoredTensor, headCount: Int, toInterleaved: Bool) throws -> StoredTensor {
+        let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+        let half = rows / headCount / 2
+        let values = try loader.floats(tensor)
+        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
+        let target = memory.pointer.bindMemory(to: Float.self)
+        for head in 0..<headCount {
+            for index in 0..<half {
+                for side in 0..<2 {
+                    let paired = (head * half + index) * 2 + side
+                    let split = (head * 2 + side) * half + index
+                    let (to, from) = toInterleaved ? (paired, split) : (split, paired)
+                    for column in 0..<columns { target[to * columns + column] = values[from * columns + column] }
+                }
+            }
+        }
+        return StoredTensor(
+            name: tensor.name, type: .float32, shape: tensor.shape, bytes: memory.bytes, path: tensor.path)
+    }
+}
