@@ -133,7 +133,8 @@ static void read_file(
     if (type == PNG_COLOR_TYPE_PALETTE) lib.png_set_palette_to_rgb(png);
     if (is_grey && depth < 8) lib.png_set_expand_gray_1_2_4_to_8(png);
     if (depth == 16 && !is_wide) lib.png_set_strip_16(png);
-    if (type & PNG_COLOR_MASK_ALPHA) lib.png_set_strip_alpha(png);
+    // Palettes with transparent colours become pixels with alpha too.
+    if (type & PNG_COLOR_MASK_ALPHA || type == PNG_COLOR_TYPE_PALETTE) lib.png_set_strip_alpha(png);
     const int passes = lib.png_set_interlace_handling(png);
     lib.png_read_update_info(png, info);
     image->width = width;
@@ -165,9 +166,10 @@ image_status image_read_png(const uint8_t *bytes, size_t count, uint64_t max_pix
     png_structp png = lib.png_create_read_struct(PNG_LIBPNG_VER_STRING, &exit, fail, ignore_warning);
     if (!png) return IMAGE_OUT_OF_MEMORY;
     png_infop info = lib.png_create_info_struct(png);
+    const bool has_info = info;
     uint8_t *volatile row = NULL;
     volatile bool is_read = false;
-    if (info && !setjmp(exit.exit)) {
+    if (has_info && !setjmp(exit.exit)) {
         lib.png_set_user_limits(png, 1u << 24, 1u << 24);
         lib.png_set_chunk_malloc_max(png, 8u << 20);
         lib.png_set_chunk_cache_max(png, 64);
@@ -180,7 +182,7 @@ image_status image_read_png(const uint8_t *bytes, size_t count, uint64_t max_pix
     if (is_read && !source.is_too_large && !source.is_out_of_memory) return IMAGE_OK;
     image_free(image);
     if (source.is_too_large) return IMAGE_TOO_LARGE;
-    return source.is_out_of_memory || !info ? IMAGE_OUT_OF_MEMORY : IMAGE_BROKEN;
+    return source.is_out_of_memory || !has_info ? IMAGE_OUT_OF_MEMORY : IMAGE_BROKEN;
 }
 
 static void write_bytes(png_structp png, png_bytep bytes, size_t count) {

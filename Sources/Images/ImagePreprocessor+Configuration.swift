@@ -20,7 +20,6 @@ extension ImagePreprocessor {
                 size = .shortestEdge(384, longest: nil)
                 isSquare = false
                 filter = .bicubic
-                (mean, deviation) = (Self.imageNetMean, Self.imageNetDeviation)
             } else if type.hasPrefix("CLIP") || type.hasPrefix("Bit") || type.hasPrefix("ChineseCLIP") {
                 size = .shortestEdge(224, longest: nil)
                 (isSquare, crops, filter) = (false, true, .bicubic)

@@ -57,6 +57,21 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         _: Tensor, _: any IndexedWeights, indices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }
     func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
+    func unfold(_: Tensor, window _: ImageWindow, rows _: Range<Int>, into _: Tensor) throws { throw unused() }
+    func fold(
+        _: Tensor, window _: ImageWindow, bias _: Tensor?, activation _: Activation?, into _: Tensor
+    ) throws { throw unused() }
+    func convolveDepthwise(
+        _: Tensor, weight _: Tensor, window _: ImageWindow, bias _: Tensor?, activation _: Activation?, into _: Tensor
+    ) throws { throw unused() }
+    func maxPool(_: Tensor, window _: ImageWindow, into _: Tensor) throws { throw unused() }
+    func averagePool(_: Tensor, window _: ImageWindow, countsPadding _: Bool, into _: Tensor) throws { throw unused() }
+    func adaptiveAveragePool(
+        _: Tensor, imageCount _: Int, image _: Extent2D, grid _: Extent2D, into _: Tensor
+    ) throws { throw unused() }
+    func localResponseNorm(
+        _: Tensor, size _: Int, alpha _: Float, beta _: Float, k _: Float, into _: Tensor
+    ) throws { throw unused() }
     func attention(
         query _: Tensor, cache _: KVCacheLayer, batch _: AttentionBatch, parameters _: AttentionParameters,
         into _: Tensor
