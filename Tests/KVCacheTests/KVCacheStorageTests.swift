@@ -86,25 +86,6 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func copyBlocks(_: Tensor, in _: KVCacheLayer) throws { throw unused() }
     func argmax(_: Tensor, into _: Tensor) throws { throw unused() }
     func topK(_: Tensor, count _: Int, values _: Tensor, indices _: Tensor) throws { throw unused() }
-    func unfold(_: Tensor, window _: ImageWindow, rows _: Range<Int>, into _: Tensor) throws { throw unused() }
-    func fold(_: Tensor, window _: ImageWindow, bias _: Tensor?, activation _: Activation?, into _: Tensor) throws {
-        throw unused()
-    }
-    func convolveDepthwise(
-        _: Tensor, weight _: Tensor, window _: ImageWindow, bias _: Tensor?, activation _: Activation?, into _: Tensor
-    ) throws { throw unused() }
-    func convolve(
-        _: Tensor, weights _: [any Weight], window _: ImageWindow, scratch _: Tensor?, epilogue _: ConvolutionEpilogue,
-        into _: Tensor
-    ) throws { throw unused() }
-    func maxPool(_: Tensor, window _: ImageWindow, into _: Tensor) throws { throw unused() }
-    func averagePool(_: Tensor, window _: ImageWindow, countsPadding _: Bool, into _: Tensor) throws { throw unused() }
-    func adaptiveAveragePool(
-        _: Tensor, imageCount _: Int, image _: Extent2D, grid _: Extent2D, into _: Tensor
-    ) throws { throw unused() }
-    func localResponseNorm(
-        _: Tensor, size _: Int, alpha _: Float, beta _: Float, k _: Float, into _: Tensor
-    ) throws { throw unused() }
 }
 
 @Suite struct KVCacheStorageTests {

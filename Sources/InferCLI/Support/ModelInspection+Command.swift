@@ -23,6 +23,13 @@ extension ModelInspection {
         let model = name == ModelPackage.bundledName ? "" : " --model \(Self.quoted(name))"
         switch kind {
         case .encoderDecoder: return "infer translate\(model) TEXT"
+        case .vision:
+            switch vision?.description.task {
+            case .classification: return "infer classify\(model) --image FILE"
+            case .generation: return "infer imagine\(model) -o OUT.png"
+            case .features: return "infer classify\(model) --labels A,B --image FILE"
+            case nil: return "infer forward\(model) --inputs A.safetensors --outputs B.safetensors"
+            }
         case .decoder:
             let isChat = tokenizer?.configuration.chatTemplate != nil
             return isChat ? "infer chat\(model)" : "infer generate\(model) PROMPT"
