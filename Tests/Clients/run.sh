@@ -13,7 +13,10 @@ if [ ! -x "$python" ]; then
     "$folder/bin/pip" install --quiet pytest openai anthropic langchain-openai litellm requests schemathesis
 fi
 work=$(mktemp -d)
-"$infer" serve --port 0 --parallel 8 2>"$work/log" &
+: >"$work/log"
+# The second model reasons, says something and calls a tool, whatever it is asked.
+"$infer" serve --port 0 --parallel 8 --model "$here/../../Sources/BundledModel/bard" \
+    --model "$here/../Fixtures/scripted" 2>"$work/log" &
 server=$!
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 100); do

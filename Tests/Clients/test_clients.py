@@ -144,7 +144,7 @@ def test_openai_many_at_once(openai_client):
 
 
 def test_openai_models(openai_client):
-    assert [m.id for m in openai_client.models.list()] == ["bard"]
+    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted"]
     assert openai_client.models.retrieve("bard").id == "bard"
 
 
@@ -228,3 +228,54 @@ def test_bodies_made_from_the_description():
 
         check()
     assert requests.get(URL + "/health").status_code == 200
+
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
+ARGUMENTS = {"city": "Köln", "days": 2}
+
+
+def test_openai_tools(openai_client):
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
+    fields = dict(model="scripted", messages=MESSAGES, tools=tools, temperature=0)
+    choice = openai_client.chat.completions.create(**fields).choices[0]
+    assert choice.finish_reason == "tool_calls" and choice.message.content == "Let me see."
+    assert choice.message.reasoning_content == "I need the weather."
+    call = choice.message.tool_calls[0]
+    assert call.function.name == "weather" and json.loads(call.function.arguments) == ARGUMENTS
+    with openai_client.chat.completions.stream(**fields) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    assert streamed.message.tool_calls[0].function.arguments == call.function.arguments
+    assert streamed.message.content == "Let me see." and streamed.finish_reason == "tool_calls"
+    said = [
+        choice.message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.id, "content": "rain"}]
+    assert openai_client.chat.completions.create(**{**fields, "messages": MESSAGES + said}).choices[0].message
+
+
+def test_openai_responses_tools(openai_client):
+    tools = [{"type": "function", "name": "weather", "parameters": SCHEMA}]
+    answer = openai_client.responses.create(model="scripted", input="How is it?", tools=tools, temperature=0)
+    assert [item.type for item in answer.output] == ["reasoning", "message", "function_call"]
+    assert json.loads(answer.output[2].arguments) == ARGUMENTS and answer.output_text == "Let me see."
+    events = list(openai_client.responses.create(
+        model="scripted", input="How is it?", tools=tools, temperature=0, stream=True))
+    done = [e for e in events if e.type == "response.function_call_arguments.done"]
+    assert json.loads(done[0].arguments) == ARGUMENTS and events[-1].type == "response.completed"
+
+
+def test_anthropic_tools(anthropic_client):
+    tools = [{"name": "weather", "input_schema": SCHEMA}]
+    fields = dict(model="scripted", max_tokens=30, messages=MESSAGES, tools=tools)
+    answer = anthropic_client.messages.create(**fields)
+    assert answer.stop_reason == "tool_use" and answer.content[-1].input == ARGUMENTS
+    with anthropic_client.messages.stream(**fields) as stream:
+        streamed = stream.get_final_message()
+    assert [b.type for b in streamed.content] == ["thinking", "text", "tool_use"]
+    assert streamed.content[-1].input == ARGUMENTS and streamed.stop_reason == "tool_use"
+
+
+def test_langchain_tools():
+    langchain_openai = pytest.importorskip("langchain_openai")
+    chat = langchain_openai.ChatOpenAI(model="scripted", base_url=URL + "/v1", api_key="none", temperature=0)
+    answer = chat.bind_tools([{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]).invoke("How is it?")
+    assert answer.tool_calls[0]["name"] == "weather" and answer.tool_calls[0]["args"] == ARGUMENTS

@@ -21,7 +21,7 @@ package struct ServedModel: Sendable {
 
     package init(name: String, aliases: [String] = [], engine: Engine, created: Int, sequenceCount: Int) {
         self.name = name
-        self.aliases = aliases
+        self.aliases = aliases.filter { $0 != name }
         self.engine = engine
         self.created = created
         self.sequenceCount = sequenceCount
