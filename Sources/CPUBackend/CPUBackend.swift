@@ -136,9 +136,7 @@ public final class CPUBackend: Backend {
         let merged = self.limits?.union(limits) ?? limits
         guard merged != self.limits else { return }
         var request = cpuk_limits(
-            tokens: Int64(merged.tokenCount),
-            // Each query attends as a sequence of its own then.
-            sequences: Int64(isRowInvariant ? max(merged.sequenceCount, merged.tokenCount) : merged.sequenceCount),
+            tokens: Int64(merged.tokenCount), sequences: Int64(merged.sequenceCount),
             context_length: Int64(merged.contextLength), matmul_inputs: Int64(merged.matmulInputCount),
             heads: Int64(merged.headCount), head_size: Int64(merged.headSize))
         guard cpuk_reserve(context, &request) else {

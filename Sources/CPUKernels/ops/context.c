@@ -1,8 +1,6 @@
 #include "context.h"
 
 #include "../targets/registry.h"
-#include "attention.h"
-#include "matmul.h"
 
 #include <stdlib.h>
 
@@ -48,12 +46,3 @@ void cpuk_destroy(cpuk_context *context) {
 }
 
 void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm) { context->sgemm = sgemm; }
-
-bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits) {
-    scratch_sizes sizes = scratch_union(attention_scratch(limits), sgemm_scratch(context));
-    for (int i = 0; i < context->matmul_count; i++)
-        sizes = scratch_union(sizes, matmul_scratch(context->matmuls[i], limits));
-    if (!scratch_reserve(&context->scratch, sizes, (int)thread_count(context))) return false;
-    context->limits = *limits;
-    return true;
-}

@@ -6,7 +6,7 @@
 //     a task (gemv.c, gemm.c, sgemm.c)          rows of the weight, panels of A
 //     pack_b, multiply (../kernels)             packs a panel of B, loops over tiles
 //     micro_kernel (../kernels)                 MR x NR sums in registers
-//     apply_epilogues (here), apply_epilogue    bias, activation, gate, residual, and the store
+//     apply_epilogues (product.c)               bias, activation, gate, residual, and the store
 #pragma once
 #include "context.h"
 
