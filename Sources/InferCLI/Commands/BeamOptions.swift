@@ -2,7 +2,6 @@ import ArgumentParser
 import CommandSupport
 import Inference
 import JSONCore
-import ModelIO
 import TensorCore
 import Tokenization
 
@@ -11,46 +10,16 @@ struct BeamOptions: ParsableArguments {
     @Option(help: "Texts held at once, of which the most likely is given; left out, tokens are sampled.")
     var beams: Int?
 
-    @Option(parsing: .unconditional, help: "Above 0, longer texts gain.") var lengthPenalty: Double?
-
-    @Flag(help: "End as soon as there are as many texts as beams.") var earlyStopping = false
-
-    @Flag(help: "End only when no longer text could be better.") var neverStopEarly = false
-
-    @Option(help: ArgumentHelp("No so many tokens in a row come twice.", valueName: "n")) var noRepeatNgram: Int?
-
-    @Option(help: "Tokens of the shortest text.") var minTokens: Int?
-
-    @Option(help: "Texts given, at most as many as beams.") var count: Int?
+    @OptionGroup var search: SearchFlags
 
     var isUsed: Bool { beams != nil }
 
     func validate() throws {
-        try OptionRange.check("--beams", beams, in: 1...256)
-        try OptionRange.check("--length-penalty", lengthPenalty, in: -100...100)
-        try OptionRange.check("--no-repeat-ngram", noRepeatNgram, in: 0...(1 << 20))
-        try OptionRange.check("--min-tokens", minTokens, in: 0...(1 << 20))
-        try OptionRange.check("--count", count, in: 1...256)
-        if earlyStopping, neverStopEarly {
-            throw ValidationError("--early-stopping and --never-stop-early exclude each other; give one of them")
-        }
-        let others = lengthPenalty != nil || noRepeatNgram != nil || minTokens != nil || count != nil
-        guard isUsed || !(others || earlyStopping || neverStopEarly) else {
-            throw ValidationError("options of beam search need --beams")
-        }
+        try search.check(beams: beams)
+        guard isUsed || !search.isUsed else { throw ValidationError("options of beam search need --beams") }
     }
 
-    func options(maxTokens: Int?) -> SearchOptions {
-        var search = SearchOptions()
-        search.beamCount = beams
-        search.lengthPenalty = lengthPenalty
-        search.earlyStopping = earlyStopping ? .always : neverStopEarly ? .never : nil
-        search.noRepeatNgramSize = noRepeatNgram
-        search.minimumNewTokens = minTokens
-        search.maximumNewTokens = maxTokens
-        search.resultCount = count ?? 1
-        return search
-    }
+    func options(maxTokens: Int?) -> SearchOptions { search.options(beams: beams, maxTokens: maxTokens) }
 }
 
 /// What `generate --beams` prints.

@@ -2,7 +2,6 @@ import ArgumentParser
 import CommandSupport
 import Inference
 import JSONCore
-import ModelIO
 
 /// `infer translate`: target texts of encoder-decoders.
 struct TranslateCommand: AsyncParsableCommand {
@@ -17,19 +16,9 @@ struct TranslateCommand: AsyncParsableCommand {
 
     @Option(help: "Texts held at once; 1 takes the best token each time.") var beams: Int?
 
-    @Option(parsing: .unconditional, help: "Above 0, longer texts gain.") var lengthPenalty: Double?
-
-    @Flag(help: "End as soon as there are as many texts as beams.") var earlyStopping = false
-
-    @Flag(help: "End only when no longer text could be better.") var neverStopEarly = false
-
-    @Option(help: ArgumentHelp("No so many tokens in a row come twice.", valueName: "n")) var noRepeatNgram: Int?
-
-    @Option(help: "Tokens of the shortest text.") var minTokens: Int?
+    @OptionGroup var search: SearchFlags
 
     @Option(help: "Tokens of the longest text.") var maxTokens: Int?
-
-    @Option(help: "Texts given, at most as many as beams.") var count = 1
 
     @Option(help: ArgumentHelp("The first token of texts.", valueName: "id")) var forcedBos: Int?
 
@@ -45,28 +34,14 @@ struct TranslateCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
 
     func validate() throws {
-        try OptionRange.check("--beams", beams, in: 1...256)
-        try OptionRange.check("--length-penalty", lengthPenalty, in: -100...100)
-        try OptionRange.check("--no-repeat-ngram", noRepeatNgram, in: 0...(1 << 20))
-        try OptionRange.check("--min-tokens", minTokens, in: 0...(1 << 20))
+        try search.check(beams: beams)
         try OptionRange.check("--max-tokens", maxTokens, in: 1...(1 << 16))
-        try OptionRange.check("--count", count, in: 1...256)
         try OptionRange.check("--forced-bos", forcedBos, in: 0...(1 << 30))
-        if earlyStopping, neverStopEarly {
-            throw ValidationError("--early-stopping and --never-stop-early exclude each other; give one of them")
-        }
         try list.check([text].compactMap { $0 })
     }
 
     func run() async throws {
-        var search = SearchOptions()
-        search.beamCount = beams
-        search.lengthPenalty = lengthPenalty
-        search.earlyStopping = earlyStopping ? .always : neverStopEarly ? .never : nil
-        search.noRepeatNgramSize = noRepeatNgram
-        search.minimumNewTokens = minTokens
-        search.maximumNewTokens = maxTokens
-        search.resultCount = count
+        var search = search.options(beams: beams, maxTokens: maxTokens)
         search.forcedFirstToken = forcedBos
         let package = try model.openPackage()
         let task = try Translator(

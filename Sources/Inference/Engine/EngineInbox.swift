@@ -100,12 +100,19 @@ final class EngineInbox: Sendable {
         }
     }
 
-    /// Ends the engine's loop unless there are messages.
+    /// Ends the engine's loop unless there are messages. Who waits for the last request goes on only now, when the status
+    /// says that it has ended.
     func fallAsleep() -> Bool {
-        state.withLock { state in
+        let (isAsleep, waiting) = state.withLock { state in
             state.isAwake = !state.messages.isEmpty
-            return !state.isAwake
+            guard !state.isAwake, state.activeCount == 0 else {
+                return (!state.isAwake, [] as [CheckedContinuation<Void, Never>])
+            }
+            defer { state.drained = [] }
+            return (true, state.drained)
         }
+        for continuation in waiting { continuation.resume() }
+        return isAsleep
     }
 
     /// A request's samples are in the scheduler's books now.
@@ -115,16 +122,12 @@ final class EngineInbox: Sendable {
 
     /// A request has ended.
     func ended(seconds: Double?) {
-        let waiting = state.withLock { state in
+        state.withLock { state in
             if let seconds {
                 state.sequenceSeconds = state.sequenceSeconds.map { $0 + 0.1 * (seconds - $0) } ?? seconds
             }
             state.activeCount -= 1
-            guard state.activeCount == 0 else { return [] as [CheckedContinuation<Void, Never>] }
-            defer { state.drained = [] }
-            return state.drained
         }
-        for continuation in waiting { continuation.resume() }
     }
 
     /// Takes no more requests from now on.
@@ -135,12 +138,13 @@ final class EngineInbox: Sendable {
         }
     }
 
-    /// Returns when no request is left.
+    /// Returns when no request is left and the engine's loop has ended.
     func waitUntilDrained() async {
         await withCheckedContinuation { continuation in
             let isDrained = state.withLock { state in
-                if state.activeCount > 0 { state.drained.append(continuation) }
-                return state.activeCount == 0
+                let isDrained = state.activeCount == 0 && !state.isAwake
+                if !isDrained { state.drained.append(continuation) }
+                return isDrained
             }
             if isDrained { continuation.resume() }
         }

@@ -91,24 +91,6 @@ extension ModelPackage {
 
     /// - Throws: `InferenceError.wrongTask` where the model does not do `task`.
     func requireVision(_ task: VisionTask, for command: String) throws {
-        func wrong(_ does: String, _ fitting: String) -> InferenceError {
-            .wrongTask(
-                path: name, architecture: configuration.architectures.first ?? configuration.modelType, does: does,
-                command: command, fitting: fitting)
-        }
-        switch kind {
-        case .decoder:
-            // A model that is not known is told before its task.
-            _ = try describe()
-            throw wrong("continues texts", "generate")
-        case .encoder:
-            let other = try describeEncoder().task
-            throw wrong(other.summary, other.command)
-        case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
-        case .vision:
-            let own = try visionPlan().description.task
-            guard own != task else { return }
-            throw wrong(own.summary, own.command)
-        }
+        guard kind == .vision, try visionPlan().description.task == task else { throw try wrongTask(for: command) }
     }
 }

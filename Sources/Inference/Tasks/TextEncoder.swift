@@ -193,25 +193,28 @@ struct TextOutputs {
 extension ModelPackage {
     /// - Throws: `InferenceError.wrongTask` where the model does none of `tasks`.
     func require(_ tasks: Set<EncoderTask>, for command: String) throws {
-        func wrong(_ does: String, _ fitting: String) -> InferenceError {
-            .wrongTask(
-                path: name, architecture: configuration.architectures.first ?? configuration.modelType, does: does,
-                command: command, fitting: fitting)
-        }
+        guard kind == .encoder, try tasks.contains(describeEncoder().task) else { throw try wrongTask(for: command) }
+    }
+
+    /// What to say where a command is given this model and it does something else.
+    /// - Throws: `LoadError` where the model is not known at all, which comes before what it does.
+    func wrongTask(for command: String) throws -> InferenceError {
+        let own: (does: String, command: String)
         switch kind {
         case .decoder:
-            // A model that is not known is told before its task.
             _ = try describe()
-            throw wrong("continues texts", "generate")
-        case .encoderDecoder: throw wrong("writes one text after reading another", "translate")
+            own = ("continues texts", "generate")
+        case .encoderDecoder: own = ("writes one text after reading another", "translate")
         case .vision:
             let task = try visionPlan().description.task
-            throw wrong(task.summary, task.command)
+            own = (task.summary, task.command)
         case .encoder:
             let task = try describeEncoder().task
-            guard !tasks.contains(task) else { return }
-            throw wrong(task.summary, task.command)
+            own = (task.summary, task.command)
         }
+        return .wrongTask(
+            path: name, architecture: configuration.architectures.first ?? configuration.modelType, does: own.does,
+            command: command, fitting: own.command)
     }
 }
 
