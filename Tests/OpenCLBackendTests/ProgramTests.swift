@@ -116,6 +116,22 @@ import Testing
     }
 
     @Test(arguments: OpenCLDevices.all)
+    func compilingIsToldOnceAndOnlyWhereThereIsNoBinary(_ device: OpenCLDevice) throws {
+        try withDirectory { directory in
+            let told = Lines()
+            let options = OpenCLOptions(cacheDirectory: directory, compilationBegins: { told.add("compiling") })
+            for _ in 0..<2 {
+                let backend = try OpenCLBackend(device: device, options: options)
+                #expect(isClose(try norm(backend)))
+                let x = try backend.makeTensor([Float(1)], [1, 1])
+                try backend.softmax(x, scale: 1, into: x)
+                try backend.synchronize()
+                #expect(told.all.count == 1)
+            }
+        }
+    }
+
+    @Test(arguments: OpenCLDevices.all)
     func unwritableCacheIsAWarning(_ device: OpenCLDevice) throws {
         try withDirectory { directory in
             let file = directory + "/file"

@@ -60,6 +60,7 @@ final class ProgramBuilder {
                 }
             }
         }
+        if buildCount == 0 { options.compilationBegins() }
         let code = ocl_build_program(program, queue.device.handle, flags)
         buildCount += 1
         guard code == 0 else {
