@@ -89,12 +89,13 @@ let package = Package(
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
         layer("ChatTemplate", ["JSONCore"]),
+        layer("Grammar", ["JSONCore"]),
         // L3
         layer(
             "Inference",
             [
                 "Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel",
-                "ChatTemplate", "Images",
+                "ChatTemplate", "Grammar", "Images",
             ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
