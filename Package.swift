@@ -125,7 +125,7 @@ let package = Package(
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
                 .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
                 "Inference", "Models", "Devices", "OpenCLBackend", "KVCache", "ModelIO", "Images",
-                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
+                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "Grammar", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -137,6 +137,7 @@ let package = Package(
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
         tests("ChatTemplateTests", ["ChatTemplate", "JSONCore"]),
+        tests("GrammarTests", ["Grammar", "JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),

@@ -140,19 +140,30 @@ package struct GrammarBuilder {
             isProductive: productive, notes: notes)
     }
 
-    /// Which nodes some text matches: those whose parts do, and so on until nothing changes.
+    /// Which nodes some text matches: those whose parts do.
     private func productiveNodes(_ automata: [LexemeAutomaton]) -> [Bool] {
+        var users = [[Int32]](repeating: [], count: nodes.count)
+        for (index, node) in nodes.enumerated() {
+            for part in parts(of: node) { users[Int(part)].append(Int32(index)) }
+        }
         var productive = [Bool](repeating: false, count: nodes.count)
-        var changed = true
-        while changed {
-            changed = false
-            for index in nodes.indices.reversed() where !productive[index] {
-                guard isProductive(nodes[index], productive, automata) else { continue }
-                productive[index] = true
-                changed = true
-            }
+        var pending = nodes.indices.map { Int32($0) }
+        while let index = pending.popLast() {
+            guard !productive[Int(index)], isProductive(nodes[Int(index)], productive, automata) else { continue }
+            productive[Int(index)] = true
+            pending += users[Int(index)]
         }
         return productive
+    }
+
+    private func parts(of node: GrammarNode) -> [Int32] {
+        switch node {
+        case .lexeme, .empty, .never: []
+        case .sequence(let parts), .choice(let parts): parts
+        case .repetition(let part, _, _): [part]
+        case .object(let index):
+            (objects[Int(index)].members + objects[Int(index)].others).flatMap { [$0.key, $0.value] }
+        }
     }
 
     private func isProductive(

@@ -16,7 +16,7 @@ struct GBNFParser {
     static let maximumDepth = 200
     static let maximumRepetition = 1 << 24
 
-    private(set) var rules: [(name: String, body: GBNFExpression)] = []
+    private(set) var rules: [String: GBNFExpression] = [:]
 
     init(_ text: String) { scalars = Array(text.unicodeScalars) }
 
@@ -33,8 +33,7 @@ struct GBNFParser {
             }
             skipSpace(newlines: true)
             // As in llama.cpp the last definition of a name counts.
-            rules.removeAll { $0.name == name }
-            rules.append((name, body))
+            rules[name] = body
         }
     }
 

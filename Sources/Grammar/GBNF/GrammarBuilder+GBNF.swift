@@ -23,22 +23,18 @@ struct GBNFCompiler {
     private var expansions: [String: RegexSyntax] = [:]
     private var nodes: [String: Int32] = [:]
 
-    init(_ list: [(name: String, body: GBNFExpression)]) throws(GrammarError) {
-        rules = Dictionary(list.map { ($0.name, $0.body) }, uniquingKeysWith: { $1 })
+    init(_ rules: [String: GBNFExpression]) throws(GrammarError) {
+        self.rules = rules
         guard rules["root"] != nil else { throw .undefinedRule(name: "root") }
-        for (_, body) in list { try checkNames(body) }
-        findNullable()
-        let order = try RuleOrder(references: rules.mapValues { GBNFCompiler.references(in: $0) })
+        let references = rules.mapValues { GBNFCompiler.references(in: $0) }
+        let missing = references.values.joined().filter { rules[$0] == nil }
+        if let name = missing.min() { throw .undefinedRule(name: name) }
+        findNullable(references)
+        let order = RuleOrder(references: references)
         recursive = order.recursive
         try checkLeftRecursion()
         for name in order.names where !recursive.contains(name) {
             if let body = rules[name] { sizes[name] = size(of: body) }
-        }
-    }
-
-    private func checkNames(_ expression: GBNFExpression) throws(GrammarError) {
-        for name in GBNFCompiler.references(in: expression) where rules[name] == nil {
-            throw .undefinedRule(name: name)
         }
     }
 
@@ -63,14 +59,16 @@ struct GBNFCompiler {
         }
     }
 
-    private mutating func findNullable() {
-        var changed = true
-        while changed {
-            changed = false
-            for (name, body) in rules where !nullable.contains(name) && isNullable(body) {
-                nullable.insert(name)
-                changed = true
-            }
+    private mutating func findNullable(_ references: [String: [String]]) {
+        var users: [String: [String]] = [:]
+        for (name, targets) in references {
+            for target in Set(targets) { users[target, default: []].append(name) }
+        }
+        var pending = Array(rules.keys)
+        while let name = pending.popLast() {
+            guard !nullable.contains(name), let body = rules[name], isNullable(body) else { continue }
+            nullable.insert(name)
+            pending += users[name] ?? []
         }
     }
 
@@ -92,7 +90,7 @@ struct GBNFCompiler {
     }
 
     private func checkLeftRecursion() throws(GrammarError) {
-        let order = try RuleOrder(references: rules.mapValues { firstRules($0) })
+        let order = RuleOrder(references: rules.mapValues { firstRules($0) })
         if let name = order.recursive.min() { throw .leftRecursion(rule: name) }
     }
 
@@ -211,10 +209,8 @@ struct RuleOrder {
     /// Rules that lead to themselves.
     private(set) var recursive: Set<String> = []
 
-    private enum Mark { case open, closed }
-
     /// Tarjan's strongly connected components, without recursion.
-    init(references: [String: [String]]) throws(GrammarError) {
+    init(references: [String: [String]]) {
         var indices: [String: Int] = [:]
         var lowest: [String: Int] = [:]
         var onStack: Set<String> = []

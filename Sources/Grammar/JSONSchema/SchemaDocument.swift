@@ -41,6 +41,8 @@ struct SchemaDocument {
     /// Drafts to 7: what stands beside `$ref` is ignored.
     let isLegacy: Bool
     private let identifierKey: String
+    /// Keywords that the declared draft does not know.
+    private let unknownKeywords: Set<String>
     private(set) var root: ID = 0
 
     /// - Throws: ``GrammarError`` for a value that is no schema.
@@ -50,6 +52,7 @@ struct SchemaDocument {
         let isUndeclared = dialect.isEmpty && value["definitions"] != nil && value["$defs"] == nil
         isLegacy = names.contains { dialect.contains($0) } || isUndeclared
         identifierKey = dialect.contains("draft-04") || dialect.contains("draft-03") ? "id" : "$id"
+        unknownKeywords = SchemaKeyword.unknown(in: dialect)
         resources[""] = Resource(value: value, pointer: "#")
         try scan(value, "#", base: "")
         root = try add(value, pointer: "#", base: base(of: value, in: ""))
@@ -70,7 +73,8 @@ struct SchemaDocument {
         case .bool(let accepts):
             schemas.append(Schema(keywords: nil, accepts: accepts, pointer: pointer, base: base))
         case .object(let members):
-            let keywords = Dictionary(members.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+            let known = members.filter { !unknownKeywords.contains($0.key) }
+            let keywords = Dictionary(known.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
             schemas.append(
                 Schema(
                     keywords: keywords, accepts: true, pointer: pointer, base: self.base(of: value, in: base)))

@@ -16,6 +16,19 @@ enum SchemaKeyword {
     ]
 
     static let unsupported: Set<String> = [
-        "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "extends", "disallow",
+        "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
     ]
+
+    /// What a draft that `$schema` names does not know, and therefore ignores.
+    static func unknown(in dialect: String) -> Set<String> {
+        let since2019: Set<String> = [
+            "dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "minContains",
+            "maxContains", "$recursiveRef", "$dynamicRef", "prefixItems",
+        ]
+        if dialect.contains("draft-07") { return since2019 }
+        let since7: Set<String> = ["if", "then", "else"]
+        if dialect.contains("draft-06") { return since2019.union(since7) }
+        guard dialect.contains("draft-04") || dialect.contains("draft-03") else { return [] }
+        return since2019.union(since7).union(["const", "contains", "propertyNames", "examples", "$id"])
+    }
 }

@@ -39,11 +39,11 @@ extension SchemaReader {
         case "multipleOf": return try one(["type": "number", SchemaKeyword.excludedMultiple: value], &self)
         case "pattern": return try one(["type": "string", SchemaKeyword.excludedPattern: value], &self)
         case "minLength", "minItems", "minProperties":
-            guard case .int(let count) = value, count > 0 else { return [] }
+            guard let count = SchemaReader.count(value), count > 0 else { return [] }
             let (type, maximum) = SchemaReader.counted(keyword)
             return try one(["type": type, maximum: .int(count - 1)], &self)
         case "maxLength", "maxItems", "maxProperties":
-            guard case .int(let count) = value, count < .max else { return [] }
+            guard let count = SchemaReader.count(value), count < .max else { return [] }
             let (type, minimum) = SchemaReader.counted(keyword)
             return try one(["type": type, minimum: .int(count + 1)], &self)
         default: return try structuralNegation(of: keyword, value, id, keywords)
@@ -72,6 +72,15 @@ extension SchemaReader {
         }
         if let items = keywords["items"], case .object = items {
             try checkNegation(of: try document.child(id, ["items"], items), &visited)
+        }
+    }
+
+    /// A count, also one that is written `2.0`.
+    private static func count(_ value: JSON) -> Int? {
+        switch value {
+        case .int(let count): count
+        case .double(let count) where count.rounded() == count && abs(count) < 1e15: Int(count)
+        default: nil
         }
     }
 

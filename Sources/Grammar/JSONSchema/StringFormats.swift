@@ -60,6 +60,19 @@ enum StringFormats {
     private static let international = #"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{EFFFD}"#
     private static let pointer = "(?:/(?:[^~/]|~[01])*)*"
 
+    /// Regular expressions, of groups in groups to a depth that people write.
+    private static let regex: String = {
+        let escape = #"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|c[A-Za-z]|[^uxc\n])"#
+        let set = #"\[\^?(?:[^\]\\\n]|"# + escape + #")*\]"#
+        let quantifier = #"(?:(?:[*+?]|\{\d+(?:,\d*)?\})\??)?"#
+        var inner = ""
+        for depth in 0..<4 {
+            let group = depth == 0 ? "" : #"|\((?:\?(?::|=|!|<=|<!|P?<[A-Za-z_]\w*>))?"# + inner + #"\)"#
+            inner = #"(?:(?:[^\\()\[*+?|\n]|"# + escape + "|" + set + group + ")" + quantifier + #"|\|)*"#
+        }
+        return inner
+    }()
+
     /// - Returns: nil for formats that are taken as remarks.
     static func pattern(_ name: String) -> String? {
         switch name {
@@ -77,6 +90,7 @@ enum StringFormats {
         case "uri-reference": uri("", isReference: true)
         case "iri": uri(international, isReference: false)
         case "iri-reference": uri(international, isReference: true)
+        case "regex": regex
         case "json-pointer": pointer
         case "relative-json-pointer": "(?:0|[1-9]\\d*)(?:#|\(pointer))"
         default: nil

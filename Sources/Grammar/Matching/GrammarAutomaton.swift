@@ -34,6 +34,11 @@ package final class GrammarAutomaton: Sendable {
         state = Mutex(State(configurations: configurations))
     }
 
+    /// States that are kept for now.
+    package var stateCount: Int {
+        state.withLock { $0.configurations.count + $0.configurations.lexemeStateCount }
+    }
+
     // MARK: Matchers' places
 
     func makePlace() -> Int {
@@ -94,13 +99,12 @@ package final class GrammarAutomaton: Sendable {
 
     /// Forgets what no matcher holds, where there is much.
     private func collect(_ state: inout State) throws(GrammarError) {
-        let configurations = state.configurations
         guard
-            configurations.count > GrammarAutomaton.configurationLimit
-                || configurations.frameCount > GrammarAutomaton.frameLimit
-                || configurations.lexemeStateCount > GrammarAutomaton.lexemeStateLimit
+            state.configurations.count > GrammarAutomaton.configurationLimit
+                || state.configurations.frameCount > GrammarAutomaton.frameLimit
+                || state.configurations.lexemeStateCount > GrammarAutomaton.lexemeStateLimit
         else { return }
-        let (fresh, numbers) = try configurations.keeping(Set(state.places.filter { $0 >= 0 }), automata)
+        let (fresh, numbers) = try state.configurations.keeping(Set(state.places.filter { $0 >= 0 }), automata)
         state.configurations = fresh
         state.masks = [:]
         state.places = state.places.map { $0 >= 0 ? numbers[$0] ?? Configurations.dead : $0 }

@@ -57,11 +57,17 @@ struct LexemeAutomaton: Sendable {
 
     /// The state after a byte, or ``dead``.
     mutating func step(_ state: Int32, _ byte: UInt8) throws(GrammarError) -> Int32 {
+        let next = try rawStep(state, byte)
+        guard next >= 0, life[Int(next)] != .live else { return next }
+        return try isLive(next) ? next : LexemeAutomaton.dead
+    }
+
+    /// The state after a byte, also one from which nothing leads to the end.
+    private mutating func rawStep(_ state: Int32, _ byte: UInt8) throws(GrammarError) -> Int32 {
         let cell = Int(state) * representatives.count + Int(classes[Int(byte)])
         let known = rows[cell]
         if known != LexemeAutomaton.unknown { return known }
-        var next = try makeStep(state, byte)
-        if next >= 0, try !isLive(next) { next = LexemeAutomaton.dead }
+        let next = try makeStep(state, byte)
         rows[cell] = next
         return next
     }
@@ -180,13 +186,20 @@ struct LexemeAutomaton: Sendable {
 
     // MARK: Ways to the end
 
-    /// Whether some bytes lead from a state to one that accepts. Looks for them once.
+    /// Whether some bytes lead from a state to one that accepts. Looks for them once: first without escapes, of which
+    /// there are many that lead nowhere else.
     private mutating func isLive(_ state: Int32) throws(GrammarError) -> Bool {
-        switch life[Int(state)] {
-        case .live: return true
-        case .dead: return false
-        case .unknown: break
+        if life[Int(state)] == .unknown {
+            let isString = if case .jsonString = lexeme.frame { true } else { false }
+            if isString, try search(from: state, skipping: 0x5C) { return true }
+            return try search(from: state, skipping: nil)
         }
+        return life[Int(state)] == .live
+    }
+
+    /// Marks the states on a way to the end, or, where there is none and nothing was skipped, all that were visited.
+    /// - Returns: whether there is a way.
+    private mutating func search(from state: Int32, skipping skipped: UInt8?) throws(GrammarError) -> Bool {
         var parents: [Int32: Int32] = [state: -1]
         var pending = [state]
         var next = 0
@@ -204,14 +217,14 @@ struct LexemeAutomaton: Sendable {
             guard pending.count < LexemeAutomaton.searchLimit else {
                 throw .tooComplex(what: "states of a string's pattern and length", limit: LexemeAutomaton.searchLimit)
             }
-            for byte in representatives {
-                let target = try makeStep(current, byte)
+            for byte in representatives where byte != skipped {
+                let target = try rawStep(current, byte)
                 guard target >= 0, life[Int(target)] != .dead, parents[target] == nil else { continue }
                 parents[target] = current
                 pending.append(target)
             }
         }
-        for place in pending { life[Int(place)] = .dead }
+        if skipped == nil { for place in pending { life[Int(place)] = .dead } }
         return false
     }
 }

@@ -11,16 +11,13 @@ enum RegexClasses {
     /// A general category by its short name, such as `Lu`, or a group of them, such as `L`.
     static func category(_ name: String) -> ScalarSet? {
         let wanted = name.hasPrefix("gc=") ? String(name.dropFirst(3)) : longNames[name] ?? name
-        guard categoryNames.values.contains(where: { $0.hasPrefix(wanted) }), (1...2).contains(wanted.utf8.count) else {
-            return nil
-        }
+        let categories = Set(categoryNames.filter { $0.value.hasPrefix(wanted) }.keys)
+        guard !categories.isEmpty, (1...2).contains(wanted.utf8.count) else { return nil }
         var ranges: [ClosedRange<UInt32>] = []
         var start: UInt32?
         for value in UInt32(0)...0x110000 {
             let isMember =
-                Unicode.Scalar(value).map { scalar in
-                    categoryNames[scalar.properties.generalCategory]?.hasPrefix(wanted) ?? false
-                } ?? false
+                Unicode.Scalar(value).map { categories.contains($0.properties.generalCategory) } ?? false
             if isMember, start == nil { start = value }
             if !isMember, let first = start {
                 ranges.append(first...value - 1)

@@ -20,6 +20,20 @@ package struct TokenMask: Sendable, Equatable {
         token >= 0 && token < tokenCount && words[token >> 6] >> UInt64(token & 63) & 1 != 0
     }
 
+    /// The tokens that may come, in order.
+    package func tokens(below limit: Int) -> [Int32] {
+        var result: [Int32] = []
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                let token = index << 6 + rest.trailingZeroBitCount
+                if token < limit { result.append(Int32(token)) }
+                rest &= rest - 1
+            }
+        }
+        return result
+    }
+
     package var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
     package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 }
