@@ -33,6 +33,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case invalidImages(path: String, input: String, expected: String, found: String)
     case noImages(path: String)
     case engineStopped(reason: String)
+    /// A schema, grammar or regular expression that cannot be followed, with what is wrong and where.
+    case invalidConstraint(reason: String)
 
     public var description: String {
         switch self {
@@ -92,6 +94,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path): \(input) has \(found), but the model takes \(expected)"
         case .noImages(let path): "\(path): holds no PNG or JPEG file"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
+        case .invalidConstraint(let reason): reason
         }
     }
 }

@@ -27,12 +27,14 @@ public struct GenerationRequest: Sendable, Hashable {
     public var cacheSalt: String?
     /// The adapter of `ModelPackage.offering` that the request is answered with; `nil`: the model by itself.
     public var adapter: String?
+    /// What the text must look like; `nil`: anything. Sampling draws among the tokens that may come.
+    public var constraint: OutputConstraint?
 
     public init(
         promptTokens: [Int], sampling: SamplingParameters = .greedy, maxTokens: Int? = nil, stopStrings: [String] = [],
         stopTokens: Set<Int> = [], ignoresEndOfSequence: Bool = false, count: Int = 1, logProbabilities: Int? = nil,
         promptLogProbabilities: Int? = nil, priority: Int = 0, client: String? = nil, cacheSalt: String? = nil,
-        adapter: String? = nil
+        adapter: String? = nil, constraint: OutputConstraint? = nil
     ) {
         self.promptTokens = promptTokens
         self.sampling = sampling
@@ -47,6 +49,7 @@ public struct GenerationRequest: Sendable, Hashable {
         self.client = client
         self.cacheSalt = cacheSalt
         self.adapter = adapter
+        self.constraint = constraint
     }
 
     /// Most samples of one request, and most alternatives reported beside a token.
