@@ -73,7 +73,9 @@ struct RouteTable {
                 try properties.props(model: request.uri.queryParameters["model"].map(String.init))
             }
             get("slots") { request, _ in
-                try properties.slots(model: request.uri.queryParameters["model"].map(String.init))
+                let query = request.uri.queryParameters
+                return try properties.slots(
+                    model: query["model"].map(String.init), needsFreeSlot: query["fail_on_no_slot"] != nil)
             }
         }
         return router

@@ -42,6 +42,7 @@ struct ChatCompletions: Sendable {
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
+        job.isStream = shared.isStream
         let wantsLogprobs = try fields.bool("logprobs") ?? false
         let top = try fields.int("top_logprobs", in: 0...20)
         if let top, !wantsLogprobs, top > 0 {

@@ -57,7 +57,9 @@ struct Completions: Sendable {
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
+        job.isStream = shared.isStream
         job.logprobCount = try fields.int("logprobs", in: 0...20)
+        job.hold(to: try AnswerShape.read(fields))
         let echoes = try fields.bool("echo") ?? false
         // Who repeats the prompt and asks for log-probabilities wants those of the prompt too.
         if echoes { job.promptLogprobCount = maxTokens == 0 ? job.logprobCount ?? 0 : job.logprobCount }
