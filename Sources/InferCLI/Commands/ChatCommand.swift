@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Glibc
 import Inference
+import Logging
 import TensorCore
 
 /// `infer chat`: a conversation in the terminal.

@@ -132,7 +132,7 @@ extension AnswerFormat {
 
     /// A regular expression of texts in which a mark does not stand. It leaves out some more texts, in which the mark's
     /// beginning is followed by its first character.
-    static func pattern(without mark: [UInt8]) -> String {
+    package static func pattern(without mark: [UInt8]) -> String {
         let characters = mark.map { String(UnicodeScalar($0)) }
         guard let first = characters.first else { return "" }
         var rest = "[^\(first)\(characters.last ?? "")]"
