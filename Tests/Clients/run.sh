@@ -1,6 +1,7 @@
 #!/bin/bash
 # Runs clients that others wrote against `infer serve`: installs them from PyPI into a folder outside the repository
-# (INFER_CLIENTS, ~/.cache/infer-clients), starts a server with the bundled model, and runs test_clients.py.
+# (INFER_CLIENTS, ~/.cache/infer-clients), starts a server with the bundled model, and runs the tests here: clients, lm-eval on a
+# task of ours, and the chat page where there is a Chromium.
 # Usage: Tests/Clients/run.sh PATH-OF-INFER [pytest arguments]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,7 +11,8 @@ folder=${INFER_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/infer-clients}
 python=${INFER_CLIENTS_PYTHON:-$folder/bin/python}
 if [ ! -x "$python" ]; then
     python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet pytest openai anthropic langchain-openai litellm requests schemathesis
+    "$folder/bin/pip" install --quiet pytest openai anthropic langchain-openai litellm requests schemathesis \
+        "lm-eval[api]" websockets
 fi
 work=$(mktemp -d)
 : >"$work/log"
