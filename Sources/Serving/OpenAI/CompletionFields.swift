@@ -13,8 +13,11 @@ struct CompletionFields {
     let cacheSalt: String?
     let hasTimingsPerToken: Bool
     let returnsTokenIDs: Bool
+    /// Which build answers.
+    let fingerprint: String
 
-    init(_ fields: RequestFields) throws(APIError) {
+    init(_ fields: RequestFields, version: String) throws(APIError) {
+        fingerprint = "build-" + version
         requestedModel = try fields.string("model")
         isStream = try fields.bool("stream") ?? false
         let options = try fields.object("stream_options")
