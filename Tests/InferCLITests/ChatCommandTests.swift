@@ -70,7 +70,8 @@ struct ChatCommandTests {
         defer { folder.remove() }
         try Data("{\"messages\": 7}".utf8).write(to: folder.file("broken.json"))
         let result = try chat([
-            "/load /nonexistent/file", "/save /nonexistent/folder/file", "/save", "/load \(folder.file("broken.json").path)",
+            "/load /nonexistent/file", "/save /nonexistent/folder/file", "/save",
+            "/load \(folder.file("broken.json").path)",
             "How is it?",
         ])
         #expect(result.exitCode == 0)
@@ -88,7 +89,8 @@ struct ChatCommandTests {
         #expect(count("no chat template", in: result.errors) == 1, "\(result.errors)")
         #expect(!result.output.trimmingCharacters(in: .whitespacesAndNewlines).isEmpty)
         let strict = try CommandLineTool.run(["generate", "--chat", "--device", "cpu", "Hello"])
-        CommandLineTool.expectFailure(strict, code: 1, naming: ["bundled model", "no chat template"], "generate --chat")
+        CommandLineTool.expectFailure(
+            strict, code: 1, naming: ["bundled model", "no chat template"], "generate --chat")
     }
 
     private func saved(_ path: String) throws -> [(role: String, content: String)] {

@@ -9,7 +9,8 @@ import Testing
 /// articles show the same.
 @Suite struct DocumentationTests {
     private static let bard = ReferenceMaterial.packageRoot.appendingPathComponent("Sources/BundledModel/bard").path
-    private static let articles = ReferenceMaterial.packageRoot.appendingPathComponent("Sources/Inference/Inference.docc")
+    private static let articles = ReferenceMaterial.packageRoot.appendingPathComponent(
+        "Sources/Inference/Inference.docc")
     private static let scripted = ReferenceMaterial.fixtures.appendingPathComponent("scripted").path
 
     @Test func generatingText() async throws {

@@ -100,7 +100,8 @@ struct BadInputTests {
             chat, "{\(hello),\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\"}}}",
             at: "response_format.json_schema.schema"),
         Case(
-            chat, "{\(hello),\"response_format\":{\"type\":\"json_object\",\"schema\":7}}", at: "response_format.schema"),
+            chat, "{\(hello),\"response_format\":{\"type\":\"json_object\",\"schema\":7}}", at: "response_format.schema"
+        ),
         Case(
             chat,
             "{\(hello),\"response_format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"nothing\"}}}",
@@ -122,7 +123,8 @@ struct BadInputTests {
         Case("/v1/responses", #"{"input":"a","tool_choice":"required"}"#, at: "tool_choice"),
         Case(chat, "{\(hello),\"tool_choice\":\"required\"}", at: "tool_choice"),
         Case(
-            chat, "{\(hello),\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":"
+            chat,
+            "{\(hello),\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":"
                 + "{\"type\":\"function\",\"function\":{\"name\":\"g\"}}}", at: "tool_choice"),
         Case(chat, "{\(hello),\"tool_choice\":{\"type\":\"magic\"}}", at: "tool_choice.type"),
         Case(chat, "{\(hello),\"tool_choice\":7}", at: "tool_choice"),

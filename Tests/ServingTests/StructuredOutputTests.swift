@@ -234,8 +234,10 @@ struct ForcedToolTests {
     @Test("Where a form and tools are given, the answer has the form or calls a tool")
     func formOrCall() async throws {
         try await TestServer.with { server in
+            let schema =
+                #"{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"],"additionalProperties":false}"#
             let format =
-                #""response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"],"additionalProperties":false}}}"#
+                "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":\(schema)}}"
             for seed in 0..<4 {
                 let body =
                     "{\"messages\":[{\"role\":\"user\",\"content\":\"?\"}],\"seed\":\(seed),"

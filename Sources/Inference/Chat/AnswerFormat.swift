@@ -119,7 +119,8 @@ extension AnswerFormat {
                 .sequence([AnswerFormat.lineBreaks, form]), startsAfter: [end], requiresStart: true)
         case .ahead(let marks) where !isContinuation:
             let thought: [OutputConstraint.Form] = [
-                .choices([String(decoding: marks.begin, as: UTF8.self)]), .regex(AnswerFormat.pattern(without: marks.end)),
+                .choices([String(decoding: marks.begin, as: UTF8.self)]),
+                .regex(AnswerFormat.pattern(without: marks.end)),
                 .choices([String(decoding: marks.end, as: UTF8.self)]), AnswerFormat.lineBreaks,
             ]
             return OutputConstraint(.alternatives([form, .sequence(thought + [form])]))

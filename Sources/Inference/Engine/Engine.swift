@@ -120,7 +120,9 @@ public actor Engine {
             throw InferenceError.invalidParameter(
                 name: "adapter", value: name, expected: known.isEmpty ? "none: the engine has no adapters" : known)
         }
-        if request.constraint != nil { throw InferenceError.invalidConstraint(reason: "constraints are not served yet") }
+        if request.constraint != nil {
+            throw InferenceError.invalidConstraint(reason: "constraints are not served yet")
+        }
         let (submission, mustStart) = try inbox.submit(sampleCount: request.count) { id in
             SubmittedRequest(
                 id: id, request: request, seed: request.sampling.seed ?? UInt64.random(in: .min ... .max),

@@ -138,7 +138,9 @@ struct AnswerShape: Sendable, Equatable {
         if let text = try fields.string(prefix + "regex") { add(.regex(text), "regex") }
         if let text = try fields.string(prefix + "grammar") { add(.grammar(text), "grammar") }
         if let choices = fields[prefix + "choice"] {
-            guard choices.array != nil else { throw fields.mismatch(prefix + "choice", expected: "an array of strings") }
+            guard choices.array != nil else {
+                throw fields.mismatch(prefix + "choice", expected: "an array of strings")
+            }
             let texts = try fields.strings(prefix + "choice", atMost: 1 << 16) ?? []
             guard !texts.isEmpty else {
                 let name = fields.name(of: prefix + "choice")

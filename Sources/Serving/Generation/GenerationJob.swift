@@ -44,7 +44,8 @@ struct GenerationJob: Sendable {
     func request(for prompt: [Int], client: String?) -> GenerationRequest {
         GenerationRequest(
             promptTokens: prompt, sampling: sampling, maxTokens: maxTokens,
-            stopStrings: stopStrings + endStrings, stopTokens: Set(stopTokens), ignoresEndOfSequence: ignoresEndOfSequence, count: choiceCount,
+            stopStrings: stopStrings + endStrings, stopTokens: Set(stopTokens),
+            ignoresEndOfSequence: ignoresEndOfSequence, count: choiceCount,
             logProbabilities: logprobCount, promptLogProbabilities: promptLogprobCount, priority: priority,
             client: client, cacheSalt: cacheSalt, constraint: constraint)
     }

@@ -20,7 +20,9 @@ struct StreamProgress {
     /// A chunk with what the request asks of every one.
     func adding(to chunk: JSON, _ choices: [ChoiceText]) -> JSON {
         var chunk = chunk
-        if shared.hasTimingsPerToken { chunk["timings"] = timings(tokenCount: choices.reduce(0) { $0 + $1.tokens.count }) }
+        if shared.hasTimingsPerToken {
+            chunk["timings"] = timings(tokenCount: choices.reduce(0) { $0 + $1.tokens.count })
+        }
         if shared.includesUsage, shared.repeatsUsage {
             chunk["usage"] = choices.usage(promptTokenCounts: promptTokenCounts).json
         }
