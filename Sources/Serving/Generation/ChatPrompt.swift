@@ -67,7 +67,9 @@ struct ChatPrompt: Sendable {
         job.reading.format = template.answerFormat(
             prompt: text, tools: tools.offered, separatesReasoning: separatesReasoning)
         job.reading.callLimit = allowsParallelCalls ?? true ? .max : 1
-        if !job.ignoresEndOfSequence { job.endStrings = template.stopStrings }
+        // A model of plays has no end of its own: its answer is as long as the request says, else one speech.
+        let isAsLongAsAsked = job.ignoresEndOfSequence || (template.fallback == .play && maxTokens != nil)
+        if !isAsLongAsAsked { job.endStrings = template.stopStrings }
         constrain(&job)
         return job
     }
