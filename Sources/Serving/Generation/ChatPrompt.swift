@@ -94,6 +94,8 @@ struct ChatPrompt: Sendable {
             job.constraintField = "tools"
         default: break
         }
+        // The form says where the answer ends.
+        if job.constraint != nil { job.endStrings = [] }
     }
 
     /// What a template wrote up to the end of the last message's text, as `transformers` cuts it.
