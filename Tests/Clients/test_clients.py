@@ -144,7 +144,7 @@ def test_openai_many_at_once(openai_client):
 
 
 def test_openai_models(openai_client):
-    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted"]
+    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted", "embed-mean", "rerank"]
     assert openai_client.models.retrieve("bard").id == "bard"
 
 
@@ -379,3 +379,46 @@ def test_llama_cpp_forms():
     assert answer["content"][:3] == "aaa" and answer["content"][3].isdigit() and len(answer["content"]) == 4
     both = requests.post(URL + "/completion", json={**fields, "json_schema": schema, "grammar": 'root ::= "a"'})
     assert both.status_code == 400
+
+
+def cases(model, *flags):
+    """What transformers' pipelines answer, with the arguments of our commands."""
+    path = os.path.join(os.path.dirname(__file__), "../Fixtures/tasks/cases.json")
+    found = [c for c in json.load(open(path))["cases"] if c["model"] == model]
+    return [c for c in found if all(f in c["arguments"] for f in flags)] or found
+
+
+def test_openai_embeddings(openai_client):
+    case = next(c for c in cases("embed-mean") if not any(a.startswith("--") for a in c["arguments"]))
+    texts = case["arguments"]
+    answer = openai_client.embeddings.create(model="embed-mean", input=texts)
+    assert [d.index for d in answer.data] == list(range(len(texts))) and answer.usage.prompt_tokens > 0
+    for entry, expected in zip(answer.data, case["expected"]):
+        assert entry.embedding == pytest.approx(expected, abs=1e-4)
+    floats = openai_client.embeddings.create(model="embed-mean", input=texts[0], encoding_format="float")
+    assert floats.data[0].embedding == pytest.approx(answer.data[0].embedding, abs=1e-6)
+    ids = requests.post(URL + "/tokenize", json={"prompt": texts[0], "model": "embed-mean"})
+    if ids.status_code == 200:
+        vector = openai_client.embeddings.create(model="embed-mean", input=[ids.json()["tokens"]]).data[0].embedding
+        assert len(vector) == len(answer.data[0].embedding)
+
+
+def test_langchain_embeddings():
+    langchain_openai = pytest.importorskip("langchain_openai")
+    embedder = langchain_openai.OpenAIEmbeddings(
+        model="embed-mean", base_url=URL + "/v1", api_key="none", check_embedding_ctx_length=False)
+    vectors = embedder.embed_documents(["A dog ran.", "The stars shine."])
+    assert len(vectors) == 2 and len(vectors[0]) == len(embedder.embed_query("A dog ran."))
+    assert vectors[0] == pytest.approx(embedder.embed_query("A dog ran."), abs=1e-6)
+
+
+def test_litellm_rerank():
+    litellm = pytest.importorskip("litellm")
+    documents = ["Berlin is a city.", "A horse eats grass.", "Bread is baked."]
+    fields = {"model": "rerank", "query": "What do horses eat?", "documents": documents}
+    direct = requests.post(URL + "/v1/rerank", json=fields).json()["results"]
+    answer = litellm.rerank(
+        model="infinity/rerank", api_base=URL, api_key="none", query=fields["query"], documents=documents)
+    assert [r["index"] for r in answer.results] == [r["index"] for r in direct]
+    scores = [r["relevance_score"] for r in answer.results]
+    assert scores == sorted(scores, reverse=True) and len(scores) == len(documents)
