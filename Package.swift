@@ -89,12 +89,13 @@ let package = Package(
         // L2
         layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
         layer("ChatTemplate", ["JSONCore"]),
+        layer("Grammar", ["JSONCore"]),
         // L3
         layer(
             "Inference",
             [
                 "Models", "Tokenization", "KVCache", "ModelIO", "TensorCore", "JSONCore", "BundledModel",
-                "ChatTemplate", "Images",
+                "ChatTemplate", "Grammar", "Images",
             ]),
         layer("Devices", ["TensorCore", "CPUBackend", "OpenCLBackend"]),
         // L4
@@ -124,7 +125,7 @@ let package = Package(
                 "CommandSupport", "BenchmarkKit", .target(name: "Serving", condition: .when(traits: ["HTTP"])),
                 .target(name: "Retrieval", condition: .when(traits: ["SQLite"])),
                 "Inference", "Models", "Devices", "OpenCLBackend", "KVCache", "ModelIO", "Images",
-                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", argumentParser, logging,
+                "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "Grammar", argumentParser, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -136,6 +137,7 @@ let package = Package(
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
         tests("ChatTemplateTests", ["ChatTemplate", "JSONCore"]),
+        tests("GrammarTests", ["Grammar", "JSONCore"]),
         tests("TensorCoreTests", ["TensorCore"]),
         tests("ModelIOTests", ["ModelIO", "TensorCore", "JSONCore"]),
         tests("KVCacheTests", ["KVCache", "TensorCore"]),

@@ -18,7 +18,8 @@ struct Infer: AsyncParsableCommand {
     private static let commands: [any ParsableCommand.Type] =
         [
             GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
-            DetokenizeCommand.self, InspectCommand.self, FillMaskCommand.self, ClassifyCommand.self, TagCommand.self,
+            DetokenizeCommand.self, GrammarCommand.self, InspectCommand.self, FillMaskCommand.self,
+            ClassifyCommand.self, TagCommand.self,
             AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
             PerplexityCommand.self, EvaluateCommand.self, QuantizeCommand.self, ListCommand.self, ImagineCommand.self,

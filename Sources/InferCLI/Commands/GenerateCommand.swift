@@ -25,6 +25,7 @@ struct GenerateCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptions
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
     @OptionGroup(title: "Beam search") var beamSearch: BeamOptions
+    @OptionGroup(title: "What the text must look like") var constraint: ConstraintOptions
 
     @Flag(help: "Takes the prompt as a message, and writes it as the model's chat template has it.")
     var chat = false
@@ -50,6 +51,9 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         if system != nil, !chat { throw ValidationError("--system needs --chat") }
         if chat, promptIds != nil { throw ValidationError("--chat and --prompt-ids exclude each other") }
+        if beamSearch.isUsed, constraint.isUsed {
+            throw ValidationError("--beams follows no --json-schema, --grammar, --regex or --choices")
+        }
         if beamSearch.isUsed {
             let stopCount = sampling.stop.count
             guard stopCount == 0, sampling.logitBias.isEmpty, sampling.temperature ?? 0 == 0 else {
@@ -116,7 +120,8 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         return GenerationRequest(
             promptTokens: tokens, sampling: sampling.parameters(package.generation), maxTokens: sampling.maxTokens,
-            stopStrings: sampling.stop, ignoresEndOfSequence: sampling.ignoreEos)
+            stopStrings: sampling.stop, ignoresEndOfSequence: sampling.ignoreEos,
+            constraint: try constraint.constraint())
     }
 
     /// The text as one message of a user, by the model's chat template.

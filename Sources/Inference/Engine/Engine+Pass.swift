@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Grammar
 internal import KVCache
 internal import Models
 internal import TensorCore
@@ -128,9 +129,9 @@ extension Engine {
             }
         }
 
-        func choose(_ sampler: inout Sampler) -> Int32 {
+        func choose(_ sampler: inout Sampler, _ allowed: TokenMask?) -> Int32 {
             switch self {
-            case .logits(let row): sampler.choose(logits: row)
+            case .logits(let row): sampler.choose(logits: row, allowed: allowed)
             case .candidates(let row): sampler.choose(candidates: row)
             }
         }
@@ -153,24 +154,43 @@ extension Engine {
         }
         guard row.isLast else { return }
         guard sequence.state.maxTokens > 0 else { return deliver(nil, nil, to: row.id) }
+        let allowed: TokenMask?
+        do {
+            allowed = try sequence.state.matcher?.mask()
+        } catch {
+            return fail(sequence.state.submission.id, InferenceError.invalidConstraint(reason: "\(error)"))
+        }
+        if let allowed, allowed.isEmpty { return endWithoutToken(row.id, sequence.state) }
         // The samples of a request part where its prompt ends.
         if sequence.state.tokenCount == 0, sequence.state.sample == 0, request.count > 1 {
             for sample in 1..<request.count {
                 var state = SampleState(sequence.state, sample: sample)
-                let token = values.choose(&state.sampler)
+                let token = values.choose(&state.sampler, allowed)
                 guard values.isFinite(token) else {
                     return fail(state.submission.id, nonFinite(state))
                 }
                 start(row.id, state, token, values.score(token, request.logProbabilities))
             }
         }
-        guard let token = scheduler.withState(row.id, { values.choose(&$0.sampler) }), values.isFinite(token) else {
+        guard let token = scheduler.withState(row.id, { values.choose(&$0.sampler, allowed) }), values.isFinite(token)
+        else {
             return fail(sequence.state.submission.id, nonFinite(sequence.state))
         }
         deliver(token, values.score(token, request.logProbabilities), to: row.id)
     }
 
     private func nonFinite(_ state: SampleState) -> InferenceError { .nonFiniteLogits(step: state.tokenCount) }
+
+    /// No token continues the text: it is complete, or the vocabulary can not write what must come.
+    private func endWithoutToken(_ id: Int, _ state: SampleState) {
+        // Where other samples were to begin here, there is none that could end them.
+        let isAlone = state.request.count == 1 || state.tokenCount > 0
+        if isAlone, state.matcher?.isComplete ?? false { return deliver(nil, nil, to: id) }
+        fail(
+            state.submission.id,
+            InferenceError.invalidConstraint(
+                reason: "constraint: no token of the vocabulary continues the text as it must; allow other characters"))
+    }
 
     /// Begins another sample with its first token.
     private func start(_ id: Int, _ state: SampleState, _ token: Int32, _ score: TokenScore?) {
@@ -180,11 +200,21 @@ extension Engine {
     /// Hands a token over, or only the end where no tokens are wanted.
     private func deliver(_ token: Int32?, _ score: TokenScore?, to id: Int, isAppended: Bool = false) {
         let accepted = scheduler.withState(id) { state in
-            let finish = token.map { state.accept($0, endOfSequence: endOfSequence) } ?? (.length, nil)
+            // A text that ends without a token is complete under its constraint, or none was wanted.
+            let end: (FinishReason, StopCause?) = (state.matcher == nil || state.maxTokens == 0 ? .length : .stop, nil)
+            let finish = Result { try token.map { try state.accept($0, endOfSequence: endOfSequence) } ?? end }
             defer { state.promptScores = [] }
             return (finish, state.promptScores)
         }
-        guard let (finish, promptScores) = accepted, let sequence = scheduler[id] else { return }
+        guard let (outcome, promptScores) = accepted else { return }
+        let finish: (FinishReason, StopCause?)?
+        do {
+            finish = try outcome.get()
+        } catch {
+            guard let request = scheduler[id]?.state.submission.id else { return }
+            return fail(request, InferenceError.invalidConstraint(reason: "\(error)"))
+        }
+        guard let sequence = scheduler[id] else { return }
         let now = ContinuousClock.now
         if token != nil { count(tokens: 1) }
         let state = sequence.state

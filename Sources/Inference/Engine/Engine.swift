@@ -104,12 +104,12 @@ public actor Engine {
                 promptTokens: try package.promptTokens(for: prompt), sampling: sampling, maxTokens: maxTokens))
     }
 
-    /// Continues a prompt of token ids. Does not block.
+    /// Continues a prompt of token ids. Does not block, but to compile a constraint that is new.
     ///
     /// - Returns: the updates of all samples, each sample's in order; the last update of a sample has its result. Read it
     ///   once, from one task.
     /// - Throws: `InferenceError` where the request cannot be served: `.contextLengthExceeded`, `.requestTooLarge`,
-    ///   `.queueFull`, `.engineStopped` after `shutdown`, or naming the value that is wrong. Errors of the device, and
+    ///   `.queueFull`, `.engineStopped` after `shutdown`, `.invalidConstraint`, or naming the value that is wrong. Errors of the device, and
     ///   `.nonFiniteLogits`, arrive on the stream.
     public nonisolated func generate(
         _ request: GenerationRequest
@@ -120,12 +120,11 @@ public actor Engine {
             throw InferenceError.invalidParameter(
                 name: "adapter", value: name, expected: known.isEmpty ? "none: the engine has no adapters" : known)
         }
-        if request.constraint != nil {
-            throw InferenceError.invalidConstraint(reason: "constraints are not served yet")
-        }
+        let automaton = try request.constraint.map { try package.constraints.automaton($0, of: package) }
         let (submission, mustStart) = try inbox.submit(sampleCount: request.count) { id in
             SubmittedRequest(
-                id: id, request: request, seed: request.sampling.seed ?? UInt64.random(in: .min ... .max),
+                id: id, request: request, automaton: automaton,
+                seed: request.sampling.seed ?? UInt64.random(in: .min ... .max),
                 arrival: .now,
                 channel: RequestChannel(id: id, sampleCount: request.count, capacity: streamCapacity) { self.post($0) })
         }

@@ -1,3 +1,4 @@
+internal import Grammar
 internal import Synchronization
 
 /// What others want of the engine's thread.
@@ -16,6 +17,8 @@ enum EngineMessage: Sendable {
 struct SubmittedRequest: Sendable {
     let id: Int
     let request: GenerationRequest
+    /// Of the request's constraint.
+    let automaton: GrammarAutomaton?
     let seed: UInt64
     let arrival: ContinuousClock.Instant
     let channel: RequestChannel

@@ -13,6 +13,8 @@ public struct ModelPackage: Sendable {
     public let generation: GenerationConfiguration
     /// `nil` where the model comes without one.
     public let tokenizer: Tokenizer?
+    /// What requests want answers to look like, made ready for this tokenizer.
+    let constraints = ConstraintCompiler()
     /// Adapters that requests name, kept apart from the weights.
     public private(set) var adapters: [NamedAdapter] = []
 

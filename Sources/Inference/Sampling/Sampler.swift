@@ -1,3 +1,5 @@
+package import Grammar
+
 /// A token that may be chosen, with its logit.
 package struct Candidate: Sendable, Hashable {
     package var token: Int32
@@ -53,9 +55,11 @@ package struct Sampler: Sendable {
     }
 
     /// Chooses from a whole row of logits.
-    package mutating func choose(logits: UnsafeBufferPointer<Float>) -> Int32 {
+    /// - Parameter allowed: the tokens that may be chosen, at least one; `nil`: all.
+    package mutating func choose(logits: UnsafeBufferPointer<Float>, allowed: TokenMask? = nil) -> Int32 {
         var row = Array(logits)
         if parameters.changesLogits { adjust(&row) }
+        if let allowed { return choose(row, allowed) }
         guard parameters.temperature > 0 else { return accept(Sampler.argmax(row)) }
         return draw(kept(row))
     }
@@ -67,6 +71,15 @@ package struct Sampler: Sendable {
         }
         let count = min(parameters.topK ?? candidates.count, candidates.count)
         return draw(filtered(Array(candidates.prefix(count)), total: nil, best: best.logit))
+    }
+
+    private mutating func choose(_ row: [Float], _ allowed: TokenMask) -> Int32 {
+        let tokens = allowed.tokens(below: row.count)
+        let candidates = tokens.lazy.map { Candidate(token: $0, logit: row[Int($0)]) }.filter { !$0.logit.isNaN }
+        // Where all are NaN, the token that is chosen says so.
+        guard let best = candidates.min(by: Candidate.precedes) else { return accept(tokens.first ?? 0) }
+        guard parameters.temperature > 0, best.logit > -.infinity else { return accept(best.token) }
+        return draw(kept(Array(candidates), best: best.logit))
     }
 
     private mutating func accept(_ token: Int32) -> Int32 {
@@ -99,8 +112,12 @@ package struct Sampler: Sendable {
     /// The candidates of a whole row that temperature, top-k, top-p and min-p keep.
     private func kept(_ row: [Float]) -> [Candidate] {
         let best = row[Int(Sampler.argmax(row))]
-        let everything = row.indices.map { Candidate(token: Int32($0), logit: row[$0]) }.filter { !$0.logit.isNaN }
-        if let topK = parameters.topK, topK < row.count {
+        return kept(
+            row.indices.map { Candidate(token: Int32($0), logit: row[$0]) }.filter { !$0.logit.isNaN }, best: best)
+    }
+
+    private func kept(_ everything: [Candidate], best: Float) -> [Candidate] {
+        if let topK = parameters.topK, topK < everything.count {
             return filtered(Sampler.largest(topK, of: everything), total: nil, best: best)
         }
         guard parameters.topP < 1 else { return filtered(everything, total: nil, best: best) }

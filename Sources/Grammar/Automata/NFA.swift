@@ -1,0 +1,85 @@
+/// A nondeterministic automaton over bytes. Every state can reach the final one, so a set of states that is not empty can
+/// always be completed.
+package struct NFA: Sendable {
+    package struct Edge: Sendable, Hashable {
+        package var low: UInt8
+        package var high: UInt8
+        package var target: Int32
+    }
+
+    /// By state.
+    package private(set) var edges: [[Edge]]
+    package private(set) var emptyEdges: [[Int32]]
+    package private(set) var start: [Int32]
+    package private(set) var final: Int32
+    /// A state from which every character leads back to it, and that is final: what follows does not matter.
+    package private(set) var universal: Int32?
+
+    init(edges: [[Edge]], emptyEdges: [[Int32]], start: Int32, final: Int32, universal: Int32? = nil) {
+        let useful = NFA.coaccessible(edges, emptyEdges, final)
+        self.edges = edges.map { $0.filter { useful[Int($0.target)] } }
+        self.emptyEdges = emptyEdges.map { $0.filter { useful[Int($0)] } }
+        self.start = useful[Int(start)] ? [start] : []
+        self.final = final
+        self.universal = universal
+    }
+
+    private static func coaccessible(_ edges: [[Edge]], _ emptyEdges: [[Int32]], _ final: Int32) -> [Bool] {
+        var sources = [[Int32]](repeating: [], count: edges.count)
+        for state in edges.indices {
+            for edge in edges[state] where sources[Int(edge.target)].last != Int32(state) {
+                sources[Int(edge.target)].append(Int32(state))
+            }
+            for target in emptyEdges[state] { sources[Int(target)].append(Int32(state)) }
+        }
+        var useful = [Bool](repeating: false, count: edges.count)
+        useful[Int(final)] = true
+        var pending = [final]
+        while let state = pending.popLast() {
+            for source in sources[Int(state)] where !useful[Int(source)] {
+                useful[Int(source)] = true
+                pending.append(source)
+            }
+        }
+        return useful
+    }
+
+    /// The states that are reached without a byte, sorted; where what follows does not matter, that state alone.
+    func closure(_ states: [Int32]) -> [Int32] {
+        var seen = Set(states)
+        var pending = states
+        while let state = pending.popLast() {
+            for target in emptyEdges[Int(state)] where seen.insert(target).inserted { pending.append(target) }
+        }
+        if let universal, seen.contains(universal) { return [universal] }
+        return seen.filter { !edges[Int($0)].isEmpty || $0 == final }.sorted()
+    }
+
+    func step(_ states: [Int32], _ byte: UInt8) -> [Int32] {
+        var targets: [Int32] = []
+        for state in states {
+            for edge in edges[Int(state)] where edge.low <= byte && byte <= edge.high { targets.append(edge.target) }
+        }
+        return targets.isEmpty ? [] : closure(targets)
+    }
+
+    /// States that are final in a set that `closure` made.
+    func accepts(_ states: [Int32]) -> Bool { states.contains(final) || universal.map(states.contains) ?? false }
+
+    /// Marks the bytes at which ranges of edges begin.
+    func markBoundaries(_ boundaries: inout [Bool]) {
+        for list in edges {
+            for edge in list {
+                boundaries[Int(edge.low)] = true
+                if edge.high < 255 { boundaries[Int(edge.high) + 1] = true }
+            }
+        }
+    }
+}
+
+/// How characters are written as bytes.
+package enum CharacterEncoding: Sendable, Hashable {
+    case utf8
+    /// As JSON writes them inside of a string: as they are where that is allowed, or as any escape.
+    case jsonString
+}

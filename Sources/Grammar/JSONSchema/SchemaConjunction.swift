@@ -1,0 +1,186 @@
+internal import JSONCore
+
+/// The kinds of JSON values; integers and other numbers apart.
+struct SchemaTypes: OptionSet, Hashable {
+    let rawValue: Int
+    static let null = SchemaTypes(rawValue: 1)
+    static let boolean = SchemaTypes(rawValue: 2)
+    static let integer = SchemaTypes(rawValue: 4)
+    static let fraction = SchemaTypes(rawValue: 8)
+    static let string = SchemaTypes(rawValue: 16)
+    static let array = SchemaTypes(rawValue: 32)
+    static let object = SchemaTypes(rawValue: 64)
+    static let number: SchemaTypes = [.integer, .fraction]
+    static let any: SchemaTypes = [.null, .boolean, .number, .string, .array, .object]
+
+    init(rawValue: Int) { self.rawValue = rawValue }
+
+    init?(name: String) {
+        switch name {
+        case "null": self = .null
+        case "boolean": self = .boolean
+        case "integer": self = .integer
+        case "number": self = .number
+        case "string": self = .string
+        case "array": self = .array
+        case "object": self = .object
+        case "any": self = .any
+        default: return nil
+        }
+    }
+
+    init(of value: JSON) {
+        switch value {
+        case .null: self = .null
+        case .bool: self = .boolean
+        case .int: self = .integer
+        case .double(let number): self = number.rounded() == number ? .integer : .fraction
+        case .string: self = .string
+        case .array: self = .array
+        case .object: self = .object
+        }
+    }
+}
+
+/// All that several schemas ask of one value at once.
+struct SchemaConjunction {
+    typealias ID = SchemaDocument.ID
+
+    struct Bound {
+        var value: SchemaDecimal
+        var isExclusive: Bool
+    }
+
+    /// What one schema says of the elements of an array.
+    struct ArrayPart {
+        var prefix: [ID] = []
+        var rest: ID?
+    }
+
+    /// What one schema says of the members of an object.
+    struct ObjectPart {
+        var properties: [(name: String, schema: ID)] = []
+        var patterns: [(pattern: String, schema: ID)] = []
+        var additional: ID?
+    }
+
+    var types = SchemaTypes.any
+    /// No value can satisfy it.
+    var isNever = false
+    /// The only values; `nil`: any.
+    var allowed: [JSON]?
+    var excluded: [JSON] = []
+
+    var minimumLength = 0
+    var maximumLength: Int?
+    var patterns: [(pattern: String, isExcluded: Bool)] = []
+    var formats: Set<String> = []
+
+    var lower: Bound?
+    var upper: Bound?
+    var multiples: [(step: SchemaDecimal, isExcluded: Bool)] = []
+
+    var arrays: [ArrayPart] = []
+    var minimumItems = 0
+    var maximumItems: Int?
+    /// So many elements must match.
+    var contains: [(schema: ID, minimum: Int)] = []
+
+    var objects: [ObjectPart] = []
+    var required: [String] = []
+    var minimumProperties = 0
+    var maximumProperties: Int?
+    var propertyNames: [ID] = []
+
+    /// Of each list one alternative must hold, with all of its schemas.
+    var disjunctions: [[[ID]]] = []
+    /// The schemas without what other schemas say of the same value.
+    var leaves: [ID] = []
+    /// Where the first of them stands.
+    var pointer = "#"
+
+    mutating func raise(_ bound: Bound) {
+        guard let lower else { return self.lower = bound }
+        let order = bound.value.compare(lower.value)
+        if order > 0 || (order == 0 && bound.isExclusive) { self.lower = bound }
+    }
+
+    mutating func lower(_ bound: Bound) {
+        guard let upper else { return self.upper = bound }
+        let order = bound.value.compare(upper.value)
+        if order < 0 || (order == 0 && bound.isExclusive) { self.upper = bound }
+    }
+
+    mutating func restrict(to values: [JSON]) {
+        guard let allowed else { return self.allowed = SchemaConjunction.unique(values) }
+        self.allowed = allowed.filter { value in values.contains { $0.isSchemaEqual(to: value) } }
+    }
+
+    private static func unique(_ values: [JSON]) -> [JSON] {
+        // Long lists are of strings, which are quickly told apart.
+        var strings: Set<String> = []
+        var result: [JSON] = []
+        for value in values {
+            if let text = value.stringValue {
+                if strings.insert(text).inserted { result.append(value) }
+            } else if !result.contains(where: { $0.isSchemaEqual(to: value) }) {
+                result.append(value)
+            }
+        }
+        return result
+    }
+
+    /// Leaves out listed values that something else excludes, and kinds of values that are not among them.
+    mutating func settle() {
+        if let values = allowed {
+            let kept = values.filter { allows($0) }
+            allowed = kept
+            types.formIntersection(kept.reduce(into: SchemaTypes()) { $0.formUnion(SchemaTypes(of: $1)) })
+        }
+        if let maximumLength, maximumLength < minimumLength { types.remove(.string) }
+        if let maximumItems, maximumItems < minimumItems { types.remove(.array) }
+        if let maximumProperties, maximumProperties < max(minimumProperties, required.count) { types.remove(.object) }
+        if let lower, let upper {
+            let order = lower.value.compare(upper.value)
+            if order > 0 || (order == 0 && (lower.isExclusive || upper.isExclusive)) { types.subtract(.number) }
+        }
+        if types.isEmpty { isNever = true }
+    }
+
+    /// Whether a listed value passes what can be told of it at once.
+    private func allows(_ value: JSON) -> Bool {
+        guard types.isSuperset(of: SchemaTypes(of: value)) else { return false }
+        guard !excluded.contains(where: { $0.isSchemaEqual(to: value) }) else { return false }
+        if let text = value.stringValue {
+            let count = text.unicodeScalars.count
+            return count >= minimumLength && count <= maximumLength ?? .max
+        }
+        guard let number = SchemaDecimal(value) else { return true }
+        if let lower {
+            let order = number.compare(lower.value)
+            if order < 0 || (order == 0 && lower.isExclusive) { return false }
+        }
+        if let upper {
+            let order = number.compare(upper.value)
+            if order > 0 || (order == 0 && upper.isExclusive) { return false }
+        }
+        return true
+    }
+}
+
+extension JSON {
+    /// Equality as JSON Schema has it: numbers by value, members in any order.
+    func isSchemaEqual(to other: JSON) -> Bool {
+        switch (self, other) {
+        case (.int, .double), (.double, .int), (.double, .double):
+            guard let a = SchemaDecimal(self), let b = SchemaDecimal(other) else { return self == other }
+            return a == b
+        case (.array(let a), .array(let b)):
+            return a.count == b.count && zip(a, b).allSatisfy { $0.isSchemaEqual(to: $1) }
+        case (.object(let a), .object(let b)):
+            guard a.count == b.count else { return false }
+            return a.allSatisfy { member in other[member.key].map { member.value.isSchemaEqual(to: $0) } ?? false }
+        default: return self == other
+        }
+    }
+}

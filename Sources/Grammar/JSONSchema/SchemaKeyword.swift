@@ -1,0 +1,34 @@
+/// Keywords of JSON Schema, and of our own for what negation makes.
+enum SchemaKeyword {
+    /// The set of types, as a number.
+    static let types = "\u{0}types"
+    static let excludedValues = "\u{0}excluded"
+    static let excludedPattern = "\u{0}notPattern"
+    static let excludedMultiple = "\u{0}notMultipleOf"
+    /// The number of a schema that must not hold.
+    static let negated = "\u{0}not"
+
+    /// What says nothing of which values are valid.
+    static let annotations: Set<String> = [
+        "title", "description", "default", "examples", "example", "$comment", "deprecated", "readOnly", "writeOnly",
+        "$schema", "$id", "id", "$anchor", "$defs", "definitions", "$vocabulary", "contentEncoding",
+        "contentMediaType", "contentSchema", "$dynamicAnchor",
+    ]
+
+    static let unsupported: Set<String> = [
+        "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
+    ]
+
+    /// What a draft that `$schema` names does not know, and therefore ignores.
+    static func unknown(in dialect: String) -> Set<String> {
+        let since2019: Set<String> = [
+            "dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "minContains",
+            "maxContains", "$recursiveRef", "$dynamicRef", "prefixItems",
+        ]
+        if dialect.contains("draft-07") { return since2019 }
+        let since7: Set<String> = ["if", "then", "else"]
+        if dialect.contains("draft-06") { return since2019.union(since7) }
+        guard dialect.contains("draft-04") || dialect.contains("draft-03") else { return [] }
+        return since2019.union(since7).union(["const", "contains", "propertyNames", "examples", "$id"])
+    }
+}

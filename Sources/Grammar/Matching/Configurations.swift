@@ -1,0 +1,300 @@
+/// What a matcher may have before it, made as it is reached: configurations are sets of stacks, and what a byte makes of one
+/// is computed once.
+struct Configurations: Sendable {
+    static let dead: Int32 = -1
+    private static let unknown: Int32 = -2
+    static let stackLimit = 20_000
+    static let configurationLimit = 200_000
+
+    let grammar: Grammar
+    private(set) var lexemes: [LexemeAutomaton]
+    private(set) var stacks = StackArena()
+    /// Sorted stacks of each configuration; 0 among them: the text may end.
+    private(set) var tops: [[Int32]] = []
+    private var numbers: [[Int32]: Int32] = [:]
+    /// 256 a configuration.
+    private var rows: [Int32] = []
+    private(set) var start: Int32 = -1
+
+    private enum Step: Hashable {
+        case enter(node: Int32, parent: Int32)
+        case leave(frame: Int32)
+    }
+
+    // Of the closure that is being made.
+    private var pending: [Step] = []
+    private var visited: Set<Step> = []
+    private var found: [Int32] = []
+
+    init(_ grammar: Grammar, _ automata: [LexemeAutomaton]) throws(GrammarError) {
+        self.grammar = grammar
+        lexemes = automata
+        schedule(.enter(node: grammar.root, parent: 0))
+        start = try closed()
+    }
+
+    var count: Int { tops.count }
+    var frameCount: Int { stacks.frames.count }
+    func isComplete(_ configuration: Int32) -> Bool { tops[Int(configuration)].first == 0 }
+
+    /// The configuration after a byte, or ``dead``.
+    mutating func step(_ configuration: Int32, _ byte: UInt8) throws(GrammarError) -> Int32 {
+        let cell = Int(configuration) << 8 | Int(byte)
+        let known = rows[cell]
+        if known != Configurations.unknown { return known }
+        for top in tops[Int(configuration)] where top != 0 {
+            let frame = stacks.frames[Int(top)]
+            guard case .lexeme(let lexeme) = grammar.nodes[Int(frame.node)] else { continue }
+            let next = try lexemes[Int(lexeme)].step(frame.state, byte)
+            if next >= 0 { reach(frame.node, Int(lexeme), next, frame.parent) }
+        }
+        let next = try closed()
+        rows[cell] = next
+        return next
+    }
+
+    // MARK: Closures
+
+    private mutating func schedule(_ step: Step) {
+        if visited.insert(step).inserted { pending.append(step) }
+    }
+
+    /// A lexeme has come to a state: more of it may follow, or what comes after it.
+    private mutating func reach(_ node: Int32, _ lexeme: Int, _ state: Int32, _ parent: Int32) {
+        if lexemes[lexeme].hasMore[Int(state)] { found.append(stacks.push(node, state, parent)) }
+        if lexemes[lexeme].isAccepting[Int(state)] { schedule(.leave(frame: parent)) }
+    }
+
+    /// Follows all that needs no byte, and makes a configuration of the stacks that need one.
+    private mutating func closed() throws(GrammarError) -> Int32 {
+        defer {
+            pending.removeAll(keepingCapacity: true)
+            visited.removeAll(keepingCapacity: true)
+            found.removeAll(keepingCapacity: true)
+        }
+        while let step = pending.popLast() {
+            switch step {
+            case .enter(let node, let parent): enter(node, parent)
+            case .leave(let frame): leave(frame)
+            }
+            guard visited.count < 8 * Configurations.stackLimit, found.count < Configurations.stackLimit else {
+                throw .tooComplex(what: "ways to read one text", limit: Configurations.stackLimit)
+            }
+        }
+        if found.isEmpty { return Configurations.dead }
+        found.sort()
+        var key: [Int32] = []
+        for top in found where key.last != top { key.append(top) }
+        if let known = numbers[key] { return known }
+        guard tops.count < Configurations.configurationLimit else {
+            throw .tooComplex(what: "states of a text", limit: Configurations.configurationLimit)
+        }
+        let new = Int32(tops.count)
+        numbers[key] = new
+        tops.append(key)
+        rows += repeatElement(Configurations.unknown, count: 256)
+        return new
+    }
+
+    private mutating func enter(_ node: Int32, _ parent: Int32) {
+        guard grammar.isProductive[Int(node)] else { return }
+        switch grammar.nodes[Int(node)] {
+        case .empty: schedule(.leave(frame: parent))
+        case .never: break
+        case .lexeme(let lexeme):
+            let state = lexemes[Int(lexeme)].start
+            if state >= 0 { reach(node, Int(lexeme), state, parent) }
+        case .sequence(let parts): enterPart(0, of: parts, node, parent)
+        case .choice(let parts): for part in parts { schedule(.enter(node: part, parent: parent)) }
+        case .repetition(let part, let minimum, let maximum):
+            repeatPart(part, node, parent, count: 0, minimum, maximum)
+        case .object:
+            guard let punctuation = grammar.punctuation else { break }
+            let state = StackArena.ObjectState(phase: .opened, member: 0, seen: [], otherCount: 0)
+            let frame = stacks.push(node, stacks.number(of: state), parent)
+            schedule(.enter(node: punctuation.open, parent: frame))
+        }
+    }
+
+    /// The last part needs no frame, so that rules which end with themselves need no more memory with each turn.
+    private mutating func enterPart(_ index: Int, of parts: [Int32], _ node: Int32, _ parent: Int32) {
+        let next = index + 1 == parts.count ? parent : stacks.push(node, Int32(index), parent)
+        schedule(.enter(node: parts[index], parent: next))
+    }
+
+    private mutating func repeatPart(
+        _ part: Int32, _ node: Int32, _ parent: Int32, count: Int32, _ minimum: Int32, _ maximum: Int32?
+    ) {
+        if count >= minimum { schedule(.leave(frame: parent)) }
+        guard count < maximum ?? .max else { return }
+        // Where nothing depends on the count any more, it stays.
+        let limit = maximum ?? minimum
+        schedule(.enter(node: part, parent: stacks.push(node, min(count, limit), parent)))
+    }
+
+    private mutating func leave(_ top: Int32) {
+        guard top != 0 else { return found.append(0) }
+        let frame = stacks.frames[Int(top)]
+        switch grammar.nodes[Int(frame.node)] {
+        case .sequence(let parts): enterPart(Int(frame.state) + 1, of: parts, frame.node, frame.parent)
+        case .repetition(let part, let minimum, let maximum):
+            let count = min(frame.state, .max - 1) + 1
+            repeatPart(part, frame.node, frame.parent, count: count, minimum, maximum)
+        case .object(let index): leaveObject(grammar.objects[Int(index)], frame)
+        case .lexeme, .choice, .empty, .never: break
+        }
+    }
+
+    // MARK: Objects
+
+    private mutating func leaveObject(_ object: GrammarObject, _ frame: StackArena.Frame) {
+        guard let punctuation = grammar.punctuation else { return }
+        var state = stacks.objectStates[Int(frame.state)]
+        switch state.phase {
+        case .opened:
+            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
+            enterKeys(object, state, frame)
+        case .comma: enterKeys(object, state, frame)
+        case .key:
+            state.phase = .colon
+            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
+            schedule(.enter(node: punctuation.colon, parent: next))
+        case .colon:
+            let member = Int(state.member)
+            let isNamed = member < object.members.count
+            let value =
+                isNamed ? object.members[member].value : object.others[member - object.members.count].value
+            if isNamed {
+                state.insert(member)
+            } else {
+                let limit = max(object.minimumCount, object.maximumCount ?? 0)
+                state.otherCount = Int32(clamping: min(Int(state.otherCount) + 1, limit))
+            }
+            state.phase = .value
+            state.member = 0
+            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
+            schedule(.enter(node: value, parent: next))
+        case .value:
+            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
+            guard hasNextKey(object, state) else { return }
+            state.phase = .comma
+            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
+            schedule(.enter(node: punctuation.comma, parent: next))
+        }
+    }
+
+    private func canClose(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
+        guard state.seenCount + Int(state.otherCount) >= object.minimumCount else { return false }
+        return !object.members.indices.contains { object.members[$0].isRequired && !state.contains($0) }
+    }
+
+    /// Room that is not needed for members which must still come.
+    private func hasRoom(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
+        guard let maximum = object.maximumCount else { return true }
+        let missing = object.members.indices.count { object.members[$0].isRequired && !state.contains($0) }
+        return state.seenCount + Int(state.otherCount) + missing < maximum
+    }
+
+    private func isOpen(_ object: GrammarObject, _ index: Int, _ state: StackArena.ObjectState, _ hasRoom: Bool) -> Bool
+    {
+        let member = object.members[index]
+        return (member.isRequired || hasRoom) && !state.contains(index) && isPossible(member)
+    }
+
+    private func isPossible(_ member: GrammarObject.Member) -> Bool {
+        grammar.isProductive[Int(member.value)] && grammar.isProductive[Int(member.key)]
+    }
+
+    private func hasNextKey(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
+        let hasRoom = hasRoom(object, state)
+        return object.members.indices.contains { isOpen(object, $0, state, hasRoom) }
+            || (hasRoom && object.others.contains { isPossible($0) })
+    }
+
+    private mutating func enterKeys(_ object: GrammarObject, _ state: StackArena.ObjectState, _ frame: StackArena.Frame)
+    {
+        let hasRoom = hasRoom(object, state)
+        var next = state
+        next.phase = .key
+        for index in object.members.indices where isOpen(object, index, state, hasRoom) {
+            next.member = Int32(index)
+            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
+            schedule(.enter(node: object.members[index].key, parent: parent))
+        }
+        guard hasRoom else { return }
+        for (index, other) in object.others.enumerated() where isPossible(other) {
+            next.member = Int32(object.members.count + index)
+            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
+            schedule(.enter(node: other.key, parent: parent))
+        }
+    }
+}
+
+extension Configurations {
+    /// The same grammar with nothing but some configurations, and their new numbers.
+    func keeping(_ kept: Set<Int32>, _ automata: [LexemeAutomaton]) throws(GrammarError) -> (
+        Configurations, [Int32: Int32]
+    ) {
+        var fresh = try Configurations(grammar, automata)
+        var frames: [Int32: Int32] = [0: 0]
+        var result: [Int32: Int32] = [:]
+        for configuration in kept.sorted() {
+            var key: [Int32] = []
+            for top in tops[Int(configuration)] { key.append(try fresh.copy(top, from: self, &frames)) }
+            fresh.found = key
+            result[configuration] = try fresh.closed()
+        }
+        return (fresh, result)
+    }
+
+    private mutating func copy(
+        _ top: Int32, from old: Configurations, _ frames: inout [Int32: Int32]
+    ) throws(GrammarError) -> Int32 {
+        var path: [Int32] = []
+        var place = top
+        while frames[place] == nil {
+            path.append(place)
+            place = old.stacks.frames[Int(place)].parent
+        }
+        var parent = frames[place] ?? 0
+        for place in path.reversed() {
+            let frame = old.stacks.frames[Int(place)]
+            var state = frame.state
+            switch grammar.nodes[Int(frame.node)] {
+            case .lexeme(let lexeme):
+                state = try lexemes[Int(lexeme)].adopt(frame.state, from: old.lexemes[Int(lexeme)])
+            case .object: state = stacks.number(of: old.stacks.objectStates[Int(frame.state)])
+            default: break
+            }
+            parent = stacks.push(frame.node, state, parent)
+            frames[place] = parent
+        }
+        return parent
+    }
+
+    /// How many characters that need no escape may follow, and whether nothing else can.
+    func plainCapacity(_ configuration: Int32) -> (capacity: Int32, isAlone: Bool) {
+        var capacity: Int32 = 0
+        var isAlone = true
+        for top in tops[Int(configuration)] where top != 0 {
+            let frame = stacks.frames[Int(top)]
+            guard case .lexeme(let lexeme) = grammar.nodes[Int(frame.node)] else { continue }
+            let own = lexemes[Int(lexeme)].plainCapacity[Int(frame.state)]
+            capacity = max(capacity, own)
+            if own == 0 { isAlone = false }
+        }
+        return (capacity, isAlone)
+    }
+
+    /// Whether free text may go on.
+    func isFree(_ configuration: Int32) -> Bool {
+        tops[Int(configuration)].contains { top in
+            guard top != 0, case .lexeme(let lexeme) = grammar.nodes[Int(stacks.frames[Int(top)].node)] else {
+                return false
+            }
+            return lexemes[Int(lexeme)].lexeme.isFree
+        }
+    }
+
+    var lexemeStateCount: Int { lexemes.reduce(0) { $0 + $1.stateCount } }
+}

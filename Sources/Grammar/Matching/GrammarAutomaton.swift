@@ -1,0 +1,175 @@
+internal import Synchronization
+
+/// A grammar made ready for the tokens of a model. All matchers of one share what they find out: the configurations that
+/// texts lead to, and which tokens may follow.
+package final class GrammarAutomaton: Sendable {
+    /// Beyond these what no matcher holds is forgotten.
+    private static let configurationLimit = 12_000
+    private static let frameLimit = 400_000
+    private static let lexemeStateLimit = 150_000
+    private static let maskLimit = 512
+
+    private struct State: Sendable {
+        var configurations: Configurations
+        var masks: [Int32: TokenMask] = [:]
+        /// The configuration of each matcher.
+        var places: [Int32] = []
+        var freePlaces: [Int] = []
+        /// Of the walk over the tokens, the configuration at each depth.
+        var path: [Int32] = []
+    }
+
+    package let grammar: Grammar
+    package let vocabulary: TokenVocabulary
+    private let automata: [LexemeAutomaton]
+    private let state: Mutex<State>
+
+    /// - Throws: ``GrammarError/tooComplex(what:limit:)``, or `.unsatisfiable` where no text matches.
+    package init(_ grammar: Grammar, _ vocabulary: TokenVocabulary) throws(GrammarError) {
+        self.grammar = grammar
+        self.vocabulary = vocabulary
+        automata = grammar.automata
+        let configurations = try Configurations(grammar, grammar.automata)
+        guard configurations.start >= 0 else { throw .unsatisfiable(at: "grammar") }
+        state = Mutex(State(configurations: configurations))
+    }
+
+    /// States that are kept for now.
+    package var stateCount: Int {
+        state.withLock { $0.configurations.count + $0.configurations.lexemeStateCount }
+    }
+
+    // MARK: Matchers' places
+
+    func makePlace() -> Int {
+        state.withLock { GrammarAutomaton.place($0.configurations.start, &$0) }
+    }
+
+    private static func place(_ configuration: Int32, _ state: inout State) -> Int {
+        if let place = state.freePlaces.popLast() {
+            state.places[place] = configuration
+            return place
+        }
+        state.places.append(configuration)
+        return state.places.count - 1
+    }
+
+    func freePlace(_ place: Int) {
+        state.withLock { state in
+            state.places[place] = Configurations.dead
+            state.freePlaces.append(place)
+        }
+    }
+
+    func isComplete(_ place: Int) -> Bool {
+        state.withLock { $0.configurations.isComplete($0.places[place]) }
+    }
+
+    func isFree(_ place: Int) -> Bool {
+        state.withLock { $0.configurations.isFree($0.places[place]) }
+    }
+
+    /// Reads bytes from where a place is.
+    /// - Parameter inPlace: whether the place goes on; else another one is made.
+    /// - Returns: the place after them, and how many there were before one that can not come.
+    func read(
+        _ bytes: some Collection<UInt8>, from place: Int, inPlace: Bool
+    ) throws(GrammarError) -> (place: Int?, count: Int) {
+        let outcome = state.withLock { state -> Result<(Int?, Int), GrammarError> in
+            do throws(GrammarError) {
+                try collect(&state)
+                var configuration = state.places[place]
+                var count = 0
+                for byte in bytes {
+                    let next = try state.configurations.step(configuration, byte)
+                    guard next >= 0 else { return .success((nil, count)) }
+                    configuration = next
+                    count += 1
+                }
+                guard inPlace else { return .success((GrammarAutomaton.place(configuration, &state), count)) }
+                state.places[place] = configuration
+                return .success((place, count))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let (place, count) = try outcome.get()
+        return (place, count)
+    }
+
+    /// Forgets what no matcher holds, where there is much.
+    private func collect(_ state: inout State) throws(GrammarError) {
+        guard
+            state.configurations.count > GrammarAutomaton.configurationLimit
+                || state.configurations.frameCount > GrammarAutomaton.frameLimit
+                || state.configurations.lexemeStateCount > GrammarAutomaton.lexemeStateLimit
+        else { return }
+        let (fresh, numbers) = try state.configurations.keeping(Set(state.places.filter { $0 >= 0 }), automata)
+        state.configurations = fresh
+        state.masks = [:]
+        state.places = state.places.map { $0 >= 0 ? numbers[$0] ?? Configurations.dead : $0 }
+    }
+
+    // MARK: Masks
+
+    /// The tokens that may come next, those that end the text among them where it may end.
+    func mask(_ place: Int) throws(GrammarError) -> TokenMask {
+        let outcome = state.withLock { state -> Result<TokenMask, GrammarError> in
+            do throws(GrammarError) {
+                try collect(&state)
+                let configuration = state.places[place]
+                if let known = state.masks[configuration] { return .success(known) }
+                let made = try makeMask(configuration, &state)
+                if state.masks.count >= GrammarAutomaton.maskLimit { state.masks.removeAll(keepingCapacity: true) }
+                state.masks[configuration] = made
+                return .success(made)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    private func makeMask(_ configuration: Int32, _ state: inout State) throws(GrammarError) -> TokenMask {
+        let (capacity, isAlone) = state.configurations.plainCapacity(configuration)
+        var mask: TokenMask
+        if capacity > 0, let plain = vocabulary.plainTokens(capacity: capacity),
+            isAlone || plain == vocabulary.plainMask
+        {
+            mask = plain
+            try walk(vocabulary.specialTrie, configuration, &mask, &state)
+        } else {
+            mask = TokenMask(tokenCount: vocabulary.tokenCount)
+            try walk(vocabulary.trie, configuration, &mask, &state)
+        }
+        if state.configurations.isComplete(configuration) {
+            for token in vocabulary.endTokens { mask.insert(token) }
+        }
+        if state.configurations.isFree(configuration) { mask.formUnion(vocabulary.controlMask) }
+        return mask
+    }
+
+    private func walk(
+        _ trie: TokenTrie, _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
+    ) throws(GrammarError) {
+        if state.path.count < trie.maximumDepth + 1 {
+            state.path = Array(repeating: configuration, count: trie.maximumDepth + 1)
+        }
+        state.path[0] = configuration
+        var place = 0
+        let count = trie.nodes.count
+        while place < count {
+            let node = trie.nodes[place]
+            let next = try state.configurations.step(state.path[Int(node.depth)], node.byte)
+            guard next >= 0 else {
+                place = Int(node.end)
+                continue
+            }
+            state.path[Int(node.depth) + 1] = next
+            if node.firstToken < node.lastToken {
+                for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
+            }
+            place += 1
+        }
+    }
+}

@@ -1,0 +1,123 @@
+/// The tokens of a model as the bytes they add to a text. Built once a tokenizer: sorted, and divided so that most of what
+/// may stand inside of a JSON string need not be looked at.
+package final class TokenVocabulary: Sendable {
+    package let tokenCount: Int
+    /// Tokens that end a text.
+    package let endTokens: Set<Int32>
+    /// By token; empty for those that add nothing.
+    private let offsets: [Int32]
+    private let bytes: [UInt8]
+    let trie: TokenTrie
+    /// Tokens that hold a quotation mark, a backslash, a control character or a part of a character.
+    let specialTrie: TokenTrie
+    /// Tokens of whole characters that need no escape in JSON, by the most characters they may have, from 0 on.
+    private let plainMasks: [TokenMask]
+    let plainMask: TokenMask
+    /// Tokens that add no bytes and do not end a text.
+    let controlMask: TokenMask
+    /// What control tokens are spelled like, for triggers.
+    private let controlSpellings: [Int32: [UInt8]]
+
+    static let plainMaskCount = 33
+
+    /// - Parameters:
+    ///   - tokens: the bytes of each token by its id; empty for control tokens, and for ids that no token has.
+    ///   - controlSpellings: of control tokens, which may stand in free text.
+    package init(tokens: [[UInt8]], endTokens: Set<Int32>, controlSpellings: [Int32: [UInt8]] = [:]) {
+        tokenCount = tokens.count
+        self.endTokens = endTokens.filter { Int($0) < tokens.count && $0 >= 0 }
+        self.controlSpellings = controlSpellings
+        var offsets: [Int32] = [0]
+        var all: [UInt8] = []
+        var entries: [(token: Int32, bytes: [UInt8])] = []
+        var special: [(token: Int32, bytes: [UInt8])] = []
+        var control = TokenMask(tokenCount: tokens.count)
+        var plain = Array(repeating: TokenMask(tokenCount: tokens.count), count: TokenVocabulary.plainMaskCount)
+        var everyPlain = TokenMask(tokenCount: tokens.count)
+        for (id, token) in tokens.enumerated() {
+            let id = Int32(id)
+            let isEnd = endTokens.contains(id)
+            if !isEnd { all += token }
+            offsets.append(Int32(all.count))
+            if isEnd { continue }
+            guard !token.isEmpty else {
+                if controlSpellings[id] != nil { control.insert(id) }
+                continue
+            }
+            entries.append((id, token))
+            guard let count = TokenVocabulary.plainCharacterCount(token) else {
+                special.append((id, token))
+                continue
+            }
+            everyPlain.insert(id)
+            if count < plain.count { for limit in count..<plain.count { plain[limit].insert(id) } }
+        }
+        self.offsets = offsets
+        bytes = all
+        trie = TokenTrie(entries)
+        specialTrie = TokenTrie(special)
+        plainMasks = plain
+        plainMask = everyPlain
+        controlMask = control
+        longestPlain = entries.reduce(0) { max($0, TokenVocabulary.plainCharacterCount($1.bytes) ?? 0) }
+    }
+
+    private let longestPlain: Int
+
+    /// The tokens of at most `capacity` characters that need no escape; `nil` where that is not kept.
+    func plainTokens(capacity: Int32) -> TokenMask? {
+        if Int(capacity) >= longestPlain { return plainMask }
+        return plainMasks.indices.contains(Int(capacity)) ? plainMasks[Int(capacity)] : nil
+    }
+
+    package func bytes(of token: Int32) -> ArraySlice<UInt8> {
+        guard token >= 0, Int(token) < tokenCount else { return [] }
+        return bytes[Int(offsets[Int(token)])..<Int(offsets[Int(token) + 1])]
+    }
+
+    func controlSpelling(of token: Int32) -> [UInt8]? { controlSpellings[token] }
+
+    /// The characters of a text that is UTF-8 and has nothing in it that JSON strings must escape.
+    private static func plainCharacterCount(_ bytes: [UInt8]) -> Int? {
+        var state = JSONStringScanner.body
+        var count = 0
+        for byte in bytes {
+            if state == JSONStringScanner.body {
+                if byte == 0x22 || byte == 0x5C { return nil }
+                count += 1
+            }
+            guard let next = JSONStringScanner.step(state, byte) else { return nil }
+            state = next
+        }
+        return state == JSONStringScanner.body ? count : nil
+    }
+
+    /// Some text in tokens: the longest one that fits each time. `nil` where a byte has no token.
+    package func longestMatches(_ text: [UInt8]) -> [Int32]? {
+        var result: [Int32] = []
+        var place = 0
+        while place < text.count {
+            guard let (token, length) = longestMatch(text[place...]) else { return nil }
+            result.append(token)
+            place += length
+        }
+        return result
+    }
+
+    private func longestMatch(_ text: ArraySlice<UInt8>) -> (Int32, Int)? {
+        var best: (Int32, Int)?
+        var (node, end, depth) = (0, trie.nodes.count, 0)
+        while node < end, text.startIndex + depth < text.endIndex {
+            let current = trie.nodes[node]
+            guard current.byte == text[text.startIndex + depth] else {
+                node = Int(current.end)
+                continue
+            }
+            depth += 1
+            if current.firstToken < current.lastToken { best = (trie.tokens[Int(current.firstToken)], depth) }
+            end = Int(current.end)
+            node += 1
+        }
+        return best
+    }
+}
