@@ -4,8 +4,8 @@ import Serving
 import TestSupport
 import Testing
 
-/// Answers that are held to a form, under every name that the APIs have for it. The models know nothing of JSON: what comes
-/// out right is the form's doing.
+/// Answers that are held to a form, under every name that the APIs have for it. The models know nothing of JSON: what
+/// comes out right is the form's doing.
 struct StructuredOutputTests {
     private static let said = #""messages":[{"role":"user","content":"Who goes there?"}],"max_tokens":120,"seed":3"#
     private static let schema = """
@@ -15,7 +15,8 @@ struct StructuredOutputTests {
 
     /// Fields of OpenAI's, llama.cpp's and vLLM's APIs that ask for the schema.
     private static let schemaFields = [
-        "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"p\",\"strict\":true,\"schema\":\(schema)}}",
+        "\"response_format\":{\"type\":\"json_schema\","
+            + "\"json_schema\":{\"name\":\"p\",\"strict\":true,\"schema\":\(schema)}}",
         "\"response_format\":{\"type\":\"json_schema\",\"schema\":\(schema)}",
         "\"response_format\":{\"type\":\"json_object\",\"schema\":\(schema)}",
         "\"json_schema\":\(schema)", "\"structured_outputs\":{\"json\":\(schema)}", "\"guided_json\":\(schema)",
@@ -154,8 +155,8 @@ struct StructuredOutputTests {
 struct ForcedToolTests {
     private static let said = #""messages":[{"role":"user","content":"How is it?"}],"seed":5"#
     private static let parameters = """
-        {"type":"object","properties":{"city":{"$ref":"#/$defs/city"},"days":{"type":"integer","minimum":0,"maximum":9}},\
-        "required":["city","days"],"additionalProperties":false,"$defs":{"city":{"enum":["Bonn","Ulm"]}}}
+        {"type":"object","properties":{"city":{"$ref":"#/$defs/city"},"days":{"type":"integer","minimum":0,\
+        "maximum":9}},"required":["city","days"],"additionalProperties":false,"$defs":{"city":{"enum":["Bonn","Ulm"]}}}
         """
     private static let functions = [
         "{\"name\":\"weather\",\"parameters\":\(parameters)}",
@@ -231,11 +232,40 @@ struct ForcedToolTests {
         }
     }
 
+    @Test("A model that reasons does so first; what it would say next is left out where a call is forced")
+    func reasoning() async throws {
+        let folder = ReferenceMaterial.fixtures.appendingPathComponent("scripted").path
+        try await TestServer.with(folder: folder) { server in
+            let said = #""messages":[{"role":"user","content":"How is it?"}],"temperature":0"#
+            let schema =
+                #"{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"#
+                + #""required":["city","days"]}"#
+            let tools =
+                "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":\(schema)}}]"
+            let forced = "{\(said),\(tools),\"tool_choice\":\"required\"}"
+            let called = try await server.post("/v1/chat/completions", forced).json()["choices"]?.array?.first
+            #expect(called?["message"]?["reasoning_content"]?.string == "I need the weather.")
+            #expect(called?["message"]?["content"]?.isNull == true, "\(called?["message"]?["content"]?.string ?? "")")
+            let function = called?["message"]?["tool_calls"]?.array?.first?["function"]
+            #expect(function?["arguments"]?.string == #"{"city":"Köln","days":2}"#)
+            #expect(called?["finish_reason"]?.string == "tool_calls")
+            let word = try await server.post("/v1/chat/completions", "{\(said),\"guided_regex\":\"Let me see[.]\"}")
+            let message = try word.json()["choices"]?.array?.first?["message"]
+            #expect(message?["reasoning_content"]?.string == "I need the weather.", "\(word.text)")
+            #expect(message?["content"]?.string == "Let me see.")
+            // What the model would have reasoned with is not there where it may not begin so.
+            let text = try await server.post(
+                "/v1/completions", "{\"prompt\":\"<|prompt|>\",\"temperature\":0,\"guided_choice\":[\"Let me see.\"]}")
+            #expect(try text.json()["choices"]?.array?.first?["text"]?.string == "Let me see.")
+        }
+    }
+
     @Test("Where a form and tools are given, the answer has the form or calls a tool")
     func formOrCall() async throws {
         try await TestServer.with { server in
             let schema =
-                #"{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"],"additionalProperties":false}"#
+                #"{"type":"object","properties":{"ok":{"type":"boolean"}},"required":["ok"],"#
+                + #""additionalProperties":false}"#
             let format =
                 "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"schema\":\(schema)}}"
             for seed in 0..<4 {
