@@ -35,8 +35,8 @@ build-tests: setup
 test: build-tests
 	swift test $(CONFIGURATION) --skip-build --disable-xctest --no-parallel $(if $(FILTER),--filter $(FILTER))
 
-# Clients from PyPI (openai, anthropic, langchain-openai, litellm, schemathesis) against a server with the bundled model;
-# they are installed in a folder outside the repository (INFER_CLIENTS).
+# Clients from PyPI (openai, anthropic, langchain-openai, litellm, lm-eval, schemathesis) against a server with the bundled
+# model, and the chat page in headless Chromium; clients are installed in a folder outside the repository (INFER_CLIENTS).
 test-clients: build
 	bash Tests/Clients/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" $(ARGUMENTS)
 
@@ -92,9 +92,14 @@ bench-report:
 format:
 	swift format format --in-place --recursive $(SWIFT_SOURCES)
 
-# API documentation of the library's modules, as symbol graphs that DocC renders.
+# The library's articles and API as a site in .build/docs, by the docc of the toolchain.
 docs: setup
 	swift package dump-symbol-graph --minimum-access-level public --skip-synthesized-members
+	rm -rf .build/symbols && mkdir .build/symbols
+	cp "$$(dirname "$$(swift build --show-bin-path)")"/symbolgraph/Inference*.json .build/symbols
+	"$$(dirname "$$(realpath "$$(command -v swift)")")/docc" convert Sources/Inference/Inference.docc \
+		--additional-symbol-graph-dir .build/symbols --output-path .build/docs \
+		--fallback-display-name Inference --fallback-bundle-identifier infer.Inference
 
 clean:
 	swift package clean

@@ -154,7 +154,7 @@ let package = Package(
             "InferenceTests",
             [
                 "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
-                "TensorCore", "JSONCore", "Images",
+                "TensorCore", "JSONCore", "Images", "ChatTemplate",
             ]),
         tests(
             "ServingTests",

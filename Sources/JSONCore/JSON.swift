@@ -59,9 +59,22 @@ extension JSON {
         case .string: self = .string(value.string ?? "")
         case .array: self = .array(value.array.map { $0.map { JSON($0) } } ?? [])
         case .object:
-            var object = JSON.object([])
-            if let members = value.object { for (key, member) in members { object[key] = JSON(member) } }
-            self = object
+            var members: [Member] = []
+            var places: [String: Int] = [:]
+            guard let object = value.object else {
+                self = .object([])
+                return
+            }
+            for (key, member) in object {
+                // The last one of a name counts, in the first one's place.
+                if let place = places[key] {
+                    members[place].value = JSON(member)
+                } else {
+                    places[key] = members.count
+                    members.append(Member(key: key, value: JSON(member)))
+                }
+            }
+            self = .object(members)
         }
     }
 

@@ -3,7 +3,10 @@ internal import JSONCore
 
 /// Every path, with and without `/v1`.
 struct RouteTable {
-    private static let gets = ["models", "health", "ready", "version", "props", "slots", "metrics", "openapi.json"]
+    private static let gets = [
+        "models", "health", "ready", "version", "props", "slots", "metrics", "openapi.json",
+        "tokenizer_info",
+    ]
     private static let posts = [
         "chat/completions", "completions", "responses", "messages", "messages/count_tokens", "completion", "infill",
         "tokenize", "detokenize", "apply-template", "embeddings", "rerank", "score", "classify",
@@ -69,11 +72,16 @@ struct RouteTable {
             post("tokenize") { request, _ in try await tokens.tokenize(request) }
             post("detokenize") { request, _ in try await tokens.detokenize(request) }
             post("apply-template") { request, _ in try await tokens.applyTemplate(request) }
+            get("tokenizer_info") { request, _ in
+                try tokens.info(model: request.uri.queryParameters["model"].map(String.init))
+            }
             get("props") { request, _ in
                 try properties.props(model: request.uri.queryParameters["model"].map(String.init))
             }
             get("slots") { request, _ in
-                try properties.slots(model: request.uri.queryParameters["model"].map(String.init))
+                let query = request.uri.queryParameters
+                return try properties.slots(
+                    model: query["model"].map(String.init), needsFreeSlot: query["fail_on_no_slot"] != nil)
             }
         }
         return router

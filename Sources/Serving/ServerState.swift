@@ -6,6 +6,7 @@ final class ServerState: Sendable {
     let options: ServingOptions
     let directory: ModelDirectory
     let metrics: Metrics
+    let slots = SlotBoards()
     let log: Logger
     let started = ContinuousClock.now
     /// Methods by path, for answers to the wrong ones.

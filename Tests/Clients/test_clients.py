@@ -144,7 +144,7 @@ def test_openai_many_at_once(openai_client):
 
 
 def test_openai_models(openai_client):
-    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted"]
+    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted", "embed-mean", "rerank"]
     assert openai_client.models.retrieve("bard").id == "bard"
 
 
@@ -279,3 +279,146 @@ def test_langchain_tools():
     chat = langchain_openai.ChatOpenAI(model="scripted", base_url=URL + "/v1", api_key="none", temperature=0)
     answer = chat.bind_tools([{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]).invoke("How is it?")
     assert answer.tool_calls[0]["name"] == "weather" and answer.tool_calls[0]["args"] == ARGUMENTS
+
+
+def person_model():
+    pydantic = pytest.importorskip("pydantic")
+    from typing import Literal
+
+    class Person(pydantic.BaseModel):
+        name: Literal["Romeo", "Juliet"]
+        age: int = pydantic.Field(ge=1, le=99)
+        friends: list[Literal["Mercutio", "Nurse"]] = pydantic.Field(max_length=2)
+
+    return Person
+
+
+def test_openai_structured_output(openai_client):
+    """The model knows nothing of JSON: what the client can parse is the constraint's doing."""
+    Person = person_model()
+    parsed = openai_client.chat.completions.parse(
+        model="bard", messages=MESSAGES, response_format=Person, max_tokens=200, seed=1).choices[0]
+    assert isinstance(parsed.message.parsed, Person) and parsed.finish_reason == "stop"
+    with openai_client.chat.completions.stream(
+            model="bard", messages=MESSAGES, response_format=Person, max_tokens=200, seed=1) as stream:
+        final = stream.get_final_completion().choices[0].message
+    assert final.parsed == parsed.message.parsed
+    many = openai_client.chat.completions.parse(
+        model="bard", messages=MESSAGES, response_format=Person, max_tokens=200, seed=2, n=4).choices
+    assert len({c.message.content for c in many}) > 1 and all(isinstance(c.message.parsed, Person) for c in many)
+    response = openai_client.responses.parse(model="bard", input="Who?", text_format=Person, max_output_tokens=200)
+    assert isinstance(response.output_parsed, Person)
+    word = openai_client.chat.completions.create(
+        model="bard", messages=MESSAGES, extra_body={"structured_outputs": {"choice": ["yes", "no"]}})
+    assert word.choices[0].message.content in ("yes", "no")
+
+
+def test_openai_bad_schema(openai_client):
+    import openai
+
+    fields = dict(model="bard", messages=MESSAGES)
+    schema = {"name": "x", "schema": {"type": "object", "properties": {"a": {"type": "unheard-of"}}}}
+    with pytest.raises(openai.BadRequestError) as error:
+        openai_client.chat.completions.create(**fields, response_format={"type": "json_schema", "json_schema": schema})
+    assert error.value.param == "response_format" and "unheard-of" in str(error.value)
+
+
+def test_openai_forced_tools(openai_client):
+    openai = pytest.importorskip("openai")
+    Person = person_model()
+    tool = openai.pydantic_function_tool(Person, name="introduce")
+    other = {"type": "function", "function": {"name": "leave", "parameters": {"type": "object", "properties": {}}}}
+    fields = dict(messages=MESSAGES, tools=[tool, other], max_tokens=200, seed=1)
+    for choice in ("required", {"type": "function", "function": {"name": "introduce"}}):
+        answer = openai_client.chat.completions.create(model="bard", tool_choice=choice, **fields).choices[0]
+        call = answer.message.tool_calls[0].function
+        assert answer.finish_reason == "tool_calls" and not answer.message.content
+        if call.name == "introduce":
+            assert Person.model_validate_json(call.arguments)
+        else:
+            assert choice == "required" and call.name == "leave"
+    response = openai_client.responses.create(
+        model="bard", input="Who?", tool_choice="required", max_output_tokens=200, tools=[
+            {"type": "function", "name": "introduce", "parameters": tool["function"]["parameters"]}])
+    assert Person.model_validate_json(response.output[0].arguments)
+
+
+def test_anthropic_structured_output(anthropic_client):
+    Person = person_model()
+    fields = dict(model="bard", max_tokens=200, messages=MESSAGES)
+    schema = {
+        "type": "object", "properties": {"name": {"enum": ["Romeo", "Juliet"]}}, "required": ["name"],
+        "additionalProperties": False}
+    answer = anthropic_client.messages.create(
+        **fields, extra_body={"output_config": {"format": {"type": "json_schema", "schema": schema}}})
+    assert json.loads(answer.content[0].text)["name"] in ("Romeo", "Juliet") and answer.stop_reason == "end_turn"
+    tools = [{"name": "introduce", "input_schema": schema}]
+    for choice in ({"type": "any"}, {"type": "tool", "name": "introduce"}):
+        answer = anthropic_client.messages.create(**fields, tools=tools, tool_choice=choice)
+        assert answer.stop_reason == "tool_use" and answer.content[0].input["name"] in ("Romeo", "Juliet")
+    if hasattr(anthropic_client.messages, "parse"):
+        parsed = anthropic_client.messages.parse(**fields, output_format=Person)
+        assert isinstance(parsed.parsed_output, Person)
+
+
+def test_langchain_structured_output():
+    langchain_openai = pytest.importorskip("langchain_openai")
+    Person = person_model()
+    chat = langchain_openai.ChatOpenAI(
+        model="bard", base_url=URL + "/v1", api_key="none", max_tokens=200, seed=1)
+    for method in ("json_schema", "function_calling"):
+        assert isinstance(chat.with_structured_output(Person, method=method).invoke("Who goes there?"), Person), method
+
+
+def test_llama_cpp_forms():
+    schema = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 9}, "minItems": 2, "maxItems": 3}
+    fields = {"prompt": "ROMEO:", "n_predict": 100, "seed": 1}
+    answer = requests.post(URL + "/completion", json={**fields, "json_schema": schema}).json()
+    assert 2 <= len(json.loads(answer["content"])) <= 3 and answer["stop_type"] == "eos"
+    answer = requests.post(URL + "/completion", json={**fields, "grammar": 'root ::= "a"{3} [0-9]'}).json()
+    assert answer["content"][:3] == "aaa" and answer["content"][3].isdigit() and len(answer["content"]) == 4
+    both = requests.post(URL + "/completion", json={**fields, "json_schema": schema, "grammar": 'root ::= "a"'})
+    assert both.status_code == 400
+
+
+def cases(model, *flags):
+    """What transformers' pipelines answer, with the arguments of our commands."""
+    path = os.path.join(os.path.dirname(__file__), "../Fixtures/tasks/cases.json")
+    found = [c for c in json.load(open(path))["cases"] if c["model"] == model]
+    return [c for c in found if all(f in c["arguments"] for f in flags)] or found
+
+
+def test_openai_embeddings(openai_client):
+    case = next(c for c in cases("embed-mean") if not any(a.startswith("--") for a in c["arguments"]))
+    texts = case["arguments"]
+    answer = openai_client.embeddings.create(model="embed-mean", input=texts)
+    assert [d.index for d in answer.data] == list(range(len(texts))) and answer.usage.prompt_tokens > 0
+    for entry, expected in zip(answer.data, case["expected"]):
+        assert entry.embedding == pytest.approx(expected, abs=1e-4)
+    floats = openai_client.embeddings.create(model="embed-mean", input=texts[0], encoding_format="float")
+    assert floats.data[0].embedding == pytest.approx(answer.data[0].embedding, abs=1e-6)
+    ids = requests.post(URL + "/tokenize", json={"prompt": texts[0], "model": "embed-mean"})
+    if ids.status_code == 200:
+        vector = openai_client.embeddings.create(model="embed-mean", input=[ids.json()["tokens"]]).data[0].embedding
+        assert len(vector) == len(answer.data[0].embedding)
+
+
+def test_langchain_embeddings():
+    langchain_openai = pytest.importorskip("langchain_openai")
+    embedder = langchain_openai.OpenAIEmbeddings(
+        model="embed-mean", base_url=URL + "/v1", api_key="none", check_embedding_ctx_length=False)
+    vectors = embedder.embed_documents(["A dog ran.", "The stars shine."])
+    assert len(vectors) == 2 and len(vectors[0]) == len(embedder.embed_query("A dog ran."))
+    assert vectors[0] == pytest.approx(embedder.embed_query("A dog ran."), abs=1e-6)
+
+
+def test_litellm_rerank():
+    litellm = pytest.importorskip("litellm")
+    documents = ["Berlin is a city.", "A horse eats grass.", "Bread is baked."]
+    fields = {"model": "rerank", "query": "What do horses eat?", "documents": documents}
+    direct = requests.post(URL + "/v1/rerank", json=fields).json()["results"]
+    answer = litellm.rerank(
+        model="infinity/rerank", api_base=URL, api_key="none", query=fields["query"], documents=documents)
+    assert [r["index"] for r in answer.results] == [r["index"] for r in direct]
+    scores = [r["relevance_score"] for r in answer.results]
+    assert scores == sorted(scores, reverse=True) and len(scores) == len(documents)

@@ -95,6 +95,40 @@ struct BadInputTests {
         // What this server does not do.
         Case(chat, "{\(hello),\"response_format\":{\"type\":\"xml\"}}", at: "response_format.type"),
         Case(chat, "{\(hello),\"response_format\":{}}", at: "response_format.type"),
+        Case(chat, "{\(hello),\"response_format\":{\"type\":\"json_schema\"}}", at: "response_format.json_schema"),
+        Case(
+            chat, "{\(hello),\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\"}}}",
+            at: "response_format.json_schema.schema"),
+        Case(
+            chat, "{\(hello),\"response_format\":{\"type\":\"json_object\",\"schema\":7}}", at: "response_format.schema"
+        ),
+        Case(
+            chat,
+            "{\(hello),\"response_format\":{\"type\":\"json_schema\",\"schema\":{\"type\":\"nothing\"}}}",
+            at: "response_format"),
+        Case(chat, "{\(hello),\"json_schema\":5}", at: "json_schema"),
+        Case(chat, "{\(hello),\"grammar\":5}", at: "grammar"),
+        Case(chat, "{\(hello),\"grammar\":\"root ::= (\"}", at: "grammar"),
+        Case(chat, "{\(hello),\"grammar\":\"root ::= \\\"a\\\"\",\"json_schema\":{}}", at: "grammar"),
+        Case(chat, "{\(hello),\"structured_outputs\":{}}", at: "structured_outputs"),
+        Case(chat, "{\(hello),\"structured_outputs\":{\"choice\":[]}}", at: "structured_outputs.choice"),
+        Case(chat, "{\(hello),\"structured_outputs\":{\"choice\":\"a\"}}", at: "structured_outputs.choice"),
+        Case(chat, "{\(hello),\"structured_outputs\":{\"regex\":\"(\"}}", at: "structured_outputs.regex"),
+        Case(
+            chat, "{\(hello),\"structured_outputs\":{\"json\":{},\"regex\":\"a\"}}", at: "structured_outputs.regex"),
+        Case(chat, "{\(hello),\"guided_json\":\"{\"}", at: "guided_json"),
+        Case(text, #"{"prompt":"a","guided_choice":[1]}"#, at: "guided_choice[0]"),
+        Case("/completion", #"{"prompt":"a","json_schema":"x"}"#, at: "json_schema"),
+        Case("/v1/responses", #"{"input":"a","text":{"format":{"type":"json_schema"}}}"#, at: "text.format.schema"),
+        Case("/v1/responses", #"{"input":"a","tool_choice":"required"}"#, at: "tool_choice"),
+        Case(chat, "{\(hello),\"tool_choice\":\"required\"}", at: "tool_choice"),
+        Case(
+            chat,
+            "{\(hello),\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"tool_choice\":"
+                + "{\"type\":\"function\",\"function\":{\"name\":\"g\"}}}", at: "tool_choice"),
+        Case(chat, "{\(hello),\"tool_choice\":{\"type\":\"magic\"}}", at: "tool_choice.type"),
+        Case(chat, "{\(hello),\"tool_choice\":7}", at: "tool_choice"),
+        Case(chat, "{\(hello),\"functions\":[]}", at: "functions"),
         Case(chat, "{\(hello),\"tool_choice\":\"perhaps\"}", at: "tool_choice"),
         Case(chat, "{\(hello),\"tools\":[{\"type\":\"function\"}]}", at: "tools[0].function"),
         Case(chat, "{\(hello),\"tools\":{}}", at: "tools"),

@@ -126,3 +126,45 @@ struct CompletionTests {
         }
     }
 }
+
+/// Conversations with the bundled model, which has no chat template.
+struct PlayTests {
+    @Test("An answer is one speech, or as long as the request says")
+    func speeches() async throws {
+        try await TestServer.with { server in
+            func choice(_ fields: String) async throws -> JSONValue? {
+                let said = #""messages":[{"role":"user","content":"Who goes there?"}],"temperature":0"#
+                return try await server.post("/v1/chat/completions", "{\(said)\(fields)}").json()["choices"]?.array?
+                    .first
+            }
+            let speech = try await choice("")
+            let text = speech?["message"]?["content"]?.string ?? ""
+            #expect(speech?["finish_reason"]?.string == "stop")
+            #expect(!text.isEmpty && !text.contains("\n\n"), "\(text)")
+            let long = try await choice(",\"max_tokens\":80")
+            #expect(long?["finish_reason"]?.string == "length")
+            #expect(long?["message"]?["content"]?.string?.hasPrefix(text + "\n\n") == true)
+            let messages = #"{"messages":[{"role":"system","content":"Enter."},{"role":"user","content":"Hi"}]}"#
+            let prompt = try await server.post("/apply-template", messages).json()["prompt"]?.string
+            #expect(prompt == "Enter.\n\nCITIZEN:\nHi\n\nBARD:\n")
+        }
+    }
+
+    @Test("What clients need to know of the tokenizer is told")
+    func tokenizer() async throws {
+        try await TestServer.with { server in
+            let info = try await server.get("/tokenizer_info").json()
+            #expect(info["eos_token"]?.string == "<|endoftext|>")
+            #expect(info["vocab_size"]?.int == 1024 && info["model_max_length"]?.int == 512)
+            let stream = try await server.post(
+                "/v1/completions",
+                #"{"prompt":"a","max_tokens":5,"stream":true,"timings_per_token":true,"stream_options":"#
+                    + #"{"include_usage":true,"continuous_usage_stats":true}}"#
+            )
+            let chunks = try stream.events.dropLast(2).map { try JSONDocument(parsing: $0).root }
+            let counts = chunks.map { $0["usage"]?["completion_tokens"]?.int ?? -1 }
+            #expect(counts == counts.sorted() && counts.last == 5, "\(counts)")
+            #expect(chunks.map { $0["timings"]?["predicted_n"]?.int ?? -1 } == counts)
+        }
+    }
+}

@@ -27,7 +27,12 @@ struct LogprobTests {
             let streamed = chunks.flatMap {
                 $0["choices"]?.array?.first?["logprobs"]?["content"]?.array.map(Array.init) ?? []
             }
-            #expect(streamed.map { $0["logprob"]?.double } == entries.map { $0["logprob"]?.double })
+            // The stream's prompt comes from the prefix cache: other kernels, the same numbers but for rounding.
+            #expect(streamed.map { $0["token"]?.string } == entries.map { $0["token"]?.string })
+            for (one, other) in zip(streamed, entries) {
+                let difference = (one["logprob"]?.double ?? 1) - (other["logprob"]?.double ?? -1)
+                #expect(abs(difference) < 1e-5)
+            }
         }
     }
 

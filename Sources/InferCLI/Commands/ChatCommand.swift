@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Glibc
 import Inference
+import Logging
 import TensorCore
 
 /// `infer chat`: a conversation in the terminal.
@@ -25,12 +26,13 @@ struct ChatCommand: AsyncParsableCommand {
     func run() async throws {
         let package = try model.openPackage()
         try package.requireDecoder()
-        _ = try package.promptTemplate()
+        let template = try package.conversationTemplate()
+        if let notice = template.notice { model.logger.notice("\(notice)") }
         let engine = try await Engine(
             package, on: model.makeBackend(),
             options: model.engineOptions(defaultPrecision: sampling.seed == nil ? .automatic : .highest))
         let session = try ChatSession(
-            engine: engine, system: system, sampling: sampling.parameters(package.generation),
+            engine: engine, template: template, system: system, sampling: sampling.parameters(package.generation),
             maxTokens: sampling.maxTokens, stopStrings: sampling.stop)
         var conversation = TerminalConversation(session: session)
         try await conversation.run()

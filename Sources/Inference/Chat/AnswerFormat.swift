@@ -1,13 +1,18 @@
-/// A tool that a conversation offers, as far as reading calls of it needs to know.
+internal import JSONCore
+
+/// A tool that a conversation offers, as far as reading and forcing calls of it needs to know.
 public struct OfferedTool: Sendable, Equatable {
     public let name: String
     /// Parameters that its schema declares as strings: their values are taken as they are written, where a format writes
     /// values without quotes.
     public let stringParameters: Set<String>
+    /// The JSON schema of the arguments, as text.
+    public let parameters: String
 
-    public init(name: String, stringParameters: Set<String> = []) {
+    public init(name: String, stringParameters: Set<String> = [], parameters: String = #"{"type": "object"}"#) {
         self.name = name
         self.stringParameters = stringParameters
+        self.parameters = parameters
     }
 }
 
@@ -33,6 +38,26 @@ public struct AnswerFormat: Sendable, Equatable {
     /// Around calls of tools; looked for only where tools are offered.
     var calls: [Marks] = []
     var tools: [OfferedTool] = []
+    var reasoningPlace = ReasoningPlace.none
+    var callStyle = CallStyle.bare(argumentsKey: "arguments")
+
+    /// Where the answer stands to the model's reasoning, whether or not it is shown apart.
+    enum ReasoningPlace: Sendable, Equatable {
+        /// The model does not reason, or the prompt says that it has done so.
+        case none
+        /// The prompt has opened it.
+        case open(Marks)
+        /// The answer may begin with it.
+        case ahead(Marks)
+    }
+
+    /// How the model writes calls.
+    enum CallStyle: Sendable, Equatable {
+        /// Within `<tool_call>`, each by itself.
+        case tagged
+        /// As JSON alone. So are calls forced where the model would write them otherwise: it is read in every format.
+        case bare(argumentsKey: String)
+    }
 
     /// An answer that is all text.
     public static let plain = AnswerFormat()
@@ -49,22 +74,97 @@ public struct AnswerFormat: Sendable, Equatable {
     ///   - tools: what the model may call.
     ///   - separatesReasoning: whether reasoning is looked for; else it is text.
     public init(template: String, prompt: String, tools: [OfferedTool] = [], separatesReasoning: Bool = true) {
-        if separatesReasoning {
-            reasoning = AnswerFormat.reasoningMarks.first { marks in
-                template.contains(String(decoding: marks.begin, as: UTF8.self))
-                    || template.contains(String(decoding: marks.end, as: UTF8.self))
+        let marks = AnswerFormat.reasoningMarks.first { marks in
+            template.contains(String(decoding: marks.begin, as: UTF8.self))
+                || template.contains(String(decoding: marks.end, as: UTF8.self))
+        }
+        if let marks {
+            let end = prompt.utf8.reversed().drop { AnswerParser.isSpace($0) }
+            if end.starts(with: marks.begin.reversed()) {
+                reasoningPlace = .open(marks)
+            } else {
+                reasoningPlace = end.starts(with: marks.end.reversed()) ? .none : .ahead(marks)
             }
         }
-        if let reasoning {
-            let end = prompt.utf8.reversed().drop { AnswerParser.isSpace($0) }
-            beginsInReasoning = end.starts(with: reasoning.begin.reversed())
+        if separatesReasoning {
+            reasoning = marks
+            if case .open = reasoningPlace { beginsInReasoning = true }
         }
         self.tools = tools
         guard !tools.isEmpty else { return }
+        if template.contains("<tool_call>"), !template.contains("<function="), !template.contains("<arg_key>") {
+            callStyle = .tagged
+        } else if template.contains(#""parameters": dictionary of"#) {
+            // Llama 3's words for it.
+            callStyle = .bare(argumentsKey: "parameters")
+        }
         calls = [
             Marks("<tool_call>", "</tool_call>"), Marks("<function=", "</function>"), Marks("<|tool_call|>", ""),
             Marks("[TOOL_CALLS]", ""), Marks("<|python_tag|>", ""),
         ]
+    }
+}
+
+extension AnswerFormat {
+    /// Whether an answer is all text.
+    var isPlain: Bool { reasoning == nil && tools.isEmpty }
+
+    /// What an answer is held to that has a form: the model's reasoning comes before it.
+    /// - Parameter isContinuation: the prompt holds the beginning of the answer.
+    public func constraint(_ form: OutputConstraint.Form, isContinuation: Bool = false) -> OutputConstraint {
+        switch reasoningPlace {
+        case .open(let marks):
+            let end = String(decoding: marks.end, as: UTF8.self)
+            return OutputConstraint(
+                .sequence([AnswerFormat.lineBreaks, form]), startsAfter: [end], requiresStart: true)
+        case .ahead(let marks) where !isContinuation:
+            let thought: [OutputConstraint.Form] = [
+                .choices([String(decoding: marks.begin, as: UTF8.self)]),
+                .regex(AnswerFormat.pattern(without: marks.end)),
+                .choices([String(decoding: marks.end, as: UTF8.self)]), AnswerFormat.lineBreaks,
+            ]
+            return OutputConstraint(.alternatives([form, .sequence(thought + [form])]))
+        case .ahead, .none: return OutputConstraint(form)
+        }
+    }
+
+    /// What models write between their reasoning and the answer.
+    private static let lineBreaks = OutputConstraint.Form.regex("\n{0,2}")
+
+    /// A regular expression of texts in which a mark does not stand. It leaves out some more texts, in which the mark's
+    /// beginning is followed by its first character.
+    package static func pattern(without mark: [UInt8]) -> String {
+        let characters = mark.map { String(UnicodeScalar($0)) }
+        guard let first = characters.first else { return "" }
+        var rest = "[^\(first)\(characters.last ?? "")]"
+        for character in characters.dropFirst().dropLast().reversed() {
+            rest = "([^\(first)\(character)]|\(character)\(rest))"
+        }
+        return "([^\(first)]|\(first)+\(rest))*"
+    }
+
+    /// An answer that is a call of one of some tools, as the model writes calls.
+    /// - Parameter allowsSeveral: it may be several calls.
+    public func callForm(of tools: [OfferedTool], allowsSeveral: Bool) -> OutputConstraint.Form {
+        var argumentsKey = "arguments"
+        if case .bare(let key) = callStyle { argumentsKey = key }
+        let calls = tools.map { tool in
+            OutputConstraint.Form.sequence([
+                .choices(["{\"name\": \(JSON.string(tool.name).text), \"\(argumentsKey)\": "]),
+                .jsonSchema(tool.parameters), .choices(["}"]),
+            ])
+        }
+        let call = calls.count == 1 ? calls[0] : .alternatives(calls)
+        switch callStyle {
+        case .tagged:
+            let tagged = OutputConstraint.Form.sequence([
+                .choices(["<tool_call>\n"]), call, .choices(["\n</tool_call>"]),
+            ])
+            return allowsSeveral ? .repeated(tagged, separator: "\n") : tagged
+        case .bare:
+            guard allowsSeveral else { return call }
+            return .sequence([.choices(["["]), .repeated(call, separator: ", "), .choices(["]"])])
+        }
     }
 }
 

@@ -34,7 +34,7 @@ public struct AnswerParser: Sendable {
     public init(_ format: AnswerFormat) {
         self.format = format
         place = format.beginsInReasoning ? .reasoning : .start(mayReason: true)
-        if format == .plain { place = .text }
+        if format.isPlain { place = .text }
         hasSaidSomething = format.beginsInReasoning
     }
 

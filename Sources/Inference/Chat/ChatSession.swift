@@ -36,13 +36,14 @@ public actor ChatSession {
     /// What was said so far, oldest first.
     public private(set) var messages: [ChatMessage]
 
+    /// - Parameter template: how the conversation is written; `nil`: by the model's own template, which it must have.
     /// - Throws: ``InferenceError/chatTemplateMissing(path:)`` or `ChatTemplateError`.
     public init(
-        engine: Engine, system: String? = nil, sampling: SamplingParameters = .greedy, maxTokens: Int? = nil,
-        stopStrings: [String] = []
+        engine: Engine, template: PromptTemplate? = nil, system: String? = nil, sampling: SamplingParameters = .greedy,
+        maxTokens: Int? = nil, stopStrings: [String] = []
     ) throws {
         self.engine = engine
-        template = try engine.package.promptTemplate()
+        self.template = try template ?? engine.package.promptTemplate()
         self.sampling = sampling
         self.maxTokens = maxTokens
         self.stopStrings = stopStrings
@@ -99,8 +100,8 @@ public actor ChatSession {
             .init("messages", .array(messages.map(\.value))), .init("add_generation_prompt", true),
         ])
         let request = GenerationRequest(
-            promptTokens: try engine.package.chatTokens(for: prompt), sampling: sampling, maxTokens: maxTokens,
-            stopStrings: stopStrings)
+            promptTokens: try engine.package.chatTokens(for: prompt, of: template), sampling: sampling,
+            maxTokens: maxTokens, stopStrings: stopStrings + template.stopStrings)
         let updates = try engine.generate(request)
         return AsyncThrowingStream { continuation in
             let task = Task {

@@ -12,6 +12,8 @@ public struct PromptTemplate: Sendable {
     /// `bos_token`, `eos_token` and the other special tokens, which templates read.
     public let specialTokens: [TemplateValue.Member]
     private let name: String
+    /// What stands in for the template that the model came without; `nil`: it came with one.
+    public let fallback: FallbackTemplate?
 
     /// - Parameter name: what errors call the model.
     /// - Throws: ``InferenceError/chatTemplateMissing(path:)``, or `ChatTemplateError` where a template is not Jinja.
@@ -20,12 +22,30 @@ public struct PromptTemplate: Sendable {
             throw InferenceError.chatTemplateMissing(path: name)
         }
         self.name = name
+        fallback = nil
         standard = try configuration.chatTemplate.map { try ChatTemplate($0, name: "\(name): chat template") }
         named = Dictionary(
             uniqueKeysWithValues: try configuration.namedChatTemplates.map { key, source in
                 (key, try ChatTemplate(source, name: "\(name): chat template '\(key)'"))
             })
         specialTokens = PromptTemplate.specialTokens(configuration)
+    }
+
+    /// The template that stands in for one that a model came without.
+    public init(_ fallback: FallbackTemplate, _ configuration: TokenizerConfiguration?, name: String) throws {
+        self.name = name
+        self.fallback = fallback
+        standard = try ChatTemplate(fallback.source, name: "\(name): \(fallback.summary)")
+        named = [:]
+        specialTokens = configuration.map(PromptTemplate.specialTokens) ?? []
+    }
+
+    /// Strings that end an answer beside the model's tokens that do.
+    public var stopStrings: [String] { fallback?.stopStrings ?? [] }
+
+    /// What should be told of a template that the model came without.
+    public var notice: String? {
+        fallback.map { "\(name) has no chat template: the conversation is written as \($0.summary)" }
     }
 
     /// The special tokens that have a spelling, as variables.
@@ -45,7 +65,7 @@ public struct PromptTemplate: Sendable {
     }
 
     /// The text of the template for a conversation; empty where there is none.
-    func source(hasTools: Bool) -> String { (try? template(hasTools: hasTools))?.source ?? "" }
+    package func source(hasTools: Bool) -> String { (try? template(hasTools: hasTools))?.source ?? "" }
 
     /// Renders a conversation.
     ///
@@ -96,5 +116,26 @@ extension ModelPackage {
     /// - Throws: as ``PromptTemplate/init(_:name:)``.
     public func promptTemplate() throws -> PromptTemplate {
         try PromptTemplate(tokenizer?.configuration, name: name)
+    }
+
+    /// The model's chat templates, or where it came without one what stands in for it.
+    /// - Throws: `ChatTemplateError` where a template of the model is not Jinja.
+    public func conversationTemplate() throws -> PromptTemplate {
+        do {
+            return try promptTemplate()
+        } catch InferenceError.chatTemplateMissing {
+            return try PromptTemplate(
+                name == ModelPackage.bundledName ? .play : .chatML, tokenizer?.configuration, name: name)
+        }
+    }
+
+    /// A rendered conversation as ids.
+    ///
+    /// Templates write the special tokens themselves, so none is added; where there was no template, they are, as at the
+    /// beginning of any text.
+    /// - Throws: ``InferenceError`` where there is no tokenizer or no token; `TokenizationError`.
+    public func chatTokens(for prompt: String, of template: PromptTemplate) throws -> [Int] {
+        guard template.fallback != nil else { return try chatTokens(for: prompt) }
+        return try promptTokens(for: prompt)
     }
 }

@@ -14,9 +14,9 @@ enum AnthropicMessages {
             throw .invalid("messages", "messages must hold at least one message")
         }
         for message in sent { messages += try read(message) }
-        var prompt = ChatPrompt(messages: messages, tools: try tools(fields))
-        prompt.allowsParallelCalls =
-            !(try fields.object("tool_choice")?.bool("disable_parallel_tool_use") ?? false)
+        var prompt = ChatPrompt(
+            messages: messages, tools: try ToolFields.messages(fields), shape: try AnswerShape.messages(fields))
+        prompt.allowsParallelCalls = try fields.object("tool_choice")?.bool("disable_parallel_tool_use").map { !$0 }
         // A last message of the assistant is the beginning of the answer.
         if messages.last?["role"]?.stringValue == "assistant" {
             prompt.continuesFinalMessage = true
@@ -87,25 +87,5 @@ enum AnthropicMessages {
             "role": "tool", "tool_call_id": .string(try block.requireString("tool_use_id")),
             "content": .string(try ChatMessages.text(block, "content") ?? ""),
         ]
-    }
-
-    private static func tools(_ fields: RequestFields) throws(APIError) -> JSON? {
-        let tools = try fields.objects("tools", atMost: 1024) ?? []
-        var result: [JSON] = []
-        for tool in tools {
-            var function: JSON = ["name": .string(try tool.requireString("name"))]
-            if let text = try tool.string("description") { function["description"] = .string(text) }
-            if let schema = try tool.object("input_schema") { function["parameters"] = schema.json }
-            result.append(["type": "function", "function": function])
-        }
-        if let choice = try fields.object("tool_choice") {
-            switch try choice.requireString("type") {
-            case "auto": break
-            case "none": return nil
-            case "any", "tool": throw .unsupported("tool_choice", "this version cannot force a tool call; use auto")
-            default: throw choice.mismatch("type", expected: "auto, any, tool or none")
-            }
-        }
-        return result.isEmpty ? nil : .array(result)
     }
 }

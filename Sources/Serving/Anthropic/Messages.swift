@@ -138,8 +138,8 @@ struct MessageAnswer: Sendable {
     private func stopReason(_ answer: AnswerBlocks, _ result: GenerationResult?) -> String {
         if answer.waitsForTools(result) { return "tool_use" }
         guard result?.finishReason == .stop else { return "max_tokens" }
-        return result?.stopString == nil ? "end_turn" : "stop_sequence"
+        return result?.stopString(job) == nil ? "end_turn" : "stop_sequence"
     }
 
-    private func stopSequence(_ result: GenerationResult?) -> JSON { .optional(result?.stopString) }
+    private func stopSequence(_ result: GenerationResult?) -> JSON { .optional(result?.stopString(job)) }
 }

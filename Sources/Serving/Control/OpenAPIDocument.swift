@@ -156,10 +156,25 @@ enum OpenAPIDocument {
                 "messages": messages, "max_tokens": integer(1), "max_completion_tokens": integer(1),
                 "logprobs": boolean,
                 "top_logprobs": integer(0, 20), "tools": array(["type": "object"]),
-                "tool_choice": ["enum": ["auto", "none"]], "chat_template_kwargs": ["type": "object"],
+                "tool_choice": ["enum": ["auto", "none", "required"]], "parallel_tool_calls": boolean,
+                "chat_template_kwargs": ["type": "object"],
                 "continue_final_message": boolean, "add_generation_prompt": boolean,
-                "response_format": object(["type": ["enum": ["text"]]], required: ["type"]),
-            ]), required: ["messages"])
+            ], form), required: ["messages"])
+
+    /// What answers are held to.
+    private static let form: JSON = [
+        "response_format": object(
+            [
+                "type": ["enum": ["text", "json_object", "json_schema"]],
+                "json_schema": object(["name": string, "strict": boolean, "schema": anyObject]),
+            ], required: ["type"]),
+        "grammar": string,
+        "structured_outputs": object([
+            "json": anyObject, "regex": string, "choice": array(string), "grammar": string, "json_object": boolean,
+        ]),
+    ]
+
+    private static let anyObject: JSON = ["type": "object"]
 
     private static let prompt: JSON = [
         "anyOf": [string, array(string), array(integer(0)), array(array(integer(0)))]
@@ -167,12 +182,13 @@ enum OpenAPIDocument {
 
     private static let completion = object(
         merge(
-            sampling, ["prompt": prompt, "max_tokens": integer(0), "logprobs": integer(0, 20), "echo": boolean]),
+            sampling, ["prompt": prompt, "max_tokens": integer(0), "logprobs": integer(0, 20), "echo": boolean], form),
         required: ["prompt"])
 
     private static let native = object(
         merge(
-            sampling, ["prompt": prompt, "n_predict": integer(-1), "cache_prompt": boolean, "return_tokens": boolean]),
+            sampling, ["prompt": prompt, "n_predict": integer(-1), "cache_prompt": boolean, "return_tokens": boolean],
+            ["grammar": string, "json_schema": anyObject]),
         required: ["prompt"])
 
     private static let infill = object(

@@ -128,15 +128,3 @@ extension AnswerBlocks.Block {
         return json
     }
 }
-
-extension OfferedTool {
-    /// - Parameter tool: as templates take tools.
-    init?(_ tool: JSON) {
-        guard let function = tool["function"], let name = function["name"]?.stringValue else { return nil }
-        var strings = Set<String>()
-        if case .object(let members)? = function["parameters"]?["properties"] {
-            for member in members where member.value["type"]?.stringValue == "string" { strings.insert(member.key) }
-        }
-        self.init(name: name, stringParameters: strings)
-    }
-}

@@ -6,7 +6,9 @@ internal import Tokenization
 /// A conversation as templates take it.
 struct ChatPrompt: Sendable {
     var messages: [JSON]
-    var tools: JSON?
+    var tools = ToolFields()
+    /// What the answer must look like.
+    var shape: AnswerShape?
     /// Further variables of the template.
     var variables: JSON = .object([])
     var addsGenerationPrompt = true
@@ -14,8 +16,8 @@ struct ChatPrompt: Sendable {
     var continuesFinalMessage = false
     /// Reasoning is shown apart from the answer.
     var separatesReasoning = true
-    /// The answer may hold several calls.
-    var allowsParallelCalls = true
+    /// The answer may hold several calls; `nil` where the request does not say.
+    var allowsParallelCalls: Bool?
 
     /// The text that the model continues.
     func render(for model: ServedModel) throws(APIError) -> String {
@@ -25,27 +27,19 @@ struct ChatPrompt: Sendable {
 
     private func rendered(for model: ServedModel) throws(APIError) -> String {
         if let failure = model.templateFailure { throw .invalid("model", failure) }
-        guard let template = model.promptTemplate else { return chatML }
+        guard let template = model.promptTemplate else {
+            throw .invalid("model", "\(model.name) has no chat template")
+        }
         var members: [TemplateValue.Member] = []
         if case .object(let given) = variables { members = given.map { .init($0.key, TemplateValue($0.value)) } }
         members.append(.init("messages", .array(messages.map { TemplateValue($0) })))
-        if let tools, !(tools.arrayValue?.isEmpty ?? false) { members.append(.init("tools", TemplateValue(tools))) }
+        if let tools = tools.shown { members.append(.init("tools", TemplateValue(tools))) }
         members.append(.init("add_generation_prompt", .bool(addsGenerationPrompt)))
         do {
             return try template.render(members)
         } catch {
             throw .invalid("messages", "\(error)")
         }
-    }
-
-    /// ChatML, for models that come without a chat template.
-    private var chatML: String {
-        var text = ""
-        for message in messages {
-            text +=
-                "<|im_start|>\(message["role"]?.stringValue ?? "")\n\(message["content"]?.stringValue ?? "")<|im_end|>\n"
-        }
-        return addsGenerationPrompt ? text + "<|im_start|>assistant\n" : text
     }
 
     /// The ids that the model continues.
@@ -55,8 +49,10 @@ struct ChatPrompt: Sendable {
 
     private static func tokens(of text: String, for model: ServedModel) throws(APIError) -> [Int] {
         do {
-            // Templates write the special tokens themselves.
-            return try model.requireTokenizer().encode(text, addSpecialTokens: false)
+            guard let template = model.promptTemplate else {
+                return try model.requireTokenizer().encode(text, addSpecialTokens: false)
+            }
+            return try model.engine.package.chatTokens(for: text, of: template)
         } catch {
             throw APIError(error)
         }
@@ -67,12 +63,39 @@ struct ChatPrompt: Sendable {
         let text = try render(for: model)
         var job = GenerationJob(
             prompts: [try ChatPrompt.tokens(of: text, for: model)], fields: fields, maxTokens: maxTokens)
-        let offered = (tools?.arrayValue ?? []).compactMap { OfferedTool($0) }
-        let template = model.promptTemplate
-        job.reading.format =
-            template?.answerFormat(prompt: text, tools: offered, separatesReasoning: separatesReasoning) ?? .plain
-        job.reading.callLimit = allowsParallelCalls ? .max : 1
+        guard let template = model.promptTemplate else { return job }
+        job.reading.format = template.answerFormat(
+            prompt: text, tools: tools.offered, separatesReasoning: separatesReasoning)
+        job.reading.callLimit = allowsParallelCalls ?? true ? .max : 1
+        // A model of plays has no end of its own: its answer is as long as the request says, else one speech.
+        let isAsLongAsAsked = job.ignoresEndOfSequence || (template.fallback == .play && maxTokens != nil)
+        if !isAsLongAsAsked { job.endStrings = template.stopStrings }
+        constrain(&job)
         return job
+    }
+
+    /// Holds the answer to the form that the request asks for, or to the calls that it forces.
+    private func constrain(_ job: inout GenerationJob) {
+        let format = job.reading.format
+        let calls: OutputConstraint.Form? =
+            tools.callable.isEmpty
+            ? nil : format.callForm(of: tools.callable, allowsSeveral: allowsParallelCalls ?? false)
+        switch (shape, calls) {
+        case (let shape?, nil):
+            job.constraint = format.constraint(shape.form, isContinuation: continuesFinalMessage)
+            job.constraintField = shape.field
+        case (let shape?, let calls?) where !tools.choice.isForced:
+            // The model is free to call a tool before it answers.
+            job.constraint = format.constraint(
+                .alternatives([shape.form, calls]), isContinuation: continuesFinalMessage)
+            job.constraintField = shape.field
+        case (_, let calls?) where tools.choice.isForced:
+            job.constraint = format.constraint(calls, isContinuation: continuesFinalMessage)
+            job.constraintField = "tools"
+        default: break
+        }
+        // The form says where the answer ends.
+        if job.constraint != nil { job.endStrings = [] }
     }
 
     /// What a template wrote up to the end of the last message's text, as `transformers` cuts it.
@@ -101,9 +124,10 @@ extension ChatPrompt {
     /// The conversation of a request, as `/apply-template` and `/tokenize` take it.
     init(_ fields: RequestFields) throws(APIError) {
         messages = try ChatMessages.read(fields)
-        tools = try ChatMessages.tools(fields)
+        tools = try ToolFields.chat(fields)
+        shape = try AnswerShape.read(fields)
         if let variables = try fields.object("chat_template_kwargs") { self.variables = variables.json }
-        allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        allowsParallelCalls = try fields.bool("parallel_tool_calls")
         if let format = try fields.string("reasoning_format") {
             guard ["none", "auto", "deepseek"].contains(format) else {
                 throw fields.mismatch("reasoning_format", expected: "none, auto or deepseek")

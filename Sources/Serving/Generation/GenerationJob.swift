@@ -9,6 +9,8 @@ struct GenerationJob: Sendable {
     var sampling: SamplingParameters
     var maxTokens: Int?
     var stopStrings: [String] = []
+    /// Strings that end the answer because the model has no token that does.
+    var endStrings: [String] = []
     var stopTokens: [Int] = []
     var ignoresEndOfSequence = false
     /// How many alternatives are wanted beside each token's log-probability; `nil`: no log-probabilities.
@@ -19,6 +21,11 @@ struct GenerationJob: Sendable {
     var priority = 0
     /// Prefixes are shared only among requests of the same salt.
     var cacheSalt: String?
+    /// What the answer must look like, and the field of the request that says so.
+    var constraint: OutputConstraint?
+    var constraintField: String?
+    /// The answer is sent in events.
+    var isStream = false
     /// How the answer is taken apart, by APIs that show its parts.
     var reading = AnswerReading()
 
@@ -36,10 +43,11 @@ struct GenerationJob: Sendable {
 
     func request(for prompt: [Int], client: String?) -> GenerationRequest {
         GenerationRequest(
-            promptTokens: prompt, sampling: sampling, maxTokens: maxTokens, stopStrings: stopStrings,
-            stopTokens: Set(stopTokens), ignoresEndOfSequence: ignoresEndOfSequence, count: choiceCount,
+            promptTokens: prompt, sampling: sampling, maxTokens: maxTokens,
+            stopStrings: stopStrings + endStrings, stopTokens: Set(stopTokens),
+            ignoresEndOfSequence: ignoresEndOfSequence, count: choiceCount,
             logProbabilities: logprobCount, promptLogProbabilities: promptLogprobCount, priority: priority,
-            client: client, cacheSalt: cacheSalt)
+            client: client, cacheSalt: cacheSalt, constraint: constraint)
     }
 }
 
@@ -56,6 +64,8 @@ struct RunningJob: Sendable {
     private let activity: ActivityTracker
     private let metrics: Metrics
     private let modelName: String
+    private let board: SlotBoard
+    private let job: GenerationJob
 
     /// - Parameter client: who asks; clients get equal shares of the model.
     /// - Throws: `APIError` where the model cannot take the job.
@@ -64,6 +74,8 @@ struct RunningJob: Sendable {
     ) throws(APIError) {
         activity = state.metrics.activity(of: model.name)
         metrics = state.metrics
+        board = state.slots.board(of: model)
+        self.job = job
         modelName = model.name
         choiceCount = job.choiceCount
         do {
@@ -73,7 +85,7 @@ struct RunningJob: Sendable {
                 return try model.engine.generate(request)
             }
         } catch {
-            throw APIError(error)
+            throw APIError(error, constraintField: job.constraintField)
         }
     }
 
@@ -81,16 +93,28 @@ struct RunningJob: Sendable {
     /// - Throws: what the engine throws; `CancellationError` where the task is cancelled.
     func forEach(_ body: (ChoiceUpdate) throws -> Void) async throws {
         activity.enter(1)
-        defer { activity.leave(1) }
-        if streams.count == 1 {
-            for try await update in streams[0] { try take(ChoiceUpdate(choice: update.sample, update: update), body) }
-        } else {
-            try await forEachMerged(body)
+        let tickets = board.enter(job)
+        defer {
+            for ticket in tickets { board.leave(ticket) }
+            activity.leave(1)
+        }
+        do {
+            if streams.count == 1 {
+                for try await update in streams[0] {
+                    try take(ChoiceUpdate(choice: update.sample, update: update), tickets, body)
+                }
+            } else {
+                try await forEachMerged(tickets, body)
+            }
+        } catch let error as InferenceError {
+            throw APIError(error, constraintField: job.constraintField)
         }
         try Task.checkCancellation()
     }
 
-    private func forEachMerged(_ body: (ChoiceUpdate) throws -> Void) async throws {
+    private func forEachMerged(
+        _ tickets: [SlotBoard.Ticket], _ body: (ChoiceUpdate) throws -> Void
+    ) async throws {
         let (merged, continuation) = AsyncThrowingStream<ChoiceUpdate, any Error>.makeStream()
         let producer = Task { [streams, choiceCount] in
             do {
@@ -111,18 +135,26 @@ struct RunningJob: Sendable {
             }
         }
         defer { producer.cancel() }
-        for try await update in merged { try take(update, body) }
+        for try await update in merged { try take(update, tickets, body) }
     }
 
-    private func take(_ update: ChoiceUpdate, _ body: (ChoiceUpdate) throws -> Void) rethrows {
-        if let result = update.update.result { metrics.record(result, model: modelName) }
+    private func take(
+        _ update: ChoiceUpdate, _ tickets: [SlotBoard.Ticket], _ body: (ChoiceUpdate) throws -> Void
+    ) rethrows {
+        let news = update.update
+        board.advance(tickets[update.choice], tokenCount: news.tokens.count, text: news.text)
+        if let result = news.result {
+            metrics.record(result, model: modelName)
+            board.leave(tickets[update.choice])
+        }
         try body(update)
     }
 }
 
 extension GenerationResult {
-    /// The stop string that ended the text, where one did.
-    var stopString: String? {
-        if case .string(let text) = stopCause { text } else { nil }
+    /// The stop string of the request that ended the text, where one did.
+    func stopString(_ job: GenerationJob) -> String? {
+        guard case .string(let text) = stopCause, job.stopStrings.contains(text) else { return nil }
+        return text
     }
 }

@@ -71,6 +71,13 @@ package struct APIError: Error, Sendable {
 }
 
 extension APIError {
+    /// What an error means to a client whose request has a field that the answer is held to.
+    init(_ error: any Error, constraintField: String?) {
+        self.init(error)
+        guard let constraintField, case .invalidConstraint(let reason)? = error as? InferenceError else { return }
+        self = .invalid(constraintField, "\(constraintField): \(reason)", code: "invalid_constraint")
+    }
+
     /// What an error of the layers below means to a client.
     init(_ error: any Error) {
         switch error {

@@ -30,12 +30,14 @@ struct NativeCompletion: Sendable {
     ) async throws -> Response {
         let isStream = try fields.bool("stream") ?? false
         let returnsTokens = try fields.bool("return_tokens") ?? false
-        let job = try makeJob(fields, prompts, model)
+        var job = try makeJob(fields, prompts, model)
+        job.isStream = isStream
         let running = try RunningJob(job, on: model, for: context.client, state: state)
         let answer = NativeAnswer(model: model.name, returnsTokens: returnsTokens, job: job)
+        let choiceCount = job.totalChoiceCount
         guard isStream else {
             let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: job.totalChoiceCount)
+                try await ChoiceText.collect(running, count: choiceCount)
             }
             let shown = choices.enumerated().map { answer.whole($0.offset, $0.element) }
             return Response(shown.count == 1 ? shown[0] : .array(shown))
@@ -51,8 +53,6 @@ struct NativeCompletion: Sendable {
     private func makeJob(
         _ fields: RequestFields, _ prompts: [[Int]], _ model: ServedModel
     ) throws(APIError) -> GenerationJob {
-        try fields.refuse(
-            ["grammar", "json_schema"], because: "this version does not constrain answers so; leave it out")
         let sampling = try SamplingFields(
             fields, model, defaults: .init(llamaCpp: model.engine.package.generation))
         let count = try fields.int(["n_predict", "max_tokens"], in: -2...Int(Int32.max))
@@ -60,6 +60,7 @@ struct NativeCompletion: Sendable {
         var job = GenerationJob(
             prompts: prompts, fields: sampling, maxTokens: count.flatMap { $0 < 0 ? nil : $0 })
         job.cacheSalt = try fields.string("cache_salt")
+        job.hold(to: try AnswerShape.read(fields))
         job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
         _ = try fields.bool("cache_prompt")
         let probabilities = try fields.int("n_probs", in: 0...100) ?? 0
@@ -148,26 +149,28 @@ struct NativeAnswer: Sendable {
             "index": .int(index), "content": "", "tokens": [], "id_slot": -1, "stop": true, "model": .string(model),
             "tokens_predicted": .int(result?.tokenCount ?? 0), "tokens_evaluated": .int(result?.promptTokenCount ?? 0),
             "tokens_cached": .int(result?.cachedTokenCount ?? 0), "truncated": false,
-            "stop_type": .string(reason == .length ? "limit" : result?.stopString == nil ? "eos" : "word"),
-            "stopping_word": .string(result?.stopString ?? ""), "has_new_line": false,
+            "stop_type": .string(reason == .length ? "limit" : result?.stopString(job) == nil ? "eos" : "word"),
+            "stopping_word": .string(result?.stopString(job) ?? ""), "has_new_line": false,
         ]
-        json["generation_settings"] = settings(result)
+        json["generation_settings"] = job.settingsJSON(seed: result?.seed)
         if let result { json["timings"] = result.timingsJSON }
         return json
     }
+}
 
-    private func settings(_ result: GenerationResult?) -> JSON {
-        let sampling = job.sampling
-        return [
-            "n_predict": .int(job.maxTokens ?? -1),
-            "seed": .int(result.map { Int(truncatingIfNeeded: $0.seed) } ?? -1),
+extension GenerationJob {
+    /// The settings as llama.cpp's server shows them.
+    func settingsJSON(seed: UInt64?) -> JSON {
+        [
+            "n_predict": .int(maxTokens ?? -1), "max_tokens": .int(maxTokens ?? -1),
+            "seed": .int(seed.map { Int(truncatingIfNeeded: $0) } ?? -1),
             "temperature": .double(Double(sampling.temperature)), "top_k": .int(sampling.topK ?? 0),
             "top_p": .double(Double(sampling.topP)), "min_p": .double(Double(sampling.minP)),
             "repeat_penalty": .double(Double(sampling.repetitionPenalty)),
             "presence_penalty": .double(Double(sampling.presencePenalty)),
             "frequency_penalty": .double(Double(sampling.frequencyPenalty)),
-            "stop": .array(job.stopStrings.map(JSON.string)), "ignore_eos": .bool(job.ignoresEndOfSequence),
-            "stream": false,
+            "stop": .array(stopStrings.map(JSON.string)), "ignore_eos": .bool(ignoresEndOfSequence),
+            "n_probs": .int(logprobCount ?? 0), "stream": .bool(isStream),
         ]
     }
 }

@@ -22,28 +22,35 @@ struct ServerProperties: Sendable {
                 ],
             ],
             "total_slots": .int(model.sequenceCount), "model_path": .string(model.engine.package.name),
-            "model_alias": .string(model.name), "chat_template": .string(tokenizer?.configuration.chatTemplate ?? ""),
+            "model_alias": .string(model.name),
+            "chat_template": .string(model.promptTemplate?.source(hasTools: false) ?? ""),
             "bos_token": .string(tokenizer?.configuration.token(for: .beginningOfSequence) ?? ""),
             "eos_token": .string(tokenizer?.configuration.token(for: .endOfSequence) ?? ""),
             "modalities": ["vision": false, "audio": false], "build_info": .string("infer " + state.options.version),
         ])
     }
 
-    func slots(model name: String?) throws -> Response {
+    /// - Parameter needsFreeSlot: the answer is 503 where every slot is taken.
+    func slots(model name: String?, needsFreeSlot: Bool = false) throws -> Response {
         guard state.options.showsSlots else {
             throw APIError(
                 .notImplemented, "This server does not show its slots", type: "not_supported_error",
                 code: "not_supported")
         }
         let model = try state.directory.model(named: name)
-        let active = model.engine.status.runningCount
+        let slots = state.slots.board(of: model).slots
+        if needsFreeSlot, !slots.contains(where: { !$0.isProcessing }) {
+            throw APIError(.serviceUnavailable, "no slot available", type: "unavailable_error", code: "no_free_slot")
+        }
         return Response(
             .array(
-                (0..<model.sequenceCount).map { slot in
-                    [
-                        "id": .int(slot), "n_ctx": .int(model.contextLength), "is_processing": .bool(slot < active),
-                        "speculative": false,
+                slots.enumerated().map { index, slot in
+                    let members: [JSON.Member] = [
+                        .init(key: "id", value: .int(index)), .init(key: "n_ctx", value: .int(model.contextLength)),
+                        .init(key: "speculative", value: false),
+                        .init(key: "is_processing", value: .bool(slot.isProcessing)),
                     ]
+                    return .object(members + (slot.entry?.members(isProcessing: slot.isProcessing) ?? []))
                 }))
     }
 }

@@ -2,6 +2,7 @@ internal import Tokenization
 internal import Hummingbird
 internal import Inference
 internal import JSONCore
+internal import ModelIO
 
 /// `POST /tokenize`, `/detokenize` and `/apply-template`: text to ids and back, as llama.cpp's and vLLM's servers have it.
 struct TokenEndpoints: Sendable {
@@ -50,6 +51,24 @@ struct TokenEndpoints: Sendable {
         let ids = try fields.tokens("tokens", vocabularySize: tokenizer.vocabularySize) ?? []
         let text = try tokenizer.decode(ids, skipSpecialTokens: false)
         return Response(["content": .string(text), "prompt": .string(text)])
+    }
+
+    /// `GET /tokenizer_info`, by which vLLM's clients, such as lm-eval, find out that the server tokenizes for them.
+    func info(model name: String?) throws -> Response {
+        let model = try state.directory.model(named: name)
+        let tokenizer = try model.requireTokenizer()
+        let generation = model.engine.package.generation
+        func spelling(_ role: TokenizerConfiguration.Role, _ id: Int? = nil) -> JSON {
+            .optional(tokenizer.configuration.token(for: role) ?? id.flatMap { tokenizer.token(for: $0) })
+        }
+        return Response([
+            "tokenizer_class": .optional(tokenizer.configuration.tokenizerClass),
+            "vocab_size": .int(tokenizer.vocabularySize), "model_max_length": .int(model.contextLength),
+            "bos_token": spelling(.beginningOfSequence, generation.bosTokenID),
+            "eos_token": spelling(.endOfSequence, generation.eosTokenIDs.first),
+            "pad_token": spelling(.padding), "unk_token": spelling(.unknown),
+            "chat_template": .optional(model.promptTemplate?.source(hasTools: false)),
+        ])
     }
 
     func applyTemplate(_ request: Request) async throws -> Response {

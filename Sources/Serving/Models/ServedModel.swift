@@ -14,7 +14,7 @@ package struct ServedModel: Sendable {
     package let sequenceCount: Int
     /// The adapter that answers are given with; `nil`: none.
     private(set) var adapter: String?
-    /// How conversations become prompts; nil where the model comes without a chat template.
+    /// How conversations become prompts; `nil` where the model's chat template cannot be used.
     let promptTemplate: PromptTemplate?
     /// Why the model's chat template cannot be used.
     let templateFailure: String?
@@ -26,10 +26,8 @@ package struct ServedModel: Sendable {
         self.created = created
         self.sequenceCount = sequenceCount
         do {
-            promptTemplate = try engine.package.promptTemplate()
+            promptTemplate = try engine.package.conversationTemplate()
             templateFailure = nil
-        } catch InferenceError.chatTemplateMissing {
-            (promptTemplate, templateFailure) = (nil, nil)
         } catch {
             (promptTemplate, templateFailure) = (nil, "\(error)")
         }

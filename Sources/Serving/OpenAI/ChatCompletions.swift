@@ -10,7 +10,7 @@ struct ChatCompletions: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let monitor = await context.connectionMonitor()
         let fields = try await state.readFields(request)
-        let shared = try CompletionFields(fields)
+        let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
         let job = try makeJob(fields, shared, model)
         let answer = ChatAnswer(
@@ -42,6 +42,7 @@ struct ChatCompletions: Sendable {
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
+        job.isStream = shared.isStream
         let wantsLogprobs = try fields.bool("logprobs") ?? false
         let top = try fields.int("top_logprobs", in: 0...20)
         if let top, !wantsLogprobs, top > 0 {
@@ -97,23 +98,26 @@ struct ChatAnswer: Sendable {
         var answers = [AnswerBlocks](repeating: AnswerBlocks(job.reading), count: job.totalChoiceCount)
         var begun = Set<Int>()
         let counts = job.prompts.map(\.count)
+        var progress = StreamProgress(shared, job)
         try await running.forEach { update in
             let index = update.choice
             if begun.insert(index).inserted {
                 sink.send(chunk(index, ["role": "assistant", "content": ""], finish: nil))
             }
             choices[index].take(update.update)
+            progress.take(update.update)
             var events = answers[index].take(update.update.text)
             if update.update.result != nil { events += answers[index].finish() }
             var entries = logprobs(update.update.logProbabilities, update.update.result)
             var deltas = events.compactMap { delta($0, answers[index]) }
             if deltas.isEmpty, entries != .null { deltas = [["content": ""]] }
             for delta in deltas {
-                sink.send(chunk(index, delta, logprobs: entries, finish: nil))
+                sink.send(progress.adding(to: chunk(index, delta, logprobs: entries, finish: nil), choices))
                 entries = .null
             }
             guard let result = update.update.result else { return }
-            var last = chunk(index, .object([]), finish: finishReason(answers[index], result))
+            var last = progress.adding(
+                to: chunk(index, .object([]), finish: finishReason(answers[index], result)), choices)
             if !shared.includesUsage { last["timings"] = result.timingsJSON }
             sink.send(last)
         }
@@ -164,7 +168,7 @@ struct ChatAnswer: Sendable {
     private func head(_ object: String) -> JSON {
         [
             "id": .string(id), "object": .string(object), "created": .int(created), "model": .string(model),
-            "system_fingerprint": "infer",
+            "system_fingerprint": .string(shared.fingerprint),
         ]
     }
 }

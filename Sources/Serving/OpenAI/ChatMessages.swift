@@ -91,39 +91,4 @@ enum ChatMessages {
             throw APIError(error)
         }
     }
-
-    /// The tools that a request offers, as templates take them; `nil` for none.
-    static func tools(_ fields: RequestFields) throws(APIError) -> JSON? {
-        let tools = try fields.objects("tools", atMost: 1024) ?? []
-        var result: [JSON] = []
-        for tool in tools {
-            guard try tool.string("type") ?? "function" == "function" else {
-                throw .unsupported(tool.name(of: "type"), "only tools of type function are known")
-            }
-            guard let function = try tool.object("function") else {
-                throw .invalid(tool.name(of: "function"), "\(tool.name(of: "function")) is required")
-            }
-            _ = try function.requireString("name")
-            _ = try function.string("description")
-            _ = try function.object("parameters")
-            guard let value = tool["function"] else { continue }
-            result.append(["type": "function", "function": JSON(value)])
-        }
-        let chosen = try toolChoice(fields, hasTools: !result.isEmpty)
-        return result.isEmpty || !chosen ? nil : .array(result)
-    }
-
-    /// - Returns: whether the tools are shown to the model.
-    private static func toolChoice(_ fields: RequestFields, hasTools: Bool) throws(APIError) -> Bool {
-        guard let choice = fields["tool_choice"] else { return true }
-        switch choice.string {
-        case "auto": return true
-        case "none": return false
-        case "required": break
-        case .some: throw fields.mismatch("tool_choice", expected: "auto, none, required or a tool")
-        case nil:
-            guard choice.object != nil else { throw fields.mismatch("tool_choice", expected: "a string or an object") }
-        }
-        throw .unsupported("tool_choice", "this version cannot force a tool call; use auto or none")
-    }
 }

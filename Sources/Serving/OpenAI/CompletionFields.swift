@@ -13,8 +13,11 @@ struct CompletionFields {
     let cacheSalt: String?
     let hasTimingsPerToken: Bool
     let returnsTokenIDs: Bool
+    /// Which build answers.
+    let fingerprint: String
 
-    init(_ fields: RequestFields) throws(APIError) {
+    init(_ fields: RequestFields, version: String) throws(APIError) {
+        fingerprint = "build-" + version
         requestedModel = try fields.string("model")
         isStream = try fields.bool("stream") ?? false
         let options = try fields.object("stream_options")
@@ -35,20 +38,8 @@ struct CompletionFields {
     /// Work that this version does not do is refused, never passed over in silence.
     private static func refuseUnserved(_ fields: RequestFields) throws(APIError) {
         try fields.refuse(
-            [
-                "grammar", "structured_outputs", "json_schema", "guided_json", "guided_regex", "guided_choice",
-                "guided_grammar", "functions", "function_call", "audio",
-            ],
-            because: "this version does not constrain or extend answers so; leave it out")
-        if let format = try fields.object("response_format") {
-            let type = try format.requireString("type")
-            guard ["text", "json_object", "json_schema"].contains(type) else {
-                throw format.mismatch("type", expected: "text, json_object or json_schema")
-            }
-            if type != "text" {
-                throw .unsupported("response_format", "this version answers with text only; use type text")
-            }
-        }
+            ["functions", "function_call"], because: "they were replaced by tools and tool_choice; use those")
+        try fields.refuse(["audio"], because: "this version writes text only; leave it out")
         for key in ["use_beam_search", "include_stop_str_in_output"] where try fields.bool(key) ?? false {
             throw .unsupported(key, "this version does not do it; leave it out")
         }

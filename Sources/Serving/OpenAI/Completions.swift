@@ -13,7 +13,7 @@ struct Completions: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let monitor = await context.connectionMonitor()
         let fields = try await state.readFields(request)
-        let shared = try CompletionFields(fields)
+        let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
         let job = try makeJob(fields, shared, model)
         let answer = CompletionAnswer(
@@ -57,7 +57,9 @@ struct Completions: Sendable {
         job.choiceCount = shared.choiceCount
         job.priority = shared.priority
         job.cacheSalt = shared.cacheSalt
+        job.isStream = shared.isStream
         job.logprobCount = try fields.int("logprobs", in: 0...20)
+        job.hold(to: try AnswerShape.read(fields))
         let echoes = try fields.bool("echo") ?? false
         // Who repeats the prompt and asks for log-probabilities wants those of the prompt too.
         if echoes { job.promptLogprobCount = maxTokens == 0 ? job.logprobCount ?? 0 : job.logprobCount }
@@ -160,9 +162,11 @@ struct CompletionAnswer: Sendable {
     func stream(_ running: RunningJob, _ job: GenerationJob, to sink: EventSink) async throws {
         var choices = [ChoiceText](repeating: ChoiceText(), count: job.totalChoiceCount)
         var begun = Set<Int>()
+        var progress = StreamProgress(shared, job)
         try await running.forEach { update in
             let index = update.choice
             choices[index].take(update.update)
+            progress.take(update.update)
             let result = update.update.result
             // What only belongs to the prompt waits for the first token.
             guard !update.update.tokens.isEmpty || result != nil else { return }
@@ -181,6 +185,7 @@ struct CompletionAnswer: Sendable {
                 ]
             ]
             if shared.includesUsage { json["usage"] = .null }
+            json = progress.adding(to: json, choices)
             if let result, !shared.includesUsage { json["timings"] = result.timingsJSON }
             sink.send(json)
         }
@@ -216,7 +221,7 @@ struct CompletionAnswer: Sendable {
     private func head() -> JSON {
         [
             "id": .string(id), "object": "text_completion", "created": .int(created), "model": .string(model),
-            "system_fingerprint": "infer",
+            "system_fingerprint": .string(shared.fingerprint),
         ]
     }
 }

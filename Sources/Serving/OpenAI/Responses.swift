@@ -73,15 +73,13 @@ struct Responses: Sendable {
         if try fields.bool("background") ?? false {
             throw .unsupported("background", "this server answers at once; leave it out")
         }
-        if let format = try fields.object("text")?.object("format"), try format.requireString("type") != "text" {
-            throw .unsupported("text.format", "this version answers with text only; use type text")
-        }
-        var prompt = ChatPrompt(messages: messages, tools: try ResponsesInput.tools(fields))
+        var prompt = ChatPrompt(
+            messages: messages, tools: try ToolFields.responses(fields), shape: try AnswerShape.responses(fields))
         if let instructions { prompt.messages.insert(["role": "system", "content": .string(instructions)], at: 0) }
         if let variables = try fields.object("chat_template_kwargs") { prompt.variables = variables.json }
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation))
-        prompt.allowsParallelCalls = try fields.bool("parallel_tool_calls") ?? true
+        prompt.allowsParallelCalls = try fields.bool("parallel_tool_calls")
         var job = try prompt.job(
             for: model, fields: sampling, maxTokens: fields.int("max_output_tokens", in: 1...Int(Int32.max)))
         job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
@@ -143,27 +141,5 @@ enum ResponsesInput {
                 ]
             ],
         ]
-    }
-
-    static func tools(_ fields: RequestFields) throws(APIError) -> JSON? {
-        let tools = try fields.objects("tools", atMost: 1024) ?? []
-        var result: [JSON] = []
-        for tool in tools {
-            guard try tool.requireString("type") == "function" else {
-                throw .unsupported(tool.name(of: "type"), "only tools of type function are known")
-            }
-            var function: JSON = ["name": .string(try tool.requireString("name"))]
-            if let text = try tool.string("description") { function["description"] = .string(text) }
-            if let parameters = try tool.object("parameters") { function["parameters"] = parameters.json }
-            result.append(["type": "function", "function": function])
-        }
-        if let choice = fields["tool_choice"] {
-            switch choice.string {
-            case "auto": break
-            case "none": return nil
-            default: throw .unsupported("tool_choice", "this version cannot force a tool call; use auto or none")
-            }
-        }
-        return result.isEmpty ? nil : .array(result)
     }
 }

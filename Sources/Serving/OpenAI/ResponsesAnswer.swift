@@ -143,7 +143,7 @@ struct ResponsesAnswer: Sendable {
             "background": false, "error": nil, "incomplete_details": nil, "model": .string(model), "output": [],
             "parallel_tool_calls": request["parallel_tool_calls"] ?? true,
             "tool_choice": request["tool_choice"] ?? "auto", "tools": request["tools"] ?? [],
-            "text": ["format": ["type": "text"]], "truncation": "disabled", "usage": nil,
+            "text": request["text"] ?? ["format": ["type": "text"]], "truncation": "disabled", "usage": nil,
         ]
         for key in [
             "instructions", "max_output_tokens", "previous_response_id", "temperature", "top_p", "metadata", "user",
