@@ -3,6 +3,7 @@ import CommandSupport
 import Grammar
 import Inference
 import JSONCore
+import Logging
 import Tokenization
 
 /// `infer grammar`: whether texts are what a schema, grammar or regular expression asks for, by the bytes and by the token
