@@ -7,6 +7,8 @@ struct Configurations: Sendable {
     static let configurationLimit = 200_000
 
     let grammar: Grammar
+    /// Of each node its lexeme, or -1.
+    private let lexemeNumbers: [Int32]
     private(set) var lexemes: [LexemeAutomaton]
     private(set) var stacks = StackArena()
     /// Sorted stacks of each configuration; 0 among them: the text may end.
@@ -28,6 +30,7 @@ struct Configurations: Sendable {
 
     init(_ grammar: Grammar, _ automata: [LexemeAutomaton]) throws(GrammarError) {
         self.grammar = grammar
+        lexemeNumbers = grammar.nodes.map { if case .lexeme(let lexeme) = $0 { lexeme } else { -1 } }
         lexemes = automata
         schedule(.enter(node: grammar.root, parent: 0))
         start = try closed()
@@ -42,13 +45,15 @@ struct Configurations: Sendable {
         let cell = Int(configuration) << 8 | Int(byte)
         let known = rows[cell]
         if known != Configurations.unknown { return known }
-        for top in tops[Int(configuration)] where top != 0 {
+        for index in tops[Int(configuration)].indices {
+            let top = tops[Int(configuration)][index]
+            guard top != 0 else { continue }
             let frame = stacks.frames[Int(top)]
-            guard case .lexeme(let lexeme) = grammar.nodes[Int(frame.node)] else { continue }
-            let next = try lexemes[Int(lexeme)].step(frame.state, byte)
-            if next >= 0 { reach(frame.node, Int(lexeme), next, frame.parent) }
+            let lexeme = Int(lexemeNumbers[Int(frame.node)])
+            let next = try lexemes[lexeme].step(frame.state, byte)
+            if next >= 0 { reach(frame.node, lexeme, next, frame.parent) }
         }
-        let next = try closed()
+        let next = found.isEmpty && pending.isEmpty ? Configurations.dead : try closed()
         rows[cell] = next
         return next
     }
@@ -272,27 +277,64 @@ extension Configurations {
         return parent
     }
 
-    /// How many characters that need no escape may follow, and whether nothing else can.
-    func plainCapacity(_ configuration: Int32) -> (capacity: Int32, isAlone: Bool) {
-        var capacity: Int32 = 0
-        var isAlone = true
-        for top in tops[Int(configuration)] where top != 0 {
+    /// Inside of a JSON string of which nothing but the number of its characters matters.
+    struct StringPlace {
+        /// Characters that may follow.
+        var capacity: Int32
+        /// Characters that must follow before it may end.
+        var needed: Int32
+    }
+
+    /// Where a configuration is inside of one string, or of several that are alike.
+    func stringPlace(_ configuration: Int32) -> StringPlace? {
+        var result: StringPlace?
+        for top in tops[Int(configuration)] {
+            guard top != 0 else { return nil }
             let frame = stacks.frames[Int(top)]
-            guard case .lexeme(let lexeme) = grammar.nodes[Int(frame.node)] else { continue }
-            let own = lexemes[Int(lexeme)].plainCapacity[Int(frame.state)]
-            capacity = max(capacity, own)
-            if own == 0 { isAlone = false }
+            let lexeme = lexemeNumbers[Int(frame.node)]
+            let capacity = lexemes[Int(lexeme)].plainCapacity[Int(frame.state)]
+            guard capacity > 0 else { return nil }
+            let place = StringPlace(capacity: capacity, needed: lexemes[Int(lexeme)].neededCount(frame.state))
+            if let known = result, known.capacity != .max || place.capacity != .max || known.needed != place.needed {
+                return nil
+            }
+            result = place
         }
-        return (capacity, isAlone)
+        return result
+    }
+
+    /// Whether most characters may follow, and any of them once it is past what must not match.
+    func isMostlyFree(_ configuration: Int32) -> Bool {
+        tops[Int(configuration)].contains { top in
+            guard top != 0 else { return false }
+            let frame = stacks.frames[Int(top)]
+            let lexeme = lexemeNumbers[Int(frame.node)]
+            return lexemes[Int(lexeme)].isMostlyFree[Int(frame.state)]
+        }
+    }
+
+    /// Whether any number of characters that need no escape may follow.
+    func isFreeString(_ configuration: Int32) -> Bool {
+        tops[Int(configuration)].contains { top in
+            guard top != 0 else { return false }
+            let frame = stacks.frames[Int(top)]
+            let lexeme = lexemeNumbers[Int(frame.node)]
+            return lexemes[Int(lexeme)].plainCapacity[Int(frame.state)] == .max
+        }
+    }
+
+    /// The configuration behind the end of the strings that one is in.
+    mutating func afterString(_ configuration: Int32) throws(GrammarError) -> Int32 {
+        for top in tops[Int(configuration)] where top != 0 {
+            schedule(.leave(frame: stacks.frames[Int(top)].parent))
+        }
+        return try closed()
     }
 
     /// Whether free text may go on.
     func isFree(_ configuration: Int32) -> Bool {
         tops[Int(configuration)].contains { top in
-            guard top != 0, case .lexeme(let lexeme) = grammar.nodes[Int(stacks.frames[Int(top)].node)] else {
-                return false
-            }
-            return lexemes[Int(lexeme)].lexeme.isFree
+            top != 0 && lexemes[Int(lexemeNumbers[Int(stacks.frames[Int(top)].node)])].lexeme.isFree
         }
     }
 

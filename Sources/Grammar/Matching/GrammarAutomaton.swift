@@ -17,6 +17,21 @@ package final class GrammarAutomaton: Sendable {
         var freePlaces: [Int] = []
         /// Of the walk over the tokens, the configuration at each depth.
         var path: [Int32] = []
+
+        mutating func begin(_ trie: TokenTrie, _ configuration: Int32) {
+            if path.count < trie.maximumDepth + 1 {
+                path = Array(repeating: configuration, count: trie.maximumDepth + 1)
+            }
+            path[0] = configuration
+        }
+
+        /// The configuration at a node whose parent was visited before.
+        @inline(__always)
+        mutating func step(_ node: TokenTrie.Node) throws(GrammarError) -> Int32 {
+            let next = try configurations.step(path[Int(node.depth)], node.byte)
+            if next >= 0 { path[Int(node.depth) + 1] = next }
+            return next
+        }
     }
 
     package let grammar: Grammar
@@ -131,12 +146,13 @@ package final class GrammarAutomaton: Sendable {
     }
 
     private func makeMask(_ configuration: Int32, _ state: inout State) throws(GrammarError) -> TokenMask {
-        let (capacity, isAlone) = state.configurations.plainCapacity(configuration)
         var mask: TokenMask
-        if capacity > 0, let plain = vocabulary.plainTokens(capacity: capacity),
-            isAlone || plain == vocabulary.plainMask
-        {
-            mask = plain
+        if let place = state.configurations.stringPlace(configuration) {
+            mask = vocabulary.stringTokens.mask(capacity: place.capacity, needed: place.needed)
+            try walkSuffixes(configuration, place, &mask, &state)
+        } else if state.configurations.isMostlyFree(configuration) {
+            mask = vocabulary.plainMask
+            try walkPlain(configuration, &mask, &state)
             try walk(vocabulary.specialTrie, configuration, &mask, &state)
         } else {
             mask = TokenMask(tokenCount: vocabulary.tokenCount)
@@ -149,27 +165,67 @@ package final class GrammarAutomaton: Sendable {
         return mask
     }
 
+    /// Inserts the tokens of a tree that may come.
     private func walk(
         _ trie: TokenTrie, _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
-        if state.path.count < trie.maximumDepth + 1 {
-            state.path = Array(repeating: configuration, count: trie.maximumDepth + 1)
-        }
-        state.path[0] = configuration
+        state.begin(trie, configuration)
         var place = 0
-        let count = trie.nodes.count
-        while place < count {
+        while place < trie.nodes.count {
             let node = trie.nodes[place]
-            let next = try state.configurations.step(state.path[Int(node.depth)], node.byte)
-            guard next >= 0 else {
+            guard try state.step(node) >= 0 else {
                 place = Int(node.end)
                 continue
             }
-            state.path[Int(node.depth) + 1] = next
-            if node.firstToken < node.lastToken {
-                for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
+            for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
+            place += 1
+        }
+    }
+
+    /// Inserts the tokens that close a string and go on behind it.
+    private func walkSuffixes(
+        _ configuration: Int32, _ string: Configurations.StringPlace, _ mask: inout TokenMask, _ state: inout State
+    ) throws(GrammarError) {
+        let after = try state.configurations.afterString(configuration)
+        guard after >= 0 else { return }
+        let trie = vocabulary.stringTokens.suffixes
+        state.begin(trie, after)
+        var place = 0
+        while place < trie.nodes.count {
+            let node = trie.nodes[place]
+            guard try state.step(node) >= 0 else {
+                place = Int(node.end)
+                continue
+            }
+            for index in node.firstToken..<node.lastToken {
+                let token = trie.tokens[Int(index)]
+                if vocabulary.stringTokens.closes(token, capacity: string.capacity, needed: string.needed) {
+                    mask.insert(token)
+                }
             }
             place += 1
+        }
+    }
+
+    /// Removes the tokens without escapes that may not come; where any of them may, goes no further.
+    private func walkPlain(
+        _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
+    ) throws(GrammarError) {
+        let trie = vocabulary.plainTrie
+        var freedom: [Int32: Bool] = [:]
+        state.begin(trie, configuration)
+        var place = 0
+        while place < trie.nodes.count {
+            let node = trie.nodes[place]
+            let next = try state.step(node)
+            guard next >= 0 else {
+                for token in trie.tokens(below: place) { mask.remove(token) }
+                place = Int(node.end)
+                continue
+            }
+            let isFree = freedom[next] ?? state.configurations.isFreeString(next)
+            freedom[next] = isFree
+            place = isFree ? Int(node.end) : place + 1
         }
     }
 }

@@ -20,6 +20,8 @@ struct LexemeAutomaton: Sendable {
     /// How many characters without quotation mark, backslash or control may follow and lead to where they lead from, of
     /// which all texts are alike; 0 where that is not known.
     private(set) var plainCapacity: [Int32] = []
+    /// In a string of which only parts that must not match are not settled, so that most characters may follow.
+    private(set) var isMostlyFree: [Bool] = []
     private var life: [Life] = []
     /// The starting state, or ``dead``.
     private(set) var start: Int32 = -1
@@ -147,11 +149,15 @@ struct LexemeAutomaton: Sendable {
             isAccepting.append(accepts)
             hasMore.append(!(accepts && lexeme.endsEarly) && hasEdges(state))
             plainCapacity.append(0)
+            isMostlyFree.append(false)
         case .jsonString(_, let maximum):
             let isEnd = state[0] == JSONStringScanner.end
             isAccepting.append(isEnd)
             hasMore.append(!isEnd)
-            plainCapacity.append(plainCapacity(of: state, maximum))
+            let (isSettled, isMostlyFree) = openness(of: state)
+            self.isMostlyFree.append(isMostlyFree)
+            plainCapacity.append(
+                isSettled ? Int32(clamping: maximum.map { $0 - Int(state[1]) } ?? Int(Int32.max)) : 0)
         }
         life.append(lexeme.needsSearch ? .unknown : .live)
         return new
@@ -170,18 +176,27 @@ struct LexemeAutomaton: Sendable {
         return true
     }
 
-    private func plainCapacity(of state: [Int32], _ maximum: Int?) -> Int32 {
-        guard state[0] == JSONStringScanner.body else { return 0 }
+    /// Whether what follows inside of a string can not change whether its parts match, and whether it mostly can not.
+    private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool) {
+        guard state[0] == JSONStringScanner.body else { return (false, false) }
         var place = 2
+        var result = (isSettled: true, isMostlyFree: true)
         for part in lexeme.parts {
             let count = Int(state[place])
-            let isSettled =
-                part.isExcluded
-                ? count == 0 : count == 1 && state[place + 1] == part.automaton.universal
-            if !isSettled { return 0 }
+            if part.isExcluded {
+                if count > 0 { result.isSettled = false }
+            } else if count != 1 || state[place + 1] != part.automaton.universal {
+                result = (false, false)
+            }
             place += 1 + count
         }
-        return Int32(clamping: maximum.map { $0 - Int(state[1]) } ?? Int(Int32.max))
+        return result
+    }
+
+    /// How many characters a string that is settled needs before it may end.
+    func neededCount(_ state: Int32) -> Int32 {
+        guard case .jsonString(let minimum, _) = lexeme.frame else { return 0 }
+        return max(Int32(clamping: minimum) - states[Int(state)][1], 0)
     }
 
     // MARK: Ways to the end

@@ -12,6 +12,10 @@ package struct TokenMask: Sendable, Equatable {
         words[Int(token) >> 6] |= 1 << UInt64(token & 63)
     }
 
+    mutating func remove(_ token: Int32) {
+        words[Int(token) >> 6] &= ~(1 << UInt64(token & 63))
+    }
+
     package mutating func formUnion(_ other: TokenMask) {
         for index in 0..<min(words.count, other.words.count) { words[index] |= other.words[index] }
     }

@@ -15,6 +15,17 @@ struct TokenTrie: Sendable {
     private(set) var tokens: [Int32] = []
     private(set) var maximumDepth = 0
 
+    /// The tokens that end at a node.
+    func tokens(at index: Int) -> ArraySlice<Int32> {
+        tokens[Int(nodes[index].firstToken)..<Int(nodes[index].lastToken)]
+    }
+
+    /// The tokens that end at a node or below it.
+    func tokens(below index: Int) -> ArraySlice<Int32> {
+        let end = Int(nodes[index].end)
+        return tokens[Int(nodes[index].firstToken)..<(end < nodes.count ? Int(nodes[end].firstToken) : tokens.count)]
+    }
+
     /// - Parameter entries: tokens with their bytes, none of them empty.
     init(_ entries: [(token: Int32, bytes: [UInt8])]) {
         let sorted = entries.filter { $0.bytes.count <= Int(UInt16.max) }.sorted {

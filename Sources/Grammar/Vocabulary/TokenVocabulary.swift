@@ -10,15 +10,14 @@ package final class TokenVocabulary: Sendable {
     let trie: TokenTrie
     /// Tokens that hold a quotation mark, a backslash, a control character or a part of a character.
     let specialTrie: TokenTrie
-    /// Tokens of whole characters that need no escape in JSON, by the most characters they may have, from 0 on.
-    private let plainMasks: [TokenMask]
+    /// Tokens of whole characters that need no escape in JSON.
+    let plainTrie: TokenTrie
     let plainMask: TokenMask
+    let stringTokens: StringTokens
     /// Tokens that add no bytes and do not end a text.
     let controlMask: TokenMask
     /// What control tokens are spelled like, for triggers.
     private let controlSpellings: [Int32: [UInt8]]
-
-    static let plainMaskCount = 33
 
     /// - Parameters:
     ///   - tokens: the bytes of each token by its id; empty for control tokens, and for ids that no token has.
@@ -32,8 +31,8 @@ package final class TokenVocabulary: Sendable {
         var entries: [(token: Int32, bytes: [UInt8])] = []
         var special: [(token: Int32, bytes: [UInt8])] = []
         var control = TokenMask(tokenCount: tokens.count)
-        var plain = Array(repeating: TokenMask(tokenCount: tokens.count), count: TokenVocabulary.plainMaskCount)
-        var everyPlain = TokenMask(tokenCount: tokens.count)
+        var plain: [(token: Int32, bytes: [UInt8])] = []
+        var plainMask = TokenMask(tokenCount: tokens.count)
         for (id, token) in tokens.enumerated() {
             let id = Int32(id)
             let isEnd = endTokens.contains(id)
@@ -45,29 +44,21 @@ package final class TokenVocabulary: Sendable {
                 continue
             }
             entries.append((id, token))
-            guard let count = TokenVocabulary.plainCharacterCount(token) else {
+            guard TokenVocabulary.isPlain(token) else {
                 special.append((id, token))
                 continue
             }
-            everyPlain.insert(id)
-            if count < plain.count { for limit in count..<plain.count { plain[limit].insert(id) } }
+            plain.append((id, token))
+            plainMask.insert(id)
         }
         self.offsets = offsets
         bytes = all
         trie = TokenTrie(entries)
         specialTrie = TokenTrie(special)
-        plainMasks = plain
-        plainMask = everyPlain
+        plainTrie = TokenTrie(plain)
+        self.plainMask = plainMask
+        stringTokens = StringTokens(entries, tokenCount: tokens.count)
         controlMask = control
-        longestPlain = entries.reduce(0) { max($0, TokenVocabulary.plainCharacterCount($1.bytes) ?? 0) }
-    }
-
-    private let longestPlain: Int
-
-    /// The tokens of at most `capacity` characters that need no escape; `nil` where that is not kept.
-    func plainTokens(capacity: Int32) -> TokenMask? {
-        if Int(capacity) >= longestPlain { return plainMask }
-        return plainMasks.indices.contains(Int(capacity)) ? plainMasks[Int(capacity)] : nil
     }
 
     package func bytes(of token: Int32) -> ArraySlice<UInt8> {
@@ -77,19 +68,15 @@ package final class TokenVocabulary: Sendable {
 
     func controlSpelling(of token: Int32) -> [UInt8]? { controlSpellings[token] }
 
-    /// The characters of a text that is UTF-8 and has nothing in it that JSON strings must escape.
-    private static func plainCharacterCount(_ bytes: [UInt8]) -> Int? {
+    /// Whether a text is UTF-8 and has nothing in it that JSON strings must escape.
+    private static func isPlain(_ bytes: [UInt8]) -> Bool {
         var state = JSONStringScanner.body
-        var count = 0
         for byte in bytes {
-            if state == JSONStringScanner.body {
-                if byte == 0x22 || byte == 0x5C { return nil }
-                count += 1
-            }
-            guard let next = JSONStringScanner.step(state, byte) else { return nil }
+            if byte == 0x22 || byte == 0x5C { return false }
+            guard let next = JSONStringScanner.step(state, byte) else { return false }
             state = next
         }
-        return state == JSONStringScanner.body ? count : nil
+        return state == JSONStringScanner.body
     }
 
     /// Some text in tokens: the longest one that fits each time. `nil` where a byte has no token.
