@@ -119,10 +119,20 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
+    /// What `cpuk_pack` made of all parts' rows; NULL: products read the parts. (`cpuk_embed` always does.)
+    const void *packed;
     /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
     /// processor has instructions for them.
     bool reduced;
 } cpuk_weight;
+
+/// Bytes of a weight packed for the context's kernels; 0: its products read the rows where they lie, which is as fast or
+/// must be for what the weight is. `packed` is not read.
+int64_t cpuk_packed_bytes(const cpuk_context *context, const cpuk_weight *weight);
+/// Packs the blocks of CPUK_PACKED_ROWS rows from row `first` on, `count` rows of the weight. Both are whole multiples of
+/// that, or `first + count` is the number of rows.
+void cpuk_pack(cpuk_context *context, const cpuk_weight *weight, int64_t first, int64_t count, void *packed);
+enum { CPUK_PACKED_ROWS = 16 };
 
 /// `output[t, n] = residual + gate(activation(bias + sum_k x[t, k] w[n, k]))`; see MatmulEpilogue.
 typedef struct {
