@@ -53,7 +53,7 @@ final class CPUWeight: Weight {
         guard !wasMultiplied else { return }
         wasMultiplied = true
         let byteCount = Int(cpuk_packed_bytes(context, kernelWeight))
-        guard byteCount > 0, let source, let buffer = CPUBuffer(byteCount: byteCount) else { return }
+        guard byteCount > 0, let source, let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
         var first = 0
         for part in source.parts {
             pack(part, from: first, into: buffer, context)
