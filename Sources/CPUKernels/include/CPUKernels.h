@@ -126,11 +126,11 @@ typedef struct {
     bool reduced;
 } cpuk_weight;
 
-/// Bytes of a weight packed for the context's kernels; 0: its products read the rows where they lie, which is as fast or
-/// must be for what the weight is. `packed` is not read.
+/// Bytes of a weight packed for the context's kernels; 0: its products read the rows where they lie. `packed` is not
+/// read.
 int64_t cpuk_packed_bytes(const cpuk_context *context, const cpuk_weight *weight);
-/// Packs the blocks of CPUK_PACKED_ROWS rows from row `first` on, `count` rows of the weight. Both are whole multiples of
-/// that, or `first + count` is the number of rows.
+/// Packs the blocks of CPUK_PACKED_ROWS rows from row `first` on, `count` rows of the weight. Both are whole multiples
+/// of that, or `first + count` is the number of rows.
 void cpuk_pack(cpuk_context *context, const cpuk_weight *weight, int64_t first, int64_t count, void *packed);
 enum { CPUK_PACKED_ROWS = 16 };
 
