@@ -1,6 +1,6 @@
-// Weights packed for processors with an instruction for quads (AVX512_VNNI): blocks of 16 rows, whose quants lie quad by
-// quad, so that lanes of a vector are rows. One load gives a quad of each row, one load and one conversion their scales,
-// and no lanes are summed. A block takes as many bytes as its rows do in the file, or a little more:
+// Weights packed for processors with an instruction for quads (AVX512_VNNI): blocks of 16 rows, whose quants lie quad
+// by quad, so that lanes of a vector are rows. One load gives a quad of each row, one load and one conversion their
+// scales, and no lanes are summed. A block takes as many bytes as its rows do in the file, or a little more:
 //
 //     quants, a group of 32 columns after the other      (picture of Q4_0, a group: 256 bytes)
 //         vector 0   r0: k0 k1 k2 k3 | r1: k0 k1 k2 k3 | … | r15      low nibbles; in the high ones k16 to k19
@@ -9,9 +9,10 @@
 //     factors of 256 columns, of formats that have them  (Q4_K: 16 times d, then 16 times dmin, 64 bytes)
 //     zeros up to a whole line of 64 bytes
 //
-// Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of quants
-// lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4 to the high
-// one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low, high, low, high.
+// Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of
+// quants lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4
+// to the high one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low,
+// high, low, high.
 //
 // Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima.
 #pragma once

@@ -1,5 +1,5 @@
-// int8 GEMM of weights packed in blocks of 16 rows (formats/row_blocks.h). Panels of A and the micro-kernel are those of
-// rows as they lie (pack_int8.inl, micro_kernel_int8.inl). A panel of B has for each block of 16 rows
+// int8 GEMM of weights packed in blocks of 16 rows (formats/row_blocks.h). Panels of A and the micro-kernel are those
+// of rows as they lie (pack_int8.inl, micro_kernel_int8.inl). A panel of B has for each block of 16 rows
 //
 //     quads      r0: k0 k1 k2 k3 | … | r15    64 bytes; then the next four columns …          BLOCK_KC * 16 bytes
 //     scales     r0 r1 … r15                  16 floats for each group, of 16 or 32 columns   BLOCK_KC * 4 bytes
@@ -26,7 +26,8 @@ INLINE panel_strides block_strides(const int format) {
         .group_scales = BLOCK_ROWS, .line_scales = groups * BLOCK_ROWS};
 }
 
-INLINE void unpack_block(const int format, const uint8_t *block, int64_t columns, int64_t begin, int64_t depth, char *to) {
+INLINE void unpack_block(
+    const int format, const uint8_t *block, int64_t columns, int64_t begin, int64_t depth, char *to) {
     const uint8_t *quants = block + begin / GROUP_COLUMNS * group_quant_bytes(format);
     const uint8_t *scales =
         block + row_block_scales(format, columns) + begin / GROUP_COLUMNS * group_scale_bytes(format);
