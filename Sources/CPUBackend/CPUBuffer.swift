@@ -9,14 +9,30 @@ final class CPUBuffer: DeviceBuffer {
     nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
 
     static let alignment = 4096
+    private static let hugePageByteCount = 2 << 20
 
     /// Fails where the memory cannot be had.
-    init?(byteCount: Int) {
-        guard byteCount >= 0, byteCount <= Int.max - CPUBuffer.alignment else { return nil }
+    convenience init?(byteCount: Int) { self.init(byteCount: byteCount, alignment: CPUBuffer.alignment) }
+
+    private init?(byteCount: Int, alignment: Int) {
+        guard byteCount >= 0, byteCount <= Int.max - alignment else { return nil }
         let rounded = max(byteCount + CPUBuffer.alignment - 1, 1) / CPUBuffer.alignment * CPUBuffer.alignment
-        guard let memory = aligned_alloc(CPUBuffer.alignment, max(rounded, CPUBuffer.alignment)) else { return nil }
+        var memory: UnsafeMutableRawPointer?
+        guard posix_memalign(&memory, alignment, max(rounded, CPUBuffer.alignment)) == 0, let memory else {
+            return nil
+        }
         self.byteCount = byteCount
         pointer = memory
+    }
+
+    /// Memory that is read from end to end again and again: in huge pages as far as it fills them, where the kernel has them.
+    /// Fails where the memory cannot be had.
+    convenience init?(streamedByteCount byteCount: Int) {
+        let isLarge = byteCount >= 2 * CPUBuffer.hugePageByteCount
+        self.init(byteCount: byteCount, alignment: isLarge ? CPUBuffer.hugePageByteCount : CPUBuffer.alignment)
+        guard isLarge else { return }
+        _ = madvise(
+            pointer, byteCount / CPUBuffer.hugePageByteCount * CPUBuffer.hugePageByteCount, Int32(MADV_HUGEPAGE))
     }
 
     deinit { free(pointer) }

@@ -2,17 +2,24 @@ internal import CPUKernels
 internal import NumberFormats
 internal import TensorCore
 
-/// A weight used where it lies: a mapped file stays mapped and nothing is copied.
+/// A weight used where it lies: a mapped file stays mapped and nothing is copied. Where the kernels multiply packed rows
+/// faster, products pack it when the first of them is asked for; tables of which only rows are looked up stay as they are.
 final class CPUWeight: Weight {
     let name: String
     let format: WeightFormat
     let rows: Int
     let columns: Int
     let partRows: [Int]
-    private let source: WeightSource
-    // SAFETY: written in `init` only; what it points at is kept alive by `source`.
+    // SAFETY (this and what follows): only one thread at a time uses a backend and its weights. What the parts point at is
+    // kept alive by `source`, and what `kernelWeight` has packed by `packed`.
+    nonisolated(unsafe) private(set) var source: WeightSource?
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
+    nonisolated(unsafe) private var packed: CPUBuffer?
+    /// Whether it is packed if it can be.
+    nonisolated(unsafe) private var wasMultiplied = false
+    /// Rows were looked up: they must stay where they are.
+    nonisolated(unsafe) private var wasLookedUp = false
 
     init(_ source: WeightSource, rowByteCount: Int, precision: MatmulPrecision) {
         self.source = source
@@ -33,12 +40,61 @@ final class CPUWeight: Weight {
             to: cpuk_weight(
                 format: source.format.numberFormat.kernelFormat, rows: Int64(rows), columns: Int64(columns),
                 row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress,
-                reduced: precision.allowsReducedActivations(for: source.format)))
+                packed: nil, reduced: precision.allowsReducedActivations(for: source.format)))
     }
 
     deinit {
         kernelWeight.deallocate()
         parts.deallocate()
+    }
+
+    /// Packs the weight before its first product. Where memory runs out it stays as it is.
+    func prepareProducts(_ context: OpaquePointer) {
+        guard !wasMultiplied else { return }
+        wasMultiplied = true
+        let byteCount = Int(cpuk_packed_bytes(context, kernelWeight))
+        guard byteCount > 0, let source, let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
+        var first = 0
+        for part in source.parts {
+            pack(part, from: first, into: buffer, context)
+            first += part.rows
+        }
+        packed = buffer
+        kernelWeight.pointee.packed = UnsafeRawPointer(buffer.pointer)
+        if !wasLookedUp, !source.parts.allSatisfy(\.bytes.owner.isBackedByFile) { forgetRows() }
+    }
+
+    /// Packs a part's blocks of rows a few megabytes at a time, and lets their pages go. A block that several parts share is
+    /// packed with the last of them.
+    private func pack(_ part: WeightPart, from first: Int, into buffer: CPUBuffer, _ context: OpaquePointer) {
+        let blockRows = Int(CPUK_PACKED_ROWS)
+        let rowByteCount = Int(kernelWeight.pointee.row_bytes)
+        let step = max(1, CPUWeight.packingByteCount / (rowByteCount * blockRows)) * blockRows
+        let last = first + part.rows
+        var begin = first / blockRows * blockRows
+        while begin < last {
+            var end = min(begin + step, last)
+            if end < rows { end = end / blockRows * blockRows }
+            guard end > begin else { return }
+            cpuk_pack(context, kernelWeight, Int64(begin), Int64(end - begin), buffer.pointer)
+            let done = max(begin - first, 0) * rowByteCount..<(end - first) * rowByteCount
+            part.bytes.owner.discard(UnsafeRawBufferPointer(rebasing: part.bytes.pointer[done]))
+            begin = end
+        }
+    }
+
+    private static let packingByteCount = 8 << 20
+
+    /// What only products read is packed; the rows themselves need not stay in memory of our own.
+    private func forgetRows() {
+        for index in parts.indices { parts[index].data = nil }
+        source = nil
+    }
+
+    /// Whether rows can be looked up, which they then can for good.
+    func prepareLookups() -> Bool {
+        wasLookedUp = true
+        return source != nil
     }
 }
 

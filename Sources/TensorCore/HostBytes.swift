@@ -2,6 +2,12 @@
 public protocol HostMemory: AnyObject, Sendable {
     /// Tells that `bytes` has been copied elsewhere and will hardly be read again, so its pages may leave memory.
     func discard(_ bytes: UnsafeRawBufferPointer)
+    /// Whether the bytes can be had elsewhere again, so that keeping them costs no memory once they are discarded.
+    var isBackedByFile: Bool { get }
+}
+
+extension HostMemory {
+    public var isBackedByFile: Bool { false }
 }
 
 /// Read-only bytes in host memory together with what keeps them alive.

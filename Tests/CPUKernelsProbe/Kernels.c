@@ -24,6 +24,16 @@ static const gemv_kernel *gemv_of(int set, int format, int64_t tokens) {
     return NULL;
 }
 
+// The set's kernel for packed weights.
+static const matmul_kernel *packed_kernel_of(int set, int format, int64_t tokens) {
+    const kernel_set *kernels = kernels_of_set(set);
+    for (int i = 0; i < kernels->matmul_count; i++) {
+        const matmul_kernel *matmul = &kernels->matmuls[i];
+        if (matmul->packing && matmul->supports((cpuk_format)format, tokens)) return matmul;
+    }
+    return NULL;
+}
+
 bool probe_takes_gemm(int set, int format, int64_t tokens) { return gemm_of(set, format, tokens) != NULL; }
 bool probe_takes_gemv(int set, int format, int64_t tokens) { return gemv_of(set, format, tokens) != NULL; }
 
@@ -60,10 +70,10 @@ void probe_pack_a(int set, int format, const float *x, int64_t tokens, int64_t c
     gemm_of(set, -1, 0)->pack_a((cpuk_format)format, x, columns, tokens, columns, 0, columns, packed);
 }
 
-void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
-    const gemm_kernel *kernel = gemm_of(set, -1, 0);
-    const weight_rows gathered = rows_of(rows);
-    const int64_t columns = rows->columns, mr = kernel->panel_tokens, panels = (tokens + mr - 1) / mr;
+static void run_gemm(
+    const gemm_kernel *kernel, const weight_rows *weight, const float *x, int64_t tokens, float *y) {
+    const weight_rows gathered = *weight;
+    const int64_t columns = gathered.columns, mr = kernel->panel_tokens, panels = (tokens + mr - 1) / mr;
     packed_a a = {.data = (const char *)x, .stride = columns * (int64_t)sizeof(float), .columns = columns};
     char *packed = NULL;
     if (kernel->pack_a) {
@@ -87,7 +97,7 @@ void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens,
     if (!kernel->transpose) memcpy(y, products, (size_t)(tokens * NC) * sizeof(float));
     for (int64_t p = 0; kernel->transpose && p < panels; p++) {
         float square[16 * NC];
-        kernel->transpose(products + p * mr * NC, rows->count, square);
+        kernel->transpose(products + p * mr * NC, gathered.count, square);
         const int64_t left = tokens - p * mr;
         memcpy(y + p * mr * NC, square, (size_t)((left < mr ? left : mr) * NC) * sizeof(float));
     }
@@ -96,8 +106,13 @@ void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens,
     free(packed);
 }
 
-void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
-    const gemv_kernel *kernel = gemv_of(set, rows->format, tokens);
+void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    const weight_rows gathered = rows_of(rows);
+    run_gemm(gemm_of(set, -1, 0), &gathered, x, tokens, y);
+}
+
+static void run_gemv(
+    const gemv_kernel *kernel, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
     const int64_t columns = rows->columns;
     packed_a a = {.data = (const char *)x, .stride = columns * (int64_t)sizeof(float), .columns = columns};
     char *packed = NULL;
@@ -110,5 +125,44 @@ void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens,
     }
     kernel->multiply(
         (cpuk_format)rows->format, rows->rows, rows->row_bytes, rows->scales, rows->count, &a, tokens, y, rows->count);
+    free(packed);
+}
+
+void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    run_gemv(gemv_of(set, rows->format, tokens), rows, x, tokens, y);
+}
+
+int64_t probe_row_block_bytes(int set, int format, int64_t columns) {
+    const matmul_kernel *kernel = packed_kernel_of(set, format, 1);
+    return kernel ? kernel->packing->block_bytes((cpuk_format)format, columns) : 0;
+}
+
+void probe_pack_row_blocks(int set, const probe_rows *rows, void *packed) {
+    const weight_packing *packing = packed_kernel_of(set, rows->format, 1)->packing;
+    const weight_rows gathered = rows_of(rows);
+    for (int64_t r = 0; r < rows->count; r += PACKED_ROWS) {
+        const int64_t left = rows->count - r;
+        packing->pack_block(
+            gathered.format, gathered.rows + r, left < PACKED_ROWS ? left : PACKED_ROWS, rows->columns, packed);
+        packed = (char *)packed + packing->block_bytes(gathered.format, rows->columns);
+    }
+}
+
+void probe_packed_product(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    const matmul_kernel *kernel = packed_kernel_of(set, rows->format, tokens);
+    const int64_t bytes = probe_row_block_bytes(set, rows->format, rows->columns);
+    const int64_t blocks = (rows->count + PACKED_ROWS - 1) / PACKED_ROWS;
+    char *packed = aligned_alloc(64, (size_t)(blocks * bytes));
+    probe_pack_row_blocks(set, rows, packed);
+    if (kernel->gemv) {
+        probe_rows of_blocks = *rows;
+        of_blocks.rows = packed;
+        run_gemv(kernel->gemv, &of_blocks, x, tokens, y);
+    } else {
+        weight_rows gathered = {
+            .format = (cpuk_format)rows->format, .columns = rows->columns, .count = rows->count};
+        for (int64_t b = 0; b < blocks; b++) gathered.rows[b] = packed + b * bytes;
+        run_gemm(kernel->gemm, &gathered, x, tokens, y);
+    }
     free(packed);
 }

@@ -8,6 +8,10 @@ extension CPUBackend {
         let table = Check.weight(table)
         let count = ids.shape.elementCount
         try ArgumentChecks(op: "embed").embed(ids, table, scale: scale, output: output)
+        guard table.prepareLookups() else {
+            throw BackendError.unsupported(
+                op: "embed", reason: "\(table.name) was packed for products, and its rows were not kept")
+        }
         let bad = launch("embed_\(table.format)", byteCount: 2 * output.byteCount, isAccepted: { $0 < 0 }) {
             cpuk_embed(context, ids.int32s, Int64(count), table.kernelWeight, scale, accumulate, output.floatRows)
         }

@@ -11,6 +11,7 @@ extension CPUBackend {
         if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
             return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
         }
+        weight.prepareProducts(context)
         var arguments = cpuk_matmul_args(
             x: x.floatRows, tokens: Int64(x.rows), weight: weight.kernelWeight, output: output.floatRows,
             bias: epilogue.bias?.floats, activation: epilogue.activation.kernelActivation, gated: epilogue.isGated,

@@ -6,19 +6,12 @@
 // element type, and weights need none. Sizes are checked by the caller; what is data on the device (ids, slots,
 // block numbers) is checked here, before anything is written, and a bad entry's index is returned.
 #pragma once
+#include "CPUKernelSets.h"
 #include "NumberFormats.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/// Instruction sets, from the most general to the most special.
-typedef enum {
-    CPUK_GENERIC = 0,
-    CPUK_NEON = 1,
-    CPUK_AVX2 = 2,
-    CPUK_AVX512 = 3,
-} cpuk_isa;
 
 /// A row of the table of number formats; those from CPUK_Q8_0 on are blocks of a row, only of weights.
 typedef number_format cpuk_format;
@@ -47,40 +40,6 @@ typedef struct cpuk_context cpuk_context;
 typedef void (*cpuk_sgemm)(
     int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
     int ldb, float beta, float *c, int ldc);
-
-/// The best instruction set of this machine.
-cpuk_isa cpuk_best_isa(void);
-/// Whether kernels for `isa` are built in and this machine runs them.
-bool cpuk_supports(cpuk_isa isa);
-/// Processors this process may run on.
-int cpuk_available_processors(void);
-
-/// What a kernel set is for.
-typedef enum {
-    /// All ops, with FP32 activations; named as its instruction set.
-    CPUK_SET_OF_FLOATS,
-    /// Products of activations rounded to BF16, in pairs, into FP32 sums.
-    CPUK_SET_OF_BF16,
-    /// Products of activations quantised to int8, in quads, into 32-bit sums.
-    CPUK_SET_OF_INT8,
-} cpuk_set_kind;
-
-/// A set of kernels that are compiled for the same instructions.
-typedef struct {
-    /// Such as "avx2_int8".
-    const char *name;
-    cpuk_set_kind kind;
-    /// The instruction set that the kernels need, beside which they may need more.
-    cpuk_isa isa;
-    /// The set is built in and this machine runs it.
-    bool runs;
-} cpuk_kernel_set;
-/// All sets in the order of preference, `cpuk_kernel_set_count` of them.
-cpuk_kernel_set cpuk_kernel_set_at(int index);
-int cpuk_kernel_set_count(void);
-/// Of each kind the first set of `isa` that this machine runs. Returns their number, at most CPUK_MAX_SETS.
-enum { CPUK_MAX_SETS = 3 };
-int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);
 
 /// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those
 /// numbers, one of floats and at most one of each other kind. NULL where memory or threads run out, and for other
@@ -119,10 +78,18 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
+    /// What `cpuk_pack` made of all parts' rows; NULL: products read the parts. (`cpuk_embed` always does.)
+    const void *packed;
     /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
     /// processor has instructions for them.
     bool reduced;
 } cpuk_weight;
+
+/// Bytes of a weight packed for the context's kernels; 0: products read the rows where they lie. Reads no `packed`.
+int64_t cpuk_packed_bytes(const cpuk_context *context, const cpuk_weight *weight);
+/// Packs rows `first..<first + count`: whole blocks of CPUK_PACKED_ROWS, or to the last row.
+void cpuk_pack(cpuk_context *context, const cpuk_weight *weight, int64_t first, int64_t count, void *packed);
+enum { CPUK_PACKED_ROWS = 16 };
 
 /// `output[t, n] = residual + gate(activation(bias + sum_k x[t, k] w[n, k]))`; see MatmulEpilogue.
 typedef struct {

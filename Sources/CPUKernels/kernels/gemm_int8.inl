@@ -19,7 +19,7 @@ INLINE void multiply_pair(
         FOR_EACH_SUM {
             const int i = r * S + s;
             const vr products = __builtin_convertvector(quads[i], vr);
-            const vr w_scale = splat_r(step->scales[r * LINE_SCALES + scale]);
+            const vr w_scale = splat_r(step->scales[r * step->strides.row_scales + scale * step->strides.group_scales]);
             if (!is_shared) sums[i] = fma_r(products, x_scales[s] * w_scale, sums[i]);
             else if (half == 0) both[i] = products * x_scales[s];
             else sums[i] = fma_r(fma_r(products, x_scales[s], both[i]), w_scale, sums[i]);
@@ -28,7 +28,7 @@ INLINE void multiply_pair(
         vr x_corrections[MAX_TILE_TOKENS];
         UNROLL for (int s = 0; s < S; s++) x_corrections[s] = group_corrections(format, step, s, group);
         FOR_EACH_SUM {
-            const vr minimum = splat_r(step->minima[r * LINE_SCALES + scale]);
+            const vr minimum = splat_r(step->minima[r * step->strides.row_scales + scale * step->strides.group_scales]);
             sums[r * S + s] = fma_r(x_corrections[s], minimum, sums[r * S + s]);
         }
     }
@@ -46,12 +46,19 @@ INLINE void micro_kernel(
     for (int64_t line = 0; line < lines; line++) {
         prefetch_step(ahead);
         UNROLL for (int pair = 0; pair < QUANTS / X_GROUP / 2; pair++) multiply_pair(format, S, &step, pair, sums);
-        step.quants += lines_stride(format);
-        step.scales += SCALES_STRIDE;
-        step.minima += SCALES_STRIDE;
+        step.quants += step.strides.line;
+        step.scales += step.strides.line_scales;
+        step.minima += step.strides.line_scales;
         UNROLL for (int s = 0; s < S; s++) step.groups[s] += QUANTS / X_GROUP * group_bytes(format);
     }
     FOR_EACH_SUM { store_r(products + products_of_register(s) + r * VL, sums[r * S + s]); }
+}
+
+// Those of panels of lines (pack_int8.inl).
+INLINE panel_strides line_strides(const int format) {
+    return (panel_strides){
+        .row = line_bytes(format), .part = 4, .line = lines_stride(format), .row_scales = LINE_SCALES,
+        .group_scales = 1, .line_scales = SCALES_STRIDE};
 }
 
 /// What all tiles of a product share.
@@ -68,7 +75,8 @@ INLINE void multiply_panels_of(
         quads_step first = {
             .quants = product->packed + r * line_bytes(format),
             .scales = (const float *)(product->packed + packed_b_scales(format, depth)) + r * LINE_SCALES,
-            .minima = (const float *)(product->packed + packed_b_minima(format, depth)) + r * LINE_SCALES};
+            .minima = (const float *)(product->packed + packed_b_minima(format, depth)) + r * LINE_SCALES,
+            .strides = line_strides(format)};
         UNROLL for (int s = 0; s < S; s++)
             first.groups[s] = panels + s / PANEL_REGISTERS * stride + s % PANEL_REGISTERS * REGISTER_LANES * 4
                 + product->begin / X_GROUP * group_bytes(format);

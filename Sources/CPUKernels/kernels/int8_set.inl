@@ -3,11 +3,21 @@
 #pragma once
 #include "gemm_int8.inl"
 #include "gemv_int8.inl"
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#include "gemm_row_blocks.inl"
+#include "gemv_row_blocks.inl"
+#endif
 #include "kernel_set.h"
 
 static const matmul_kernel matmuls[] = {
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+    {.rounds_activations = true, .supports = supports_gemv_row_blocks, .packing = &row_blocks,
+     .gemv = &gemv_of_row_blocks},
+    {.rounds_activations = true, .supports = supports_gemm_row_blocks, .packing = &row_blocks,
+     .gemm = &gemm_of_row_blocks},
+#endif
 };
 static const kernel_set set = {
     .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls};

@@ -16,6 +16,8 @@ enum {
     NC = 64,
     /// Rows whose products `gemm_kernel.transpose` takes together; panels of B are whole multiples of them.
     TRANSPOSED_ROWS = 16,
+    /// Rows of a block of a packed weight.
+    PACKED_ROWS = 16,
 };
 
 /// Up to NC rows of a weight, wherever their parts lie.
@@ -23,6 +25,7 @@ typedef struct {
     cpuk_format format;
     int64_t columns, row_bytes;
     int64_t count;
+    /// Each row; of a packed weight each block of PACKED_ROWS.
     const char *rows[NC];
     /// Only for CPUK_I8.
     float scales[NC];
@@ -42,6 +45,15 @@ typedef struct {
     int64_t bytes;
 } read_ahead;
 
+/// A way to pack weights once, while a model loads, for kernels that read nothing else.
+typedef struct {
+    /// Bytes of a block of PACKED_ROWS rows, a multiple of 64; 0: not a format that is packed.
+    int64_t (*block_bytes)(cpuk_format format, int64_t columns);
+    /// Packs up to PACKED_ROWS rows, padded with rows of zeros.
+    void (*pack_block)(
+        cpuk_format format, const char *const rows[PACKED_ROWS], int64_t count, int64_t columns, void *block);
+} weight_packing;
+
 /// Products of few tokens: each row of the weight is read once, where it lies, for all of them.
 typedef struct {
     /// Most tokens at once with the least loads a product.
@@ -49,7 +61,8 @@ typedef struct {
     /// Quantises a token's activations; `packed_a_bytes` is the room they take. NULL: floats are read where they lie.
     int64_t (*packed_a_bytes)(int64_t columns);
     void (*pack_a)(cpuk_format format, const float *x, int64_t columns, void *packed);
-    /// `y[t * ldy + r] = x[t] . row r` for `count` rows of one part, up to MAX_GEMV_TOKENS tokens.
+    /// `y[t * ldy + r] = x[t] . row r` for `count` rows of one part, up to MAX_GEMV_TOKENS tokens. Of a packed weight
+    /// `rows` are its blocks; the others follow.
     void (*multiply)(
         cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const packed_a *x,
         int64_t tokens, float *y, int64_t ldy);
@@ -98,6 +111,8 @@ typedef struct {
     /// Activations are rounded to BF16 or quantised to int8: only for weights that allow it.
     bool rounds_activations;
     bool (*supports)(cpuk_format format, int64_t tokens);
+    /// How the weights are packed that it multiplies; NULL: they lie as in their file.
+    const weight_packing *packing;
     /// One of them; the other is NULL.
     const gemv_kernel *gemv;
     const gemm_kernel *gemm;

@@ -11,11 +11,20 @@ enum {
 };
 _Static_assert(TILE_SUMS == 8, "KEEP_ORDER names eight sums");
 
+/// How far apart things lie in a packed panel of B; constants, where the micro-kernel is inlined.
+typedef struct {
+    /// Bytes from a row's quants to the next row's, from four bytes of a row to its next four, from a line to the next.
+    int64_t row, part, line;
+    /// Floats: scales of a row and of the next, of a group and of the next, of a line and of the next.
+    int64_t row_scales, group_scales, line_scales;
+} panel_strides;
+
 /// One line of each row of a tile, and the groups of the panels of A, or of halves of one, that it is multiplied with.
 typedef struct {
     const char *quants;
     const float *scales, *minima;
     const char *groups[MAX_TILE_TOKENS];
+    panel_strides strides;
 } quads_step;
 
 // The sums of a tile: those of all tokens with one row, then with the next row.
@@ -33,8 +42,8 @@ INLINE vr group_corrections(const int format, const quads_step *step, int s, int
 }
 // The `part`th four bytes of the group of a row.
 INLINE vri group_quants(const int format, const quads_step *step, int r, int group, int part) {
-    const int64_t bytes = line_bytes(format);
-    return splat_ri(int_at(step->quants + r * bytes + group * (bytes / LINE_SCALES) + part * 4));
+    const int64_t parts = line_bytes(format) / LINE_SCALES / 4;
+    return splat_ri(int_at(step->quants + r * step->strides.row + (group * parts + part) * step->strides.part));
 }
 
 // The `part`th vector of a group: quads of the tokens' integers, or pairs.

@@ -75,9 +75,15 @@ static void pack_a(gemm_job *job) {
 
 // ---- Products
 
-static weight_rows gather_rows(const cpuk_weight *weight, int64_t n, int64_t count) {
+static weight_rows gather_rows(const product *product, int64_t n, int64_t count) {
+    const cpuk_weight *weight = product->args->weight;
     weight_rows result = {
         .format = weight->format, .columns = weight->columns, .row_bytes = weight->row_bytes, .count = count};
+    if (product->packing) {
+        for (int64_t r = 0; r < count; r += PACKED_ROWS)
+            result.rows[r / PACKED_ROWS] = packed_block(weight, product->packing, n + r);
+        return result;
+    }
     for (int64_t done = 0; done < count;) {
         const part_rows part = rows_from(weight, n + done, count - done);
         for (int64_t i = 0; i < part.count; i++) {
@@ -87,6 +93,18 @@ static weight_rows gather_rows(const cpuk_weight *weight, int64_t n, int64_t cou
         done += part.count;
     }
     return result;
+}
+
+static read_ahead rows_after(const product *product, int64_t n, int64_t count) {
+    const cpuk_weight *weight = product->args->weight;
+    if (!product->packing) {
+        const part_rows rows = rows_from(weight, n, count);
+        return (read_ahead){.from = rows.rows, .bytes = rows.count * weight->row_bytes};
+    }
+    if (n >= weight->rows) return (read_ahead){0};
+    const char *from = packed_block(weight, product->packing, n);
+    return (read_ahead){
+        .from = from, .bytes = packed_block(weight, product->packing, at_most(n + count, weight->rows)) - from};
 }
 
 // The rows that are packed at a time: see `few_panels`.
@@ -105,9 +123,8 @@ static void multiply(
         .data = job->a.data + tile->panel * job->a.stride, .stride = job->a.stride, .columns = job->a.columns};
     const int64_t step = packed_rows(kernel, tile->panels);
     for (int64_t r = 0; r < count; r += step) {
-        const weight_rows rows = gather_rows(weight, n + r, at_most(step, count - r));
-        const part_rows after = rows_from(weight, r + step < count ? n + r + step : next, step);
-        read_ahead ahead = {.from = after.rows, .bytes = after.count * weight->row_bytes};
+        const weight_rows rows = gather_rows(job->product, n + r, at_most(step, count - r));
+        read_ahead ahead = rows_after(job->product, r + step < count ? n + r + step : next, step);
         for (int64_t k = 0; k < weight->columns; k += kernel->kc) {
             const int64_t depth = at_most(kernel->kc, weight->columns - k);
             kernel->pack_b(&rows, k, depth, packed_b);

@@ -19,6 +19,11 @@ typedef struct {
 static void multiply(const gemv_job *job, int64_t n, int64_t count, int64_t t, int64_t tokens, float *y) {
     const cpuk_weight *weight = job->product->args->weight;
     const packed_a x = {.data = job->x.data + t * job->x.stride, .stride = job->x.stride, .columns = job->x.columns};
+    if (job->product->packing) {
+        const char *blocks = packed_block(weight, job->product->packing, n);
+        job->kernel->multiply(weight->format, blocks, 0, NULL, count, &x, tokens, y, ROW_STEP);
+        return;
+    }
     for (int64_t done = 0; done < count;) {
         const part_rows part = rows_from(weight, n + done, count - done);
         job->kernel->multiply(

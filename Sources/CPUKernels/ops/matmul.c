@@ -7,6 +7,7 @@ static const matmul_kernel *choose(const cpuk_context *context, const cpuk_weigh
     for (int i = 0; i < last; i++) {
         const matmul_kernel *kernel = context->matmuls[i];
         if (kernel->rounds_activations && !weight->reduced) continue;
+        if ((kernel->packing != NULL) != (weight->packed != NULL)) continue;
         if (kernel->supports(weight->format, tokens)) return kernel;
     }
     return context->matmuls[last];
@@ -21,6 +22,7 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
         .activation = args->activation, .gated = args->gated};
     if (args->tokens == 0 || product.outputs == 0) return;
     const matmul_kernel *kernel = choose(context, weight, args->tokens);
+    product.packing = kernel->packing;
     if (!kernel->rounds_activations && takes_sgemm(context, args)) sgemm(&product);
     else if (kernel->gemm) gemm(&product, kernel->gemm);
     else gemv(&product, kernel->gemv);

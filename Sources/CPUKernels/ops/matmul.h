@@ -13,6 +13,8 @@
 typedef struct {
     cpuk_context *context;
     const cpuk_matmul_args *args;
+    /// How the weight is packed; NULL: it is not.
+    const weight_packing *packing;
     epilogue epilogue;
     /// Output columns.
     int64_t outputs;
@@ -39,6 +41,9 @@ typedef struct {
 
 /// Of rows `n..<n + count` the first ones that lie in one part. None where `n` is behind the last row.
 part_rows rows_from(const cpuk_weight *weight, int64_t n, int64_t count);
+
+/// Block of the packed rows from `n` on, a multiple of PACKED_ROWS.
+const char *packed_block(const cpuk_weight *weight, const weight_packing *packing, int64_t n);
 
 /// Calls the epilogue for `count` outputs from `n0` on of `tokens` rows from `t0` on, whose products lie in `y` (and
 /// `up`) with rows `ldy` apart.

@@ -13,6 +13,10 @@ part_rows rows_from(const cpuk_weight *weight, int64_t n, int64_t count) {
     return (part_rows){.rows = NULL};
 }
 
+const char *packed_block(const cpuk_weight *weight, const weight_packing *packing, int64_t n) {
+    return (const char *)weight->packed + n / PACKED_ROWS * packing->block_bytes(weight->format, weight->columns);
+}
+
 void apply_epilogues(
     const product *product, int64_t n0, int64_t count, int64_t t0, int64_t tokens, const float *y, const float *up,
     int64_t ldy) {

@@ -37,4 +37,5 @@ extension ModelPackage {
 /// Memory that lives as long as the process.
 private final class StaticMemory: HostMemory {
     func discard(_ bytes: UnsafeRawBufferPointer) {}
+    var isBackedByFile: Bool { true }
 }

@@ -29,6 +29,7 @@ public final class MappedFile: HostMemory {
     }
 
     public var byteCount: Int { pointer.count }
+    public var isBackedByFile: Bool { true }
 
     /// Bytes `range` of the file.
     /// - Precondition: the range lies inside the file.

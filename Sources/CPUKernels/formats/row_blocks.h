@@ -1,0 +1,155 @@
+// Weights packed for processors with an instruction for quads (AVX512_VNNI): blocks of 16 rows, whose quants lie quad
+// by quad, so that lanes of a vector are rows. One load gives a quad of each row, one load and one conversion their
+// scales, and no lanes are summed. A block takes as many bytes as its rows do in the file, or a little more:
+//
+//     quants, a group of 32 columns after the other      (picture of Q4_0, a group: 256 bytes)
+//         vector 0   r0: k0 k1 k2 k3 | r1: k0 k1 k2 k3 | … | r15      low nibbles; in the high ones k16 to k19
+//         vector 1   k4 to k7 and k20 to k23, and so on to vector 3
+//     scales, group after group                          (Q4_0: r0 r1 … r15 as binary16, 32 bytes)
+//     factors of 256 columns, of formats that have them  (Q4_K: 16 times d, then 16 times dmin, 64 bytes)
+//     zeros up to a whole line of 64 bytes
+//
+// Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of
+// quants lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4
+// to the high one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low,
+// high, low, high.
+//
+// Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima.
+#pragma once
+#include "quants.h"
+
+enum {
+    /// Rows of a block.
+    BLOCK_ROWS = 16,
+    /// Columns of a group, and of one half of it, a register's worth of four quads.
+    GROUP_COLUMNS = 32,
+    GROUP_VECTORS = 4,
+    MAX_GROUP_QUANT_BYTES = 512,
+};
+_Static_assert(BLOCK_ROWS == VL, "lanes are rows");
+
+/// The formats that are packed in blocks of rows.
+#define FOR_EACH_FORMAT_OF_ROW_BLOCKS(X)                                                                              \
+    X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4)
+
+INLINE bool has_row_blocks(const int format) {
+    switch (format) {
+#define CASE(ID) case CPUK_##ID:
+        FOR_EACH_FORMAT_OF_ROW_BLOCKS(CASE) return true;
+#undef CASE
+    default: return false;
+    }
+}
+
+INLINE int quant_bits(const int format) {
+    switch (format) {
+    case CPUK_Q8_0: return 8;
+    case CPUK_Q6_K: return 6;
+    case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: return 5;
+    default: return 4;
+    }
+}
+
+/// Bytes of a group of 16 rows.
+INLINE int64_t group_quant_bytes(const int format) { return quant_bits(format) * GROUP_COLUMNS * BLOCK_ROWS / 8; }
+
+/// Whether groups have integers as scales, which a factor of 256 columns is multiplied with.
+INLINE bool has_factors(const int format) { return number_format_block_size(format) == 256; }
+
+INLINE int64_t group_scale_bytes(const int format) {
+    if (format == CPUK_MXFP4) return BLOCK_ROWS;
+    if (!has_factors(format)) return (has_minimum(format) ? 4 : 2) * BLOCK_ROWS;
+    return (has_minimum(format) || group_of(format) == 16 ? 2 : 1) * BLOCK_ROWS;
+}
+INLINE int64_t factor_bytes(const int format) { return (has_minimum(format) ? 4 : 2) * BLOCK_ROWS; }
+
+INLINE int64_t row_block_scales(const int format, int64_t columns) {
+    return columns / GROUP_COLUMNS * group_quant_bytes(format);
+}
+INLINE int64_t row_block_factors(const int format, int64_t columns) {
+    return row_block_scales(format, columns) + columns / GROUP_COLUMNS * group_scale_bytes(format);
+}
+/// Bytes of a block of 16 rows.
+INLINE int64_t row_block_bytes(const int format, int64_t columns) {
+    const int64_t factors = has_factors(format) ? columns / 256 * factor_bytes(format) : 0;
+    return (row_block_factors(format, columns) + factors + 63) / 64 * 64;
+}
+
+// ---- Reading
+
+INLINE vq shift_left(vq x, const int bits) { return (vq)((vq_16)x << (uint16_t)bits); }
+INLINE vq shift_right(vq x, const int bits) { return (vq)((vq_16)x >> (uint16_t)bits); }
+
+INLINE vq nibbles_of_rows(const uint8_t *group, const int half, const int v) {
+    const vq both_halves = load_q(group + v * 64);
+    return (half ? shift_right(both_halves, 4) : both_halves) & splat_q(15);
+}
+
+// The bits above the nibbles, where they belong.
+INLINE vq fifth_bits_of_rows(const uint8_t *group, const int half, const int v) {
+    const vq bits = load_q(group + GROUP_VECTORS * 64);
+    return (half ? shift_right(bits, v) : shift_left(bits, 4 - v)) & splat_q(16);
+}
+INLINE vq sixth_bits_of_rows(const uint8_t *group, const int half, const int v) {
+    const vq bits = load_q(group + (GROUP_VECTORS + v / 2) * 64);
+    const int at = 4 * (v % 2) + 2 * half;
+    return (at <= 4 ? shift_left(bits, 4 - at) : shift_right(bits, at - 4)) & splat_q(0x30);
+}
+
+/// The `v`th quads of a half of a group, of all rows, as the unsigned quants of quants.h.
+INLINE vq unpack_rows(const int format, const uint8_t *group, const int half, const int v) {
+    if (quant_bits(format) == 8) return load_q(group + (half * GROUP_VECTORS + v) * 64);
+    const vq low = nibbles_of_rows(group, half, v);
+    switch (format) {
+    case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: return low | fifth_bits_of_rows(group, half, v);
+    case CPUK_Q6_K: return low | sixth_bits_of_rows(group, half, v);
+    case CPUK_IQ4_NL: case CPUK_IQ4_XS: return look_up_iq4(low);
+    case CPUK_MXFP4: return look_up_e2m1(low);
+    default: return low;
+    }
+}
+
+/// What the scales of 16 rows are multiplied with.
+typedef struct {
+    vf scale, minimum;
+} row_factors;
+
+/// Scales of 16 rows for a group of 32 columns: of all, or of each half where a scale is for 16.
+typedef struct {
+    vf scales[2], minimum;
+} row_scales;
+
+INLINE vf from_halves_of_rows(const uint8_t *p) { return from_f16(*(const vh_any *)p); }
+INLINE vf from_bytes_of_rows(const uint8_t *p) { return __builtin_convertvector(*(const vq_any *)p, vf); }
+INLINE vf from_signed_bytes_of_rows(const uint8_t *p) { return __builtin_convertvector(*(const vb_any *)p, vf); }
+
+INLINE row_factors factors_of_rows(const int format, const uint8_t *at) {
+    if (!has_factors(format)) return (row_factors){0};
+    return (row_factors){
+        .scale = from_halves_of_rows(at),
+        .minimum = has_minimum(format) ? -from_halves_of_rows(at + 2 * BLOCK_ROWS) : splat(0)};
+}
+
+// Half of the powers of two that E8M0 bytes stand for; the first two are subnormal.
+INLINE vf half_exponents_of_rows(const uint8_t *p) {
+    const vu bytes = __builtin_convertvector(*(const vq_any *)p, vu);
+    const vu small = splat_u(0x00200000u) << (bytes & 1), large = (bytes - 1) << 23;
+    return select_v((vi)(bytes < 2), (vf)small, (vf)large);
+}
+
+INLINE row_scales scales_of_rows(const int format, const uint8_t *at, row_factors factors) {
+    row_scales result = {0};
+    if (format == CPUK_MXFP4) {
+        result.scales[0] = half_exponents_of_rows(at);
+    } else if (!has_factors(format)) {
+        result.scales[0] = from_halves_of_rows(at);
+        if (has_minimum(format)) result.minimum = from_halves_of_rows(at + 2 * BLOCK_ROWS);
+    } else if (has_minimum(format)) {
+        result.scales[0] = from_bytes_of_rows(at) * factors.scale;
+        result.minimum = from_bytes_of_rows(at + BLOCK_ROWS) * factors.minimum;
+    } else {
+        result.scales[0] = from_signed_bytes_of_rows(at) * factors.scale;
+        if (group_of(format) == 16) result.scales[1] = from_signed_bytes_of_rows(at + BLOCK_ROWS) * factors.scale;
+    }
+    return result;
+}

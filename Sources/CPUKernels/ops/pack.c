@@ -1,0 +1,52 @@
+// Packing weights once, while a model loads.
+#include "matmul.h"
+
+_Static_assert(CPUK_PACKED_ROWS == PACKED_ROWS, "what the interface says");
+
+// The packing that kernels of the context read this weight in. NULL: none.
+static const weight_packing *packing_of(const cpuk_context *context, const cpuk_weight *weight) {
+    // The second half of a gated weight must begin with a block. One with an odd number of rows is never gated.
+    if (!weight->reduced || weight->columns == 0 || weight->rows == 0) return NULL;
+    if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
+    for (int i = 0; i < context->matmul_count; i++) {
+        const weight_packing *packing = context->matmuls[i]->packing;
+        if (packing && packing->block_bytes(weight->format, weight->columns) > 0) return packing;
+    }
+    return NULL;
+}
+
+int64_t cpuk_packed_bytes(const cpuk_context *context, const cpuk_weight *weight) {
+    const weight_packing *packing = packing_of(context, weight);
+    if (!packing) return 0;
+    return divide_up(weight->rows, PACKED_ROWS) * packing->block_bytes(weight->format, weight->columns);
+}
+
+typedef struct {
+    const cpuk_weight *weight;
+    const weight_packing *packing;
+    int64_t first, count, tasks;
+    char *packed;
+} pack_job;
+
+static void pack_blocks(void *argument, int64_t task, int worker) {
+    (void)worker;
+    const pack_job *job = argument;
+    const cpuk_weight *weight = job->weight;
+    const int64_t bytes = job->packing->block_bytes(weight->format, weight->columns);
+    const index_range blocks = task_range(task, job->tasks, divide_up(job->count, PACKED_ROWS));
+    for (int64_t b = blocks.begin; b < blocks.end; b++) {
+        const int64_t n = job->first + b * PACKED_ROWS, count = at_most(PACKED_ROWS, job->first + job->count - n);
+        const char *rows[PACKED_ROWS];
+        for (int64_t r = 0; r < count; r++) rows[r] = rows_from(weight, n + r, 1).rows;
+        job->packing->pack_block(weight->format, rows, count, weight->columns, job->packed + n / PACKED_ROWS * bytes);
+    }
+}
+
+void cpuk_pack(cpuk_context *context, const cpuk_weight *weight, int64_t first, int64_t count, void *packed) {
+    pack_job job = {
+        .weight = weight, .packing = packing_of(context, weight), .first = first, .count = count, .packed = packed};
+    if (!job.packing || count <= 0) return;
+    const int64_t blocks = divide_up(count, PACKED_ROWS), bytes = PACKED_ROWS * weight->row_bytes;
+    job.tasks = task_count(thread_count(context), blocks, bytes);
+    run_tasks(context->pool, pack_blocks, &job, job.tasks, blocks * bytes);
+}

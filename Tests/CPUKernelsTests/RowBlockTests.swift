@@ -1,0 +1,131 @@
+import CPUBackend
+import CPUKernelsProbe
+import TensorCore
+import TestSupport
+import Testing
+
+/// The bytes of weights packed in blocks of 16 rows, as the picture in row_blocks.h draws them.
+@Suite("blocks of rows")
+struct RowBlockTests {
+    @Test("the values come back, and what pads is zero", arguments: RunningSet.ofInt8, WeightFormat.blocks)
+    func values(_ running: RunningSet, _ format: WeightFormat) {
+        for (rows, wanted) in [(16, 32), (37, 96), (5, 512)] {
+            let columns = format.fitting(wanted)
+            let blockBytes = Int(probe_row_block_bytes(running.number, format.code, Int64(columns)))
+            guard blockBytes > 0 else { return }
+            var random = SplitMix64(name: "blocks \(format.rawValue) \(rows)")
+            let weight = PackedWeight(format: format, partRows: [rows], columns: columns, random: &random)
+            let blocks = (rows + 15) / 16
+            var packed = [UInt8](repeating: 0xaa, count: blocks * blockBytes + 64)
+            packed.withUnsafeMutableBytes { bytes in
+                weight.withRows { probe_pack_row_blocks(running.number, &$0, bytes.baseAddress) }
+            }
+            let layout = RowBlockLayout(format, columns: columns)
+            #expect(blockBytes == (layout.byteCount + 63) / 64 * 64)
+            #expect(packed[(blocks * blockBytes)...].allSatisfy { $0 == 0xaa }, "bytes behind the last block")
+            var wrong = 0
+            for r in 0..<blocks * 16 {
+                let block = Array(packed[r / 16 * blockBytes..<(r / 16 + 1) * blockBytes])
+                for k in 0..<columns {
+                    let wanted = r < rows ? weight.values.values[r * columns + k] : 0
+                    wrong += abs(layout.value(block, row: r % 16, column: k) - wanted) <= 1e-6 * abs(wanted) ? 0 : 1
+                }
+            }
+            #expect(wrong == 0, "\(wrong) of \(rows) x \(columns)")
+        }
+    }
+
+    @Test("AVX512_VNNI packs what files mostly hold")
+    func formats() throws {
+        guard let set = RunningSet.all.first(where: { $0.kernels.name == "avx512_vnni" }) else { return }
+        for format in [WeightFormat.q8_0, .q4_0, .q4_K, .q5_0, .q5_K, .q6_K, .iq4_NL, .iq4_XS] {
+            let columns = format.fitting(2048), rowBytes = try #require(format.rowByteCount(columns: columns))
+            let blockBytes = Int(probe_row_block_bytes(set.number, format.code, Int64(columns)))
+            #expect(blockBytes >= 16 * rowBytes && Double(blockBytes) <= 1.03 * Double(16 * rowBytes))
+        }
+    }
+}
+
+/// Where a block keeps what, read from the picture and not from the code.
+private struct RowBlockLayout {
+    let format: WeightFormat
+    let columns: Int
+
+    private let isMXFP4: Bool
+
+    init(_ format: WeightFormat, columns: Int) {
+        isMXFP4 = format.rawValue == "mxfp4"
+        self.format = format
+        self.columns = columns
+    }
+
+    private static let iq4: [Double] = [
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
+    ]
+    private static let e2m1: [Double] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
+
+    private var bits: Int {
+        switch format {
+        case .q8_0: 8
+        case .q6_K: 6
+        case .q5_0, .q5_1, .q5_K: 5
+        default: 4
+        }
+    }
+    private var hasFactors: Bool { format.blockSize == 256 }
+    private var hasMinima: Bool { [.q4_1, .q5_1, .q4_K, .q5_K].contains(format) }
+    private var groupBytes: Int { bits * 64 }
+    private var scaleBytes: Int {
+        if isMXFP4 { return 16 }
+        if hasFactors { return hasMinima || format == .q6_K ? 32 : 16 }
+        return hasMinima ? 64 : 32
+    }
+    private var scalesAt: Int { columns / 32 * groupBytes }
+    private var factorsAt: Int { scalesAt + columns / 32 * scaleBytes }
+    var byteCount: Int { factorsAt + (hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0) }
+
+    private func half(_ block: [UInt8], _ at: Int) -> Double {
+        Double(Float16(bitPattern: UInt16(block[at]) | UInt16(block[at + 1]) << 8))
+    }
+
+    private func stored(_ block: [UInt8], row: Int, column: Int) -> Int {
+        let group = column / 32 * groupBytes, half = column % 32 / 16, vector = column % 16 / 4
+        let at = row * 4 + column % 4
+        if bits == 8 { return Int(block[group + (half * 4 + vector) * 64 + at]) }
+        let low = Int(block[group + vector * 64 + at]) >> (4 * half) & 15
+        if bits == 5 { return low | (Int(block[group + 256 + at]) >> (vector + 4 * half) & 1) << 4 }
+        if bits == 6 {
+            return low | (Int(block[group + 256 + vector / 2 * 64 + at]) >> (4 * (vector % 2) + 2 * half) & 3) << 4
+        }
+        return low
+    }
+
+    private func level(_ stored: Int) -> Double {
+        if isMXFP4 { return Self.e2m1[stored] }
+        return switch format {
+        case .iq4_NL, .iq4_XS: Self.iq4[stored]
+        case .q8_0: Double(stored - 128)
+        case .q4_0: Double(stored - 8)
+        case .q5_0: Double(stored - 16)
+        case .q6_K: Double(stored - 32)
+        default: Double(stored)
+        }
+    }
+
+    func value(_ block: [UInt8], row: Int, column: Int) -> Double {
+        let level = level(stored(block, row: row, column: column))
+        let at = scalesAt + column / 32 * scaleBytes
+        if isMXFP4 { return level * Double(sign: .plus, exponent: Int(block[at + row]) - 128, significand: 1) }
+        if !hasFactors {
+            return level * half(block, at + 2 * row) + (hasMinima ? half(block, at + 32 + 2 * row) : 0)
+        }
+        let factors = factorsAt + column / 256 * (hasMinima ? 64 : 32)
+        let factor = half(block, factors + 2 * row)
+        if hasMinima {
+            return level * factor * Double(block[at + row])
+                - half(block, factors + 32 + 2 * row) * Double(block[at + 16 + row])
+        }
+        let second = format == .q6_K && column % 32 >= 16 ? 16 : 0
+        return level * factor * Double(Int8(bitPattern: block[at + second + row]))
+    }
+}
