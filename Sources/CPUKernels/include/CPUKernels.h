@@ -39,6 +39,8 @@ typedef enum {
     CPUK_TANH = 7,
     CPUK_SIGMOID = 8,
     CPUK_QUICK_GELU = 9,
+    CPUK_HARD_SIGMOID = 10,
+    CPUK_HARD_SWISH = 11,
 } cpuk_activation;
 
 typedef struct cpuk_context cpuk_context;
@@ -291,6 +293,28 @@ void cpuk_average_pool(
     cpuk_context *context, const cpuk_window *window, bool counts_padding, cpuk_rows x, cpuk_rows output);
 /// Of `window` only the images, the grid and the channels are read.
 void cpuk_adaptive_average_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
+
+/// Images of another size, or with pixels of channels; see ImageOps.
+typedef struct {
+    int64_t images, image_height, image_width;
+    /// Of the output, and its channels.
+    int64_t grid_height, grid_width, channels;
+    cpuk_rows x, output;
+} cpuk_image_args;
+typedef enum {
+    CPUK_NEAREST = 0,
+    CPUK_BILINEAR = 1,
+    CPUK_BILINEAR_ALIGNED = 2,
+} cpuk_interpolation;
+void cpuk_resize(cpuk_context *context, const cpuk_image_args *args, cpuk_interpolation interpolation);
+/// `factor` pixels in each direction become of one.
+void cpuk_pixel_shuffle(cpuk_context *context, const cpuk_image_args *args, int64_t factor);
+/// Each of `rows` rows of `columns` times the row of `scales` of its image, of which there are `images`.
+typedef struct {
+    int64_t images, rows, columns;
+    cpuk_rows x, scales, output;
+} cpuk_scale_channels_args;
+void cpuk_scale_channels(cpuk_context *context, const cpuk_scale_channels_args *args);
 typedef struct {
     int64_t rows, columns, size;
     cpuk_rows x, output;
