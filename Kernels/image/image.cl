@@ -24,8 +24,8 @@ __kernel void scale_channels_f32(
 #define RESIZE_NEAREST 0u
 #define RESIZE_BILINEAR 1u
 
-// The place of a new line between old ones, as interpolation 1 or 2 (corners stay corners) has it. The whole part is found
-// in integers, so that only the share of the next line is rounded.
+// The place of a new line between old ones, as interpolation 1 or 2 (corners stay corners) has it. The whole part is
+// found in integers, so that only the share of the next line is rounded.
 inline int line_before(int position, int size, int new_size, uint interpolation, float *share) {
     long numerator, denominator;
     if (interpolation == RESIZE_BILINEAR) {

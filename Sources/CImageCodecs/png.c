@@ -118,8 +118,8 @@ static void read_rows(png_structp png, image_pixels *image, int passes, bool is_
         }
 }
 
-/// The one colour that is transparent: of a palette the entry that is it wholly while no other is at all, else the colour
-/// that the file names, by the numbers that it has there.
+/// The one colour that is transparent: of a palette the entry that is it wholly while no other is at all, else the
+/// colour that the file names, by the numbers that it has there.
 static void find_transparent_colour(png_structp png, png_infop info, int type, int depth, image_pixels *image) {
     png_bytep alphas = NULL;
     png_color_16p colour = NULL;
