@@ -6,6 +6,8 @@
 // element type, and weights need none. Sizes are checked by the caller; what is data on the device (ids, slots,
 // block numbers) is checked here, before anything is written, and a bad entry's index is returned.
 #pragma once
+#include "CPUImages.h"
+#include "CPUTypes.h"
 #include "NumberFormats.h"
 
 #include <stdbool.h>
@@ -27,23 +29,6 @@ enum {
     NUMBER_FORMATS(CPUK_FORMAT)
 #undef CPUK_FORMAT
 };
-
-typedef enum {
-    CPUK_IDENTITY = 0,
-    CPUK_GELU_TANH = 1,
-    CPUK_GELU_ERF = 2,
-    CPUK_SILU = 3,
-    CPUK_RELU = 4,
-    CPUK_LEAKY_RELU = 5,
-    CPUK_RELU6 = 6,
-    CPUK_TANH = 7,
-    CPUK_SIGMOID = 8,
-    CPUK_QUICK_GELU = 9,
-    CPUK_HARD_SIGMOID = 10,
-    CPUK_HARD_SWISH = 11,
-} cpuk_activation;
-
-typedef struct cpuk_context cpuk_context;
 
 /// Single-precision matrix product as CBLAS declares it, for `cpuk_set_sgemm`.
 typedef void (*cpuk_sgemm)(
@@ -100,12 +85,6 @@ typedef struct {
 } cpuk_limits;
 /// Reserves scratch memory. False where memory runs out; the old scratch then stays.
 bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits);
-
-/// Rows of floats, `stride` elements apart.
-typedef struct {
-    float *data;
-    int64_t stride;
-} cpuk_rows;
 
 typedef struct {
     int64_t rows;
@@ -269,5 +248,3 @@ enum { CPUK_MAX_TOP_K = 256 };
 void cpuk_top_k(
     cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int64_t count, cpuk_rows values,
     int32_t *indices, int64_t index_stride);
-
-#include "CPUImages.h"
