@@ -76,7 +76,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("m")]),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "ChatPage", exclude: ["page"], cSettings: strictC),
-        .target(name: "BundledModel", exclude: ["bard"], cSettings: strictC),
+        .target(name: "BundledModel", exclude: ["bard", "digit-reader", "digit-writer"], cSettings: strictC),
         layer("JSONCore"),
         layer("TensorCore", ["NumberFormats"]),
         // L1

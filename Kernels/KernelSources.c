@@ -135,6 +135,9 @@ static const char convolution_convolve_depthwise[] = {
 static const char pooling_pooling[] = {
 #embed "pooling/pooling.cl"
     , 0};
+static const char image_image[] = {
+#embed "image/image.cl"
+    , 0};
 static const char probe_dot_bf16[] = {
 #embed "probe/dot_bf16.cl"
     , 0};
@@ -196,6 +199,7 @@ static const kernel_source sources[] = {
     SOURCE(convolution_fold, "convolution/fold.cl"),
     SOURCE(convolution_convolve_depthwise, "convolution/convolve_depthwise.cl"),
     SOURCE(pooling_pooling, "pooling/pooling.cl"),
+    SOURCE(image_image, "image/image.cl"),
     SOURCE(probe_dot_bf16, "probe/dot_bf16.cl"),
     SOURCE(probe_dot_i8, "probe/dot_i8.cl"),
     SOURCE(probe_half_arithmetic, "probe/half_arithmetic.cl"),

@@ -67,6 +67,15 @@ def save(kind, path, width, height, index):
         image = Image.fromarray(rng.integers(0, 600, (height, width)).astype(np.uint16))
     elif kind == "cmyk.jpg":
         image = Image.fromarray(picture(width, height, 4), "CMYK")
+    elif kind == "grey-key.png":
+        image = rgb.convert("L").point(lambda value: value // 40 * 40)
+        options["transparency"] = 80
+    elif kind == "rgb-key.png":
+        image = rgb.point(lambda value: value // 100 * 100)
+        options["transparency"] = image.getpixel((width // 2, height // 2))
+    elif kind == "bits-key.png":
+        image = rgb.convert("1")
+        options["transparency"] = 0
     else:
         image = rgb
     if kind.startswith("turned"):
@@ -96,14 +105,16 @@ def processors():
 
 
 cases, makers = [], list(processors())
-for index in range(count):
-    kind = KINDS[index % len(KINDS)]
+# Files with one transparent colour, which CLIP's processor puts on white.
+keys = ["palette.png", "grey-key.png", "rgb-key.png", "bits-key.png"]
+for index in range(count + len(keys)):
+    kind = KINDS[index % len(KINDS)] if index < count else keys[index - count]
     name = f"{index}-{kind}"
     save(kind, out / name, side(), side(), index)
     image = ImageOps.exif_transpose(Image.open(out / name))
     decoded = np.asarray(image.convert("RGB"))
     grey_modes = ("1", "L", "LA", "I;16")
-    processor, _ = makers[index % len(makers)]
+    processor, _ = makers[index % len(makers) if index < count else 7]
     entries = [(None, None)] + ([(processor, processor.to_dict())] if processor else [])
     for number, (processor, config) in enumerate(entries):
         answer = f"{index}-{number}.bin"

@@ -20,6 +20,7 @@ inline float max16(float16 v) {
 #define SILU(x) ((x) / (1.0f + exp(-(x))))
 #define SIGMOID(x) (1.0f / (1.0f + exp(-(x))))
 #define QUICK_GELU(x) ((x) / (1.0f + exp(-1.702f * (x))))
+#define HARD_SIGMOID(x) (fmin(fmax((x) + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f))
 
 inline float activate(float x, uint activation) {
     switch (activation) {
@@ -32,6 +33,8 @@ inline float activate(float x, uint activation) {
     case ACTIVATION_TANH: return tanh(x);
     case ACTIVATION_SIGMOID: return SIGMOID(x);
     case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
+    case ACTIVATION_HARD_SIGMOID: return HARD_SIGMOID(x);
+    case ACTIVATION_HARD_SWISH: return x * HARD_SIGMOID(x);
     default: return x;
     }
 }
@@ -49,6 +52,8 @@ inline float16 activate16(float16 x, uint activation) {
     case ACTIVATION_TANH: return tanh(x);
     case ACTIVATION_SIGMOID: return SIGMOID(x);
     case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
+    case ACTIVATION_HARD_SIGMOID: return HARD_SIGMOID(x);
+    case ACTIVATION_HARD_SWISH: return x * HARD_SIGMOID(x);
     default: return x;
     }
 }

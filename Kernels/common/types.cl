@@ -17,6 +17,8 @@
 #define ACTIVATION_TANH 7u
 #define ACTIVATION_SIGMOID 8u
 #define ACTIVATION_QUICK_GELU 9u
+#define ACTIVATION_HARD_SIGMOID 10u
+#define ACTIVATION_HARD_SWISH 11u
 
 // Rotary layouts, as `RopeLayout.kernelCode` numbers them.
 #define ROPE_HALF_SPLIT 0u

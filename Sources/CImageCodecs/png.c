@@ -24,6 +24,8 @@
     F(png_get_error_ptr)                                                                                              \
     F(png_read_info)                                                                                                  \
     F(png_get_IHDR)                                                                                                   \
+    F(png_get_PLTE)                                                                                                   \
+    F(png_get_tRNS)                                                                                                   \
     F(png_set_palette_to_rgb)                                                                                         \
     F(png_set_expand_gray_1_2_4_to_8)                                                                                 \
     F(png_set_strip_16)                                                                                               \
@@ -116,6 +118,37 @@ static void read_rows(png_structp png, image_pixels *image, int passes, bool is_
         }
 }
 
+/// The one colour that is transparent: of a palette the entry that is it wholly while no other is at all, else the
+/// colour that the file names, by the numbers that it has there.
+static void find_transparent_colour(png_structp png, png_infop info, int type, int depth, image_pixels *image) {
+    png_bytep alphas = NULL;
+    png_color_16p colour = NULL;
+    int count = 0;
+    if (depth > 8 || !lib.png_get_tRNS(png, info, &alphas, &count, &colour)) return;
+    uint16_t parts[3] = {256, 256, 256};
+    if (type == PNG_COLOR_TYPE_PALETTE) {
+        png_colorp palette = NULL;
+        int colours = 0, index = -1;
+        if (!alphas || !lib.png_get_PLTE(png, info, &palette, &colours) || !palette) return;
+        for (int i = 0; i < count; i++) {
+            if (alphas[i] == 255) continue;
+            if (alphas[i] != 0 || index >= 0) return;
+            index = i;
+        }
+        if (index < 0 || index >= colours) return;
+        parts[0] = palette[index].red, parts[1] = palette[index].green, parts[2] = palette[index].blue;
+    } else if (colour && type == PNG_COLOR_TYPE_GRAY) {
+        parts[0] = parts[1] = parts[2] = colour->gray;
+    } else if (colour && type == PNG_COLOR_TYPE_RGB) {
+        parts[0] = colour->red, parts[1] = colour->green, parts[2] = colour->blue;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (parts[i] > 255) return;
+        image->transparent_colour[i] = (uint8_t)parts[i];
+    }
+    image->has_transparent_colour = true;
+}
+
 static void read_file(
     png_structp png, png_infop info, png_source *source, uint64_t max_pixels, image_pixels *image,
     uint8_t *volatile *row) {
@@ -129,6 +162,7 @@ static void read_file(
         image->height = height;
         return;
     }
+    find_transparent_colour(png, info, type, depth, image);
     const bool is_grey = !(type & PNG_COLOR_MASK_COLOR), is_wide = type == PNG_COLOR_TYPE_GRAY && depth == 16;
     if (type == PNG_COLOR_TYPE_PALETTE) lib.png_set_palette_to_rgb(png);
     if (is_grey && depth < 8) lib.png_set_expand_gray_1_2_4_to_8(png);

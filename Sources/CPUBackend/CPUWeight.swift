@@ -115,6 +115,8 @@ extension Activation? {
         case .tanh: CPUK_TANH
         case .sigmoid: CPUK_SIGMOID
         case .quickGelu: CPUK_QUICK_GELU
+        case .hardSigmoid: CPUK_HARD_SIGMOID
+        case .hardSwish: CPUK_HARD_SWISH
         }
     }
 }

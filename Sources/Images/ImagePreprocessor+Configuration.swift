@@ -8,6 +8,7 @@ extension ImagePreprocessor {
         var isSquare = true
         var filter = ResamplingFilter.bilinear
         var crops = false
+        var putsTransparencyOnWhite = false
         var mean = [0.5, 0.5, 0.5]
         var deviation = [0.5, 0.5, 0.5]
 
@@ -22,7 +23,7 @@ extension ImagePreprocessor {
                 filter = .bicubic
             } else if type.hasPrefix("CLIP") || type.hasPrefix("Bit") || type.hasPrefix("ChineseCLIP") {
                 size = .shortestEdge(224, longest: nil)
-                (isSquare, crops, filter) = (false, true, .bicubic)
+                (isSquare, crops, filter, putsTransparencyOnWhite) = (false, true, .bicubic, true)
                 mean = [0.48145466, 0.4578275, 0.40821073]
                 deviation = [0.26862954, 0.26130258, 0.27577711]
             } else if type.hasPrefix("MobileNet") {
@@ -78,6 +79,7 @@ extension ImagePreprocessor {
         mean = normalizes ? try reader.numbers("image_mean") ?? Array(defaults.mean.prefix(channelCount)) : nil
         deviation = normalizes ? try reader.numbers("image_std") ?? Array(defaults.deviation.prefix(channelCount)) : nil
         self.channelCount = channelCount
+        putsTransparencyOnWhite = try reader.flag("do_convert_rgb", default: defaults.putsTransparencyOnWhite)
         try reader.check(self)
     }
 

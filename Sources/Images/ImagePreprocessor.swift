@@ -19,6 +19,8 @@ public struct ImagePreprocessor: Sendable, Hashable {
     public var deviation: [Double]?
     /// 1: grey; 3: red, green, blue.
     public var channelCount: Int
+    /// Whether a colour that the file calls transparent becomes white (`do_convert_rgb` of `transformers`).
+    public var putsTransparencyOnWhite: Bool
 
     public struct CropSize: Sendable, Hashable {
         public var width: Int
@@ -32,7 +34,7 @@ public struct ImagePreprocessor: Sendable, Hashable {
 
     public init(
         resize: Size?, filter: ResamplingFilter = .bilinear, crop: CropSize? = nil, rescaleFactor: Double? = 1 / 255,
-        mean: [Double]? = nil, deviation: [Double]? = nil, channelCount: Int = 3
+        mean: [Double]? = nil, deviation: [Double]? = nil, channelCount: Int = 3, putsTransparencyOnWhite: Bool = false
     ) {
         self.resize = resize
         self.filter = filter
@@ -41,11 +43,12 @@ public struct ImagePreprocessor: Sendable, Hashable {
         self.mean = mean
         self.deviation = deviation
         self.channelCount = channelCount
+        self.putsTransparencyOnWhite = putsTransparencyOnWhite
     }
 
     /// Resized and cropped; values are still bytes.
     public func pixels(of image: PixelImage) -> PixelImage {
-        var image = channelCount == 1 ? image.grey : image.rgb
+        var image = channelCount == 1 ? image.grey : putsTransparencyOnWhite ? image.onWhite : image.rgb
         if let resize {
             let size = ImagePreprocessor.size(resize, width: image.width, height: image.height)
             image = image.resized(width: size.width, height: size.height, filter: filter)

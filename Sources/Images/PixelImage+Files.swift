@@ -5,7 +5,7 @@ extension PixelImage {
     public static let maximumPixelCount = 178_956_970
 
     /// Decodes a PNG or JPEG file as Pillow's `convert("RGB")` sees it behind `exif_transpose`: grey stays grey, palettes are
-    /// looked up, alpha is left out, CMYK is converted without profiles, and the orientation of EXIF is followed.
+    /// looked up, alpha is left out (but a single transparent colour is kept in mind), CMYK is converted without profiles, and the orientation of EXIF is followed.
     ///
     /// - Parameter path: what errors call the file.
     /// - Throws: `ImageError`.
@@ -31,7 +31,9 @@ extension PixelImage {
         let isCMYK = pixels.colours == IMAGE_CMYK
         self.init(
             width: width, height: height, channelCount: isCMYK ? 3 : Int(pixels.colours.rawValue),
-            bytes: isCMYK ? PixelImage.rgb(invertedCMYK: source) : Array(source))
+            bytes: isCMYK ? PixelImage.rgb(invertedCMYK: source) : Array(source),
+            transparentColour: pixels.has_transparent_colour
+                ? withUnsafeBytes(of: pixels.transparent_colour) { Array($0) } : nil)
     }
 
     /// Each colour as `255 - k - c · (255 - k) / 255`, with Pillow's rounding; the file holds what is left of 255.

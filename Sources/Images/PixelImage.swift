@@ -6,9 +6,13 @@ public struct PixelImage: Sendable, Hashable {
     public let channelCount: Int
     /// `[height, width, channelCount]`.
     public let bytes: [UInt8]
+    /// Red, green and blue of a colour that the image's file calls transparent; `nil` where it names none.
+    public let transparentColour: [UInt8]?
 
     /// - Precondition: as many bytes as the extents say, and 1 or 3 channels.
-    public init(width: Int, height: Int, channelCount: Int, bytes: [UInt8]) {
+    public init(
+        width: Int, height: Int, channelCount: Int, bytes: [UInt8], transparentColour: [UInt8]? = nil
+    ) {
         precondition(channelCount == 1 || channelCount == 3, "\(channelCount) channels")
         precondition(
             width > 0 && height > 0 && bytes.count == width * height * channelCount,
@@ -17,6 +21,19 @@ public struct PixelImage: Sendable, Hashable {
         self.height = height
         self.channelCount = channelCount
         self.bytes = bytes
+        self.transparentColour = transparentColour
+    }
+
+    /// With three channels, and white where the transparent colour is.
+    public var onWhite: PixelImage {
+        let image = rgb
+        guard let transparentColour, transparentColour.count == 3 else { return image }
+        var bytes = image.bytes
+        for pixel in stride(from: 0, to: bytes.count, by: 3)
+        where bytes[pixel..<pixel + 3].elementsEqual(transparentColour) {
+            for channel in 0..<3 { bytes[pixel + channel] = 255 }
+        }
+        return PixelImage(width: width, height: height, channelCount: 3, bytes: bytes)
     }
 
     /// With three channels.
@@ -66,7 +83,9 @@ public struct PixelImage: Sendable, Hashable {
                 turned.append(contentsOf: bytes[start..<start + channelCount])
             }
         }
-        return PixelImage(width: newWidth, height: newHeight, channelCount: channelCount, bytes: turned)
+        return PixelImage(
+            width: newWidth, height: newHeight, channelCount: channelCount, bytes: turned,
+            transparentColour: transparentColour)
     }
 
     /// The part of `newWidth` x `newHeight` pixels in the middle, black where that leaves the image; rounded as

@@ -6,7 +6,7 @@
 ///
 /// A backend is used by one thread at a time (the engine's executor); `Sendable` lets it be handed there.
 public protocol Backend: MatmulOps, NormOps, ActivationOps, RopeOps, EmbeddingOps, AttentionOps, CacheOps, ExpertOps,
-    SelectionOps, ConvolutionOps, PoolingOps
+    SelectionOps, ConvolutionOps, PoolingOps, ImageOps
 {
     /// One line for people: backend, device, what it uses.
     var summary: String { get }

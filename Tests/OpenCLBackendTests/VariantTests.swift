@@ -73,6 +73,8 @@ import Testing
             case .tanh: tanh(x)
             case .sigmoid: 1 / (1 + exp(-x))
             case .quickGelu: x / (1 + exp(-1.702 * x))
+            case .hardSigmoid: min(max(x + 3, 0), 6) / 6
+            case .hardSwish: x * min(max(x + 3, 0), 6) / 6
             }
         }
         try backend.activate(x, activation, into: x)

@@ -51,6 +51,8 @@ extension Activation {
         case .tanh: Foundation.tanh(value)
         case .sigmoid: 1 / (1 + exp(-value))
         case .quickGelu: value / (1 + exp(-1.702 * value))
+        case .hardSigmoid: min(max(value + 3, 0), 6) / 6
+        case .hardSwish: value * min(max(value + 3, 0), 6) / 6
         case .geluErf: value / 2 * (1 + erf(value / 2.0.squareRoot()))
         case .geluTanh:
             value / 2 * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (value + 0.044715 * value * value * value)))

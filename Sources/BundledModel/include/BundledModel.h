@@ -1,6 +1,6 @@
-/// The model that ships inside the binary (docs/bundled-model.md): the files of its Hugging Face folder, embedded as
-/// they are. The bytes lie in read-only memory, are page-aligned, and live as long as the process, so that weights are
-/// read in place.
+/// The models that ship inside the binary (docs/bundled-model.md): the files of their Hugging Face folders, embedded as
+/// they are; those of images under the names of their folders. The bytes lie in read-only memory, are page-aligned, and
+/// live as long as the process, so that weights are read in place.
 #pragma once
 
 #include <stddef.h>

@@ -25,6 +25,9 @@ typedef struct {
     uint8_t *pixels;
     uint32_t width, height;
     image_colours colours;
+    /// A colour that the file calls transparent as a whole, as Pillow sees it: red, green and blue.
+    bool has_transparent_colour;
+    uint8_t transparent_colour[3];
     /// One line; empty where all is well.
     char reason[200];
 } image_pixels;

@@ -6,7 +6,9 @@
 // element type, and weights need none. Sizes are checked by the caller; what is data on the device (ids, slots,
 // block numbers) is checked here, before anything is written, and a bad entry's index is returned.
 #pragma once
+#include "CPUImages.h"
 #include "CPUKernelSets.h"
+#include "CPUTypes.h"
 #include "NumberFormats.h"
 
 #include <stdbool.h>
@@ -20,21 +22,6 @@ enum {
     NUMBER_FORMATS(CPUK_FORMAT)
 #undef CPUK_FORMAT
 };
-
-typedef enum {
-    CPUK_IDENTITY = 0,
-    CPUK_GELU_TANH = 1,
-    CPUK_GELU_ERF = 2,
-    CPUK_SILU = 3,
-    CPUK_RELU = 4,
-    CPUK_LEAKY_RELU = 5,
-    CPUK_RELU6 = 6,
-    CPUK_TANH = 7,
-    CPUK_SIGMOID = 8,
-    CPUK_QUICK_GELU = 9,
-} cpuk_activation;
-
-typedef struct cpuk_context cpuk_context;
 
 /// Single-precision matrix product as CBLAS declares it, for `cpuk_set_sgemm`.
 typedef void (*cpuk_sgemm)(
@@ -57,12 +44,6 @@ typedef struct {
 } cpuk_limits;
 /// Reserves scratch memory. False where memory runs out; the old scratch then stays.
 bool cpuk_reserve(cpuk_context *context, const cpuk_limits *limits);
-
-/// Rows of floats, `stride` elements apart.
-typedef struct {
-    float *data;
-    int64_t stride;
-} cpuk_rows;
 
 typedef struct {
     int64_t rows;
@@ -234,33 +215,3 @@ enum { CPUK_MAX_TOP_K = 256 };
 void cpuk_top_k(
     cpuk_context *context, cpuk_rows x, int64_t rows, int64_t columns, int64_t count, cpuk_rows values,
     int32_t *indices, int64_t index_stride);
-
-/// A window that slides over images of `channels` channels; see ImageWindow.
-typedef struct {
-    int64_t images, image_height, image_width, grid_height, grid_width, kernel_height, kernel_width;
-    int64_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
-    int64_t channels;
-} cpuk_window;
-
-/// Rows `first ..< first + rows` of the grid as rows of pixels, zero in the padding.
-void cpuk_unfold(
-    cpuk_context *context, const cpuk_window *window, cpuk_rows x, int64_t first, int64_t rows, cpuk_rows patches);
-/// Sums the windows that lie on each pixel.
-void cpuk_fold(
-    cpuk_context *context, const cpuk_window *window, cpuk_rows patches, const float *bias, cpuk_activation activation,
-    cpuk_rows output);
-/// `weight` is `[taps, channels]`.
-void cpuk_convolve_depthwise(
-    cpuk_context *context, const cpuk_window *window, cpuk_rows x, const float *weight, const float *bias,
-    cpuk_activation activation, cpuk_rows output);
-void cpuk_max_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
-void cpuk_average_pool(
-    cpuk_context *context, const cpuk_window *window, bool counts_padding, cpuk_rows x, cpuk_rows output);
-/// Of `window` only the images, the grid and the channels are read.
-void cpuk_adaptive_average_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
-typedef struct {
-    int64_t rows, columns, size;
-    cpuk_rows x, output;
-    float alpha, beta, k;
-} cpuk_local_norm_args;
-void cpuk_local_response_norm(cpuk_context *context, const cpuk_local_norm_args *args);

@@ -47,5 +47,7 @@ static inline void apply_epilogue(
     case CPUK_TANH: apply_epilogue_of(e, CPUK_TANH, n0, count, y, up, residual, output); return;
     case CPUK_SIGMOID: apply_epilogue_of(e, CPUK_SIGMOID, n0, count, y, up, residual, output); return;
     case CPUK_QUICK_GELU: apply_epilogue_of(e, CPUK_QUICK_GELU, n0, count, y, up, residual, output); return;
+    case CPUK_HARD_SIGMOID: apply_epilogue_of(e, CPUK_HARD_SIGMOID, n0, count, y, up, residual, output); return;
+    case CPUK_HARD_SWISH: apply_epilogue_of(e, CPUK_HARD_SWISH, n0, count, y, up, residual, output); return;
     }
 }

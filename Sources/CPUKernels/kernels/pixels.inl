@@ -45,6 +45,8 @@ static void sum_pixels(
         SUM_PIXELS_CASE(TANH)
         SUM_PIXELS_CASE(SIGMOID)
         SUM_PIXELS_CASE(QUICK_GELU)
+        SUM_PIXELS_CASE(HARD_SIGMOID)
+        SUM_PIXELS_CASE(HARD_SWISH)
     }
 }
 #undef SUM_PIXELS_CASE

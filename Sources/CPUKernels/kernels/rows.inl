@@ -24,6 +24,8 @@ static void activate_row(cpuk_activation activation, const float *x, float *outp
     case CPUK_TANH: activate_row_of(CPUK_TANH, x, output, columns); return;
     case CPUK_SIGMOID: activate_row_of(CPUK_SIGMOID, x, output, columns); return;
     case CPUK_QUICK_GELU: activate_row_of(CPUK_QUICK_GELU, x, output, columns); return;
+    case CPUK_HARD_SIGMOID: activate_row_of(CPUK_HARD_SIGMOID, x, output, columns); return;
+    case CPUK_HARD_SWISH: activate_row_of(CPUK_HARD_SWISH, x, output, columns); return;
     }
 }
 

@@ -96,6 +96,12 @@ INLINE vf gelu_erf_v(vf x) {
     return x * select_v(a < 1.0f, near, far);
 }
 
+/// min(max(x + 3, 0), 6) / 6
+INLINE vf hard_sigmoid_v(vf x) {
+    vf y = x + 3.0f;
+    return select_v(y < 0.0f, splat(0.0f), select_v(y > 6.0f, splat(6.0f), y)) * (1.0f / 6.0f);
+}
+
 INLINE vf activate_v(const int activation, vf x) {
     switch (activation) {
     case CPUK_GELU_TANH: {
@@ -111,6 +117,8 @@ INLINE vf activate_v(const int activation, vf x) {
     case CPUK_TANH: return tanh_v(x);
     case CPUK_SIGMOID: return 1.0f / (1.0f + exp_v(-x));
     case CPUK_QUICK_GELU: return x / (1.0f + exp_v(-1.702f * x));
+    case CPUK_HARD_SIGMOID: return hard_sigmoid_v(x);
+    case CPUK_HARD_SWISH: return x * hard_sigmoid_v(x);
     default: return x;
     }
 }

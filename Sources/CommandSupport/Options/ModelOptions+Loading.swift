@@ -16,6 +16,16 @@ extension ModelOptions {
         return try openPackage(model)
     }
 
+    /// As `openPackage()`, with one of the bundled models of images where no model is named.
+    package func openPackage(orBundled image: BundledImageModel) throws -> ModelPackage {
+        guard models.isEmpty else { return try openPackage() }
+        if let adapter = lora.first {
+            throw CommandError.unsupported(
+                option: "--lora", value: adapter, reason: "the bundled model of images takes no adapters; give --model")
+        }
+        return try ModelPackage.bundled(image)
+    }
+
     /// The files of one model of several, with the adapters merged in; the bundled model for `nil`.
     /// - Parameter offersAdapters: whether adapters with a name stay apart, for requests that name them.
     package func openPackage(_ path: String?, offersAdapters: Bool = false) throws -> ModelPackage {

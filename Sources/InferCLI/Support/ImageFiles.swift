@@ -1,3 +1,4 @@
+import CommandSupport
 import Images
 import Inference
 import ModelIO
@@ -9,21 +10,62 @@ struct ImageFiles {
     /// The longest file that is read.
     private static let maximumByteCount = 1 << 30
     private static let endings = [".png", ".jpg", ".jpeg"]
+    /// Images whose answers are computed together.
+    static let batchCount = 32
 
     /// - Throws: `InferenceError.noImages` for a folder without any.
     init(_ arguments: [String]) throws {
         paths = try arguments.flatMap { argument in
             guard WholeFile.isFolder(argument) else { return [argument] }
-            let names = WholeFile.names(in: argument).filter { name in
-                Self.endings.contains { name.lowercased().hasSuffix($0) }
-            }
-            guard !names.isEmpty else { throw InferenceError.noImages(path: argument) }
-            return names.map { argument + (argument.hasSuffix("/") ? "" : "/") + $0 }
+            let files = Self.files(in: argument)
+            guard !files.isEmpty else { throw InferenceError.noImages(path: argument) }
+            return files
         }
+    }
+
+    /// One file or folder a line; empty lines are left out.
+    /// - Throws: `InputError`, `InferenceError.noImages`.
+    init(lines path: String) throws {
+        var lines = try TextLines(path: path)
+        var arguments: [String] = []
+        while true {
+            let next = try lines.next(1024)
+            guard !next.isEmpty else { break }
+            arguments += next.filter { !$0.isEmpty }
+        }
+        guard !arguments.isEmpty else {
+            throw InputError.unreadable(name: path, reason: "it names no images; write a file on each line")
+        }
+        try self.init(arguments)
+    }
+
+    /// The images of a folder, by name.
+    static func files(in folder: String) -> [String] {
+        WholeFile.names(in: folder).filter { name in endings.contains { name.lowercased().hasSuffix($0) } }
+            .map { join(folder, $0) }.filter { !WholeFile.isFolder($0) }
+    }
+
+    static func join(_ folder: String, _ name: String) -> String {
+        folder + (folder.hasSuffix("/") ? "" : "/") + name
     }
 
     /// - Throws: `LoadError`, `ImageError`.
     static func read(_ path: String) throws -> PixelImage {
         try PixelImage(decoding: WholeFile.read(path, maximum: maximumByteCount), path: path)
+    }
+
+    /// Calls `body` batch by batch with files and what `run` answers for their images. Shows progress.
+    func forEachBatch<Answer>(
+        _ run: ([PixelImage]) throws -> [Answer], _ body: (ArraySlice<String>, [Answer]) throws -> Void
+    ) throws {
+        var progress = ProgressLine("infer")
+        defer { progress.clear() }
+        for start in stride(from: 0, to: paths.count, by: Self.batchCount) {
+            let part = paths[start..<min(start + Self.batchCount, paths.count)]
+            try body(part, try run(part.map(Self.read)))
+            if paths.count > Self.batchCount {
+                progress.update(Double(part.endIndex) / Double(paths.count), "\(part.endIndex) images")
+            }
+        }
     }
 }

@@ -69,7 +69,8 @@ struct ProgressLine {
         try? FileDescriptor(rawValue: STDERR_FILENO).writeAll(Array("\r\(line)\(padding)\r".utf8))
     }
 
-    private static var terminalWidth: Int {
+    /// Columns of the terminal; 80 where there is none.
+    static var terminalWidth: Int {
         var size = winsize()
         guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 20 else { return 80 }
         return Int(size.ws_col)

@@ -4,6 +4,7 @@ import Foundation
 import Images
 public import Inference
 import JSONCore
+import Models
 import TensorCore
 
 /// `infer classify`: labels of a text.
@@ -14,7 +15,8 @@ struct ClassifyCommand: AsyncParsableCommand {
             Scores are as the model's problem_type says: probabilities of labels that exclude each other, of labels that \
             do not, or the number of a regression. With --lines, a tab separates the texts of a pair. \
             Images are PNG or JPEG files, or folders of them, and are prepared as the model's preprocessor_config.json \
-            says.
+            says; a model of images takes them from --lines too, a file on each line. Images without --model go to the \
+            bundled reader of digits.
             """)
 
     @Argument(help: "The text; left out, the lines of standard input.") var text: String?
@@ -53,14 +55,22 @@ struct ClassifyCommand: AsyncParsableCommand {
         if !image.isEmpty, text != nil || pair != nil || list.lines != nil {
             throw ValidationError("--image takes the place of a text; give one of them")
         }
-        if labels != nil, image.isEmpty { throw ValidationError("--labels goes with --image; give both") }
+        if labels != nil, image.isEmpty, list.lines == nil {
+            throw ValidationError("--labels goes with --image; give both")
+        }
         try list.check([text].compactMap { $0 })
         if pair != nil, text == nil { throw ValidationError("--pair goes with a text as an argument; give both") }
     }
 
     func run() async throws {
+        if !image.isEmpty {
+            return try classifyImages(
+                labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(), ImageFiles(image))
+        }
         let package = try model.openPackage()
-        if !image.isEmpty { return try classifyImages(package) }
+        if package.kind == .vision, let lines = list.lines {
+            return try classifyImages(package, ImageFiles(lines: lines))
+        }
         let task = try Classifier.make(
             package, head: head, on: try model.makeBackend(), activation: function,
             options: model.taskOptions(truncates: truncate))
@@ -74,20 +84,13 @@ struct ClassifyCommand: AsyncParsableCommand {
         }
     }
 
-    /// Images whose answers are computed together.
-    private static let imageBatchCount = 32
-
-    private func classifyImages(_ package: ModelPackage) throws {
-        let files = try ImageFiles(image)
+    private func classifyImages(_ package: ModelPackage, _ files: ImageFiles) throws {
         let backend = try model.makeBackend()
         let classify = try imageTask(package, on: backend)
         if model.profile { backend.setProfiling(true) }
         var output = OutputWriter()
-        var progress = ProgressLine("infer")
-        defer { progress.clear() }
-        for start in stride(from: 0, to: files.paths.count, by: Self.imageBatchCount) {
-            let paths = files.paths[start..<min(start + Self.imageBatchCount, files.paths.count)]
-            for (path, all) in zip(paths, try classify(paths.map(ImageFiles.read))) {
+        try files.forEachBatch(classify) { paths, answers in
+            for (path, all) in zip(paths, answers) {
                 let scores = Array(all.prefix(topK ?? 5))
                 if list.json {
                     try output.writeLine(try json(scores))
@@ -99,10 +102,6 @@ struct ClassifyCommand: AsyncParsableCommand {
                 }
             }
             try output.flush()
-            if files.paths.count > Self.imageBatchCount {
-                let done = start + paths.count
-                progress.update(Double(done) / Double(files.paths.count), "\(done) images")
-            }
         }
         if model.profile { ProfileTable(try backend.profile()).print() }
     }

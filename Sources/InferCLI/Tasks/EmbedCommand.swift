@@ -6,10 +6,11 @@ import JSONCore
 /// `infer embed`: vectors of texts.
 struct EmbedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "embed", abstract: "Turns texts into vectors.",
+        commandName: "embed", abstract: "Turns texts or images into vectors.",
         discussion: """
             Pooled and normalised as the model's modules.json says; texts over its limit are cut. --json prints an array \
-            with one array of numbers a text; with --outputs one object a text, for several texts an array of them.
+            with one array of numbers a text; with --outputs one object a text, for several texts an array of them. Images \
+            get what the model pools of them; a CLIP model gives texts and images vectors of one space, of length 1.
             """)
 
     @Argument(help: "The texts; left out, the lines of standard input.") var texts: [String] = []
@@ -28,17 +29,27 @@ struct EmbedCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("What to give: dense, sparse, colbert.", valueName: "list"))
     var outputs: EmbeddingKindList?
 
+    @Option(
+        parsing: .upToNextOption, help: ArgumentHelp("Images in place of texts: files, or folders.", valueName: "file"),
+        completion: .file(extensions: ["png", "jpg", "jpeg"]))
+    var image: [String] = []
+
     @OptionGroup var list: TextListOptions
     @OptionGroup(title: "Model") var model: ModelOptions
 
     func validate() throws {
         try list.check(texts)
         try OptionRange.check("--dimensions", dimensions, in: 1...(1 << 24))
+        if !image.isEmpty, !texts.isEmpty || list.lines != nil {
+            throw ValidationError("--image takes the place of texts; give one of them")
+        }
         if prompt != nil, promptName != nil { throw ValidationError("give --prompt or --prompt-name, not both") }
     }
 
     func run() async throws {
         let package = try model.openPackage()
+        if !image.isEmpty { return try embedImages(package) }
+        if package.isCLIP { return try embedTexts(package) }
         var choices = Embedder.Options()
         choices.pooling = pooling
         choices.normalizes = normalize

@@ -24,6 +24,27 @@ extension ModelPackage {
                 json: Array(try embedded("tokenizer.json").pointer), source: "\(bundledName)/tokenizer.json"))
     }
 
+    /// One of the small models of images inside the binary. Its weights are read where they lie.
+    /// - Throws: `LoadError`; does not happen with the files that ship.
+    public static func bundled(_ model: BundledImageModel) throws -> ModelPackage {
+        let folder = model.rawValue
+        let path = "\(bundledName)/\(folder)/config.json"
+        let configuration = try ModelConfiguration(
+            parsing: Array(try embedded(folder + "/config.json").pointer), path: path)
+        return ModelPackage(
+            name: "\(bundledName) \(folder)", configuration: configuration,
+            checkpoint: Checkpoint(
+                try SafetensorsFile(
+                    embedded(folder + "/model.safetensors"), path: "\(bundledName)/\(folder)/model.safetensors")),
+            generation: try GenerationConfiguration(parsing: Array("{}".utf8), path: path), tokenizer: nil)
+    }
+
+    /// The bytes of the configuration of a bundled model of images; `nil` for any other.
+    var bundledConfiguration: [UInt8]? {
+        let model = BundledImageModel.allCases.first { name == "\(Self.bundledName) \($0.rawValue)" }
+        return model.flatMap { try? Self.embedded($0.rawValue + "/config.json") }.map { Array($0.pointer) }
+    }
+
     private static func embedded(_ name: String) throws -> HostBytes {
         guard let file = bundled_model_find(name) else {
             throw LoadError.unreadable(path: "\(bundledName)/\(name)", reason: "is not embedded in this binary")
@@ -32,6 +53,14 @@ extension ModelPackage {
             owner: StaticMemory(),
             pointer: UnsafeRawBufferPointer(start: file.pointee.bytes, count: file.pointee.byte_count))
     }
+}
+
+/// The models of images inside the binary.
+public enum BundledImageModel: String, Sendable, CaseIterable {
+    /// LeNet-5, which reads handwritten digits.
+    case digitReader = "digit-reader"
+    /// The generator of a conditional DCGAN, which writes them.
+    case digitWriter = "digit-writer"
 }
 
 /// Memory that lives as long as the process.

@@ -138,7 +138,7 @@ extension VisionTask {
         switch self {
         case .classification: "classify --image"
         case .generation: "imagine"
-        case .features: "forward"
+        case .features: "embed --image"
         }
     }
 }

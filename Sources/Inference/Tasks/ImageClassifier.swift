@@ -29,21 +29,9 @@ public struct ImageClassifier: Sendable {
     /// All labels of each image, best first. Blocks.
     /// - Throws: `InferenceError`, `BackendError`.
     public func run(_ images: [PixelImage]) throws -> [[LabelScore]] {
-        let prepared = images.map(preprocessor.pixels)
-        var scores = [[LabelScore]](repeating: [], count: images.count)
-        // Images of one size share passes.
-        let sizes = Dictionary(grouping: prepared.indices) { [prepared[$0].width, prepared[$0].height] }
-        for (size, places) in sizes.sorted(by: { $0.value[0] < $1.value[0] }) {
-            let values = places.flatMap { preprocessor.values(of: prepared[$0]) }
-            let results = try pass.run(
-                values, imageCount: places.count, channels: preprocessor.channelCount,
-                size: Extent2D(height: size[1], width: size[0]))
-            guard let logits = results.first(where: { $0.name == "logits" }) else { continue }
-            for (row, place) in places.enumerated() {
-                scores[place] = self.scores(logits.values[row * labels.count..<(row + 1) * labels.count])
-            }
+        try pass.run(images, preparedBy: preprocessor).map { results in
+            scores((results.first { $0.name == "logits" }?.values ?? [])[...])
         }
-        return scores
     }
 
     private func scores(_ logits: ArraySlice<Float>) -> [LabelScore] {
@@ -67,13 +55,12 @@ extension ModelPackage {
     /// - Throws: `LoadError`, `ImageError`, `JSONError`.
     func imagePreprocessor(_ description: VisionDescription) throws -> ImagePreprocessor {
         for name in ["preprocessor_config.json", "processor_config.json"] {
-            guard let folder, WholeFile.names(in: folder).contains(name) else { continue }
+            guard bundledConfiguration == nil, let folder, WholeFile.names(in: folder).contains(name) else { continue }
             let path = folder + "/" + name
             let bytes = try WholeFile.read(path, maximum: Self.maximumConfigurationByteCount)
             return try ImagePreprocessor(parsing: bytes, path: path, channelCount: description.channelCount)
         }
-        if folder != nil {
-            let bytes = try WholeFile.read(configuration.path, maximum: Self.maximumConfigurationByteCount)
+        if let bytes = try configurationBytes() {
             let root = try JSONDocument(
                 parsing: bytes, source: configuration.path, options: .init(allowsNonFiniteNumbers: true)
             ).root
@@ -85,8 +72,16 @@ extension ModelPackage {
         let isColoured = description.channelCount == 3
         return ImagePreprocessor(
             resize: .exactly(width: size.width, height: size.height), filter: .bilinear,
-            mean: isColoured ? [0.485, 0.456, 0.406] : nil, deviation: isColoured ? [0.229, 0.224, 0.225] : nil,
+            mean: description.pixelMean ?? (isColoured ? [0.485, 0.456, 0.406] : nil),
+            deviation: description.pixelDeviation ?? (isColoured ? [0.229, 0.224, 0.225] : nil),
             channelCount: description.channelCount)
+    }
+
+    /// What the configuration's file holds; `nil` for models that lie in a single file.
+    private func configurationBytes() throws -> [UInt8]? {
+        if let bundledConfiguration { return bundledConfiguration }
+        guard folder != nil else { return nil }
+        return try WholeFile.read(configuration.path, maximum: Self.maximumConfigurationByteCount)
     }
 
     /// - Throws: `InferenceError.wrongTask` where the model does not do `task`.

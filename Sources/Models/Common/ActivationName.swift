@@ -15,12 +15,14 @@ extension ModelConfiguration {
         case "tanh": return .tanh
         case "sigmoid": return .sigmoid
         case "quick_gelu": return .quickGelu
+        case "hardsigmoid", "hard_sigmoid": return .hardSigmoid
+        case "hardswish", "hard_swish": return .hardSwish
         default:
             throw LoadError.unsupportedValue(
                 path: path, key: key, value: name,
                 supported: [
                     "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "silu", "swish", "relu", "relu6", "tanh",
-                    "sigmoid", "quick_gelu",
+                    "sigmoid", "quick_gelu", "hardsigmoid", "hardswish",
                 ])
         }
     }

@@ -47,6 +47,50 @@ extension VisionArchitecture {
         }
     }
 
+    /// ConvNeXt by the names of timm; channels and depths are those of the tensors.
+    static func timmConvNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
+        let labels = try file.imageLabels(default: 1000)
+        let description = VisionDescription(
+            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
+            inputSize: nil, isSizeFixed: false, labels: labels)
+        return VisionArchitecture(description: description) { net, x in
+            var h = try net.convolution(x, "stem.0", Sliding(4, stride: 4))
+            h = try net.layerNorm(h, "stem.1", epsilon: 1e-6)
+            for stage in 0..<4 {
+                let prefix = "stages.\(stage)."
+                if stage > 0 {
+                    h = try net.layerNorm(h, prefix + "downsample.0", epsilon: 1e-6)
+                    h = try net.convolution(h, prefix + "downsample.1", Sliding(2, stride: 2))
+                }
+                var layer = 0
+                while net.contains("\(prefix)blocks.\(layer).conv_dw.weight"), layer < SizeLimit.layers {
+                    h = try timmConvNeXtLayer(net, h, "\(prefix)blocks.\(layer).")
+                    layer += 1
+                }
+            }
+            let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), "head.norm", epsilon: 1e-6)
+            return [.vector("logits", try net.linear(pooled, "head.fc", outputs: labels.count))]
+        }
+    }
+
+    /// The linear layers are stored as matrices, or in small models as convolutions of 1 x 1 pixels.
+    private static func timmConvNeXtLayer(
+        _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String
+    ) throws -> FeatureMap {
+        let (up, down, scale) = (prefix + "mlp.fc1", prefix + "mlp.fc2", prefix + "gamma")
+        let kernel = net.extents(of: prefix + "conv_dw.weight")?.last ?? 7
+        var h = try net.convolution(
+            x, prefix + "conv_dw", outputs: x.channels, Sliding(kernel, padding: kernel / 2), groups: x.channels)
+        h = try net.layerNorm(h, prefix + "norm", epsilon: 1e-6)
+        guard net.extents(of: up + ".weight")?.count == 4 else {
+            h = try net.linear(h, up, outputs: try net.outputs(of: up), activation: .geluErf)
+            return try net.scaledLinear(h, down, outputs: x.channels, scale: scale, residual: x)
+        }
+        h = try net.convolution(h, up, Sliding(1), activation: .geluErf)
+        let factors = net.contains(scale) ? try net.weights?.file.vector(scale, count: x.channels) : nil
+        return try net.convolution(h, down, outputs: x.channels, Sliding(1), residual: x, scale: factors)
+    }
+
     private static func convNeXtLayer(
         _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String, activation: Activation
     ) throws -> FeatureMap {

@@ -37,21 +37,22 @@ extension VisionArchitecture {
 
     /// ResNet, wide ResNet and ResNeXt by the names of torchvision and timm.
     ///
-    /// - Parameter groupWidth: channels of each group of the 3 x 3 convolution, for each 64 of the stage's base.
+    /// Channels are those of the tensors.
     static func torchResNet(
-        _ file: ModelConfiguration, depths: [Int], isBottleneck: Bool, groups: Int = 1, groupWidth: Int = 64
+        _ file: ModelConfiguration, depths: [Int], isBottleneck: Bool, groups: Int = 1
     ) throws -> VisionArchitecture {
-        let expansion = isBottleneck ? 4 : 1
-        let bases = [64, 128, 256, 512]
-        let shape = ResNetShape(
-            embeddingSize: 64, widths: bases.map { $0 * expansion }, depths: depths, isBottleneck: isBottleneck,
-            innerWidths: isBottleneck ? bases.map { $0 * groupWidth / 64 * groups } : bases, groups: groups,
-            activation: .relu, strideOfFirstStage: 1, stridesFirst: false)
         let labels = try file.imageLabels(default: 1000)
         let description = VisionDescription(
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
             inputSize: nil, isSizeFixed: false, labels: labels)
         return VisionArchitecture(description: description) { net, x in
+            func widths(_ layer: Int) throws -> [Int] {
+                try depths.indices.map { try net.outputs(of: "layer\($0 + 1).0.conv\(layer)") }
+            }
+            let shape = ResNetShape(
+                embeddingSize: try net.outputs(of: "conv1"), widths: try widths(isBottleneck ? 3 : 2), depths: depths,
+                isBottleneck: isBottleneck, innerWidths: try widths(1), groups: groups, activation: .relu,
+                strideOfFirstStage: 1, stridesFirst: false)
             let h = try shape.build(net, x, names: ResNetNames.torch)
             return [
                 .vector("logits", try net.linear(try net.adaptiveAveragePool(h), "fc", outputs: labels.count))

@@ -18,10 +18,10 @@ extension VisionArchitecture {
             var h = x
             // Convolution, norm, ReLU and pooling are counted in one sequence.
             var index = 0
-            for (depth, width) in zip(depths, [64, 128, 256, 512, 512]) {
+            for depth in depths {
                 for _ in 0..<depth {
                     h = try net.convolution(
-                        h, "features.\(index)", outputs: width, Sliding(3, padding: 1), hasBias: true,
+                        h, "features.\(index)", Sliding(3, padding: 1), hasBias: true,
                         norm: hasNorms ? BatchNorm(name: "features.\(index + 1)") : nil, activation: .relu)
                     index += hasNorms ? 3 : 2
                 }
@@ -29,16 +29,20 @@ extension VisionArchitecture {
                 index += 1
             }
             if net.contains("pre_logits.fc1.weight") {
-                // timm writes the first two as convolutions.
-                h = try net.convolution(h, "pre_logits.fc1", outputs: 4096, Sliding(7), activation: .relu)
-                h = try net.convolution(h, "pre_logits.fc2", outputs: 4096, Sliding(1), activation: .relu)
+                // timm writes the first two as convolutions, which smaller images are stretched for.
+                let size = Extent2D(height: max(h.size.height, 7), width: max(h.size.width, 7))
+                h = try net.adaptiveAveragePool(h, to: size)
+                h = try net.convolution(h, "pre_logits.fc1", Sliding(7), activation: .relu)
+                h = try net.convolution(h, "pre_logits.fc2", Sliding(1), activation: .relu)
                 let y = try net.linear(try net.adaptiveAveragePool(h), "head.fc", outputs: labels.count)
                 return [.vector("logits", y)]
             }
             h = try net.adaptiveAveragePool(h, to: Extent2D(7))
             var y = try net.linear(
-                h.flattened, "classifier.0", outputs: 4096, hasBias: true, flattening: h, activation: .relu)
-            y = try net.linear(y, "classifier.3", outputs: 4096, hasBias: true, activation: .relu)
+                h.flattened, "classifier.0", outputs: try net.outputs(of: "classifier.0"), hasBias: true,
+                flattening: h, activation: .relu)
+            y = try net.linear(
+                y, "classifier.3", outputs: try net.outputs(of: "classifier.3"), hasBias: true, activation: .relu)
             return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
         }
     }
@@ -50,22 +54,23 @@ extension VisionArchitecture {
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
             inputSize: nil, isSizeFixed: false, labels: labels)
         return VisionArchitecture(description: description) { net, x in
-            func convolution(_ h: FeatureMap, _ index: Int, _ outputs: Int, _ sliding: Sliding) throws -> FeatureMap {
-                try net.convolution(
-                    h, "features.\(index)", outputs: outputs, sliding, hasBias: true, activation: .relu)
+            func convolution(_ h: FeatureMap, _ index: Int, _ sliding: Sliding) throws -> FeatureMap {
+                try net.convolution(h, "features.\(index)", sliding, hasBias: true, activation: .relu)
             }
-            var h = try convolution(x, 0, 64, Sliding(11, stride: 4, padding: 2))
+            var h = try convolution(x, 0, Sliding(11, stride: 4, padding: 2))
             h = try net.maxPool(h, Sliding(3, stride: 2))
-            h = try convolution(h, 3, 192, Sliding(5, padding: 2))
+            h = try convolution(h, 3, Sliding(5, padding: 2))
             h = try net.maxPool(h, Sliding(3, stride: 2))
-            h = try convolution(h, 6, 384, Sliding(3, padding: 1))
-            h = try convolution(h, 8, 256, Sliding(3, padding: 1))
-            h = try convolution(h, 10, 256, Sliding(3, padding: 1))
+            h = try convolution(h, 6, Sliding(3, padding: 1))
+            h = try convolution(h, 8, Sliding(3, padding: 1))
+            h = try convolution(h, 10, Sliding(3, padding: 1))
             h = try net.maxPool(h, Sliding(3, stride: 2))
             h = try net.adaptiveAveragePool(h, to: Extent2D(6))
             var y = try net.linear(
-                h.flattened, "classifier.1", outputs: 4096, hasBias: true, flattening: h, activation: .relu)
-            y = try net.linear(y, "classifier.4", outputs: 4096, hasBias: true, activation: .relu)
+                h.flattened, "classifier.1", outputs: try net.outputs(of: "classifier.1"), hasBias: true,
+                flattening: h, activation: .relu)
+            y = try net.linear(
+                y, "classifier.4", outputs: try net.outputs(of: "classifier.4"), hasBias: true, activation: .relu)
             return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
         }
     }

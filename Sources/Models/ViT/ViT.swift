@@ -46,10 +46,15 @@ extension VisionArchitecture {
     static func timmViT(_ file: ModelConfiguration, _ size: TimmViTSize) throws -> VisionArchitecture {
         let pretrained = try file.keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)
         let image = pretrained.flatMap { $0.count == 3 ? Extent2D(height: $0[1], width: $0[2]) : nil }
+        let changes = try file.keys.object("model_args")
+        let width = try changes?.optionalSize("embed_dim") ?? size.width
         let sizes = try ViTSizes(
-            file, width: size.width, layerCount: size.layerCount, headCount: size.headCount,
-            intermediateSize: 4 * size.width, image: image ?? Extent2D(size.image), patch: Extent2D(size.patch),
-            epsilon: 1e-6, activation: .geluErf)
+            file, width: width,
+            layerCount: changes?.optionalSize("depth", maximum: SizeLimit.layers) ?? size.layerCount,
+            headCount: changes?.optionalSize("num_heads", maximum: SizeLimit.heads) ?? size.headCount,
+            intermediateSize: 4 * width,
+            image: changes?.optionalSize("img_size").map { Extent2D($0) } ?? image ?? Extent2D(size.image),
+            patch: Extent2D(changes?.optionalSize("patch_size") ?? size.patch), epsilon: 1e-6, activation: .geluErf)
         let labels = try file.imageLabels(default: 1000)
         let description = VisionDescription(
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),

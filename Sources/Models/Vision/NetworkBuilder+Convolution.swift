@@ -6,15 +6,17 @@ extension NetworkBuilder {
     /// activation.
     ///
     /// - Parameters:
+    ///   - outputs: channels; `nil`: as many as the tensor has.
     ///   - hasBias: `nil`: as the checkpoint has one.
     ///   - into: where the result goes; `nil`: a new map.
     ///   - paddingBehind: pixels of padding below and to the right, where they are others than above and to the left.
     func convolution(
-        _ x: FeatureMap, _ name: String, outputs: Int, _ sliding: Sliding, groups: Int = 1, hasBias: Bool? = nil,
+        _ x: FeatureMap, _ name: String, outputs: Int? = nil, _ sliding: Sliding, groups: Int = 1, hasBias: Bool? = nil,
         norm: BatchNorm? = nil, activation: Activation? = nil, residual: FeatureMap? = nil, scale: [Float]? = nil,
         paddingBehind: Extent2D? = nil, into target: FeatureMap? = nil
     ) throws -> FeatureMap {
         precondition(residual == nil || groups == 1, "a residual behind a convolution of groups")
+        let outputs = try outputs ?? self.outputs(of: name)
         guard groups > 0, x.channels % groups == 0, outputs % groups == 0 else {
             throw LoadError.invalidTensor(
                 path: path, tensor: name, reason: "has \(x.channels) channels in and \(outputs) out in \(groups) groups"

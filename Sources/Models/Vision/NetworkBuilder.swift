@@ -69,6 +69,16 @@ final class NetworkBuilder {
     /// The extents of a tensor; `nil` where it is missing.
     func extents(of name: String) -> [Int]? { file.find(name)?.shape.extents }
 
+    /// The rows of a layer's weight: its channels or features.
+    /// - Throws: `LoadError.missingTensor`.
+    func outputs(of name: String) throws -> Int {
+        let weight = name + ".weight"
+        guard let count = extents(of: weight)?.first, count > 0 else {
+            throw LoadError.missingTensor(path: path, name: weight, tried: [weight])
+        }
+        return count
+    }
+
     // MARK: Maps and steps
 
     /// A new result.

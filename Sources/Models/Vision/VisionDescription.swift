@@ -21,11 +21,18 @@ public struct VisionDescription: Sendable, Hashable {
     public var inputSize: Extent2D?
     /// Whether the model takes inputs of no other size.
     public var isSizeFixed: Bool
-    /// What the columns of a classification stand for; empty for other tasks.
+    /// What the columns of a classification stand for; of a generator, what can be asked for: one more number of the latent
+    /// vector for each, 1 for what is wanted and 0 for the others. Empty for other tasks.
     public var labels: [String]
+    /// What pixels of values from 0 to 1 are normalised with where no file says so; `nil`: as ImageNet's are.
+    public var pixelMean: [Double]?
+    public var pixelDeviation: [Double]?
 
     /// The size that is used where none is asked for.
     public var usualSize: Extent2D { inputSize ?? Extent2D(224) }
+
+    /// Numbers of a latent vector of a generator, without those that stand for labels.
+    public var latentCount: Int { channelCount - labels.count }
 
     /// What the input is called: `pixel_values`, or `latents` of a generator.
     public var inputName: String { task == .generation ? "latents" : "pixel_values" }

@@ -41,6 +41,8 @@ extension Activation {
         case .tanh: 7
         case .sigmoid: 8
         case .quickGelu: 9
+        case .hardSigmoid: 10
+        case .hardSwish: 11
         }
     }
 }

@@ -88,6 +88,25 @@ extension ArgumentChecks {
             output: output)
     }
 
+    package func scaleChannels(_ x: Tensor, scales: Tensor, output: Tensor) throws {
+        try elementwise(x, output: output)
+        try require(scales.rows > 0 && x.rows % scales.rows == 0, "\(x.rows) pixels of \(scales.rows) images")
+        try matrix(scales, "scales", rows: scales.rows, columns: x.columns)
+    }
+
+    package func pixelShuffle(
+        _ x: Tensor, imageCount: Int, image: Extent2D, factor: Int, output: Tensor
+    ) throws {
+        try require(factor > 0 && factor <= 1 << 12, "a factor of \(factor)")
+        try require(x.columns % (factor * factor) == 0, "\(x.columns) channels for a factor of \(factor)")
+        try pool(
+            x.columns(0..<x.columns / (factor * factor)),
+            window: ImageWindow(
+                imageCount: imageCount, image: image,
+                grid: Extent2D(height: image.height * factor, width: image.width * factor), kernel: Extent2D(1)),
+            output: output)
+    }
+
     package func localResponseNorm(_ x: Tensor, size: Int, _ numbers: [Float], output: Tensor) throws {
         try elementwise(x, output: output)
         try require(size > 0 && size <= 1 << 24, "a size of \(size)")

@@ -17,6 +17,10 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
     case sigmoid
     /// `x / (1 + e^(-1.702 x))`, an approximation of GELU that CLIP was trained with.
     case quickGelu
+    /// `min(max(x + 3, 0), 6) / 6`, straight lines in place of a sigmoid. (Howard et al., 2019)
+    case hardSigmoid
+    /// `x · min(max(x + 3, 0), 6) / 6`. (Howard et al., 2019)
+    case hardSwish
 }
 
 /// All tensors float32, `[R, C]`; rows may be strided.

@@ -18,7 +18,11 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
     static let all: [VisionReference] = {
         let fixtures = [
             "resnet-basic", "resnet-v1", "resnet-features", "vit", "vit-features", "deit", "deit-teacher", "convnext",
-            "mobilenet-v2", "mobilenet-v2-dilated", "lenet", "dcgan",
+            "mobilenet-v2", "mobilenet-v2-dilated", "lenet", "dcgan", "dcgan-conditional", "dcgan-discriminator",
+            "clip",
+            "tv-alexnet", "tv-vgg11", "tv-vgg11-bn", "tv-resnet18", "tv-resnet50", "tv-inception-v3", "timm-vgg11",
+            "timm-convnext", "timm-convnext-atto", "timm-vit", "timm-mobilenetv3-small", "timm-mobilenetv3-large",
+            "timm-mobilenetv2", "timm-efficientnet",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }

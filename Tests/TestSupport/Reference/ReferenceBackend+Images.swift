@@ -64,6 +64,34 @@ extension ReferenceBackend {
         store(Reference.localResponseNorm(matrix(x), size: size, alpha: alpha, beta: beta, k: k), to: output)
     }
 
+    public func scaleChannels(_ x: Tensor, by scales: Tensor, into output: Tensor) throws {
+        try ArgumentChecks(op: "scaleChannels").scaleChannels(x, scales: scales, output: output)
+        launch("scaleChannels")
+        store(Reference.scaleChannels(matrix(x), by: matrix(scales)), to: output)
+    }
+
+    public func resize(
+        _ x: Tensor, imageCount: Int, image: Extent2D, grid: Extent2D, interpolation: ImageInterpolation,
+        into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "resize").adaptivePool(
+            x, imageCount: imageCount, image: image, grid: grid, output: output)
+        launch("resize")
+        store(
+            Reference.resize(
+                matrix(x), imageCount: imageCount, image: image, grid: grid, interpolation: interpolation),
+            to: output)
+    }
+
+    public func pixelShuffle(
+        _ x: Tensor, imageCount: Int, image: Extent2D, factor: Int, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "pixelShuffle").pixelShuffle(
+            x, imageCount: imageCount, image: image, factor: factor, output: output)
+        launch("pixelShuffle")
+        store(Reference.pixelShuffle(matrix(x), imageCount: imageCount, image: image, factor: factor), to: output)
+    }
+
     /// The elements of a vector.
     private func floats(_ tensor: Tensor) -> [Float] {
         elements(tensor.reshaped([1, tensor.shape.elementCount]), as: Float.self)

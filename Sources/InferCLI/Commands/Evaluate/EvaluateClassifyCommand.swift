@@ -12,7 +12,9 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
             --data holds JSON objects with text and label (one a line, or an array), or a table with a line of names \
             (.tsv, .csv). Pairs are sentence1 and sentence2, premise and hypothesis, question1 and question2, or text and \
             pair. A label is one of the model's, or its number; an array of labels where any number may be right \
-            (an answer then holds those of score 0.5 and more); a number for a regression.
+            (an answer then holds those of score 0.5 and more); a number for a regression. A folder as --data holds \
+            images, in a folder for each label; without --model the bundled reader of digits is measured, and a CLIP \
+            model chooses of the folders' names.
             """)
 
     @OptionGroup var evaluation: EvaluationOptions
@@ -34,6 +36,9 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
     @Option(help: "How scores are made of logits: softmax, sigmoid or none; left out, as the model says.")
     var function: Classifier.Activation?
 
+    @Option(help: "The text that {} stands in for a label, with a CLIP model.")
+    var template = ZeroShotClassifier.template
+
     @Flag(help: "Cut texts that are over the model's limit.") var truncate = false
     @OptionGroup(title: "Model") var model: ModelOptions
 
@@ -45,6 +50,7 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
     private static let labelFields = ["label", "labels", "gold_label", "score", "target", "class"]
 
     func run() async throws {
+        if WholeFile.isFolder(evaluation.data) { return try runImages() }
         let records = try evaluation.records()
         let texts = try records.map(text)
         let labels = try records.map { record in
@@ -72,6 +78,11 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
         case .softmax, .sigmoid:
             report = try singleLabel(task, names, texts, labels)
         }
+        try finish(report)
+    }
+
+    /// Draws and prints.
+    func finish(_ report: EvaluationReport) throws {
         if let confusionSvg {
             guard let confusion = report.confusion else {
                 throw CommandError.unsupported(
@@ -109,10 +120,14 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
         let answers = try answers(task, texts).map { scores in
             isBinary ? (scores[0].score >= 0.5 ? 1 : 0) : names.index(of: scores[0].label)
         }
-        let pairs = zip(truths, answers).map { (truth: $0.0, answer: $0.1) }
-        let matrix = ConfusionMatrix(labels: shown, answers: pairs)
+        return single(labels: shown, zip(truths, answers).map { (truth: $0.0, answer: $0.1) })
+    }
+
+    /// Of labels that exclude each other.
+    func single(labels: [String], _ pairs: [(truth: Int, answer: Int)]) -> EvaluationReport {
+        let matrix = ConfusionMatrix(labels: labels, answers: pairs)
         let measures = Resampling.measures(count: pairs.count, rounds: evaluation.resamples) { sample in
-            ConfusionMatrix(labels: shown, answers: sample.lazy.map { pairs[$0] }).measures
+            ConfusionMatrix(labels: labels, answers: sample.lazy.map { pairs[$0] }).measures
         }
         return EvaluationReport(
             exampleCount: pairs.count, measures: measures, labels: ("labels", matrix.report), confusion: matrix)
@@ -157,12 +172,20 @@ struct LabelNames {
     /// The place of one of the labels.
     func index(of label: String) -> Int { places[label] ?? 0 }
 
+    /// The place of the label that `name` means; `nil` where the model does not know it.
+    func find(_ name: String) -> Int? { places[name] ?? places[name.lowercased()] }
+
+    /// Labels as errors show them.
+    static func list(_ labels: [String]) -> String {
+        labels.prefix(20).joined(separator: ", ") + (labels.count > 20 ? ", …" : "")
+    }
+
     /// - Throws: `InputError` for a label that the model does not know.
     func index(_ name: String, _ record: EvaluationRecord) throws -> Int {
         let name = name.hasSuffix(".0") ? String(name.dropLast(2)) : name
-        guard let index = places[name] ?? places[name.lowercased()] else {
-            let known = labels.prefix(20).joined(separator: ", ") + (labels.count > 20 ? ", …" : "")
-            throw record.invalid("the model has no label '\(name.prefix(40))'; its labels are \(known)")
+        guard let index = find(name) else {
+            throw record.invalid(
+                "the model has no label '\(name.prefix(40))'; its labels are \(LabelNames.list(labels))")
         }
         return index
     }

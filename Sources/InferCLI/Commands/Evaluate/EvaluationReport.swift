@@ -34,12 +34,14 @@ struct EvaluationOptions: ParsableArguments {
     }
 
     /// The answers for all inputs, batch by batch, with progress.
-    func answers<Input, Output>(_ inputs: [Input], _ body: ([Input]) throws -> [Output]) throws -> [Output] {
+    func answers<Input, Output>(
+        _ inputs: [Input], batchCount: Int = Self.batchCount, _ body: ([Input]) throws -> [Output]
+    ) throws -> [Output] {
         var bar = ProgressLine("evaluate")
         defer { bar.clear() }
         var outputs: [Output] = []
         while outputs.count < inputs.count {
-            let end = min(outputs.count + Self.batchCount, inputs.count)
+            let end = min(outputs.count + batchCount, inputs.count)
             outputs += try body(Array(inputs[outputs.count..<end]))
             bar.update(Double(end) / Double(inputs.count), "\(end)/\(inputs.count) examples")
         }
