@@ -1,3 +1,5 @@
+internal import TensorCore
+
 /// A token that may be chosen, with its logit.
 package struct Candidate: Sendable, Hashable {
     package var token: Int32
