@@ -84,6 +84,7 @@ let package = Package(
         layer("OpenCLBackend", ["TensorCore", "COpenCL", "KernelSources"]),
         layer("ModelIO", ["TensorCore", "JSONCore", "NumberFormats", "QuantizationKernels"]),
         layer("KVCache", ["TensorCore"]),
+        layer("OpCases", ["TensorCore"]),
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         layer("Images", ["JSONCore", "CImageCodecs"]),
         // L2
@@ -108,8 +109,8 @@ let package = Package(
         layer(
             "BenchmarkKit",
             [
-                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "TensorCore",
-                argumentParser,
+                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "OpCases",
+                "TensorCore", argumentParser,
             ]),
         layer(
             "Serving",
@@ -117,7 +118,7 @@ let package = Package(
                 "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "ChatPage",
                 httpTypes, logging,
             ] + hummingbird + serviceLifecycle + nio),
-        layer("LoadGenerator", ["CommandSupport", "JSONCore", argumentParser] + nio),
+        layer("LoadGenerator", ["CommandSupport", "JSONCore", "TensorCore", argumentParser] + nio),
         // L6
         .executableTarget(
             name: "InferCLI",
@@ -133,7 +134,7 @@ let package = Package(
             path: "Benchmarks/Sources", swiftSettings: strict),
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["TensorCore", "JSONCore"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["TensorCore", "JSONCore", "OpCases"], path: "Tests/TestSupport",
             swiftSettings: strict),
         tests("JSONCoreTests", ["JSONCore"]),
         tests("ChatTemplateTests", ["ChatTemplate", "JSONCore"]),
@@ -148,7 +149,7 @@ let package = Package(
             cSettings: strictC + [.headerSearchPath("../../Sources/CPUKernels")]),
         tests(
             "CPUKernelsTests", ["CPUKernels", "CPUKernelsProbe", "NumberFormats", "CPUBackend", "TensorCore"]),
-        tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "TensorCore"]),
+        tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "OpCases", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "Devices", "TensorCore"]),
         tests(
             "InferenceTests",
@@ -165,8 +166,7 @@ let package = Package(
             "BenchmarkTests",
             [
                 "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "Models", "ModelIO",
-                "JSONCore",
-                "TensorCore", argumentParser,
+                "JSONCore", "OpCases", "TensorCore", argumentParser,
             ] + nio),
     ],
     swiftLanguageModes: [.v6],

@@ -13,7 +13,7 @@ import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType as Type, GGUFReader, quants
 
 FORMATS = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "MXFP4",
-           "TQ2_0"]
+           "TQ2_0", "TQ1_0"]
 VALUES = 1024
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -93,3 +93,26 @@ inline uint sequence_of(__global const int *query_offsets, const uint sequences,
     }
     return low;
 }
+
+#if defined(PREFILL_POSITIONS)
+// For GPUs: takes a tile of PREFILL_POSITIONS scores into the running softmax of a row (Milakov and Gimelshein, 2018).
+// The scores become weights against the row's new maximum; its correction is what all sums so far are multiplied by.
+inline void take_tile(
+    __local float *scores, __local float *maxima, __local float *weights, __local float *corrections, const uint row)
+{
+    float maximum = maxima[row];
+    for (uint j = 0; j < PREFILL_POSITIONS; ++j)
+        maximum = fmax(maximum, scores[row * PREFILL_POSITIONS + j]);
+    // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
+    const float shift = maximum == -INFINITY ? 0.0f : maximum;
+    float weight = 0.0f;
+    for (uint j = 0; j < PREFILL_POSITIONS; ++j) {
+        const float p = exp(scores[row * PREFILL_POSITIONS + j] - shift);
+        scores[row * PREFILL_POSITIONS + j] = p;
+        weight += p;
+    }
+    corrections[row] = exp(maxima[row] - shift);
+    weights[row] = weights[row] * corrections[row] + weight;
+    maxima[row] = maximum;
+}
+#endif

@@ -179,22 +179,8 @@ void ATTENTION_NAME(attention_prefill_group)(ATTENTION_PARAMETERS, const uint ti
             scores[i] = score;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < 16) {
-            float maximum = maxima[item];
-            for (uint j = 0; j < PREFILL_POSITIONS; ++j)
-                maximum = fmax(maximum, scores[item * PREFILL_POSITIONS + j]);
-            // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
-            const float shift = maximum == -INFINITY ? 0.0f : maximum;
-            float weight = 0.0f;
-            for (uint j = 0; j < PREFILL_POSITIONS; ++j) {
-                const float p = exp(scores[item * PREFILL_POSITIONS + j] - shift);
-                scores[item * PREFILL_POSITIONS + j] = p;
-                weight += p;
-            }
-            corrections[item] = exp(maxima[item] - shift);
-            weights[item] = weights[item] * corrections[item] + weight;
-            maxima[item] = maximum;
-        }
+        if (item < 16)
+            take_tile(scores, maxima, weights, corrections, item);
         for (uint i = item; i < count * HEAD_SIZE; i += 128) {
             const ulong row = cache_row(table, tile + i / HEAD_SIZE, key_head, key_heads, block_size);
             const float element = load_cache(values + values_offset + row * HEAD_SIZE + i % HEAD_SIZE);

@@ -70,22 +70,8 @@ void encoder_attention_group_f32(ENCODER_PARAMETERS)
             scores[i] = score;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        if (item < 16) {
-            float maximum = maxima[item];
-            for (uint j = 0; j < PREFILL_POSITIONS; ++j)
-                maximum = fmax(maximum, scores[item * PREFILL_POSITIONS + j]);
-            // A row that has seen nothing yet keeps weight 0 without computing inf - inf.
-            const float shift = maximum == -INFINITY ? 0.0f : maximum;
-            float weight = 0.0f;
-            for (uint j = 0; j < PREFILL_POSITIONS; ++j) {
-                const float p = exp(scores[item * PREFILL_POSITIONS + j] - shift);
-                scores[item * PREFILL_POSITIONS + j] = p;
-                weight += p;
-            }
-            corrections[item] = exp(maxima[item] - shift);
-            weights[item] = weights[item] * corrections[item] + weight;
-            maxima[item] = maximum;
-        }
+        if (item < 16)
+            take_tile(scores, maxima, weights, corrections, item);
         for (uint i = item; i < count * HEAD_SIZE; i += 128)
             cached[i / HEAD_SIZE * PITCH + i % HEAD_SIZE] =
                 values[value_start + (ulong)(tile + i / HEAD_SIZE) * value_stride + i % HEAD_SIZE];

@@ -71,6 +71,28 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
     return block_half(block) * (float)((low | high << 4) - 32);
 }
 
+#if defined(WEIGHT_TQ1_0)
+// The trits of TQ1_0, 0 to 2: of a byte, times 3^n, 8 bits stay, and digit n to the base of 3 stands before the point
+// of their threefold. 160 values lie in 32 bytes, the next 80 in 16, and four each in the last 4.
+inline uint trit_byte(uint at) { return at < 160 ? at % 32 : at < 240 ? 32 + at % 16 : 48 + at % 4; }
+inline uint trit_power(uint at)
+{
+    const uint n = at < 160 ? at / 32 : at < 240 ? (at - 160) / 16 : (at - 240) / 4;
+    return n == 4 ? 81 : 0x1b090301u >> (8 * n) & 255;
+}
+inline int block_trits(__global const uchar *block, uint at)
+{
+    return (int)((block[trit_byte(at)] * trit_power(at) & 255) * 3 >> 8);
+}
+inline int16 block_trits16(__global const uchar *block, uint at)
+{
+    if (at < 240)
+        return (block_bytes16(block + trit_byte(at)) * (int)trit_power(at) & 255) * 3 >> 8;
+    const int4 four = convert_int4(vload4(0, block + 48));
+    return ((int16)(four, four * 3, four * 9, four * 27) & 255) * 3 >> 8;
+}
+#endif
+
 // LANES is empty or 16. BLOCK_NIBBLES: 32 values in the low halves of 16 bytes, then in the high ones. BLOCK_WIDE: in
 // the halves of 32 bytes. BLOCK_PAIRS: 128 values in the pairs of bits of 32 bytes.
 #define BLOCK_NIBBLES(LANES, p, at) (block_bytes##LANES((p) + (at) % 16) >> (int)((at) / 16 * 4) & 15)
@@ -123,6 +145,8 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
 #define DEQUANTISE(LANES) block_table##LANES(BLOCK_NIBBLES(LANES, block + 1, at)) * block_half_exponent(block)
 #elif defined(WEIGHT_TQ2_0)
 #define DEQUANTISE(LANES) block_float##LANES(BLOCK_PAIRS(LANES, block, at) - 1) * block_half(block + 64)
+#elif defined(WEIGHT_TQ1_0)
+#define DEQUANTISE(LANES) block_float##LANES(block_trits##LANES(block, at) - 1) * block_half(block + 52)
 #elif defined(WEIGHT_IQ4_NL)
 #define DEQUANTISE(LANES) block_table##LANES(BLOCK_NIBBLES(LANES, block + 2, at)) * block_half(block)
 #elif defined(WEIGHT_IQ4_XS)

@@ -83,3 +83,31 @@ inline void apply_epilogue16(
             rows[r] = WEIGHT_ROW(gated && (half) ? columns + lane : lane);                                             \
         }                                                                                                              \
     } while (0)
+
+// The tile of a GEMM: TOKENS tokens by 32 columns. `first` and `second` are the sums of token `t`, expressions of `t`.
+// Both macros read the variables of their kernel.
+#define LOAD_PARTIAL_SUMS(TOKENS, first, second)                                                                       \
+    do {                                                                                                               \
+        _Pragma("unroll") for (uint t = 0; t < TOKENS; ++t)                                                            \
+        {                                                                                                              \
+            first = k0 ? vload16(2 * t, sums) : (float16)(0.0f);                                                       \
+            second = k0 ? vload16(2 * t + 1, sums) : (float16)(0.0f);                                                  \
+        }                                                                                                              \
+    } while (0)
+
+// Keeps the sums for the features that follow, or applies the epilogue to them behind the last ones.
+#define STORE_TILE(TOKENS, first, second)                                                                              \
+    do {                                                                                                               \
+        const uint column = (base + s) * subpanel_columns;                                                             \
+        _Pragma("unroll") for (uint t = 0; t < TOKENS; ++t)                                                            \
+        {                                                                                                              \
+            if (k0 + count < inputs) {                                                                                 \
+                vstore16(first, 2 * t, sums);                                                                          \
+                vstore16(second, 2 * t + 1, sums);                                                                     \
+            } else if (t0 + t < token_end) {                                                                           \
+                APPLY_EPILOGUE16(first, second, t0 + t, column);                                                       \
+                if (!gated && column + 16 < columns)                                                                   \
+                    APPLY_EPILOGUE16(second, second, t0 + t, column + 16);                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)

@@ -123,11 +123,7 @@ void PANEL_NAME(gemm)(
                     __local const word_t *b = panel + s * SUBPANEL_WORDS;
                     __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 8) * 32;
                     float16 c0[8], c1[8];
-                    #pragma unroll
-                    for (uint t = 0; t < 8; ++t) {
-                        c0[t] = k0 ? vload16(2 * t, sums) : (float16)(0.0f);
-                        c1[t] = k0 ? vload16(2 * t + 1, sums) : (float16)(0.0f);
-                    }
+                    LOAD_PARTIAL_SUMS(8, c0[t], c1[t]);
                     for (uint k = 0; k < (count + WORD_INPUTS - 1) / WORD_INPUTS; ++k) {
                         const word16_t b0 = vload16(0, b + k * 32), b1 = vload16(1, b + k * 32);
                         #pragma unroll
@@ -137,23 +133,7 @@ void PANEL_NAME(gemm)(
                             c1[t] = MULTIPLY_WORDS(c1[t], b1, value);
                         }
                     }
-                    if (k0 + count < inputs) {
-                        #pragma unroll
-                        for (uint t = 0; t < 8; ++t) {
-                            vstore16(c0[t], 2 * t, sums);
-                            vstore16(c1[t], 2 * t + 1, sums);
-                        }
-                        continue;
-                    }
-                    const uint column = (base + s) * subpanel_columns;
-                    #pragma unroll
-                    for (uint t = 0; t < 8; ++t) {
-                        if (t0 + t >= token_end)
-                            continue;
-                        APPLY_EPILOGUE16(c0[t], c1[t], t0 + t, column);
-                        if (!gated && column + 16 < columns)
-                            APPLY_EPILOGUE16(c1[t], c1[t], t0 + t, column + 16);
-                    }
+                    STORE_TILE(8, c0[t], c1[t]);
                 }
             }
         }

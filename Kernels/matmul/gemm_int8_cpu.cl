@@ -1,4 +1,4 @@
-// quantise_int8_<format>: activations for gemm_int8. Record t of `quantised`: PADDED_INPUTS / 4 words of
+// quantise_int8_<format>: activations for gemm_int8. Token t of `quantised`: PADDED_INPUTS / 4 words of
 // quants, then for each 16 elements their scale, then for each 16 their correction (where a minimum stands for 32
 // elements: the sum of these 32). Geometry: global [T], local [1].
 #define QUANTISED_WORDS (PADDED_INPUTS / 4 + PADDED_INPUTS / 8)
@@ -135,11 +135,7 @@ void MATMUL_NAME(gemm_int8)(
                     __local const uint *b = panel + s * SUBPANEL_WORDS;
                     __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 4) * 32;
                     float16 c[4][2];
-                    #pragma unroll
-                    for (uint t = 0; t < 4; ++t) {
-                        c[t][0] = k0 ? vload16(2 * t, sums) : (float16)(0.0f);
-                        c[t][1] = k0 ? vload16(2 * t + 1, sums) : (float16)(0.0f);
-                    }
+                    LOAD_PARTIAL_SUMS(4, c[t][0], c[t][1]);
                     for (uint group = 0; group < (count + 31) / 32 * 2; group += 2) {
                         int16 first[4][2];
                         DOT_SIXTEEN(first, group);
@@ -191,23 +187,7 @@ void MATMUL_NAME(gemm_int8)(
                                         X_FLOAT(x_sums + group + i), c[t][h]);
 #endif
                     }
-                    if (k0 + count < inputs) {
-                        #pragma unroll
-                        for (uint t = 0; t < 4; ++t) {
-                            vstore16(c[t][0], 2 * t, sums);
-                            vstore16(c[t][1], 2 * t + 1, sums);
-                        }
-                        continue;
-                    }
-                    const uint column = (base + s) * subpanel_columns;
-                    #pragma unroll
-                    for (uint t = 0; t < 4; ++t) {
-                        if (t0 + t >= token_end)
-                            continue;
-                        APPLY_EPILOGUE16(c[t][0], c[t][1], t0 + t, column);
-                        if (!gated && column + 16 < columns)
-                            APPLY_EPILOGUE16(c[t][1], c[t][1], t0 + t, column + 16);
-                    }
+                    STORE_TILE(4, c[t][0], c[t][1]);
                 }
             }
         }

@@ -2,7 +2,7 @@
 // that a prelude can compile the same text as CUDA C. Arguments up to `flags` as in matmul_common.cl.
 
 // The epilogue for one output: `y` and `value` are the products of rows `column` and P + column.
-inline void finish(
+inline void apply_epilogue(
     float y, float value, const uint t, const uint column, const uint columns, __global const float *scales,
     __global const float *bias, __global const float *residual, const uint residual_stride, __global float *out,
     const uint out_stride, const uint flags)
@@ -26,9 +26,9 @@ inline void finish(
     out[(ulong)t * out_stride + column] = y;
 }
 
-#define FINISH(y, value, t, column)                                                                                    \
-    finish(y, value, t, column, columns, scales + scales_offset, bias + bias_offset, residual + residual_offset,       \
-           residual_stride, out + out_offset, out_stride, flags)
+#define APPLY_EPILOGUE(y, value, t, column)                                                                            \
+    apply_epilogue(y, value, t, column, columns, scales + scales_offset, bias + bias_offset,                           \
+                   residual + residual_offset, residual_stride, out + out_offset, out_stride, flags)
 
 #if defined(ROWS_TOKENS)
 // gemv_group_<format>: 1 to ROWS_TOKENS tokens. A work-group computes ROWS_COLUMNS output columns; ROWS_LANES
@@ -81,7 +81,7 @@ void MATMUL_NAME(gemv_group)(MATMUL_PARAMETERS)
     barrier(CLK_LOCAL_MEM_FENCE);
     if (lane == 0 && own_column < columns)
         for (uint t = 0; t < ROWS_TOKENS && t < tokens; ++t)
-            FINISH(shared[t][item], gated ? shared[ROWS_TOKENS + t][item] : 0.0f, t, column);
+            APPLY_EPILOGUE(shared[t][item], gated ? shared[ROWS_TOKENS + t][item] : 0.0f, t, column);
 }
 #endif
 
@@ -148,7 +148,7 @@ void MATMUL_NAME(gemm_tile)(MATMUL_PARAMETERS)
             const uint t = token0 + item_token * 4 + i;
             const uint column = column0 + item_column + 16 * j;
             if (t < tokens && column < columns)
-                FINISH(sums[i][j], gated ? sums[i][(j + 2) % 4] : 0.0f, t, column);
+                APPLY_EPILOGUE(sums[i][j], gated ? sums[i][(j + 2) % 4] : 0.0f, t, column);
         }
 }
 #endif

@@ -127,7 +127,7 @@ QUANT_INLINE uint16 crossed_fifth_bits(const uint first, const uint second)
     return ((quads * 0x00204081u) & 0x01010101u) << 4;
 }
 
-// ---- Levels: the `c`th QUANTS elements of a span, crossed where QUANTS_CROSSED. Those past `rest` are anything:
+// ---- Quants: the `c`th QUANTS elements of a span, crossed where QUANTS_CROSSED. Those past `rest` are anything:
 // activations are zero there.
 
 #if defined(WEIGHT_INT8)
@@ -163,12 +163,30 @@ QUANT_INLINE uint16 unpack_quants(__global const uchar *span, const uint c, cons
 #endif
 }
 #else
+#if defined(WEIGHT_TQ1_0)
+// Products below 86, below 171 and above are trits of 0, 1 and 2 (blocks.cl).
+QUANT_INLINE uint4 sixteen_trits(__global const uchar *block, const uint at)
+{
+    uchar16 products;
+    if (at < 240) {
+        products = vload16(0, block + trit_byte(at)) * (uchar)trit_power(at);
+    } else {
+        const uchar4 four = vload4(0, block + 48);
+        products = (uchar16)(four, four * (uchar)3, four * (uchar)9, four * (uchar)27);
+    }
+    return as_uint4(-((products > (uchar16)(85)) + (products > (uchar16)(170))));
+}
+#endif
 QUANT_INLINE uint16 unpack_quants(__global const uchar *block, const uint c, const uint rest)
 {
 #if defined(WEIGHT_Q2_K)
     return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
 #elif defined(WEIGHT_TQ2_0)
     return two_shifts(block + c / 2 * 32, c % 2 * 4, 2, 0x03030303u);
+#elif defined(WEIGHT_TQ1_0)
+    return (uint16)(
+        sixteen_trits(block, c * 64), sixteen_trits(block, c * 64 + 16), sixteen_trits(block, c * 64 + 32),
+        sixteen_trits(block, c * 64 + 48));
 #elif defined(WEIGHT_Q3_K)
     return two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 0x03030303u)
         | two_shifts(block, 2 * c, 1, 0x01010101u) << 2;
@@ -202,6 +220,8 @@ QUANT_INLINE void span_scales(
 #endif
 #elif defined(WEIGHT_TQ2_0)
     *scales = (float16)(two_halves(span + 64, span + 64).x);
+#elif defined(WEIGHT_TQ1_0)
+    *scales = (float16)(two_halves(span + 52, span + 52).x);
 #elif defined(WEIGHT_Q2_K)
     const uint4 both = words16(span);
     const float2 factors = two_halves(span + 80, span + 82);

@@ -1,5 +1,5 @@
-package import CommandSupport
 import Foundation
+package import TensorCore
 
 /// When requests are sent, whatever the server answers: an open loop.
 package enum ArrivalProcess: Sendable, Hashable {
@@ -11,7 +11,7 @@ package enum ArrivalProcess: Sendable, Hashable {
 
     /// Seconds from the start to each of `count` requests, ascending. They are stretched so that the last comes at
     /// `count / rate`, as vLLM does it: the rate is exact whatever was drawn.
-    package func offsets(count: Int, random: inout RandomNumbers) -> [Double] {
+    package func offsets(count: Int, random: inout SplitMix64) -> [Double] {
         guard case .gamma(let rate, let burstiness) = self else { return Array(repeating: 0, count: count) }
         var time = 0.0
         let offsets = (0..<count).map { _ in
@@ -24,7 +24,7 @@ package enum ArrivalProcess: Sendable, Hashable {
     }
 }
 
-extension RandomNumbers {
+extension SplitMix64 {
     /// A standard normal number. (Box and Muller, 1958)
     package mutating func normal() -> Double {
         // 1 - u is never 0.

@@ -1,6 +1,6 @@
-import CommandSupport
 import NIOConcurrencyHelpers
 import NIOCore
+import TensorCore
 
 /// Sends requests at their times and records what comes back, whatever becomes of each.
 package struct LoadRun: Sendable {
@@ -24,7 +24,7 @@ package struct LoadRun: Sendable {
     package func run(
         _ requests: [PlannedRequest], seed: UInt64, report: @escaping @Sendable (RequestRecord) -> Void = { _ in }
     ) async -> (records: [RequestRecord], durationSeconds: Double) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         // Written before the clock starts, so that writing delays no request.
         let bodies = requests.map { writer.body($0, random: &random) }
         let limit = ConcurrencyLimit(maxConcurrency ?? .max)

@@ -5,6 +5,7 @@ import JSONCore
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import TensorCore
 
 /// `bench serve`: load on a server.
 package struct ServeCommand: AsyncParsableCommand {
@@ -133,7 +134,7 @@ package struct ServeCommand: AsyncParsableCommand {
         }
         let process: ArrivalProcess =
             rate.isInfinite ? .immediate : .gamma(requestsPerSecond: rate, burstiness: burstiness)
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         return process.offsets(count: requests, random: &random).map {
             PlannedRequest(seconds: $0, promptCount: inputLength, outputCount: outputLength)
         }

@@ -1,5 +1,5 @@
-package import CommandSupport
 import JSONCore
+package import TensorCore
 
 /// One request before it is sent.
 package struct PlannedRequest: Sendable, Hashable {
@@ -40,7 +40,7 @@ package struct RequestWriter: Sendable {
     }
 
     /// The JSON of a request with a random prompt.
-    package func body(_ request: PlannedRequest, random: inout RandomNumbers) -> String {
+    package func body(_ request: PlannedRequest, random: inout SplitMix64) -> String {
         var writer = JSONWriter()
         writer.beginObject()
         writer.member("model", model)
@@ -75,7 +75,7 @@ package struct RequestWriter: Sendable {
     }
 
     /// Words that most vocabularies hold as one token each; servers that report usage tell how many they were.
-    static func words(_ count: Int, random: inout RandomNumbers) -> String {
+    static func words(_ count: Int, random: inout SplitMix64) -> String {
         (0..<count).map { _ in vocabulary[Int(random.next() % UInt64(vocabulary.count))] }.joined(separator: " ")
     }
 

@@ -1,10 +1,10 @@
 // Scales and offsets of one group of values, by weighted least squares over candidates.
 //
-// Legend: x the values of a group, n of them; w their weights; q the levels, kept as floats while searching.
+// Legend: x the values of a group, n of them; w their weights; q the quants, kept as floats while searching.
 //
-// For given levels the best scale (and offset) is a closed formula, and for a given scale the best levels are the
+// For given quants the best scale (and offset) is a closed formula, and for a given scale the best quants are the
 // nearest ones. So a search tries some scales around the one that spans the group, solves for the best scale of each
-// one's levels, keeps the best by weighted squared error, and then alternates the two steps a few times from there.
+// one's quants, keeps the best by weighted squared error, and then alternates the two steps a few times from there.
 #pragma once
 
 #include <math.h>
@@ -18,7 +18,7 @@
 
 #define GROUP_MAX 32
 
-// The levels of a symmetric format: whole numbers from `low` to `high`, or the entries of the table of the IQ4 formats.
+// The quants of a symmetric format: whole numbers from `low` to `high`, or the entries of the table of the IQ4 formats.
 typedef struct {
     float low;
     float high;
@@ -47,14 +47,14 @@ INLINE int iq4_index(float value) {
     return index;
 }
 
-// The grid's level nearest to `value`.
-INLINE float nearest_level(Grid grid, float value) {
+// The grid's quant nearest to `value`.
+INLINE float nearest_quant(Grid grid, float value) {
     if (!grid.is_table) return nearest_integer(clamped(value, grid.low, grid.high));
-    float level = iq4_table[0];
+    float quant = iq4_table[0];
     for (int entry = 0; entry < 15; entry++) {
-        level = value > 0.5f * (iq4_table[entry] + iq4_table[entry + 1]) ? iq4_table[entry + 1] : level;
+        quant = value > 0.5f * (iq4_table[entry] + iq4_table[entry + 1]) ? iq4_table[entry + 1] : quant;
     }
-    return level;
+    return quant;
 }
 
 // Weights of a group: a value counts by its magnitude, since large weights decide most in real models; the mean keeps
@@ -75,13 +75,13 @@ typedef struct {
     float gain;
 } SymmetricFit;
 
-// The best scale for the levels nearest to `inverse * x`.
+// The best scale for the quants nearest to `inverse * x`.
 INLINE SymmetricFit symmetric_fit(const float *x, const float *w, int n, Grid grid, float inverse) {
     FAST_SUMS
     float xq = 0;
     float qq = 0;
     for (int i = 0; i < n; i++) {
-        const float q = nearest_level(grid, inverse * x[i]);
+        const float q = nearest_quant(grid, inverse * x[i]);
         xq += w[i] * x[i] * q;
         qq += w[i] * q * q;
     }
@@ -94,7 +94,7 @@ INLINE float symmetric_search(const float *x, const float *w, int n, Grid grid) 
     float extreme = 0;
     for (int i = 0; i < n; i++) extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
     if (fabsf(extreme) < 1e-30f) return 0;
-    // The extreme value comes to lie near the lowest level or, turned around, near the highest.
+    // The extreme value comes to lie near the lowest quant or, turned around, near the highest.
     const int steps = 9;
     const float step = grid.is_table ? 1.5f : (grid.high > 15 ? 0.25f : 0.1f);
     SymmetricFit best = {0, -1};
@@ -113,7 +113,7 @@ INLINE float symmetric_search(const float *x, const float *w, int n, Grid grid) 
     return best.scale;
 }
 
-// MARK: Affine: x = scale * q - offset, levels from 0 to high
+// MARK: Affine: x = scale * q - offset, quants from 0 to high
 
 typedef struct {
     float scale;
@@ -121,7 +121,7 @@ typedef struct {
     float error;
 } AffineFit;
 
-// The best scale and offset for the levels nearest to `inverse * (x + offset)`.
+// The best scale and offset for the quants nearest to `inverse * (x + offset)`.
 //   bounded: whether the offset may not be negative, as in the K formats.
 INLINE AffineFit affine_fit(
     const float *x, const float *w, int n, float high, float inverse, float offset, bool bounded) {

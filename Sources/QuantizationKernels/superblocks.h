@@ -2,7 +2,7 @@
 // multiplies.
 //
 // Each group is searched alone; its scale is then rounded to the bits it has, with its neighbours tried as well; and
-// the block's scale is solved once more by least squares for the levels that came out.
+// the block's scale is solved once more by least squares for the quants that came out.
 #pragma once
 
 #include "search.h"
@@ -60,7 +60,7 @@ INLINE float store_half(float value, uint8_t *output, bool *is_finite) {
 
 typedef struct {
     float scales[GROUPS_MAX];
-    float levels[SUPERBLOCK];
+    float quants[SUPERBLOCK];
 } SymmetricBlock;
 
 INLINE float symmetric_error(const float *x, const float *w, int n, Grid grid, float scale) {
@@ -68,20 +68,20 @@ INLINE float symmetric_error(const float *x, const float *w, int n, Grid grid, f
     const float inverse = scale != 0 ? 1 / scale : 0;
     float error = 0;
     for (int i = 0; i < n; i++) {
-        const float difference = scale * nearest_level(grid, inverse * x[i]) - x[i];
+        const float difference = scale * nearest_quant(grid, inverse * x[i]) - x[i];
         error += w[i] * difference * difference;
     }
     return error;
 }
 
-// The best block scale for the group scales and levels that there are; `fallback` where all are zero.
+// The best block scale for the group scales and quants that there are; `fallback` where all are zero.
 INLINE float refit_symmetric(const float *x, const float *w, const SymmetricBlock *block, int size, float fallback) {
     FAST_SUMS
     float xq = 0, qq = 0;
     for (int group = 0; group < SUPERBLOCK / size; group++) {
         const float scale = block->scales[group];
         for (int i = group * size; i < (group + 1) * size; i++) {
-            const float q = scale * block->levels[i];
+            const float q = scale * block->quants[i];
             xq += w[i] * x[i] * q;
             qq += w[i] * q * q;
         }
@@ -95,7 +95,7 @@ INLINE void choose_symmetric(
     for (int group = 0; group < SUPERBLOCK / size; group++) {
         const float *gx = x + group * size;
         const float *gw = w + group * size;
-        const float middle = block_scale != 0 ? nearest_level(scales, wanted[group] / block_scale) : 0;
+        const float middle = block_scale != 0 ? nearest_quant(scales, wanted[group] / block_scale) : 0;
         float best = middle;
         float error = symmetric_error(gx, gw, size, grid, block_scale * middle);
         for (int step = -1; step <= 1; step += 2) {
@@ -109,12 +109,12 @@ INLINE void choose_symmetric(
         const float scale = block_scale * best;
         const float inverse = scale != 0 ? 1 / scale : 0;
         block->scales[group] = best;
-        for (int i = 0; i < size; i++) block->levels[group * size + i] = nearest_level(grid, inverse * gx[i]);
+        for (int i = 0; i < size; i++) block->quants[group * size + i] = nearest_quant(grid, inverse * gx[i]);
     }
 }
 
 // Searches a whole block and stores its scale at `half`.
-//   size: values of a group. grid: the values' levels. scales: those of the groups' scales.
+//   size: values of a group. grid: the values' quants. scales: those of the groups' scales.
 INLINE bool symmetric_block(
     const float *x, int size, Grid grid, Grid scales, uint8_t *half, SymmetricBlock *block) {
     float w[SUPERBLOCK];
@@ -138,7 +138,7 @@ INLINE bool symmetric_block(
 typedef struct {
     float scales[GROUPS_MAX];
     float offsets[GROUPS_MAX];
-    float levels[SUPERBLOCK];
+    float quants[SUPERBLOCK];
 } AffineBlock;
 
 INLINE float affine_error(const float *x, const float *w, int n, float high, float scale, float offset) {
@@ -181,12 +181,12 @@ INLINE void choose_affine(
         const float inverse = chosen > 0 ? 1 / chosen : 0;
         const float shift = block_offset * block->offsets[group];
         for (int i = 0; i < size; i++) {
-            block->levels[group * size + i] = nearest_integer(clamped(inverse * (gx[i] + shift), 0, high));
+            block->quants[group * size + i] = nearest_integer(clamped(inverse * (gx[i] + shift), 0, high));
         }
     }
 }
 
-// The best block scale and offset for the groups' and levels that there are; unchanged where they have no solution.
+// The best block scale and offset for the groups' and quants that there are; unchanged where they have no solution.
 INLINE void refit_affine(
     const float *x, const float *w, const AffineBlock *block, int size, float *block_scale, float *block_offset) {
     FAST_SUMS
@@ -195,7 +195,7 @@ INLINE void refit_affine(
         const float scale = block->scales[group];
         const float m = -block->offsets[group];
         for (int i = group * size; i < (group + 1) * size; i++) {
-            const float q = scale * block->levels[i];
+            const float q = scale * block->quants[i];
             qq += w[i] * q * q;
             qm += w[i] * q * m;
             mm += w[i] * m * m;
@@ -213,7 +213,7 @@ INLINE void refit_affine(
 }
 
 // Searches a whole block; stores its scale at `half` and its offset two bytes behind it.
-//   high: the largest level. scale_high: the largest scale and offset of a group.
+//   high: the largest quant. scale_high: the largest scale and offset of a group.
 INLINE bool affine_block(
     const float *x, int size, float high, float scale_high, uint8_t *half, AffineBlock *block) {
     float w[SUPERBLOCK];

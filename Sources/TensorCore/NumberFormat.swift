@@ -90,6 +90,7 @@ extension NumberFormat {
     public static let iq4_XS = NumberFormat(NUMBER_FORMAT_IQ4_XS)
     public static let mxfp4 = NumberFormat(NUMBER_FORMAT_MXFP4)
     public static let tq2_0 = NumberFormat(NUMBER_FORMAT_TQ2_0)
+    public static let tq1_0 = NumberFormat(NUMBER_FORMAT_TQ1_0)
 }
 
 extension NumberFormat {
@@ -152,6 +153,9 @@ public struct WeightFormat: RawRepresentable, Sendable, Hashable, CaseIterable, 
         let (bytes, overflow) = (columns / blockSize).multipliedReportingOverflow(by: blockByteCount)
         return overflow ? nil : bytes
     }
+
+    /// The least number of columns from `columns` on that is a whole number of blocks.
+    package func fitting(_ columns: Int) -> Int { (columns + blockSize - 1) / blockSize * blockSize }
 }
 
 extension WeightFormat {
@@ -175,5 +179,6 @@ extension WeightFormat {
     public static let q6_K = WeightFormat(named: NUMBER_FORMAT_Q6_K)
     public static let iq4_NL = WeightFormat(named: NUMBER_FORMAT_IQ4_NL)
     public static let tq2_0 = WeightFormat(named: NUMBER_FORMAT_TQ2_0)
+    public static let tq1_0 = WeightFormat(named: NUMBER_FORMAT_TQ1_0)
     public static let iq4_XS = WeightFormat(named: NUMBER_FORMAT_IQ4_XS)
 }

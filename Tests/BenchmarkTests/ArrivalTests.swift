@@ -1,10 +1,11 @@
 import CommandSupport
 import LoadGenerator
+import TensorCore
 import Testing
 
 @Suite("Arrivals") struct ArrivalTests {
     private func offsets(_ process: ArrivalProcess, _ count: Int, seed: UInt64 = 1) -> [Double] {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         return process.offsets(count: count, random: &random)
     }
 

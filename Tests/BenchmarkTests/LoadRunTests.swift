@@ -1,6 +1,6 @@
-import CommandSupport
 import JSONCore
 import LoadGenerator
+import TensorCore
 import Testing
 
 @Suite("Load on a fake server", .timeLimit(.minutes(1))) struct LoadRunTests {
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test("a chat and a prompt of ids are written as the API has them") func bodies() throws {
-        var random = RandomNumbers(seed: 3)
+        var random = SplitMix64(seed: 3)
         var writer = Self.writer
         writer.vocabularySize = 10
         let ids = try JSONDocument(parsing: writer.body(Self.plan(1)[0], random: &random), source: "ids").root

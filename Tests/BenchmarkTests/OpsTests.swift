@@ -3,6 +3,7 @@ import CommandSupport
 import Devices
 import Inference
 import Models
+import OpCases
 import TensorCore
 import Testing
 

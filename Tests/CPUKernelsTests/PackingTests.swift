@@ -113,7 +113,7 @@ struct QuantLayout {
     private var lineStride: Int { 65 * lineBytes }
     private var offset: Int {
         switch format {
-        case .tq2_0: 1
+        case .tq1_0, .tq2_0: 1
         case .q4_0: 8
         case .q5_0: 16
         case .q3_K: 4

@@ -19,7 +19,7 @@ import Testing
                 + #""é":"日本","n":9223372036854775807}"#)
                 .utf8
         )
-        var generator = SeededGenerator(seed: 20_261_124)
+        var generator = SplitMix64(seed: 20_261_124)
         var accepted = 0
         var visited = 0
         for _ in 0..<100_000 {

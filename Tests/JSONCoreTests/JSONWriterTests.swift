@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func doublesReadBackExactly() throws {
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         for _ in 0..<1000 {
             let number = Double(bitPattern: generator.next())
             guard number.isFinite else { continue }

@@ -18,7 +18,7 @@ private struct CacheModel {
     var pool: BlockPool
     var memory: [Cell?]
     var sequences: [Sequence] = []
-    var generator: SeededGenerator
+    var generator: SplitMix64
     let size: Int
     var sharedTokenCount = 0
     var refusalCount = 0
@@ -29,7 +29,7 @@ private struct CacheModel {
         self.pool = pool
         size = pool.blockSizeInTokens
         memory = [Cell?](repeating: nil, count: pool.blockCount * size)
-        generator = SeededGenerator(seed: seed)
+        generator = SplitMix64(seed: seed)
     }
 
     mutating func random(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }

@@ -19,7 +19,7 @@ import Testing
     }
 
     private func fuzz(_ seeds: [[UInt8]], seed: UInt64, _ parse: ([UInt8]) throws -> Void) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SplitMix64(seed: seed)
         var accepted = 0
         for run in 0..<Self.runs {
             let mutated = generator.mutate(seeds[run % seeds.count])

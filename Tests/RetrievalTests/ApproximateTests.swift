@@ -1,4 +1,5 @@
 import CPUBackend
+import TestSupport
 import Testing
 
 import Retrieval
@@ -7,7 +8,7 @@ import Retrieval
 struct ApproximateTests {
     /// Normalised vectors around some centres.
     private func table(_ count: Int, dimensionCount: Int = 20, clusters: Int = 12, seed: UInt64 = 1) -> VectorTable {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(seed: seed)
         func number() -> Float { Float(generator.next(below: 2001)) / 1000 - 1 }
         let centers = (0..<clusters).map { _ in (0..<dimensionCount).map { _ in number() } }
         var numbers: [Float] = []

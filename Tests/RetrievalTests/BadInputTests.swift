@@ -1,6 +1,7 @@
 import CPUBackend
 import Foundation
 import GRDB
+import TestSupport
 import Testing
 
 import Retrieval
@@ -132,7 +133,7 @@ struct BadInputTests {
             "d.jsonl", (0..<300).map { #"{"id":"\#($0)","text":"heron w\#($0)"}"# + "\n" }.joined())
         try await scratch.index(jsonLines: [scratch.path + "/d.jsonl"])
         let whole = try Data(contentsOf: URL(fileURLWithPath: scratch.collection))
-        var generator = SplitMix(state: 11)
+        var generator = SplitMix64(seed: 11)
         for _ in 0..<60 {
             var bytes = Array(whole)
             for _ in 0..<20 { bytes[generator.next(below: bytes.count)] = UInt8(generator.next(below: 256)) }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 import Retrieval
@@ -45,7 +46,7 @@ struct CollectionTests {
     @Test("Scores after many changes are those of a collection made anew")
     func churn() async throws {
         let scratch = try Scratch()
-        var generator = SplitMix(state: 2)
+        var generator = SplitMix64(seed: 2)
         var lines: [Int: String] = [:]
         func write() throws {
             let text = lines.sorted { $0.key < $1.key }.map { #"{"id":"\#($0.key)","text":"\#($0.value)"}"# + "\n" }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 import Retrieval
@@ -32,7 +33,7 @@ struct DocumentTests {
 
     @Test("Every word is in a chunk, whatever the strategy", arguments: Chunker.Strategy.allCases)
     func coverage(strategy: Chunker.Strategy) throws {
-        var generator = SplitMix(state: 4)
+        var generator = SplitMix64(seed: 4)
         let words = (0..<500).map { "w\($0)" + [" ", ". ", "\n\n", "\n# h\n", "。"][generator.next(below: 5)] }
         let text = words.joined()
         let chunks = try chunker(strategy, 16, overlap: 4).chunks(of: extract(text, "a.md"))
@@ -91,7 +92,7 @@ struct DocumentTests {
 
     @Test("No text makes a reader trap")
     func fuzz() throws {
-        var generator = SplitMix(state: 12)
+        var generator = SplitMix64(seed: 12)
         let parts = [
             "<p>", "</", "<!--", "-->", "&#", "&amp;", "&#xD800;", "# ", "===", "```", ".", "\n", " ", "é", "。",
             "\u{FEFF}",

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 import Retrieval
@@ -16,7 +17,7 @@ struct LexicalIndexTests {
 
     /// Texts in which the first words are frequent and the last rare.
     private func texts(_ count: Int, seed: UInt64) -> [String] {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(seed: seed)
         return (0..<count).map { _ in
             (0...generator.next(below: 40)).map { _ in
                 let skew = generator.next(below: Self.words.count)

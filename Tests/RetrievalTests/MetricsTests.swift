@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import Testing
 
 import Retrieval
@@ -46,12 +47,12 @@ struct MetricsTests {
 
     @Test("Intervals hold the mean and narrow with more values")
     func bootstrap() {
-        let few = Bootstrap.interval([0, 1, 0, 1, 1, 0])
+        let few = Resampling.interval([0, 1, 0, 1, 1, 0])
         #expect(few.contains(0.5))
-        let many = Bootstrap.interval((0..<600).map { Double($0 % 2) })
+        let many = Resampling.interval((0..<600).map { Double($0 % 2) })
         #expect(many.upperBound - many.lowerBound < few.upperBound - few.lowerBound)
-        #expect(Bootstrap.pairedProbability([1, 1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0, 0]) < 0.02)
-        #expect(Bootstrap.pairedProbability([1, 0, 1, 0], [0, 1, 0, 1]) > 0.9)
+        #expect(Resampling.pairedProbability([1, 1, 1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0, 0]) < 0.02)
+        #expect(Resampling.pairedProbability([1, 0, 1, 0], [0, 1, 0, 1]) > 0.9)
     }
 
     @Test("A run file is read as it was written, and what is none refused by line")

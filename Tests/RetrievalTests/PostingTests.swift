@@ -7,7 +7,7 @@ import Retrieval
 struct PostingTests {
     @Test("Every width packs and unpacks", arguments: 0...32)
     func bitPacking(width: Int) {
-        var generator = SplitMix(state: UInt64(width))
+        var generator = SplitMix64(seed: UInt64(width))
         let mask = width == 32 ? UInt32.max : (UInt32(1) << UInt32(width)) - 1
         let values = (0..<131).map { _ in UInt32(truncatingIfNeeded: generator.next()) & mask }
         var bytes: [UInt8] = []
@@ -23,7 +23,7 @@ struct PostingTests {
         #expect(unpacked == values)
     }
 
-    private func makeList(_ generator: inout SplitMix, documents: Int) -> (
+    private func makeList(_ generator: inout SplitMix64, documents: Int) -> (
         bytes: [UInt8], expected: [(UInt32, [UInt32])]
     ) {
         var writer = PostingListWriter()
@@ -43,7 +43,7 @@ struct PostingTests {
 
     @Test("Documents, occurrences and positions come back", arguments: [3, 400, 3000])
     func roundTrip(documents: Int) throws {
-        var generator = SplitMix(state: 5)
+        var generator = SplitMix64(seed: 5)
         let (bytes, expected) = makeList(&generator, documents: documents)
         guard !expected.isEmpty else { return }
         let list = try #require(PostingList(bytes, documentLimit: documents))
@@ -63,7 +63,7 @@ struct PostingTests {
 
     @Test("Damaged bytes are refused or read inside their bounds")
     func fuzz() {
-        var generator = SplitMix(state: 9)
+        var generator = SplitMix64(seed: 9)
         let (bytes, _) = makeList(&generator, documents: 600)
         var scratch = [UInt32](repeating: 0, count: 2 * PostingLayout.blockSize)
         var opened = 0

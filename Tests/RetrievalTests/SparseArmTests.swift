@@ -1,4 +1,5 @@
 import CPUBackend
+import TestSupport
 import Testing
 
 import Retrieval
@@ -9,7 +10,7 @@ struct SparseArmTests {
         "A sparse search gives the products of the weights, also after documents have changed and segments were joined")
     func products() async throws {
         let scratch = try Scratch()
-        var generator = SplitMix(state: 5)
+        var generator = SplitMix64(seed: 5)
         var texts: [String: String] = [:]
         for round in 0..<12 {
             for _ in 0..<25 {

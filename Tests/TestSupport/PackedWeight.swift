@@ -151,9 +151,6 @@ public struct PackedWeight: Sendable {
 }
 
 extension WeightFormat {
-    /// The least number of columns from `columns` on that is a whole number of blocks.
-    public func fitting(_ columns: Int) -> Int { (columns + blockSize - 1) / blockSize * blockSize }
-
     /// The formats that take any number of columns.
     public static var elementwise: [WeightFormat] { allCases.filter { $0.blockSize == 1 } }
 

@@ -6,7 +6,7 @@ import Tokenization
     /// Random ids, so that characters are cut short and bytes are no text.
     @Test(arguments: tinyTokenizers) func piecesJoinToTheWhole(_ name: String) throws {
         let tokenizer = try tinyTokenizer(name)
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         for _ in 0..<500 {
             let count = Int.random(in: 0..<12, using: &generator)
             let ids = (0..<count).map { _ in Int.random(in: 0..<tokenizer.vocabularySize, using: &generator) }

@@ -94,7 +94,7 @@ import Tokenization
     func longWordsAreNotQuadratic(_ name: String) throws {
         let tokenizer = try tinyTokenizer(name)
         let letters = Array("etaoinshrdlu".utf8)
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         let random = (0..<1_000_000).map { _ in letters.randomElement(using: &generator) ?? 0 }
         let texts = [
             String(decoding: random, as: UTF8.self), String(repeating: "e", count: 1_000_000),

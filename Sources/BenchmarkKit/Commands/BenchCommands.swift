@@ -22,6 +22,7 @@ package struct BenchCommands: AsyncParsableCommand {
 package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownOp(name: String, known: [String])
     case wrongOutput(cases: [String], worst: String)
+    case wroteOutside(name: String, damage: String)
     case countsDiffer([String])
     case unreadableBaseline(path: String)
     case noReferenceModels(path: String)
@@ -32,6 +33,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
         case .unknownOp(let name, let known): "op '\(name)' is not known; known: \(known.joined(separator: ", "))"
         case .wrongOutput(let cases, let worst):
             "\(cases.count) of the measured ops computed something else than the reference: \(worst)"
+        case .wroteOutside(let name, let damage): "\(name): wrote outside of its output: \(damage)"
         case .countsDiffer(let lines):
             "\(lines.count) counts differ from the baseline: \(lines.joined(separator: "; ")); if that is meant, "
                 + "write it anew with --update"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandSupport
+package import OpCases
 package import TensorCore
 
 /// What names with commas between them mean, or `all`; `nil` where one is not known.

@@ -1,4 +1,3 @@
-import CommandSupport
 import Dispatch
 internal import ModelIO
 package import TensorCore
@@ -76,7 +75,7 @@ package struct RandomWeight: Sendable {
             let bytes = UnsafeMutableRawBufferPointer(
                 rebasing: memory.pointer[
                     blocks.lowerBound * format.blockByteCount..<blocks.upperBound * format.blockByteCount])
-            var random = RandomNumbers(seed: seed &+ UInt64(piece) &* 0x2545_f491_4f6c_dd1d)
+            var random = SplitMix64(seed: seed &+ UInt64(piece) &* 0x2545_f491_4f6c_dd1d)
             format.fill(bytes, scale: scale, random: &random)
         }
     }
@@ -92,7 +91,7 @@ extension StoredType {
 
 extension WeightFormat {
     /// Fills whole blocks.
-    fileprivate func fill(_ bytes: UnsafeMutableRawBufferPointer, scale: Float, random: inout RandomNumbers) {
+    fileprivate func fill(_ bytes: UnsafeMutableRawBufferPointer, scale: Float, random: inout SplitMix64) {
         switch self {
         case .float32:
             for index in 0..<bytes.count / 4 {
@@ -117,14 +116,14 @@ extension WeightFormat {
         }
     }
 
-    private func fillBytes(_ bytes: UnsafeMutableRawBufferPointer, random: inout RandomNumbers) {
+    private func fillBytes(_ bytes: UnsafeMutableRawBufferPointer, random: inout SplitMix64) {
         let words = bytes.count / 8
         for word in 0..<words { bytes.storeBytes(of: random.next(), toByteOffset: word * 8, as: UInt64.self) }
         for index in words * 8..<bytes.count { bytes[index] = UInt8(truncatingIfNeeded: random.next()) }
     }
 
     /// Any bytes are quants and small scales; only the numbers of a block that multiply them must be sane.
-    private func setScales(_ bytes: UnsafeMutableRawBufferPointer, scale: Float, random: inout RandomNumbers) {
+    private func setScales(_ bytes: UnsafeMutableRawBufferPointer, scale: Float, random: inout SplitMix64) {
         let size = numberFormat.scaleFormat.blockByteCount
         let offsets = (0..<numberFormat.scaleCount).map { numberFormat.scaleByteOffset + $0 * size }
         let bound = scale / numberFormat.largestScaled

@@ -1,6 +1,6 @@
-import CommandSupport
 package import Inference
 internal import ModelIO
+package import OpCases
 package import TensorCore
 
 /// A model of a known shape with random weights: as fast and as large as the real one, and it needs no file.
@@ -47,7 +47,7 @@ package enum SyntheticModel {
         /// Values about `center`, which norms need: ones for scales, zeros for offsets.
         mutating func vector(_ name: String, _ count: Int, around center: Float) {
             let memory = HostAllocation(byteCount: count * 4)
-            var random = RandomNumbers(seed: UInt64(tensors.count) &* 77 &+ 2)
+            var random = SplitMix64(seed: UInt64(tensors.count) &* 77 &+ 2)
             let values = memory.pointer.bindMemory(to: Float.self)
             for index in 0..<count { values[index] = center + random.float(scale: 0.02) }
             tensors.append(

@@ -2,6 +2,7 @@ package import ArgumentParser
 package import CommandSupport
 package import Inference
 internal import ModelIO
+package import OpCases
 package import TensorCore
 
 /// Which models a suite runs: that of `--model`, or random weights in named shapes.

@@ -31,7 +31,7 @@ package struct StartupMeasurement: Sendable {
         options.contextLength = promptTokenCount + 1
         let engine = try await Engine(package, on: backend, options: options)
         let loadSeconds = (ContinuousClock.now - started).seconds
-        var random = RandomNumbers(seed: 11)
+        var random = SplitMix64(seed: 11)
         var seconds: [Double] = []
         for _ in 0...repetitions {
             let tokens = random.tokens(promptTokenCount, vocabularySize: engine.description.vocabularySize)

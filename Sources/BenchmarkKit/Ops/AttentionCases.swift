@@ -1,5 +1,6 @@
 import CommandSupport
 import Foundation
+internal import OpCases
 internal import TensorCore
 
 /// Attention of one sequence over the paged cache: decoding at several contexts, with and without storing the token's own
@@ -10,36 +11,31 @@ struct AttentionCases {
     static func groups(
         _ shape: ModelShape, cacheTypes: [DType], tokenCounts: [Int], contextLengths: [Int]
     ) -> [OpGroup] {
-        let limit = shape.maxContextLength
-        // One token at each context; each prompt alone and, where it is long, at the end of each context.
-        var sizes = contextLengths.filter { $0 <= limit }.map { (tokens: 1, context: $0) }
-        for tokens in tokenCounts where tokens > 1 && tokens <= limit {
-            sizes.append((tokens, tokens))
-            sizes += contextLengths.filter { $0 > tokens && $0 <= limit && tokens >= 512 }.map { (tokens, $0) }
-        }
+        let cases = AttentionCase.timed(
+            shape, cacheTypes: cacheTypes, tokenCounts: tokenCounts, contextLengths: contextLengths)
+        // Each, then what is stored in the same call; cache type by cache type.
         return cacheTypes.flatMap { dtype in
-            sizes.map { size in
-                OpGroup(op: "attention") { context in
-                    [try AttentionCase(shape, dtype, tokens: size.tokens, length: size.context, context).prepare()]
-                }
-            }
-                + sizes.filter { $0.tokens == 1 }.map { size in
-                    OpGroup(op: "store_attend") { context in
-                        let attention = try AttentionCase(shape, dtype, tokens: 1, length: size.context, context)
-                        return [try attention.prepare(stores: true)]
-                    }
-                }
+            let own = cases.filter { $0.dtype == dtype }
+            return own.map { group("attention", $0, shape) }
+                + own.filter { $0.tokenCount == 1 }.map { group("store_attend", $0, shape, stores: true) }
+        }
+    }
+
+    private static func group(
+        _ op: String, _ one: AttentionCase, _ shape: ModelShape, stores: Bool = false
+    ) -> OpGroup {
+        OpGroup(op: op) { context in
+            guard one.isSupported(by: context.backend.capabilities) else { return [] }
+            return [try AttentionOperands(one, shape, context).prepare(stores: stores)]
         }
     }
 }
 
-private struct AttentionCase {
+private struct AttentionOperands {
     private static let blockSize = CachePlane.blockSize
 
+    let one: AttentionCase
     let shape: ModelShape
-    let dtype: DType
-    let tokenCount: Int
-    let contextLength: Int
     let context: OpContext
     private let blockCount: Int
     private let copyCount: Int
@@ -48,26 +44,23 @@ private struct AttentionCase {
     /// One row of block numbers a copy.
     private let tables: [[Int32]]
 
-    init(_ shape: ModelShape, _ dtype: DType, tokens: Int, length: Int, _ context: OpContext) throws {
+    init(_ one: AttentionCase, _ shape: ModelShape, _ context: OpContext) throws {
+        self.one = one
         self.shape = shape
-        self.dtype = dtype
         self.context = context
-        tokenCount = tokens
-        contextLength = length
-        blockCount = (length + Self.blockSize - 1) / Self.blockSize
+        blockCount = (one.contextLength + Self.blockSize - 1) / Self.blockSize
         // Prompts are bound by arithmetic; only decoding must find its context outside the caches.
         copyCount =
-            tokens > 1
+            one.tokenCount > 1
             ? 1
-            : context.copies(byteCount: shape.cacheByteCount(tokenCount: blockCount * Self.blockSize, dtype))
+            : context.copies(byteCount: shape.cacheByteCount(tokenCount: blockCount * Self.blockSize, one.dtype))
         let planeBlockCount = copyCount * blockCount
         func plane(seed: UInt64) -> CachePlane {
             CachePlane(
-                dtype, blockCount: planeBlockCount, headCount: shape.keyValueHeadCount, headSize: shape.headSize,
-                seed: seed)
+                one.dtype, blockCount: planeBlockCount, headCount: one.keyHeads, headSize: one.headSize, seed: seed)
         }
         (keys, values) = (plane(seed: 31), plane(seed: 32))
-        var random = RandomNumbers(seed: 33)
+        var random = SplitMix64(seed: 33)
         // Blocks of a context lie anywhere.
         let blocks = (0..<Int32(copyCount * blockCount)).shuffled(using: &random)
         let size = blockCount
@@ -78,39 +71,38 @@ private struct AttentionCase {
     ///   copy has already.
     func prepare(stores: Bool = false) throws -> PreparedOp {
         let backend = context.backend
-        let width = shape.headCount * shape.headSize
+        let width = one.columns
         try context.reserve(
-            tokens: tokenCount, context: contextLength, features: width, inputs: width, heads: shape.headCount,
-            headSize: shape.headSize)
+            tokens: one.tokenCount, context: one.contextLength, features: width, inputs: width, heads: one.headCount,
+            headSize: one.headSize)
         let cache = try KVCacheLayer(keys: keys, values: values, on: backend)
-        var random = RandomNumbers(seed: 34)
-        // Scores must be large for a cap to show.
-        let queries = random.floats(tokenCount * width, scale: shape.softCaps == nil ? 1.5 : 50)
-        let query = try backend.makeTensor(queries, [tokenCount, width])
-        let output = try backend.makeTensor(.float32, [tokenCount, width])
+        var random = SplitMix64(seed: 34)
+        let queries = random.floats(one.tokenCount * width, scale: one.scores == .large ? 50 : 1.5)
+        let query = try backend.makeTensor(queries, [one.tokenCount, width])
+        let output = try GuardedTensor(on: backend, .float32, [one.tokenCount, width])
         let batches = try tables.map(batch)
         let last = stores ? try LastToken(self) : nil
         let parameters = AttentionParameters(
-            headCount: shape.headCount, scale: 1 / Float(shape.headSize).squareRoot(),
-            softCap: shape.softCaps.map { Float($0.scores) })
+            headCount: one.headCount, scale: 1 / Float(one.headSize).squareRoot(), softCap: one.softCap)
         func call(_ index: Int) throws {
             let index = index % batches.count
             if let last {
                 try backend.storeAndAttend(
                     query: query, key: last.key, value: last.value, slots: last.slots[index], rope: nil, cache: cache,
-                    batch: batches[index], parameters: parameters, into: output)
+                    batch: batches[index], parameters: parameters, into: output.tensor)
             } else {
                 try backend.attention(
-                    query: query, cache: cache, batch: batches[index], parameters: parameters, into: output)
+                    query: query, cache: cache, batch: batches[index], parameters: parameters, into: output.tensor)
             }
         }
+        let opCase = opCase(stores: stores)
         return PreparedOp(
-            opCase: opCase(stores: stores), call: call,
+            opCase: opCase, call: call,
             error: {
                 try call(0)
-                return sampledError(try backend.readFloats(output), queries: queries)
+                return sampledError(try output.floats(of: opCase), queries: queries)
             },
-            tolerance: dtype == .float32 ? 1e-9 : 1e-5, rates: context.ceilings.rates(for: .float32))
+            tolerance: one.dtype == .float32 ? 1e-9 : 1e-5, rates: context.ceilings.rates(for: .float32))
     }
 
     /// What is stored of the last token, and where in each copy.
@@ -119,11 +111,11 @@ private struct AttentionCase {
         let value: Tensor
         let slots: [Tensor]
 
-        init(_ attention: AttentionCase) throws {
-            let (shape, backend) = (attention.shape, attention.context.backend)
-            let last = attention.contextLength - 1
+        init(_ attention: AttentionOperands) throws {
+            let (one, backend) = (attention.one, attention.context.backend)
+            let last = one.contextLength - 1
             func row(of plane: CachePlane) throws -> Tensor {
-                let values = (0..<shape.keyValueHeadCount).flatMap { attention.row(plane, last, $0) }
+                let values = (0..<one.keyHeads).flatMap { attention.row(plane, last, $0) }
                 return try backend.makeTensor(values, [1, values.count])
             }
             key = try row(of: attention.keys)
@@ -136,22 +128,21 @@ private struct AttentionCase {
     }
 
     private func opCase(stores: Bool) -> OpCase {
-        let width = shape.headCount * shape.headSize
+        let (width, tokenCount, contextLength) = (one.columns, one.tokenCount, one.contextLength)
         // Query `i` sees all before the prompt, and `i + 1` of the prompt.
         let visible = tokenCount * (contextLength - tokenCount) + tokenCount * (tokenCount + 1) / 2
-        let storedByteCount = stores ? shape.storedByteCount(tokenCount: 1, dtype) : 0
+        let storedByteCount = stores ? shape.storedByteCount(tokenCount: 1, one.dtype) : 0
         return OpCase(
-            op: stores ? "store_attend" : "attention", shape: shape.name,
-            operand: "\(shape.headCount)/\(shape.keyValueHeadCount) heads of \(shape.headSize)"
-                + (shape.softCaps == nil ? "" : " capped"),
-            format: dtype.rawValue, tokenCount: tokenCount, contextLength: contextLength,
-            byteCount: shape.cacheByteCount(tokenCount: contextLength, dtype) + 2 * 4 * tokenCount * width
+            op: stores ? "store_attend" : "attention", shape: one.timing?.model ?? "",
+            operand: one.timing?.operand ?? "", format: one.dtype.rawValue, tokenCount: tokenCount,
+            contextLength: contextLength,
+            byteCount: shape.cacheByteCount(tokenCount: contextLength, one.dtype) + 2 * 4 * tokenCount * width
                 + storedByteCount,
             flopCount: 4 * visible * width)
     }
 
     private func batch(_ table: [Int32]) throws -> AttentionBatch {
-        let backend = context.backend
+        let (backend, tokenCount, contextLength) = (context.backend, one.tokenCount, one.contextLength)
         return AttentionBatch(
             queryOffsets: try backend.makeTensor([0, Int32(tokenCount)], [2]),
             contextLengths: try backend.makeTensor([Int32(contextLength)], [1]),
@@ -162,30 +153,30 @@ private struct AttentionCase {
     /// Of four heads of tokens.
     private func sampledError(_ found: [Float], queries: [Float]) -> Double {
         var error = SampledError()
-        var random = RandomNumbers(seed: 35)
+        var random = SplitMix64(seed: 35)
         for _ in 0..<4 {
-            let token = Int(random.next() % UInt64(tokenCount))
-            let head = Int(random.next() % UInt64(shape.headCount))
-            let start = (token * shape.headCount + head) * shape.headSize
-            let expected = attend(Array(queries[start..<start + shape.headSize]), token: token, head: head)
+            let token = Int(random.next() % UInt64(one.tokenCount))
+            let head = Int(random.next() % UInt64(one.headCount))
+            let start = (token * one.headCount + head) * one.headSize
+            let expected = attend(Array(queries[start..<start + one.headSize]), token: token, head: head)
             for (index, value) in expected.enumerated() { error.add(found[start + index], expected: value) }
         }
         return error.value
     }
 
     private func attend(_ query: [Float], token: Int, head: Int) -> [Double] {
-        let keyHead = head / (shape.headCount / shape.keyValueHeadCount)
-        let count = contextLength - tokenCount + token + 1
-        let scale = 1 / Double(shape.headSize).squareRoot()
+        let keyHead = head / one.group
+        let count = one.contextLength - one.tokenCount + token + 1
+        let scale = 1 / Double(one.headSize).squareRoot()
         let scores = (0..<count).map { position in
             let score =
                 zip(query, row(keys, position, keyHead)).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * scale
-            return shape.softCaps.map { $0.scores * tanh(score / $0.scores) } ?? score
+            return one.softCap.map { Double($0) * tanh(score / Double($0)) } ?? score
         }
         let largest = scores.max() ?? 0
         let weights = scores.map { exp($0 - largest) }
         let sum = weights.reduce(0, +)
-        var result = [Double](repeating: 0, count: shape.headSize)
+        var result = [Double](repeating: 0, count: one.headSize)
         for (position, weight) in weights.enumerated() {
             for (index, value) in row(values, position, keyHead).enumerated() {
                 result[index] += weight / sum * Double(value)

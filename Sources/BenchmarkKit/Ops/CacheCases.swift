@@ -1,5 +1,6 @@
 import CommandSupport
 internal import ModelIO
+internal import OpCases
 internal import TensorCore
 
 /// Storing keys and values in the cache, and reading rows of the embedding.
@@ -26,7 +27,7 @@ struct CacheCases {
     ) throws -> PreparedOp {
         let backend = context.backend
         try context.reserve(tokens: tokenCount, features: shape.hiddenSize)
-        var random = RandomNumbers(seed: 52)
+        var random = SplitMix64(seed: 52)
         let lists = (0..<16).map { _ in random.tokens(tokenCount, vocabularySize: shape.vocabularySize) }
         let ids = try lists.map { try backend.makeTensor($0, [tokenCount]) }
         let output = try backend.makeTensor(.float32, [tokenCount, shape.hiddenSize])
@@ -74,7 +75,7 @@ private struct StoreCase {
         let blockCount = (tokenCount + CachePlane.blockSize - 1) / CachePlane.blockSize * 4
         let plane = CachePlane(dtype, blockCount: blockCount, headCount: heads, headSize: size, seed: 53)
         cache = try KVCacheLayer(keys: plane, values: plane, on: context.backend)
-        var random = RandomNumbers(seed: 54)
+        var random = SplitMix64(seed: 54)
         keys = random.floats(tokenCount * heads * size)
         let places = (0..<Int32(blockCount * CachePlane.blockSize)).shuffled(using: &random)
         slots = (0..<4).map { Array(places[$0 * tokenCount..<($0 + 1) * tokenCount]) }

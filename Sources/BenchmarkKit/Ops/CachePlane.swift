@@ -1,5 +1,5 @@
-import CommandSupport
 internal import ModelIO
+internal import OpCases
 internal import TensorCore
 
 /// The keys, or the values, of one layer's paged cache, random, on the host.
@@ -27,7 +27,7 @@ struct CachePlane {
             default: .float32
             }
         RandomWeight.fill(bytes, format: format, scale: 1, seed: seed)
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         scales =
             dtype == .int8
             ? (0..<shape.elementCount / headSize).map { _ in Float(0.5 + random.unit() / 2) / 127 } : nil

@@ -57,7 +57,7 @@ package struct CeilingProbe {
         let (columns, rows) = (product.columns, byteCount / 4 / product.columns)
         let weight = try backend.prepare(
             RandomWeight("ceiling", format: .float32, rows: rows, columns: columns, seed: 1).source)
-        var random = RandomNumbers(seed: 2)
+        var random = SplitMix64(seed: 2)
         let x = try backend.makeTensor(random.floats(columns), [1, columns])
         let output = try backend.makeTensor(.float32, [1, rows])
         let seconds = try timing.measure(on: backend) { _ in
@@ -71,7 +71,7 @@ package struct CeilingProbe {
     private func argmaxRate() throws -> Ceilings.Rate {
         let columns = 1 << 17
         let rows = byteCount / 4 / columns
-        var random = RandomNumbers(seed: 3)
+        var random = SplitMix64(seed: 3)
         let x = try backend.makeTensor(random.floats(rows * columns), [rows, columns])
         let indices = try backend.makeTensor(.int32, [rows])
         let seconds = try timing.measure(on: backend) { _ in try backend.argmax(x, into: indices) }
@@ -81,7 +81,7 @@ package struct CeilingProbe {
     /// Blocks of a cache, half of them to the other half.
     private func copyRate() throws -> Ceilings.Rate {
         let shape: Shape = [byteCount / (8 * 16 * 64 * 4), 8, 16, 64]
-        var random = RandomNumbers(seed: 4)
+        var random = SplitMix64(seed: 4)
         let keys = try backend.makeTensor(random.floats(shape.elementCount), shape)
         let values = try backend.makeTensor(random.floats(shape.elementCount), shape)
         let half = shape[0] / 2
@@ -98,7 +98,7 @@ package struct CeilingProbe {
         let weight = try backend.prepare(
             RandomWeight("ceiling", format: format, rows: product.rows, columns: product.columns, seed: 7).source,
             precision: .automatic)
-        var random = RandomNumbers(seed: 8)
+        var random = SplitMix64(seed: 8)
         let x = try backend.makeTensor(
             random.floats(product.tokens * product.columns), [product.tokens, product.columns])
         let output = try backend.makeTensor(.float32, [product.tokens, product.rows])

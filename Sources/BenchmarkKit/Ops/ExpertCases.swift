@@ -1,4 +1,5 @@
 import CommandSupport
+internal import OpCases
 internal import TensorCore
 
 /// The products of a mixture's experts, and the sum of what they give.
@@ -34,7 +35,7 @@ struct ExpertCases {
     ) throws -> PreparedOp {
         let (backend, width, expertsPerToken) = (context.backend, shape.hiddenSize, experts.expertsPerToken)
         try context.reserve(tokens: tokenCount, features: width, expertFeatures: width)
-        var random = RandomNumbers(seed: 71)
+        var random = SplitMix64(seed: 71)
         let values = random.floats(tokenCount * expertsPerToken * width)
         let factors = random.floats(tokenCount * expertsPerToken)
         let added = random.floats(tokenCount * width)
@@ -114,7 +115,7 @@ private struct ExpertGroup {
         let (backend, expertsPerToken) = (context.backend, matrix.experts.expertsPerToken)
         let widest = max(matrix.columns, matrix.partRows)
         try context.reserve(tokens: tokenCount, features: widest, inputs: matrix.columns, expertFeatures: widest)
-        var random = RandomNumbers(seed: 74)
+        var random = SplitMix64(seed: 74)
         let rowCount = tokenCount * expertsPerToken
         let inputRowCount = matrix.isGated ? tokenCount : rowCount
         let inputs = random.floats(inputRowCount * matrix.columns)
@@ -150,13 +151,13 @@ private struct ExpertGroup {
     private var expertByteCount: Int { matrix.byteCount(format) }
 
     /// Of each token `J` different experts.
-    private func expertIDs(_ tokenCount: Int, _ random: inout RandomNumbers) -> [Int32] {
+    private func expertIDs(_ tokenCount: Int, _ random: inout SplitMix64) -> [Int32] {
         let experts = Array(0..<Int32(matrix.experts.count))
         return (0..<tokenCount).flatMap { _ in experts.shuffled(using: &random).prefix(matrix.experts.expertsPerToken) }
     }
 
     /// The same ids with the experts under other numbers.
-    private func renamed(_ expertIDs: [Int32], _ count: Int, _ random: inout RandomNumbers) -> [[Int32]] {
+    private func renamed(_ expertIDs: [Int32], _ count: Int, _ random: inout SplitMix64) -> [[Int32]] {
         (0..<count).map { _ in
             let names = (0..<Int32(matrix.experts.count)).shuffled(using: &random)
             return expertIDs.map { names[Int($0)] }

@@ -1,4 +1,5 @@
 package import CommandSupport
+package import OpCases
 package import TensorCore
 
 /// What one row of the ops suite measures.

@@ -2,6 +2,7 @@ package import ArgumentParser
 import CommandSupport
 import Devices
 import Foundation
+internal import OpCases
 internal import TensorCore
 
 /// `bench ops`: each kernel on each device over the sizes that models have.

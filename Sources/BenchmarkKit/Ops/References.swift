@@ -1,5 +1,5 @@
-import CommandSupport
 import Foundation
+internal import OpCases
 internal import TensorCore
 
 /// `Σ(a−b)² / Σb²` of a sample.
@@ -24,12 +24,22 @@ struct SampledError {
         _ count: Int, of found: [Float], seed: UInt64, expected: (Int) -> Double
     ) -> Double {
         var error = SampledError()
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         for _ in 0..<count {
             let place = Int(random.next() % UInt64(found.count))
             error.add(found[place], expected: expected(place))
         }
         return error.value
+    }
+}
+
+extension GuardedTensor {
+    /// The elements of an output. Blocks.
+    /// - Throws: `BenchmarkError.wroteOutside` where something around it was written.
+    func floats(of opCase: OpCase) throws -> [Float] {
+        let (bytes, damage) = try contents()
+        if let damage { throw BenchmarkError.wroteOutside(name: opCase.name, damage: damage) }
+        return bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
     }
 }
 

@@ -1,5 +1,6 @@
 import CommandSupport
 import Foundation
+internal import OpCases
 internal import TensorCore
 
 /// The ops that read and write rows and multiply nothing: norms, activations, softmax, rotation, choosing tokens.
@@ -62,7 +63,7 @@ private struct RowCase {
         self.context = context
         (rows, columns) = (size[0], size[1])
         let count = rows * columns
-        var random = RandomNumbers(seed: 41)
+        var random = SplitMix64(seed: 41)
         // Small rows stay in caches in a model, too: its kernel before has just written them.
         let copies = min(context.copies(byteCount: 4 * count), 4)
         let all = (0..<copies).map { _ in random.floats(count, scale: 3) }
@@ -101,7 +102,7 @@ private struct RowCase {
     }
 
     func norm() throws -> PreparedOp {
-        var random = RandomNumbers(seed: 43)
+        var random = SplitMix64(seed: 43)
         let scales = random.floats(columns)
         let weight = try backend.makeTensor(scales, [columns])
         let isLayerNorm = shape.family == .gpt2
@@ -131,7 +132,7 @@ private struct RowCase {
 
     /// Of all rows, in another order.
     func gather() throws -> PreparedOp {
-        var random = RandomNumbers(seed: 45)
+        var random = SplitMix64(seed: 45)
         let order = (0..<Int32(rows)).shuffled(using: &random)
         let indices = try backend.makeTensor(order, [rows])
         return prepared(
@@ -150,7 +151,7 @@ private struct RowCase {
     /// In place, so that what is timed norms its own output again: weights of 1 and -1 keep that as it is. The sample has
     /// other weights.
     func headNorm() throws -> PreparedOp {
-        var random = RandomNumbers(seed: 44)
+        var random = SplitMix64(seed: 44)
         let scales = random.floats(columns)
         let weight = try backend.makeTensor(scales, [columns])
         let signs = try backend.makeTensor(scales.map { Float($0 < 0 ? -1 : 1) }, [columns])

@@ -14,7 +14,7 @@ package struct OfflineSet: Sendable, Hashable {
 
     /// Lengths drawn evenly from two ranges.
     package init(count: Int, prompts: ClosedRange<Int>, outputs: ClosedRange<Int>, seed: UInt64) {
-        var random = RandomNumbers(seed: seed)
+        var random = SplitMix64(seed: seed)
         requests = (0..<count).map { _ in
             Lengths(
                 prompt: Int.random(in: prompts, using: &random), output: Int.random(in: outputs, using: &random))
@@ -36,7 +36,7 @@ package struct OfflineSet: Sendable, Hashable {
     /// Hands all requests to the engine at once and waits for the last.
     /// - Throws: `InferenceError`, `BackendError`.
     package func run(on engine: Engine) async throws -> Result {
-        var random = RandomNumbers(seed: 61)
+        var random = SplitMix64(seed: 61)
         let vocabularySize = engine.description.vocabularySize
         let prepared = requests.map { lengths in
             GenerationRequest(

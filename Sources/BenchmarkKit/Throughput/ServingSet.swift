@@ -1,6 +1,7 @@
 package import CommandSupport
 package import Inference
 import Models
+internal import TensorCore
 
 /// What matters where many use one engine: what running together gains, what a shared prompt saves, and whether answers
 /// stall while prompts arrive.
@@ -38,7 +39,7 @@ package struct ServingSet: Sendable, Hashable {
 
     /// - Throws: `InferenceError`, `BackendError`.
     package func run(on engine: Engine) async throws -> Result {
-        var random = RandomNumbers(seed: 67)
+        var random = SplitMix64(seed: 67)
         let vocabularySize = engine.description.vocabularySize
         func request(_ promptCount: Int, _ maxTokens: Int) -> GenerationRequest {
             GenerationRequest(

@@ -80,6 +80,23 @@ INLINE vf dequantise_scaled(const uint8_t *block, int group, vi quants) {
 // The low four bits of a quant of Q4_K or Q5_K: 64 values lie in 32 bytes, the second half of them in the high bits.
 INLINE vi read_low_bits(const uint8_t *p, int i) { return read_quants(p + i / 64 * 32 + i % 32, 4, i / 32 % 2 * 4); }
 
+// The trits of TQ1_0, 0 to 2. A byte is 256 / 243 of a number of five digits to the base of 3, rounded up, the first
+// digit worth 81. Of the byte times 3^n 8 bits stay, a fraction of 256: digit n stands before the point of its
+// threefold. 160 values lie in 32 bytes, the next 80 in 16, and four each in the last 4.
+INLINE vi read_trits(const uint8_t *block, int i) {
+    static const int powers[5] = {1, 3, 9, 27, 81};
+    vi products;
+    if (i < 160) {
+        products = read_quants(block + i % 32, 8, 0) * powers[i / 32];
+    } else if (i < 240) {
+        products = read_quants(block + 32 + i % 16, 8, 0) * powers[(i - 160) / 16];
+    } else {
+        UNROLL for (int lane = 0; lane < VL; lane++)
+            products[lane] = block[48 + (i + lane) % 4] * powers[(i - 240 + lane) / 4];
+    }
+    return (products & 255) * 3 >> 8;
+}
+
 INLINE vf dequantise_q2_k(const uint8_t *block, int i) {
     const int scales = block[i / 16];
     vi quants = read_quants(block + 16 + i / 128 * 32 + i % 32, 2, i % 128 / 32 * 2);
@@ -144,6 +161,7 @@ INLINE vf dequantise_block(const int format, const void *row, int64_t i) {
         vi quants = read_quants(block + at / 128 * 32 + at % 32, 2, at % 128 / 32 * 2);
         return floats_of(quants - 1) * read_half(block + 64);
     }
+    case CPUK_TQ1_0: return floats_of(read_trits(block, at) - 1) * read_half(block + 52);
     default: return splat(0);
     }
 }

@@ -14,7 +14,7 @@ enum { QUANTS = 64 };
 /// The formats whose quants can be unpacked. Others are dequantised and multiplied as floats.
 #define FOR_EACH_FORMAT_OF_QUANTS(X)                                                                                  \
     X(I8) X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) \
-    X(MXFP4) X(TQ2_0)
+    X(MXFP4) X(TQ2_0) X(TQ1_0)
 
 INLINE bool has_quants(const int format) {
     switch (format) {
@@ -112,11 +112,27 @@ INLINE vq unpack_q6_k(const uint8_t *block, int c) {
     return (low & splat_q(15)) | (left & splat_q(0x30));
 }
 
+// Trits of TQ1_0 (dequantise.h): the byte of each, times a power of 3, of which 8 bits stay, is below 86, below 171 or
+// above.
+INLINE vq unpack_tq1_0(const uint8_t *block, int c) {
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    uint8_t products[QUANTS];
+    for (int j = 0; j < QUANTS; j++) {
+        const int i = c * QUANTS + j;
+        products[j] = (uint8_t)(i < 160 ? block[i % 32] * powers[i / 32]
+                                : i < 240 ? block[32 + i % 16] * powers[(i - 160) / 16]
+                                          : block[48 + i % 4] * powers[(i - 240) / 4]);
+    }
+    const vq all = load_q(products);
+    return (vq){0} - (vq)(all > splat_q(85)) - (vq)(all > splat_q(170));
+}
+
 // The `c`th QUANTS of a block of 256.
 INLINE vq unpack_block_of_256(const int format, const uint8_t *block, int c) {
     switch (format) {
     case CPUK_Q2_K: return two_shifts(block + 16 + c / 2 * 32, c % 2 * 4, 2, 3);
     case CPUK_TQ2_0: return two_shifts(block + c / 2 * 32, c % 2 * 4, 2, 3);
+    case CPUK_TQ1_0: return unpack_tq1_0(block, c);
     case CPUK_Q3_K: {
         const vq low = two_shifts(block + 32 + c / 2 * 32, c % 2 * 4, 2, 3);
         return low | (vq)((vq_16)two_shifts(block, 2 * c, 1, 1) << 2);
@@ -238,6 +254,7 @@ INLINE span_scales scales_of(const int format, const uint8_t *span, int64_t rest
         return (span_scales){.scales = scales};
     }
     case CPUK_TQ2_0: return (span_scales){.scales = splat(half_at(span + 64))};
+    case CPUK_TQ1_0: return (span_scales){.scales = splat(half_at(span + 52))};
     default: {
         const uint32_t other = rest < QUANTS ? 0 : read_u16(second);
         return (span_scales){.scales = from_halves(read_u16(span) | other << 16, 0)};

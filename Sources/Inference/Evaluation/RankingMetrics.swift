@@ -10,7 +10,16 @@ public enum RankingMetrics {
     ///   - relevance: of the documents; above 0 is relevant.
     ///   - k: documents that count.
     public static func values(scores: [Double], relevance: [Double], k: Int) -> [Double] {
-        let gains = scores.greatestIndices(k).map { max(relevance[$0], 0) }
+        values(ranked: scores.greatestIndices(k).map { relevance[$0] }, relevance: relevance, k: k)
+    }
+
+    /// The measures of one ranking, in the order of ``names``.
+    /// - Parameters:
+    ///   - ranked: the relevance of the ranked documents, best first; one that was not judged has 0.
+    ///   - relevance: of all documents that were judged, in any order; above 0 is relevant.
+    ///   - k: documents that count.
+    public static func values(ranked: [Double], relevance: [Double], k: Int) -> [Double] {
+        let gains = ranked.prefix(k).map { max($0, 0) }
         let ideal = relevance.filter { $0 > 0 }.sorted(by: >)
         guard !ideal.isEmpty else { return names.map { _ in 0 } }
         var found = 0

@@ -19,7 +19,9 @@ public final class BatchMeasurement {
     }
 
     private let runner: DecoderRunner
-    private var random: RandomTokens
+    private let vocabularySize: Int
+    /// Of token ids, which need only differ.
+    private var random = SplitMix64(seed: 1)
     private var blockSize: Int { runner.cache.shape.blockSizeInTokens }
 
     /// Loads a model onto a backend. Blocks.
@@ -37,7 +39,7 @@ public final class BatchMeasurement {
         options.cacheTokenCount = sequenceCount * ((contextLength + blockSize - 1) / blockSize * blockSize)
         options.sequenceCount = sequenceCount
         runner = try package.makeRunner(on: backend, options: options, logitRowCount: sequenceCount)
-        random = RandomTokens(vocabularySize: runner.model.description.vocabularySize)
+        vocabularySize = runner.model.description.vocabularySize
     }
 
     /// Computes the prompts, then decodes. Blocks.
@@ -109,8 +111,8 @@ public final class BatchMeasurement {
         _ count: Int, at position: Int, _ table: [Int32], wantsLogits: Bool, to batch: inout HostBatch
     ) {
         let end = position + count
+        batch.tokenIDs += random.tokens(count, vocabularySize: vocabularySize)
         for place in position..<end {
-            batch.tokenIDs.append(random.next())
             batch.positions.append(Int32(place))
             batch.slots.append(table[place / blockSize] * Int32(blockSize) + Int32(place % blockSize))
         }

@@ -5,7 +5,9 @@ public import TensorCore
 /// llama.cpp's `llama-bench` takes.
 public final class PassMeasurement {
     private let runner: DecoderRunner
-    private var random: RandomTokens
+    private let vocabularySize: Int
+    /// Of token ids, which need only differ.
+    private var random = SplitMix64(seed: 1)
     /// Tokens from the start of the context whose keys and values are in the cache.
     private var filledCount = 0
 
@@ -18,7 +20,7 @@ public final class PassMeasurement {
         options.cacheTokenCount = contextLength
         options.sequenceCount = 1
         runner = try package.makeRunner(on: backend, options: options, logitRowCount: 1)
-        random = RandomTokens(vocabularySize: runner.model.description.vocabularySize)
+        vocabularySize = runner.model.description.vocabularySize
     }
 
     /// Sees to it that `depth` tokens are in the cache, untimed. What earlier measurements have left there serves: random
@@ -57,7 +59,7 @@ public final class PassMeasurement {
     }
 
     private func pass(tokenCount: Int, at position: Int, wantsLogits: Bool) throws {
-        let tokens = (0..<tokenCount).map { _ in random.next() }
+        let tokens = random.tokens(tokenCount, vocabularySize: vocabularySize)
         var batch = runner.singleBatch(
             tokens, positions: (position..<position + tokenCount).map(Int32.init), from: position)
         if wantsLogits { batch.logitRows = [Int32(tokenCount - 1)] }
@@ -70,20 +72,5 @@ public final class PassMeasurement {
         try body()
         try runner.backend.synchronize()
         return (ContinuousClock.now - start).seconds
-    }
-}
-
-/// Token ids that need only differ. (xorshift64*: Vigna, 2016)
-struct RandomTokens {
-    private let vocabularySize: UInt64
-    private var state: UInt64 = 0x2545_F491_4F6C_DD1D
-
-    init(vocabularySize: Int) { self.vocabularySize = UInt64(vocabularySize) }
-
-    mutating func next() -> Int32 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return Int32((state &* 0x2545_F491_4F6C_DD1D >> 33) % vocabularySize)
     }
 }

@@ -1,4 +1,5 @@
 package import Grammar
+internal import TensorCore
 
 /// A token that may be chosen, with its logit.
 package struct Candidate: Sendable, Hashable {

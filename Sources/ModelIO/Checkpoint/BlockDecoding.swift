@@ -2,7 +2,7 @@ internal import TensorCore
 
 /// Values of GGUF's block formats, element by element, over raw memory of any alignment. (ggml-quants.c of ggml)
 enum BlockDecoding {
-    /// The values that the levels of `iq4_NL` and `iq4_XS` stand for.
+    /// The values that the quants of `iq4_NL` and `iq4_XS` stand for.
     private static let table: [Float] = [
         -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
     ]
@@ -10,7 +10,7 @@ enum BlockDecoding {
     /// Twice the values of E2M1, four bits with a sign (OCP Microscaling Formats, 2023).
     private static let e2m1: [Float] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]
 
-    /// Widens `count` elements, whole blocks, to float32.
+    /// Dequantises `count` elements, whole blocks, to float32.
     /// - Returns: `false` where the type is none of these formats.
     static func decode(
         _ source: UnsafeRawPointer, _ type: StoredType, count: Int, into output: UnsafeMutablePointer<Float>
@@ -35,12 +35,23 @@ enum BlockDecoding {
             ElementConversion.float(half: start.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
         }
 
-        /// The level of element `index` of 32: low halves of 16 bytes, then their high halves.
+        /// The quant of element `index` of 32: low halves of 16 bytes, then their high halves.
         func nibble(_ offset: Int, _ index: Int) -> Int { self[offset + index % 16] >> (index / 16 * 4) & 15 }
 
         /// The two bits of element `index` of 256: 32 bytes hold 128 elements, each next 32 of them two bits higher.
         func pair(_ offset: Int, _ index: Int) -> Int {
             self[offset + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+        }
+
+        /// The trit of element `index` of 256: 32 bytes hold five of 32 elements each, 16 bytes five of 16, and 4 bytes four
+        /// of 4. Digit n to the base of 3 is what a byte, times 3ⁿ and cut to 8 bits, is of 256, in thirds.
+        func trit(_ index: Int) -> Int {
+            let (offset, digit) =
+                index < 160
+                ? (index % 32, index / 32)
+                : index < 240 ? (32 + index % 16, (index - 160) / 16) : (48 + index % 4, (index - 240) / 4)
+            let power = [1, 3, 9, 27, 81][digit]
+            return ((self[offset] * power & 255) * 3) >> 8
         }
 
         /// Half of the power of two that an E8M0 byte stands for.
@@ -74,6 +85,7 @@ enum BlockDecoding {
         case .iq4_XS: iq4XS
         case .mxfp4: { $0.halfExponent(0) * e2m1[$0.nibble(1, $1)] }
         case .tq2_0: { $0.half(64) * Float($0.pair(0, $1) - 1) }
+        case .tq1_0: { $0.half(52) * Float($0.trit($1) - 1) }
         case .q2_K: q2K
         case .q3_K: q3K
         case .q4_K: q4K
@@ -92,30 +104,30 @@ enum BlockDecoding {
 
     private static func q2K(_ block: Block, _ index: Int) -> Float {
         let scales = block[index / 16]
-        let level = block.pair(16, index)
-        return block.half(80) * Float(scales & 15) * Float(level) - block.half(82) * Float(scales >> 4)
+        let quant = block.pair(16, index)
+        return block.half(80) * Float(scales & 15) * Float(quant) - block.half(82) * Float(scales >> 4)
     }
 
     private static func q3K(_ block: Block, _ index: Int) -> Float {
         let group = index / 16
         let low = block[96 + group % 8] >> (group / 8 * 4) & 15
         let high = block[104 + group % 4] >> (group / 4 * 2) & 3
-        let level = block.pair(32, index)
+        let quant = block.pair(32, index)
         let bit = block[index % 32] >> (index / 32) & 1
-        return block.half(108) * Float((low | high << 4) - 32) * Float(level + 4 * bit - 4)
+        return block.half(108) * Float((low | high << 4) - 32) * Float(quant + 4 * bit - 4)
     }
 
     private static func q4K(_ block: Block, _ index: Int) -> Float {
         let (scale, offset) = block.scaleAndOffset(index / 32)
-        let level = block[16 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
-        return scale * Float(level) - offset
+        let quant = block[16 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
+        return scale * Float(quant) - offset
     }
 
     private static func q5K(_ block: Block, _ index: Int) -> Float {
         let (scale, offset) = block.scaleAndOffset(index / 32)
-        let level = block[48 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
+        let quant = block[48 + index / 64 * 32 + index % 32] >> (index / 32 % 2 * 4) & 15
         let bit = block[16 + index % 32] >> (index / 32) & 1
-        return scale * Float(level + 16 * bit) - offset
+        return scale * Float(quant + 16 * bit) - offset
     }
 
     private static func q6K(_ block: Block, _ index: Int) -> Float {

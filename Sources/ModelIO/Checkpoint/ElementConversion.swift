@@ -3,7 +3,7 @@ internal import TensorCore
 /// Conversions between element types, over raw memory of any alignment. The loops hold no branch, so that they become
 /// vector code. All rounding is to nearest, ties to even.
 package enum ElementConversion {
-    /// Widens `count` elements to float32. FP64 is rounded; the other types are exact.
+    /// Converts `count` elements to float32. FP64 is rounded; the other types are exact.
     /// - Returns: `false` where the type is none that ``StoredType/isDecodable``.
     /// - Precondition: `count` is a whole number of the type's blocks, and `source` the start of one.
     package static func decode(

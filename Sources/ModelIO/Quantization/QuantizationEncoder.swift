@@ -13,7 +13,7 @@ package struct QuantizationEncoder: Sendable {
     private let type: StoredType
     private let rowByteCount: Int
 
-    /// - Throws: `LoadError.unsupportedElement` where the stored type cannot be widened; `.unrepresentable` where the
+    /// - Throws: `LoadError.unsupportedElement` where the stored type cannot be read as float32; `.unrepresentable` where the
     ///   format is none that is written or its blocks do not make up a row.
     package init(_ tensor: QuantizationTensor, as type: StoredType) throws {
         let copies = tensor.storedType == type && tensor.bytes(of: 0..<0) != nil

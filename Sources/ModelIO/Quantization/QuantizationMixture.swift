@@ -59,7 +59,7 @@ struct QuantizationMixture: Sendable {
         guard columns % format.blockSize != 0 else { return format }
         let smaller: StoredType =
             switch format {
-            case .q2_K, .q3_K, .tq2_0: .q4_0
+            case .q2_K, .q3_K, .tq1_0, .tq2_0: .q4_0
             case .q4_K: .q5_0
             case .q5_K: .q5_1
             case .q6_K: .q8_0
@@ -74,7 +74,7 @@ struct QuantizationMixture: Sendable {
         let layer = QuantizationMixture.layer(of: name)
         switch Role(name) {
         case .head: return head(columns)
-        case .embedding: return sizes.isTied ? head(columns) : type == .tq2_0 ? .q4_K : type.base
+        case .embedding: return sizes.isTied ? head(columns) : [.tq1_0, .tq2_0].contains(type) ? .q4_K : type.base
         case .value: return value(layer)
         case .key: return sizes.expertCount == 8 ? .q8_0 : type.base
         case .attentionOutput: return attentionOutput

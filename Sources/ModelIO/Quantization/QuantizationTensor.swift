@@ -96,7 +96,7 @@ package struct QuantizationTensor: Sendable {
         return HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes))
     }
 
-    /// Widens rows of the file to float32, `[range.count, columns]`.
+    /// Converts rows of the file to float32, `[range.count, columns]`.
     /// - Precondition: the stored type is decodable.
     func load(_ range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
         let columns = columns

@@ -8,7 +8,7 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
     case iq4_nl, iq4_xs
     /// The experts of a mixture in MXFP4, everything else in Q8_0.
     case mxfp4_moe
-    case tq2_0
+    case tq1_0, tq2_0
 
     /// The format that most matrices get.
     public var base: StoredType {
@@ -29,6 +29,7 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
         case .iq4_nl: .iq4_NL
         case .iq4_xs: .iq4_XS
         case .mxfp4_moe: .mxfp4
+        case .tq1_0: .tq1_0
         case .tq2_0: .tq2_0
         }
     }
@@ -55,6 +56,7 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
         case .iq4_nl: 25
         case .iq4_xs: 30
         case .bf16: 32
+        case .tq1_0: 36
         case .tq2_0: 37
         case .mxfp4_moe: 38
         }

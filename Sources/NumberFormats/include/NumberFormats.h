@@ -50,7 +50,8 @@
     X(IQ4_NL,  "iq4_NL",   "IQ4_NL",    20,   32,    18,    32,      0,    128,      F16,    0,      1,     127)      \
     X(IQ4_XS,  "iq4_XS",   "IQ4_XS",    23,  256,   136,    32,      0,    128,      F16,    0,      1,    4064)      \
     X(MXFP4,   "mxfp4",    "MXFP4",     39,   32,    17,    32,      0,     12,  F8_E8M0,    0,      1,      12)      \
-    X(TQ2_0,   "tq2_0",    "TQ2_0",     35,  256,    66,   256,      0,      1,      F16,   64,      1,       2)
+    X(TQ2_0,   "tq2_0",    "TQ2_0",     35,  256,    66,   256,      0,      1,      F16,   64,      1,       2)      \
+    X(TQ1_0,   "tq1_0",    "TQ1_0",     34,  256,    54,   256,      0,      1,      F16,   52,      1,       1)
 
 /// What files may hold beside: tensors that are no weights, and formats that are named but not computed (their last
 /// columns are left at 0).
@@ -77,8 +78,7 @@
     X(IQ1_S,   NULL,       "IQ1_S",     19,  256,    50,    32,      0,      0,      F16,    0,      0,       0)      \
     X(IQ3_S,   NULL,       "IQ3_S",     21,  256,   110,    32,      0,      0,      F16,    0,      0,       0)      \
     X(IQ2_S,   NULL,       "IQ2_S",     22,  256,    82,    16,      0,      0,      F16,    0,      0,       0)      \
-    X(IQ1_M,   NULL,       "IQ1_M",     29,  256,    56,    16,      0,      0,      F16,    0,      0,       0)      \
-    X(TQ1_0,   NULL,       "TQ1_0",     34,  256,    54,   256,      0,      0,      F16,    0,      0,       0)
+    X(IQ1_M,   NULL,       "IQ1_M",     29,  256,    56,    16,      0,      0,      F16,    0,      0,       0)
 
 #define NUMBER_FORMATS(X)                                                                                             \
     NUMBER_FORMATS_OF_VALUES(X)                                                                                       \

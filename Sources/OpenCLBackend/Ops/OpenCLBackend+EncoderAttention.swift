@@ -69,7 +69,10 @@ enum EncoderAttentionKernels {
     /// By head size.
     static let groups = table(
         "encoder_attention_group",
-        ["attention/encoder_attention_common.cl", "attention/encoder_attention_gpu.cl"]
+        [
+            "attention/attention_common.cl", "attention/encoder_attention_common.cl",
+            "attention/encoder_attention_gpu.cl",
+        ]
     ) { tuning, headSize in
         [("PREFILL_POSITIONS", tuning.groupPositions(headSize: headSize))]
     }

@@ -55,7 +55,7 @@ extension OpenCLBackend {
             quantisedActivations, to: limits.tokenCount * quantisedByteCount(limits.matmulInputCount))
     }
 
-    /// Bytes of one token's record in its larger form, BF16.
+    /// Bytes of one token's activations in the larger of their forms, BF16.
     func quantisedByteCount(_ inputs: Int) -> Int { ceilDivide(inputs, 64) * 64 * 2 }
 
     /// - Throws: `BackendError.limitExceeded` where more was asked for than `reserve` announced.

@@ -1,5 +1,5 @@
 // Packs float32 rows into GGUF's block formats: the writing side, run once when a file is made. What the formats hold
-// is described by ggml's `dequantize_row_*`; how levels and scales are searched is in search.h and superblocks.h.
+// is described by ggml's `dequantize_row_*`; how quants and scales are searched is in search.h and superblocks.h.
 #pragma once
 
 #include "NumberFormats.h"

@@ -1,3 +1,5 @@
+internal import Inference
+
 /// What a sweep varies: one parameter with its values, as `mode=lexical,hybrid` or `k=5,10`.
 public struct SweepAxis: Sendable, Hashable {
     public enum Parameter: String, Sendable, CaseIterable {
@@ -127,7 +129,7 @@ public struct SweepResult: Sendable {
     }
 
     public func interval(_ measure: KeyPath<RetrievalMetrics, Double>) -> ClosedRange<Double> {
-        Bootstrap.interval(evaluation.queries.map { $0.metrics[keyPath: measure] })
+        Resampling.interval(evaluation.queries.map { $0.metrics[keyPath: measure] })
     }
 
     /// The share of the first k documents of `exact` that this one ranks among its first k too, over all queries.

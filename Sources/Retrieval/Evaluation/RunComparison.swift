@@ -1,3 +1,5 @@
+internal import Inference
+
 /// Two runs over the same queries: by how much the first is better, and whether chance could have done it.
 public struct RunComparison: Sendable {
     public struct Row: Sendable {
@@ -33,7 +35,7 @@ public struct RunComparison: Sendable {
             let count = Double(max(differences.count, 1))
             return Row(
                 measure: name, other: second.reduce(0, +) / count, difference: differences.reduce(0, +) / count,
-                interval: Bootstrap.interval(differences), probability: Bootstrap.pairedProbability(first, second))
+                interval: Resampling.interval(differences), probability: Resampling.pairedProbability(first, second))
         }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+internal import TensorCore
 
 /// Approximate search over a graph: each vector is linked to near ones, on few layers of ever fewer vectors, and a query
 /// walks from layer to layer towards what is near. (Malkov and Yashunin, 2018, "Efficient and robust approximate nearest
@@ -31,11 +32,11 @@ package struct HNSWIndex: Sendable {
     /// Links all vectors, one after another. The same table gives the same graph.
     package init(_ table: VectorTable, parameters: Parameters = Parameters()) {
         self.init(table, links: [[[UInt32]](repeating: [], count: table.count)], entry: nil)
-        var generator = SplitMix(state: 3)
+        var generator = SplitMix64(seed: 3)
         var visited = VisitedSet(count: table.count)
         let scale = 1 / Glibc.log(Double(parameters.linkCount))
         for index in 0..<table.count {
-            let draw = max(Double(generator.next() >> 11) / Double(1 << 53), 1e-12)
+            let draw = max(generator.unit(), 1e-12)
             insert(UInt32(index), level: min(Int(-Glibc.log(draw) * scale), 12), parameters, &visited)
         }
     }

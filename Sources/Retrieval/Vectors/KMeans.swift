@@ -25,7 +25,7 @@ package struct KMeans {
         seed: UInt64 = 1, on backend: any Backend
     ) throws {
         precondition(count > 0 && count <= table.count, "\(count) clusters of \(table.count) vectors")
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(seed: seed)
         let sample = KMeans.sample(table.count, max(sampleCount, count), &generator)
         let assigner = try Assigner(table, centerCount: count, on: backend)
         var best: (centers: [[Float]], inertia: Double)?
@@ -46,7 +46,7 @@ package struct KMeans {
     }
 
     /// Some of the numbers below `count`, each once, in their order.
-    private static func sample(_ count: Int, _ wanted: Int, _ generator: inout SplitMix) -> [Int] {
+    private static func sample(_ count: Int, _ wanted: Int, _ generator: inout SplitMix64) -> [Int] {
         guard wanted < count else { return Array(0..<count) }
         // Floyd's way: as many draws as are wanted.
         var chosen: Set<Int> = []
@@ -59,7 +59,7 @@ package struct KMeans {
 
     /// Each next centre is a vector drawn by its squared distance to the nearest centre so far.
     private static func firstCenters(
-        _ table: VectorTable, _ sample: [Int], _ count: Int, _ generator: inout SplitMix
+        _ table: VectorTable, _ sample: [Int], _ count: Int, _ generator: inout SplitMix64
     ) -> [[Float]] {
         var chosen = [sample[generator.next(below: sample.count)]]
         var distances = [Double](repeating: .infinity, count: sample.count)
@@ -76,7 +76,7 @@ package struct KMeans {
                 chosen.append(sample[generator.next(below: sample.count)])
                 continue
             }
-            var left = total * Double(generator.next() >> 11) / Double(1 << 53)
+            var left = total * generator.unit()
             let place = distances.firstIndex { distance in
                 left -= distance
                 return left < 0
@@ -87,7 +87,7 @@ package struct KMeans {
     }
 
     private static func means(
-        _ table: VectorTable, _ sample: [Int], _ places: [Int], _ centers: [[Float]], _ generator: inout SplitMix
+        _ table: VectorTable, _ sample: [Int], _ places: [Int], _ centers: [[Float]], _ generator: inout SplitMix64
     ) -> [[Float]] {
         var sums = [[Double]](
             repeating: [Double](repeating: 0, count: table.dimensionCount), count: centers.count)

@@ -7,7 +7,7 @@ public struct KVCacheLayer: Sendable {
     public let keys: Tensor
     /// `[B, KH, L, D]`, the same element type.
     public let values: Tensor
-    /// `[B, KH, L]` float32, only for int8: what a level of one token's row of one head stands for.
+    /// `[B, KH, L]` float32, only for int8: what a quant of one token's row of one head stands for.
     public let keyScales: Tensor?
     public let valueScales: Tensor?
 

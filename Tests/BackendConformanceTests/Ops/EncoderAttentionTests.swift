@@ -1,92 +1,7 @@
+import OpCases
 import TensorCore
 import TestSupport
 import Testing
-
-/// One batch of attention over plain rows.
-struct EncoderAttentionCase: ConformanceCase {
-    /// Queries and keys of each sequence.
-    var sequences: [[Int]]
-    var headSize: Int
-    var headCount = 2
-    var isCausal = false
-    /// `R` of a bias.
-    var reach: Int?
-    var scale: Float?
-    /// Elements between rows, and key rows that no sequence sees in front of each range.
-    var gap = 0
-    var hiddenRows = 0
-    var isShared = false
-
-    var tokenCount: Int { sequences.reduce(0) { $0 + $1[0] } }
-    var columns: Int { headCount * headSize }
-    /// At least as for a tile, whose local memory oclgrind does not have for wide heads.
-    var cost: Int { max(sequences.reduce(0) { $0 + $1[0] * $1[1] }, 128) * headCount * headSize * 2 }
-
-    var name: String {
-        var words = ["encoder sequences=\(sequences) D=\(headSize) H=\(headCount)"]
-        if isCausal { words.append("causal") }
-        if let reach { words.append("reach=\(reach)") }
-        if let scale { words.append("scale=\(scale)") }
-        if gap > 0 { words.append("gap=\(gap)") }
-        if hiddenRows > 0 { words.append("hidden=\(hiddenRows)") }
-        if isShared { words.append("shared keys") }
-        return words.joined(separator: " ")
-    }
-
-    /// Which key rows each sequence sees.
-    var keyRanges: [Range<Int>] {
-        var end = 0
-        return sequences.map { sizes in
-            if isShared { return hiddenRows..<hiddenRows + sizes[1] }
-            let start = end + hiddenRows
-            end = start + sizes[1]
-            return start..<end
-        }
-    }
-
-    /// Around the tiles of queries (16, 96, 128) and of keys (32, 64), for heads of whole vectors and others.
-    static let sizes: [EncoderAttentionCase] = [1, 2, 15, 16, 17, 63, 64, 65, 95, 96, 97, 129].flatMap { count in
-        [10, 16, 64, 80].map {
-            EncoderAttentionCase(sequences: [[count, count]], headSize: $0, gap: count % 2 * 3)
-        }
-    }
-
-    static let headSizes: [EncoderAttentionCase] =
-        [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256].flatMap { size in
-            [1, 3].map { EncoderAttentionCase(sequences: [[19, 19], [1, 1]], headSize: size, headCount: $0) }
-        }
-
-    static let batches: [EncoderAttentionCase] =
-        [
-            [[3, 3], [1, 1], [40, 40], [17, 17]], [[0, 0], [5, 5], [0, 3], [70, 70]], [[7, 30], [1, 65], [30, 7]],
-            Array(repeating: [9, 12], count: 33),
-        ].flatMap { sequences in
-            [10, 16, 64, 80].map {
-                EncoderAttentionCase(sequences: sequences, headSize: $0, headCount: 3, gap: 1, hiddenRows: $0 % 3)
-            }
-        } + [shared]
-
-    /// As beams that read one text.
-    private static let shared = EncoderAttentionCase(
-        sequences: Array(repeating: [4, 33], count: 4), headSize: 64, hiddenRows: 2, isShared: true)
-
-    static let causal: [EncoderAttentionCase] = [
-        [[1, 1]], [[9, 9], [2, 5]], [[17, 17]], [[65, 65], [3, 9]], [[100, 100]], [[129, 200], [1, 70]],
-    ].flatMap { sequences in
-        [nil, 5].flatMap { (reach: Int?) in
-            [16, 80].map {
-                EncoderAttentionCase(sequences: sequences, headSize: $0, isCausal: true, reach: reach, hiddenRows: 1)
-            }
-        }
-    }
-
-    /// Reaches below a vector, below a tile, and beyond every distance.
-    static let biases: [EncoderAttentionCase] = [0, 1, 7, 16, 40, 128, 300].flatMap { reach in
-        [[[1, 1]], [[9, 9], [3, 12]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
-            EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach, scale: 1)
-        }
-    }
-}
 
 @Suite("attention without a cache")
 struct EncoderAttentionTests {
@@ -104,6 +19,9 @@ struct EncoderAttentionTests {
 
     @Test("relative-position bias", arguments: EncoderAttentionCase.biases.selected)
     func biases(_ one: EncoderAttentionCase) { check(one) }
+
+    @Test("layers of models", arguments: EncoderAttentionCase.modelLayers.selected)
+    func modelLayers(_ one: EncoderAttentionCase) { check(one) }
 
     private func check(_ one: EncoderAttentionCase) {
         var random = one.random

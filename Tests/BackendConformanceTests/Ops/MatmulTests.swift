@@ -1,3 +1,4 @@
+import OpCases
 import TensorCore
 import TestSupport
 import Testing
@@ -23,26 +24,28 @@ struct MatmulTests {
     @Test("parts", arguments: MatmulCase.parts.selected)
     func parts(_ one: MatmulCase) { check(one) }
 
-    @Test("model shapes", arguments: MatmulCase.modelShapes.selected)
-    func modelShapes(_ one: MatmulCase) { check(one) }
+    @Test("layers of models", arguments: MatmulCase.modelLayers.selected)
+    func modelLayers(_ one: MatmulCase) { check(one) }
+
+    @Test("large sizes", arguments: MatmulCase.largeSizes.selected)
+    func largeSizes(_ one: MatmulCase) { check(one) }
 
     private func check(_ one: MatmulCase) {
         var random = one.random
         let weight = PackedWeight(format: one.format, partRows: one.partRows, columns: one.columns, random: &random)
-        let outputColumns = one.isGated ? one.rows / 2 : one.rows
         let x = random.floats(one.tokens * one.columns, scale: 1.5)
         let bias = one.hasBias ? random.floats(one.rows) : nil
-        let residual = one.residual == .none ? nil : random.floats(one.tokens * outputColumns)
+        let residual = one.residual == .none ? nil : random.floats(one.tokens * one.outputColumns)
         let expected = Reference.matmul(
             Matrix(rows: one.tokens, columns: one.columns, floats: x), weight.values,
             epilogue: .init(
                 bias: bias, activation: one.activation, isGated: one.isGated,
-                residual: residual.map { Matrix(rows: one.tokens, columns: outputColumns, floats: $0) }))
+                residual: residual.map { Matrix(rows: one.tokens, columns: one.outputColumns, floats: $0) }))
         onEveryDevice(one.name) { backend, expectations in
             let prepared = try backend.prepare(weight.source)
             expectations.expect(prepared.partRows == one.partRows, "part rows are \(prepared.partRows)")
             let input = try GuardedTensor(on: backend, x, [one.tokens, one.columns], gap: one.gap, shift: one.shift)
-            let shape: Shape = [one.tokens, outputColumns]
+            let shape: Shape = [one.tokens, one.outputColumns]
             let output = try GuardedTensor(
                 on: backend, .float32, shape,
                 bytes: one.residual == .output ? residual.map { NumberFormats.encode($0, as: .float32) } : nil,

@@ -1,3 +1,4 @@
+import OpCases
 import TensorCore
 import TestSupport
 import Testing
@@ -51,7 +52,6 @@ struct ReducedMatmulTests {
 
     private func check(_ one: MatmulCase, _ x: [Float], random: inout SplitMix64, bound: Double) {
         let weight = PackedWeight(format: one.format, partRows: one.partRows, columns: one.columns, random: &random)
-        let outputColumns = one.isGated ? one.rows / 2 : one.rows
         let expected = Reference.matmul(
             Matrix(rows: one.tokens, columns: one.columns, floats: x), weight.values,
             epilogue: .init(bias: nil, activation: one.activation, isGated: one.isGated, residual: nil))
@@ -59,7 +59,7 @@ struct ReducedMatmulTests {
             let prepared = try backend.prepare(weight.source, precision: .medium)
             let input = try GuardedTensor(on: backend, x, [one.tokens, one.columns], gap: one.gap, shift: one.shift)
             let output = try GuardedTensor(
-                on: backend, .float32, [one.tokens, outputColumns], gap: one.gap, shift: one.shift)
+                on: backend, .float32, [one.tokens, one.outputColumns], gap: one.gap, shift: one.shift)
             let epilogue = MatmulEpilogue(activation: one.activation, isGated: one.isGated)
             try backend.matmul(input.tensor, prepared, into: output.tensor, epilogue: epilogue)
             try expectations.close(output, expected, bound: bound)

@@ -1,3 +1,4 @@
+import OpCases
 import TensorCore
 import TestSupport
 import Testing
@@ -61,7 +62,7 @@ struct StoreAttentionTests {
             let value = try GuardedTensor(on: backend, host.value, shape, gap: 2)
             let slots = try GuardedTensor(on: backend, host.slots, [host.slots.count])
             let rope = try host.rope.map { try DeviceRope(backend, $0) }
-            let output = try GuardedTensor(on: backend, .float32, [attention.tokenCount, host.before.columns], gap: 1)
+            let output = try GuardedTensor(on: backend, .float32, [attention.tokenCount, attention.columns], gap: 1)
             try backend.storeAndAttend(
                 query: device.query.tensor, key: key.tensor, value: value.tensor, slots: slots.tensor,
                 rope: rope?.arguments, cache: device.layer, batch: device.batch,
@@ -115,7 +116,7 @@ private struct StoreAttentionHost {
         key = random.floats(attention.tokenCount * columns, scale: 2)
         value = random.floats(attention.tokenCount * columns)
         var rotatedKey = Matrix(rows: attention.tokenCount, columns: columns, floats: key)
-        var query = Matrix(rows: attention.tokenCount, columns: host.columns, floats: host.query)
+        var query = Matrix(rows: attention.tokenCount, columns: attention.columns, floats: host.query)
         if let rope {
             rotatedKey = Reference.rope(rotatedKey, headSize: attention.headSize, rope)
             query = Reference.rope(query, headSize: attention.headSize, rope)

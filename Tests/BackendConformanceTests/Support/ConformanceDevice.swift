@@ -1,4 +1,5 @@
 import Foundation
+import OpCases
 import Synchronization
 import TensorCore
 import TestSupport
@@ -50,12 +51,19 @@ protocol ConformanceCase: Sendable, CustomTestStringConvertible {
     var name: String { get }
     /// About how much work it is (multiply-adds, or elements touched), to leave large cases out of a small run.
     var cost: Int { get }
+    /// Whether a device of these capabilities computes it; another one must refuse it.
+    func isSupported(by capabilities: BackendCapabilities) -> Bool
 }
 
 extension ConformanceCase {
     var testDescription: String { name }
     var random: SplitMix64 { SplitMix64(name: name) }
+    func isSupported(by capabilities: BackendCapabilities) -> Bool { true }
 }
+
+extension MatmulCase: ConformanceCase {}
+extension AttentionCase: ConformanceCase {}
+extension EncoderAttentionCase: ConformanceCase {}
 
 extension Array where Element: ConformanceCase {
     /// The cases that this run takes; of a small run's, at most 24 spread over the list.

@@ -195,7 +195,7 @@ struct StopMatcherTests {
 
     @Test("agrees with a plain search after each piece, for random texts")
     func agreesWithSearch() {
-        var generator = SeededGenerator(seed: 3)
+        var generator = SplitMix64(seed: 3)
         for _ in 0..<2000 {
             func text(_ range: ClosedRange<Int>) -> String {
                 String(

@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func int8RowsEqualTheDefinition() {
-        var generator = SeededGenerator(seed: 8)
+        var generator = SplitMix64(seed: 8)
         for count in [1, 2, 7, 64, 333] {
             for exponent in [-140, -30, 0, 30, 120] {
                 let scale = Float(sign: .plus, exponent: exponent, significand: 1)

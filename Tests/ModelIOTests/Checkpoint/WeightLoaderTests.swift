@@ -10,7 +10,7 @@ import Testing
         let values: [Float]
 
         init(_ type: StoredType, _ shape: [Int], misalignment: Int = 0, seed: UInt64) {
-            var generator = SeededGenerator(seed: seed)
+            var generator = SplitMix64(seed: seed)
             let count = shape.reduce(1, *)
             let memory = HostAllocation(byteCount: count * type.blockByteCount + misalignment)
             var values: [Float] = []

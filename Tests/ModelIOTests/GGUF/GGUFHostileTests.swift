@@ -168,7 +168,7 @@ struct HostileGGUF: CustomTestStringConvertible, Sendable {
     /// Seeded mutations: whatever a file holds, reading it ends in a value or a `LoadError`.
     @Test func mutationsEndInTypedErrors() throws {
         let seeds = GGUFModelFixture.seeds
-        var generator = SeededGenerator(seed: 7)
+        var generator = SplitMix64(seed: 7)
         var accepted = 0
         let start = ContinuousClock().now
         let runs = 100_000

@@ -88,7 +88,7 @@ import Testing
     @Test func mutationsEndInTypedErrors() throws {
         let seeds = try ["zip.bin", "legacy.bin", "module.pt"].map(bytes)
         let runs = ProcessInfo.processInfo.environment["INFER_FUZZ_RUNS"].flatMap { Int($0) } ?? 6_000
-        var generator = SeededGenerator(seed: 11)
+        var generator = SplitMix64(seed: 11)
         var accepted = 0
         for run in 0..<runs {
             let mutated = generator.mutate(seeds[run % seeds.count])

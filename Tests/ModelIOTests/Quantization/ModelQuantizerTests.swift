@@ -97,7 +97,7 @@ import Testing
 
     @Test(arguments: [
         (QuantizationType.q2_k, StoredType.q4_0), (.q3_k_s, .q4_0), (.q4_k_s, .q5_0), (.q5_k_s, .q5_1), (.q6_k, .q8_0),
-        (.iq4_xs, .iq4_NL), (.q4_1, .q4_1), (.tq2_0, .q4_0),
+        (.iq4_xs, .iq4_NL), (.q4_1, .q4_1), (.tq2_0, .q4_0), (.tq1_0, .q4_0),
     ])
     func rowsThatBlocksDoNotDivide(type: QuantizationType, fallback: StoredType) throws {
         let (folder, path) = try model(layers: 12, columns: 96)
@@ -164,7 +164,7 @@ import Testing
     @Test func damagedFilesEndInErrors() throws {
         let (folder, path) = try model(layers: 1, columns: 32)
         let original = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
-        var random = SeededGenerator(seed: 5)
+        var random = SplitMix64(seed: 5)
         var written = 0
         for round in 0..<1500 {
             var header = random.mutate(Array(original.prefix(1400)))

@@ -20,6 +20,7 @@ struct QuantizationCase: Sendable, CustomTestStringConvertible {
         QuantizationCase(type: .q5_K, bound: 0.0355), QuantizationCase(type: .q6_K, bound: 0.0173),
         QuantizationCase(type: .iq4_NL, bound: 0.0752), QuantizationCase(type: .iq4_XS, bound: 0.0759),
         QuantizationCase(type: .mxfp4, bound: 0.1141), QuantizationCase(type: .tq2_0, bound: 0.448),
+        QuantizationCase(type: .tq1_0, bound: 0.448),
     ]
 }
 

@@ -1,3 +1,5 @@
+// Tests guard their buffers with what the benchmarks guard theirs with, and need no import of OpCases for it.
+@_exported public import struct OpCases.GuardedTensor
 public import TensorCore
 
 /// One side of a cache in guarded memory: the elements and, for int8, their scales.

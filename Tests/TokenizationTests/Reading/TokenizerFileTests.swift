@@ -93,7 +93,7 @@ import Tokenization
         let classes = [
             nil, "LlamaTokenizer", "T5Tokenizer", "XLMRobertaTokenizer", "PegasusTokenizer", "AlbertTokenizer",
         ]
-        var generator = SeededGenerator(seed: 23)
+        var generator = SplitMix64(seed: 23)
         var loaded = 0
         for run in 0..<runs {
             let bytes = generator.mutate(seeds[run % seeds.count])

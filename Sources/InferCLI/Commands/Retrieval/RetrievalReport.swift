@@ -1,5 +1,6 @@
 #if SQLite
     import CommandSupport
+    import Inference
     import JSONCore
     import Retrieval
 
@@ -11,7 +12,7 @@
 
         func table() -> String {
             var lines = RetrievalMetrics.measures.map { name, path in
-                let interval = Bootstrap.interval(result.queries.map { $0.metrics[keyPath: path] })
+                let interval = Resampling.interval(result.queries.map { $0.metrics[keyPath: path] })
                 return "\(name)@\(result.k)\t\(Self.number(result.mean[keyPath: path]))\t\(Self.interval(interval))"
             }
             let seconds = result.seconds.reduce(0, +) / Double(max(result.seconds.count, 1))
@@ -83,7 +84,7 @@
             writer.key("intervals")
             writer.beginObject()
             for (name, path) in RetrievalMetrics.measures {
-                try write(Bootstrap.interval(result.queries.map { $0.metrics[keyPath: path] }), name, to: &writer)
+                try write(Resampling.interval(result.queries.map { $0.metrics[keyPath: path] }), name, to: &writer)
             }
             writer.endObject()
             try writer.member("seconds_per_query", result.seconds.reduce(0, +) / Double(max(result.seconds.count, 1)))

@@ -1,5 +1,3 @@
-import ArgumentParser
-
 /// The sizes of a well-known model, under which benchmarks name theirs.
 package struct ModelShape: Sendable, Hashable {
     package enum Family: String, Sendable, Hashable {
@@ -116,5 +114,5 @@ package struct ModelShape: Sendable, Hashable {
     }
 
     /// Query, key and value side by side.
-    var projectionSize: Int { (headCount + 2 * keyValueHeadCount) * headSize }
+    package var projectionSize: Int { (headCount + 2 * keyValueHeadCount) * headSize }
 }

@@ -1,45 +1,12 @@
-import TensorCore
-import TestSupport
+internal import TensorCore
 
-/// One matrix product of the conformance list.
-struct MatmulCase: ConformanceCase {
-    enum Residual: String { case none, separate, output }
-
-    var format: WeightFormat
-    var tokens: Int
-    var partRows: [Int]
-    var columns: Int
-    var hasBias = false
-    var activation: Activation?
-    var isGated = false
-    var residual = Residual.none
-    /// Elements behind each row of `x`, the output and the residual.
-    var gap = 0
-    /// Elements off the aligned start.
-    var shift = 0
-
-    var rows: Int { partRows.reduce(0, +) }
-    var cost: Int { tokens * rows * columns }
-
-    var name: String {
-        var words = [
-            "\(format.rawValue) T=\(tokens) N=\(partRows.map(String.init).joined(separator: "+")) K=\(columns)"
-        ]
-        if hasBias { words.append("bias") }
-        if let activation { words.append(activation.rawValue) }
-        if isGated { words.append("gated") }
-        if residual != .none { words.append("residual=\(residual.rawValue)") }
-        if gap > 0 { words.append("gap=\(gap)") }
-        if shift > 0 { words.append("shift=\(shift)") }
-        return words.joined(separator: " ")
-    }
-
+extension MatmulCase {
     /// Block formats differ from q8_0 in how a vector of weights is read, and in nothing else: one case in nine is enough.
     private static func sampled(_ format: WeightFormat, _ index: Int) -> Bool {
         format.blockSize == 1 || format == .q8_0 || index % 9 == 4
     }
 
-    static func perFormat(_ body: (WeightFormat) -> [MatmulCase]) -> [MatmulCase] {
+    private static func perFormat(_ body: (WeightFormat) -> [MatmulCase]) -> [MatmulCase] {
         WeightFormat.allCases.flatMap { format in
             body(format).enumerated().filter { sampled(format, $0.offset) }.map(\.element).map { one in
                 var fitting = one
@@ -50,20 +17,20 @@ struct MatmulCase: ConformanceCase {
     }
 
     /// Every count of tokens about the tile sizes that kernels choose.
-    static let tokenSweep = perFormat { format in
+    package static let tokenSweep = perFormat { format in
         (Array(1...9) + [12, 15, 16, 17, 31, 32, 33, 64, 65, 513]).map {
             MatmulCase(format: format, tokens: $0, partRows: [33], columns: 50, gap: $0 % 2 * 5)
         }
     }
 
-    static let columnSweep = perFormat { format in
+    package static let columnSweep = perFormat { format in
         [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 1023, 1025]
             .flatMap { columns in
                 [1, 3, 18].map { MatmulCase(format: format, tokens: $0, partRows: [19], columns: columns) }
             }
     }
 
-    static let rowSweep = perFormat { format in
+    package static let rowSweep = perFormat { format in
         [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 96, 127, 128, 129, 255, 257]
             .flatMap { rows in
                 [1, 2, 5, 17].map {
@@ -72,7 +39,7 @@ struct MatmulCase: ConformanceCase {
             }
     }
 
-    static let epilogues = perFormat { format in
+    package static let epilogues = perFormat { format in
         [1, 4, 17].flatMap { tokens in
             variants.map { variant in
                 var one = variant
@@ -104,7 +71,7 @@ struct MatmulCase: ConformanceCase {
     }()
 
     /// Query, key and value of different rows; gate and up as one part and as two; a part of one row.
-    static let parts = perFormat { format in
+    package static let parts = perFormat { format in
         [[5, 3, 3], [64, 16, 16], [1, 1, 1], [17, 1], [33, 31, 2], [128, 64, 64]].flatMap { partRows in
             [1, 6, 17].map {
                 MatmulCase(format: format, tokens: $0, partRows: partRows, columns: 40, hasBias: true)
@@ -118,14 +85,24 @@ struct MatmulCase: ConformanceCase {
             }
     }
 
-    /// Layers of GPT-2, Llama-like and BERT-like models, and a vocabulary.
-    static let modelShapes = perFormat { format in
+    /// Every product that the harness times of two small models, with as many tokens as a double-precision reference takes
+    /// little time for.
+    package static let modelLayers = perFormat { format in
+        ["gpt2-124m", "llama-135m"].compactMap(ModelShape.named)
+            .flatMap { timed($0, formats: [.float32], tokenCounts: [1, 16]).joined() }
+            .filter { $0.cost <= 30_000_000 && $0.rows <= 10_000 }
+            .map { one in
+                var own = one
+                own.format = format
+                return own
+            }
+    }
+
+    /// Parts of different rows, outputs in place, a vocabulary, many tokens and many columns.
+    package static let largeSizes = perFormat { format in
         [
             MatmulCase(format: format, tokens: 1, partRows: [768, 768, 768], columns: 768, hasBias: true),
-            MatmulCase(format: format, tokens: 5, partRows: [3072], columns: 768, hasBias: true, activation: .geluTanh),
             MatmulCase(format: format, tokens: 1, partRows: [768], columns: 3072, residual: .output),
-            MatmulCase(
-                format: format, tokens: 1, partRows: [1536, 1536], columns: 576, activation: .silu, isGated: true),
             MatmulCase(
                 format: format, tokens: 65, partRows: [1536, 1536], columns: 576, activation: .silu, isGated: true),
             MatmulCase(format: format, tokens: 33, partRows: [576], columns: 1536, residual: .output),

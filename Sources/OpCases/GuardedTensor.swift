@@ -54,7 +54,7 @@ public struct GuardedTensor {
         on backend: any Backend, _ values: [Float], _ shape: Shape, gap: Int = 0, shift: Int = 0
     ) throws {
         try self.init(
-            on: backend, .float32, shape, bytes: NumberFormats.encode(values, as: .float32), gap: gap, shift: shift)
+            on: backend, .float32, shape, bytes: values.withUnsafeBytes { Array($0) }, gap: gap, shift: shift)
     }
 
     public init(on backend: any Backend, _ values: [Int32], _ shape: Shape, gap: Int = 0) throws {
