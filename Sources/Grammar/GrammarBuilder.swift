@@ -6,6 +6,9 @@ package struct GrammarBuilder {
     var objects: [GrammarObject] = []
     var punctuation: JSONPunctuation?
     var notes: [String] = []
+    /// JSON has at most one blank beside a bracket, comma or colon, and numbers are short. So it is for texts that a model
+    /// writes, which might else go on with white space or digits for ever; texts that are checked may have any.
+    package var isCompact = false
 
     static let empty: Int32 = 0
     static let never: Int32 = 1
@@ -113,10 +116,10 @@ package struct GrammarBuilder {
         func lexeme(_ byte: UInt8, before: Bool, after: Bool) throws(GrammarError) -> Int32 {
             var builder = NFABuilder()
             let (start, middle, final) = (try builder.state(), try builder.state(), try builder.state())
-            try builder.whiteSpace(
-                from: start, then: byte, to: middle, limit: before ? GrammarBuilder.whiteSpaceLimit : 0)
-            try builder.whiteSpace(
-                from: middle, then: nil, to: final, limit: after ? GrammarBuilder.whiteSpaceLimit : 0)
+            let limit = isCompact ? 1 : GrammarBuilder.whiteSpaceLimit
+            let spaces: [UInt8] = isCompact ? [0x20] : [0x20, 0x09, 0x0A, 0x0D]
+            try builder.whiteSpace(spaces, from: start, then: byte, to: middle, limit: before ? limit : 0)
+            try builder.whiteSpace(spaces, from: middle, then: nil, to: final, limit: after ? limit : 0)
             return try add(lexeme: Lexeme(builder.finished(start: start, final: final)))
         }
         let made = JSONPunctuation(
@@ -191,13 +194,15 @@ package struct GrammarBuilder {
 
 extension NFABuilder {
     /// At most `limit` characters of white space, and then a byte, or nothing.
-    mutating func whiteSpace(from: Int32, then byte: UInt8?, to: Int32, limit: Int) throws(GrammarError) {
+    mutating func whiteSpace(
+        _ spaces: [UInt8], from: Int32, then byte: UInt8?, to: Int32, limit: Int
+    ) throws(GrammarError) {
         var current = from
         for count in 0...limit {
             if let byte { add(current, byte, to) } else { link(current, to) }
             guard count < limit else { break }
             let next = try state()
-            for space: UInt8 in [0x20, 0x09, 0x0A, 0x0D] { add(current, space, next) }
+            for space in spaces { add(current, space, next) }
             current = next
         }
     }
