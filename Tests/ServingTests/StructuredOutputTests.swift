@@ -239,7 +239,7 @@ struct ForcedToolTests {
             let said = #""messages":[{"role":"user","content":"How is it?"}],"temperature":0"#
             let schema =
                 #"{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"#
-                + #""required":["city","days"]}"#
+                + #""required":["city","days"],"additionalProperties":false}"#
             let tools =
                 "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"weather\",\"parameters\":\(schema)}}]"
             let forced = "{\(said),\(tools),\"tool_choice\":\"required\"}"

@@ -43,6 +43,42 @@ enum NumberAutomata {
         return builder.finished(start: start, final: final)
     }
 
+    /// Numbers as models write them: at most as many digits before and behind the point as llama.cpp's grammars allow, since
+    /// a model might write digits without end; integers without a point.
+    static func written(isInteger: Bool) throws(GrammarError) -> NFA {
+        let digitLimit = 16
+        var builder = NFABuilder()
+        let (start, unsigned, final) = (try builder.state(), try builder.state(), try builder.state())
+        builder.link(start, unsigned)
+        builder.add(start, 0x2D, unsigned)
+        let whole = try builder.state()
+        builder.add(unsigned, 0x30, whole)
+        var digit = try builder.state()
+        builder.add(unsigned, 0x31...0x39, digit)
+        for _ in 1..<digitLimit {
+            builder.link(digit, whole)
+            let next = try builder.state()
+            builder.add(digit, 0x30...0x39, next)
+            digit = next
+        }
+        builder.link(digit, whole)
+        builder.link(whole, final)
+        guard !isInteger else { return builder.finished(start: start, final: final) }
+        let (point, exponent) = (try builder.state(), try builder.state())
+        builder.add(whole, 0x2E, point)
+        builder.addE(whole, exponent)
+        digit = point
+        for _ in 0..<digitLimit {
+            let next = try builder.state()
+            builder.add(digit, 0x30...0x39, next)
+            builder.link(next, final)
+            builder.addE(next, exponent)
+            digit = next
+        }
+        try builder.exponent(exponent, -maximumExponent...maximumExponent, final)
+        return builder.finished(start: start, final: final)
+    }
+
     /// Numbers that stand to each of some others in one of some ways; any of these ways will do.
     static func comparisons(_ list: [(SchemaDecimal, Order)]) throws(GrammarError) -> NFA {
         var builder = NFABuilder()

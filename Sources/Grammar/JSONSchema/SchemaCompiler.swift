@@ -168,8 +168,12 @@ struct SchemaCompiler {
             && conjunction.upper == nil && conjunction.multiples.isEmpty
         let name = "number \(conjunction.types.intersection(.number).rawValue)"
         if isPlain, let known = basics[name] { return known }
-        var parts = [Lexeme.Part(automaton: try NumberAutomata.number())]
-        if !conjunction.types.contains(.fraction) { parts = [Lexeme.Part(automaton: try NumberAutomata.integer())] }
+        let isInteger = !conjunction.types.contains(.fraction)
+        let numbers =
+            builder.isCompact
+            ? try NumberAutomata.written(isInteger: isInteger)
+            : isInteger ? try NumberAutomata.integer() : try NumberAutomata.number()
+        var parts = [Lexeme.Part(automaton: numbers)]
         if !conjunction.types.contains(.integer) {
             parts.append(Lexeme.Part(automaton: try NumberAutomata.integer(), isExcluded: true))
         }
