@@ -14,14 +14,20 @@ package struct NFA: Sendable {
     package private(set) var final: Int32
     /// A state from which every character leads back to it, and that is final: what follows does not matter.
     package private(set) var universal: Int32?
+    /// States from which every character leads to one of them again.
+    package private(set) var persistent: Set<Int32>
 
-    init(edges: [[Edge]], emptyEdges: [[Int32]], start: Int32, final: Int32, universal: Int32? = nil) {
+    init(
+        edges: [[Edge]], emptyEdges: [[Int32]], start: Int32, final: Int32, universal: Int32? = nil,
+        persistent: Set<Int32> = []
+    ) {
         let useful = NFA.coaccessible(edges, emptyEdges, final)
         self.edges = edges.map { $0.filter { useful[Int($0.target)] } }
         self.emptyEdges = emptyEdges.map { $0.filter { useful[Int($0)] } }
         self.start = useful[Int(start)] ? [start] : []
         self.final = final
         self.universal = universal
+        self.persistent = persistent.filter { useful[Int($0)] }
     }
 
     private static func coaccessible(_ edges: [[Edge]], _ emptyEdges: [[Int32]], _ final: Int32) -> [Bool] {

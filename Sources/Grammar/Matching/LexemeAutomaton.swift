@@ -22,6 +22,8 @@ struct LexemeAutomaton: Sendable {
     private(set) var plainCapacity: [Int32] = []
     /// In a string of which only parts that must not match are not settled, so that most characters may follow.
     private(set) var isMostlyFree: [Bool] = []
+    /// In a string in which any characters without escapes may follow.
+    private(set) var takesPlainText: [Bool] = []
     private var life: [Life] = []
     /// The starting state, or ``dead``.
     private(set) var start: Int32 = -1
@@ -150,12 +152,14 @@ struct LexemeAutomaton: Sendable {
             hasMore.append(!(accepts && lexeme.endsEarly) && hasEdges(state))
             plainCapacity.append(0)
             isMostlyFree.append(false)
+            takesPlainText.append(false)
         case .jsonString(_, let maximum):
             let isEnd = state[0] == JSONStringScanner.end
             isAccepting.append(isEnd)
             hasMore.append(!isEnd)
-            let (isSettled, isMostlyFree) = openness(of: state)
+            let (isSettled, isMostlyFree, takesPlainText) = openness(of: state)
             self.isMostlyFree.append(isMostlyFree)
+            self.takesPlainText.append(takesPlainText && maximum == nil)
             plainCapacity.append(
                 isSettled ? Int32(clamping: maximum.map { $0 - Int(state[1]) } ?? Int(Int32.max)) : 0)
         }
@@ -176,21 +180,24 @@ struct LexemeAutomaton: Sendable {
         return true
     }
 
-    /// Whether what follows inside of a string can not change whether its parts match, and whether it mostly can not.
-    private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool) {
-        guard state[0] == JSONStringScanner.body else { return (false, false) }
+    /// Whether what follows inside of a string can not change whether its parts match, whether it mostly can not, and
+    /// whether whatever follows they still can match.
+    private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool, takesPlainText: Bool) {
+        guard state[0] == JSONStringScanner.body else { return (false, false, false) }
         var place = 2
-        var result = (isSettled: true, isMostlyFree: true)
+        var (isExcludedOpen, isRequiredOpen, isEndless) = (false, false, true)
         for part in lexeme.parts {
             let count = Int(state[place])
             if part.isExcluded {
-                if count > 0 { result.isSettled = false }
+                if count > 0 { isExcludedOpen = true }
             } else if count != 1 || state[place + 1] != part.automaton.universal {
-                result = (false, false)
+                isRequiredOpen = true
+                let members = state[place + 1..<place + 1 + count]
+                if !members.contains(where: { part.automaton.persistent.contains($0) }) { isEndless = false }
             }
             place += 1 + count
         }
-        return result
+        return (!isExcludedOpen && !isRequiredOpen, !isRequiredOpen, isEndless && !isExcludedOpen)
     }
 
     /// How many characters a string that is settled needs before it may end.
