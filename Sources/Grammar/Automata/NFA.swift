@@ -62,13 +62,25 @@ package struct NFA: Sendable {
 
     /// The states that are reached without a byte, sorted; where what follows does not matter, that state alone.
     func closure(_ states: [Int32]) -> [Int32] {
-        var seen = Set(states)
-        var pending = states
-        while let state = pending.popLast() {
-            for target in emptyEdges[Int(state)] where seen.insert(target).inserted { pending.append(target) }
+        // Few states are looked through, many are hashed.
+        var members: [Int32] = []
+        var seen: Set<Int32> = []
+        func isNew(_ state: Int32) -> Bool {
+            if members.count < 16 { return !members.contains(state) }
+            if seen.isEmpty { seen.formUnion(members) }
+            return seen.insert(state).inserted
         }
-        if let universal, seen.contains(universal) { return [universal] }
-        return seen.filter { !edges[Int($0)].isEmpty || $0 == final }.sorted()
+        for state in states where isNew(state) { members.append(state) }
+        var next = 0
+        while next < members.count {
+            let state = members[next]
+            next += 1
+            if state == universal { return [state] }
+            for target in emptyEdges[Int(state)] where isNew(target) { members.append(target) }
+        }
+        members.removeAll { edges[Int($0)].isEmpty && $0 != final }
+        members.sort()
+        return members
     }
 
     func step(_ states: [Int32], _ byte: UInt8) -> [Int32] {
