@@ -141,7 +141,7 @@ struct JSONSchemaTests {
             ("[]", "schema: #/ must be an object, true or false"),
             (
                 "{",
-                "schema: invalid JSON at line 1, column 2 (byte 1): expected a key or '}', found the end of the text"
+                "schema: invalid JSON at line 1, column 2 (byte 1): expected ',' or '}', found the end of the text"
             ),
         ])
     func mistakes(_ schema: String, _ message: String) {
