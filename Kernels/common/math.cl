@@ -20,7 +20,18 @@ inline float max16(float16 v) {
 #define SILU(x) ((x) / (1.0f + exp(-(x))))
 #define SIGMOID(x) (1.0f / (1.0f + exp(-(x))))
 #define QUICK_GELU(x) ((x) / (1.0f + exp(-1.702f * (x))))
-#define HARD_SIGMOID(x) (fmin(fmax((x) + 3.0f, 0.0f), 6.0f) * (1.0f / 6.0f))
+
+// min(max(x + 3, 0), 6) / 6; NaN stays NaN.
+inline float hard_sigmoid(float x) {
+    const float y = x + 3.0f;
+    return (y < 0.0f ? 0.0f : y > 6.0f ? 6.0f : y) * (1.0f / 6.0f);
+}
+
+inline float16 hard_sigmoid16(float16 x) {
+    float16 y = x + 3.0f;
+    y = select(y, (float16)(0.0f), y < (float16)(0.0f));
+    return select(y, (float16)(6.0f), y > (float16)(6.0f)) * (1.0f / 6.0f);
+}
 
 inline float activate(float x, uint activation) {
     switch (activation) {
@@ -33,8 +44,8 @@ inline float activate(float x, uint activation) {
     case ACTIVATION_TANH: return tanh(x);
     case ACTIVATION_SIGMOID: return SIGMOID(x);
     case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
-    case ACTIVATION_HARD_SIGMOID: return HARD_SIGMOID(x);
-    case ACTIVATION_HARD_SWISH: return x * HARD_SIGMOID(x);
+    case ACTIVATION_HARD_SIGMOID: return hard_sigmoid(x);
+    case ACTIVATION_HARD_SWISH: return x * hard_sigmoid(x);
     default: return x;
     }
 }
@@ -52,8 +63,8 @@ inline float16 activate16(float16 x, uint activation) {
     case ACTIVATION_TANH: return tanh(x);
     case ACTIVATION_SIGMOID: return SIGMOID(x);
     case ACTIVATION_QUICK_GELU: return QUICK_GELU(x);
-    case ACTIVATION_HARD_SIGMOID: return HARD_SIGMOID(x);
-    case ACTIVATION_HARD_SWISH: return x * HARD_SIGMOID(x);
+    case ACTIVATION_HARD_SIGMOID: return hard_sigmoid16(x);
+    case ACTIVATION_HARD_SWISH: return x * hard_sigmoid16(x);
     default: return x;
     }
 }

@@ -82,8 +82,8 @@ extension Grammar {
     }
 
     /// JSON that a schema accepts.
-    package init(jsonSchema text: String) throws {
-        var builder = GrammarBuilder()
+    package init(jsonSchema text: String, whiteSpace: JSONWhiteSpace = .any) throws {
+        var builder = GrammarBuilder(whiteSpace: whiteSpace)
         let root = try builder.addJSONSchema(text)
         self = try builder.finished(root: root, at: "#")
     }

@@ -88,6 +88,18 @@ struct JSONSchemaTests {
             schema: #"{"type":"array","contains":{"const":1}}"#, accepted: ["[1]", "[2,1,3]"], refused: ["[]", "[2]"]),
     ]
 
+    @Test("a model writes no lines of nothing")
+    func tidyWhiteSpace() throws {
+        let grammar = try Grammar(jsonSchema: #"{"type":"object"}"#, whiteSpace: .tidy)
+        for text in [#"{"a":1}"#, #"{"a": [1, 2], "b": {}}"#, "{\n    \"a\": 1\n}", "{\n\t\"a\": [\n\t\t1\n\t]\n}"] {
+            #expect(try grammar.accepts(text), "\(text)")
+        }
+        for text in ["{  \"a\":1}", "{\n\n\"a\":1}", "{\n" + String(repeating: " ", count: 33) + "\"a\":1}"] {
+            #expect(try !grammar.accepts(text), "\(text)")
+            #expect(try Grammar(jsonSchema: #"{"type":"object"}"#).accepts(text), "\(text)")
+        }
+    }
+
     @Test("values that schemas accept, and others", arguments: cases)
     func accepts(_ test: Case) throws {
         let grammar = try Grammar(jsonSchema: test.schema)

@@ -57,6 +57,14 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
         _: Tensor, _: any IndexedWeights, indices _: Tensor, activation _: Activation?, isGated _: Bool, into _: Tensor
     ) throws { throw unused() }
     func combineExperts(_: Tensor, weights _: Tensor, residual _: Tensor?, into _: Tensor) throws { throw unused() }
+    func scaleChannels(_: Tensor, by _: Tensor, into _: Tensor) throws { throw unused() }
+    func resize(
+        _: Tensor, imageCount _: Int, image _: Extent2D, grid _: Extent2D, interpolation _: ImageInterpolation,
+        into _: Tensor
+    ) throws { throw unused() }
+    func pixelShuffle(_: Tensor, imageCount _: Int, image _: Extent2D, factor _: Int, into _: Tensor) throws {
+        throw unused()
+    }
     func unfold(_: Tensor, window _: ImageWindow, rows _: Range<Int>, into _: Tensor) throws { throw unused() }
     func fold(
         _: Tensor, window _: ImageWindow, bias _: Tensor?, activation _: Activation?, into _: Tensor

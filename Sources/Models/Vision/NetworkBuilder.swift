@@ -49,7 +49,8 @@ final class NetworkBuilder {
 
     /// Floats of patches that a convolution multiplies at a time: as many as second-level caches hold, in whole rows.
     private static let patchFloats = 1 << 18
-    private static let leastPatchRows = 96
+    /// Rows at least, so that large weights, which no cache holds, are read for many.
+    private static let leastPatchRows = 512
 
     /// - Parameter weights: `nil`: the layers are only listed, by what `file` has.
     init(weights: VisionWeights?, file: WeightLoader, imageCount: Int, path: String) {

@@ -67,7 +67,7 @@ struct BundledImageModelTests {
         let zeros = [Float](repeating: 0, count: first.count)
         for other in [first, first.map { -$0 }, zeros] {
             let between = ImageGenerator.between(first, other, share: 0.25)
-            #expect(between.allSatisfy(\.isFinite))
+            #expect(between.allSatisfy { $0.isFinite })
         }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Images
 import Inference
 import JSONCore
+import TensorCore
 import TestSupport
 import Testing
 
