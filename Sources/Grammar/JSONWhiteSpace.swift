@@ -2,12 +2,11 @@
 package enum JSONWhiteSpace: Sendable {
     /// Any, at most 160 characters in a row: what texts of others may hold.
     case any
-    /// None, a blank, or a line break and an indentation: what a model may write. Models that are unsure tend to fill
-    /// lines with nothing where they may.
+    /// None or a blank: what a model may write. Models that are unsure tend to fill lines with nothing where they may, up
+    /// to the end of the longest indentation.
     case tidy
 
     static let limit = 160
-    static let indentationLimit = 32
 }
 
 extension NFABuilder {
@@ -30,15 +29,6 @@ extension NFABuilder {
             let blank = try state()
             add(from, 0x20, blank)
             end(blank)
-            var current = try state()
-            add(from, 0x0A, current)
-            end(current)
-            for _ in 0..<JSONWhiteSpace.indentationLimit {
-                let next = try state()
-                for space: UInt8 in [0x20, 0x09] { add(current, space, next) }
-                end(next)
-                current = next
-            }
         case nil: break
         }
     }
