@@ -82,8 +82,8 @@ extension Grammar {
     }
 
     /// JSON that a schema accepts.
-    package init(jsonSchema text: String, whiteSpace: JSONWhiteSpace = .any) throws {
-        var builder = GrammarBuilder(whiteSpace: whiteSpace)
+    package init(jsonSchema text: String) throws {
+        var builder = GrammarBuilder()
         let root = try builder.addJSONSchema(text)
         self = try builder.finished(root: root, at: "#")
     }

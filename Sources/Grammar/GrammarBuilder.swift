@@ -6,13 +6,14 @@ package struct GrammarBuilder {
     var objects: [GrammarObject] = []
     var punctuation: JSONPunctuation?
     var notes: [String] = []
+    /// JSON has at most one blank beside a bracket, comma or colon, and numbers are short. So it is for texts that a model
+    /// writes, which might else go on with white space or digits for ever; texts that are checked may have any.
+    package var isCompact = false
 
     static let empty: Int32 = 0
     static let never: Int32 = 1
 
-    let whiteSpace: JSONWhiteSpace
-
-    package init(whiteSpace: JSONWhiteSpace = .any) { self.whiteSpace = whiteSpace }
+    package init() {}
 
     mutating func add(_ node: GrammarNode) throws(GrammarError) -> Int32 {
         guard nodes.count < GrammarBuilder.nodeLimit else {
@@ -107,13 +108,18 @@ package struct GrammarBuilder {
         return try add(choice: [begun, try add(lexeme: free)])
     }
 
+    /// Most white space in a row that JSON may have between its tokens.
+    static let whiteSpaceLimit = 160
+
     mutating func jsonPunctuation() throws(GrammarError) -> JSONPunctuation {
         if let punctuation { return punctuation }
         func lexeme(_ byte: UInt8, before: Bool, after: Bool) throws(GrammarError) -> Int32 {
             var builder = NFABuilder()
             let (start, middle, final) = (try builder.state(), try builder.state(), try builder.state())
-            try builder.add(before ? whiteSpace : nil, from: start, then: byte, to: middle)
-            try builder.add(after ? whiteSpace : nil, from: middle, then: nil, to: final)
+            let limit = isCompact ? 1 : GrammarBuilder.whiteSpaceLimit
+            let spaces: [UInt8] = isCompact ? [0x20] : [0x20, 0x09, 0x0A, 0x0D]
+            try builder.whiteSpace(spaces, from: start, then: byte, to: middle, limit: before ? limit : 0)
+            try builder.whiteSpace(spaces, from: middle, then: nil, to: final, limit: after ? limit : 0)
             return try add(lexeme: Lexeme(builder.finished(start: start, final: final)))
         }
         let made = JSONPunctuation(
@@ -182,6 +188,22 @@ package struct GrammarBuilder {
             if let maximum = object.maximumCount, object.requiredCount > maximum { return false }
             return object.others.contains(where: isPossible)
                 || object.members.count(where: isPossible) >= object.minimumCount
+        }
+    }
+}
+
+extension NFABuilder {
+    /// At most `limit` characters of white space, and then a byte, or nothing.
+    mutating func whiteSpace(
+        _ spaces: [UInt8], from: Int32, then byte: UInt8?, to: Int32, limit: Int
+    ) throws(GrammarError) {
+        var current = from
+        for count in 0...limit {
+            if let byte { add(current, byte, to) } else { link(current, to) }
+            guard count < limit else { break }
+            let next = try state()
+            for space in spaces { add(current, space, next) }
+            current = next
         }
     }
 }

@@ -1,12 +1,15 @@
 extension Tokenizer {
-    /// The bytes that a token adds to a text in which others come before it; they may be a part of a character. Empty for
-    /// control tokens, and for ids that no token has.
-    public func decodedBytes(of id: Int) -> [UInt8] {
-        guard !isSpecial(id), let token = tokenBytes(for: id) else { return [] }
+    /// The bytes that one token adds to a text in which others come before it: possibly part of a character, with the space
+    /// that it stands for. Empty for an id that is not in the vocabulary.
+    public func textBytes(of id: Int) -> [UInt8] {
+        guard let token = tokenBytes(for: id) else { return [] }
         // Added tokens are spelled as they are, whatever the decoder makes of others.
         guard addedTokens[id] == nil, let decoder else { return token }
         return decoder.bytes(of: token)
     }
+
+    /// The same, but empty for control tokens too.
+    public func decodedBytes(of id: Int) -> [UInt8] { isSpecial(id) ? [] : textBytes(of: id) }
 }
 
 extension TokenDecoder {
@@ -18,44 +21,23 @@ extension TokenDecoder {
             token.withUnsafeBufferPointer { ByteLevel.decode($0, into: &bytes) }
             return bytes
         case .byteFallback: return ByteFallbackStage.byte(of: token).map { [$0] } ?? token
-        case .sequence(let decoders):
-            // What works on the ends of the whole text does not concern a token in its middle.
-            return decoders.reduce(token) { bytes, decoder in
-                if case .strip = decoder { bytes } else { decoder.bytes(of: bytes) }
-            }
         case .metaspace(let replacement, _): return TokenDecoder.replacing(replacement, in: token)
         case .wordPiece(let prefix, _):
-            let prefix = Array(prefix.utf8)
-            return token.starts(with: prefix) ? Array(token.dropFirst(prefix.count)) : [0x20] + token
-        case .bpe, .ctc, .replace, .fuse, .strip: return stagedBytes(of: token)
+            return token.starts(with: prefix.utf8) ? Array(token.dropFirst(prefix.utf8.count)) : [0x20] + token
+        case .bpe(let suffix): return TokenDecoder.replacing(suffix, in: token)
+        case .replace(let pattern, let content):
+            var stage = ReplaceStage(pattern: pattern, content: Array(content.utf8))
+            var output: [[UInt8]] = []
+            do { try stage.push(token, into: &output) } catch { return token }
+            return output.flatMap(\.self)
+        // These concern the ends of a text, or several tokens.
+        case .ctc, .fuse, .strip: return token
+        case .sequence(let decoders): return decoders.reduce(token) { $1.bytes(of: $0) }
         }
     }
 
-    private static func replacing(_ replacement: String, in token: [UInt8]) -> [UInt8] {
-        let pattern = Array(replacement.utf8)
-        guard !pattern.isEmpty else { return token }
-        var bytes: [UInt8] = []
-        var index = 0
-        while index < token.count {
-            if token[index...].starts(with: pattern) {
-                bytes.append(0x20)
-                index += pattern.count
-            } else {
-                bytes.append(token[index])
-                index += 1
-            }
-        }
-        return bytes
-    }
-
-    /// The decoder's own stage between two empty neighbours, for decoders that take tokens one by one.
-    private func stagedBytes(of token: [UInt8]) -> [UInt8] {
-        var output: [[UInt8]] = []
-        for var stage in makeStages() {
-            guard (try? stage.push(token, into: &output)) != nil, (try? stage.finish(into: &output)) != nil else {
-                return token
-            }
-        }
-        return output.isEmpty ? token : output.flatMap { $0 }
+    /// A token with spaces where `pattern` was.
+    private static func replacing(_ pattern: String, in token: [UInt8]) -> [UInt8] {
+        pattern.isEmpty ? token : token.replacing(Array(pattern.utf8), with: [0x20])
     }
 }

@@ -88,15 +88,24 @@ struct JSONSchemaTests {
             schema: #"{"type":"array","contains":{"const":1}}"#, accepted: ["[1]", "[2,1,3]"], refused: ["[]", "[2]"]),
     ]
 
-    @Test("a model writes no lines of nothing")
-    func tidyWhiteSpace() throws {
-        let grammar = try Grammar(jsonSchema: #"{"type":"object"}"#, whiteSpace: .tidy)
-        for text in [#"{"a":1}"#, #"{"a": [1, 2], "b": {}}"#, "{\n    \"a\": 1\n}", "{\n\t\"a\": [\n\t\t1\n\t]\n}"] {
-            #expect(try grammar.accepts(text), "\(text)")
+    @Test("what a model writes is compact, and has the members that its schema names")
+    func compact() throws {
+        func grammar(_ schema: String, isCompact: Bool) throws -> Grammar {
+            var builder = GrammarBuilder()
+            builder.isCompact = isCompact
+            return try builder.finished(root: try builder.addJSONSchema(schema), at: "#")
         }
-        for text in ["{  \"a\":1}", "{\n\n\"a\":1}", "{\n" + String(repeating: " ", count: 33) + "\"a\":1}"] {
-            #expect(try !grammar.accepts(text), "\(text)")
-            #expect(try Grammar(jsonSchema: #"{"type":"object"}"#).accepts(text), "\(text)")
+        let names = #""properties":{"a":{"type":"integer"}}"#
+        let cases: [(schema: String, written: [String], onlyChecked: [String])] = [
+            (#"{"type":"object","# + names + "}", ["{}", #"{"a": 1}"#], [#"{"b":1}"#, "{\n\n\"a\":1}", "{  }"]),
+            (#"{"type":"object","additionalProperties":true,"# + names + "}", [#"{"b":1}"#], []),
+            (#"{"type":"object","minProperties":2,"# + names + "}", [#"{"b":1,"a":2}"#], []),
+            (#"{"type":"object"}"#, [#"{"b":[1, {}]}"#], ["{\n}"]),
+        ]
+        for (schema, written, onlyChecked) in cases {
+            let (compact, any) = (try grammar(schema, isCompact: true), try grammar(schema, isCompact: false))
+            for text in written { #expect(try compact.accepts(text) && any.accepts(text), "\(schema) \(text)") }
+            for text in onlyChecked { #expect(try !compact.accepts(text) && any.accepts(text), "\(schema) \(text)") }
         }
     }
 

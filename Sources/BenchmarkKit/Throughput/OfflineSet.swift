@@ -44,19 +44,7 @@ package struct OfflineSet: Sendable, Hashable {
                 maxTokens: lengths.output, ignoresEndOfSequence: true)
         }
         let start = ContinuousClock.now
-        let results = try await withThrowingTaskGroup(of: GenerationResult?.self) { group in
-            for request in prepared {
-                let stream = try engine.generate(request)
-                group.addTask {
-                    var result: GenerationResult?
-                    for try await update in stream { result = update.result ?? result }
-                    return result
-                }
-            }
-            var results: [GenerationResult] = []
-            for try await result in group { if let result { results.append(result) } }
-            return results
-        }
+        let results = try await engine.results(of: prepared)
         return Result(
             seconds: (ContinuousClock.now - start).seconds,
             firstTokenSeconds: SampleStatistics(results.map(\.timings.timeToFirstTokenSeconds)),

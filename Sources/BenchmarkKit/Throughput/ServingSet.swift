@@ -48,16 +48,16 @@ package struct ServingSet: Sendable, Hashable {
         }
         var result = Result()
         // What is loaded or compiled at first, and what the engine learns of its device.
-        _ = try await ServingSet.finish([request(64, 16), request(64, 16)], on: engine)
-        let single = try await ServingSet.finish([request(16, streamTokenCount)], on: engine)
+        _ = try await engine.results(of: [request(64, 16), request(64, 16)])
+        let single = try await engine.results(of: [request(16, streamTokenCount)])
         result.singleRate = rate(single)
         let streams = (0..<streamCount).map { _ in request(16, streamTokenCount) }
-        result.togetherRate = rate(try await ServingSet.finish(streams, on: engine))
+        result.togetherRate = rate(try await engine.results(of: streams))
 
         var shared = request(sharedTokenCount, 1)
-        result.firstSeconds = try await ServingSet.finish([shared], on: engine)[0].timings.timeToFirstTokenSeconds
+        result.firstSeconds = try await engine.results(of: [shared])[0].timings.timeToFirstTokenSeconds
         shared.promptTokens += random.tokens(8, vocabularySize: vocabularySize).map(Int.init)
-        result.secondSeconds = try await ServingSet.finish([shared], on: engine)[0].timings.timeToFirstTokenSeconds
+        result.secondSeconds = try await engine.results(of: [shared])[0].timings.timeToFirstTokenSeconds
 
         result.gaps = try await gaps(
             streams: (0..<4).map { _ in request(16, 8 * streamTokenCount) },
@@ -89,7 +89,7 @@ package struct ServingSet: Sendable, Hashable {
             }
             while engine.status.runningCount < streams.count { try await Task.sleep(for: .milliseconds(1)) }
             let begin = ContinuousClock.now
-            for prompt in prompts { _ = try await ServingSet.finish([prompt], on: engine) }
+            for prompt in prompts { _ = try await engine.results(of: [prompt]) }
             let end = ContinuousClock.now
             var gaps: [Double] = []
             for try await times in group {
@@ -97,26 +97,6 @@ package struct ServingSet: Sendable, Hashable {
                 gaps += zip(within.dropFirst(), within).map { ($0 - $1).seconds }
             }
             return SampleStatistics(gaps)
-        }
-    }
-
-    /// Runs requests together and waits for all.
-    private static func finish(_ requests: [GenerationRequest], on engine: Engine) async throws -> [GenerationResult] {
-        try await withThrowingTaskGroup(of: GenerationResult?.self) { group in
-            for request in requests {
-                let stream = try engine.generate(request)
-                group.addTask {
-                    var result: GenerationResult?
-                    for try await update in stream { result = update.result ?? result }
-                    return result
-                }
-            }
-            var results: [GenerationResult] = []
-            for try await result in group { if let result { results.append(result) } }
-            guard results.count == requests.count else {
-                throw InferenceError.engineStopped(reason: "a stream ended without a result")
-            }
-            return results
         }
     }
 

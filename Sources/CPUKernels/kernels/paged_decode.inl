@@ -5,8 +5,8 @@
 #include "softmax.inl"
 #include <math.h>
 
-/// Groups of VL tokens between the one that is read and the one that is fetched. Blocks lie apart from each other, so
-/// that the hardware sees none coming.
+/// Groups of VL tokens between the one that is read and the one that is fetched. Blocks are not
+/// contiguous, so the hardware's prefetcher cannot tell which comes next.
 enum { GROUPS_AHEAD = 2 };
 
 // Fetches what lies together of the VL rows from token `j` on, where that is before `end`.
@@ -29,7 +29,7 @@ static void decode_scores(
         int64_t count = end - j < VL ? end - j : VL, stride;
         const int64_t ahead = j + GROUPS_AHEAD * VL;
         prefetch_tokens(cache, keys_of(cache), table, kv_head, ahead, end);
-        // Behind the keys come the values.
+        // The values are read after the keys.
         if (ahead >= end) {
             const int64_t group = (ahead - begin) / VL - (end - begin + VL - 1) / VL;
             prefetch_tokens(cache, values_of(cache), table, kv_head, begin + group * VL, end);

@@ -98,7 +98,7 @@ static void pack(gemv_job *job) {
 void gemv(const product *product, const gemv_kernel *kernel) {
     gemv_job job = {.product = product, .kernel = kernel};
     pack(&job);
-    // Time goes by bytes for few tokens and by products for more.
+    // Few tokens take as long as reading the bytes does, more as long as the products.
     const cpuk_matmul_args *args = product->args;
     const int64_t row_bytes = args->weight->row_bytes * (args->gated ? 2 : 1);
     const int64_t cost = row_bytes * at_least(1, args->tokens / 4), threads = thread_count(product->context);

@@ -14,34 +14,50 @@ package struct NFA: Sendable {
     package private(set) var final: Int32
     /// A state from which every character leads back to it, and that is final: what follows does not matter.
     package private(set) var universal: Int32?
+    /// The fewest bytes from each state to the final one.
+    let distances: [Int32]
+    /// States from which every character leads to one of them again.
+    package private(set) var persistent: Set<Int32>
 
-    init(edges: [[Edge]], emptyEdges: [[Int32]], start: Int32, final: Int32, universal: Int32? = nil) {
-        let useful = NFA.coaccessible(edges, emptyEdges, final)
+    init(
+        edges: [[Edge]], emptyEdges: [[Int32]], start: Int32, final: Int32, universal: Int32? = nil,
+        persistent: Set<Int32> = []
+    ) {
+        distances = NFA.distances(edges, emptyEdges, to: final)
+        let useful = distances.map { $0 != .max }
         self.edges = edges.map { $0.filter { useful[Int($0.target)] } }
         self.emptyEdges = emptyEdges.map { $0.filter { useful[Int($0)] } }
         self.start = useful[Int(start)] ? [start] : []
         self.final = final
         self.universal = universal
+        self.persistent = persistent.filter { useful[Int($0)] }
     }
 
-    private static func coaccessible(_ edges: [[Edge]], _ emptyEdges: [[Int32]], _ final: Int32) -> [Bool] {
+    /// The fewest bytes from each state to the final one; `.max` where there is no way.
+    private static func distances(_ edges: [[Edge]], _ emptyEdges: [[Int32]], to final: Int32) -> [Int32] {
         var sources = [[Int32]](repeating: [], count: edges.count)
+        var emptySources = sources
         for state in edges.indices {
             for edge in edges[state] where sources[Int(edge.target)].last != Int32(state) {
                 sources[Int(edge.target)].append(Int32(state))
             }
-            for target in emptyEdges[state] { sources[Int(target)].append(Int32(state)) }
+            for target in emptyEdges[state] { emptySources[Int(target)].append(Int32(state)) }
         }
-        var useful = [Bool](repeating: false, count: edges.count)
-        useful[Int(final)] = true
-        var pending = [final]
-        while let state = pending.popLast() {
-            for source in sources[Int(state)] where !useful[Int(source)] {
-                useful[Int(source)] = true
-                pending.append(source)
+        var result = [Int32](repeating: .max, count: edges.count)
+        var level = [final]
+        var distance: Int32 = 0
+        while !level.isEmpty {
+            var next: [Int32] = []
+            while let state = level.popLast() {
+                guard result[Int(state)] == .max else { continue }
+                result[Int(state)] = distance
+                level += emptySources[Int(state)]
+                next += sources[Int(state)]
             }
+            level = next
+            distance += 1
         }
-        return useful
+        return result
     }
 
     /// The states that are reached without a byte, sorted; where what follows does not matter, that state alone.

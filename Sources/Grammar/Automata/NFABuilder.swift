@@ -163,8 +163,12 @@ struct NFABuilder {
         return ranges
     }
 
-    func finished(start: Int32, final: Int32, universal: Int32? = nil) -> NFA {
-        NFA(edges: edges, emptyEdges: emptyEdges, start: start, final: final, universal: universal)
+    func finished(
+        start: Int32, final: Int32, universal: Int32? = nil, persistent: Set<Int32> = []
+    ) -> NFA {
+        NFA(
+            edges: edges, emptyEdges: emptyEdges, start: start, final: final, universal: universal,
+            persistent: persistent)
     }
 
     /// Any of some texts.

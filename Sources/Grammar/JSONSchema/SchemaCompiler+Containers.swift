@@ -155,6 +155,9 @@ extension SchemaCompiler {
                 if matched.isEmpty, let additional = part.additional { ids.append(additional) }
             }
             if try isNever(ids) { continue }
+            // A model that may make up names does so before it comes to those that are asked for.
+            let isUnasked = ids.isEmpty && result.minimumCount <= result.requiredCount && !result.members.isEmpty
+            if builder.isCompact, isUnasked { continue }
             var parts = keyParts
             for (index, pattern) in patterns.enumerated() {
                 parts.parts.append(

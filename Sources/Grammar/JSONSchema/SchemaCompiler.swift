@@ -170,7 +170,7 @@ struct SchemaCompiler {
         if isPlain, let known = basics[name] { return known }
         let isInteger = !conjunction.types.contains(.fraction)
         let numbers =
-            builder.whiteSpace == .tidy
+            builder.isCompact
             ? try NumberAutomata.written(isInteger: isInteger)
             : isInteger ? try NumberAutomata.integer() : try NumberAutomata.number()
         var parts = [Lexeme.Part(automaton: numbers)]

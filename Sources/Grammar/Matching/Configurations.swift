@@ -18,13 +18,19 @@ struct Configurations: Sendable {
     private var rows: [Int32] = []
     private(set) var start: Int32 = -1
 
-    private enum Step: Hashable {
-        case enter(node: Int32, parent: Int32)
-        case leave(frame: Int32)
+    /// To go into a node above a frame, or on from a frame (with node -1).
+    private struct Step: Hashable {
+        var node: Int32
+        var frame: Int32
+
+        static func enter(node: Int32, parent: Int32) -> Step { Step(node: node, frame: parent) }
+        static func leave(frame: Int32) -> Step { Step(node: -1, frame: frame) }
     }
 
     // Of the closure that is being made.
     private var pending: [Step] = []
+    /// Most closures are short: their steps are looked through, only those of long ones are hashed.
+    private var steps: [Step] = []
     private var visited: Set<Step> = []
     private var found: [Int32] = []
 
@@ -61,7 +67,14 @@ struct Configurations: Sendable {
     // MARK: Closures
 
     private mutating func schedule(_ step: Step) {
-        if visited.insert(step).inserted { pending.append(step) }
+        if steps.count < 24 {
+            guard !steps.contains(step) else { return }
+        } else {
+            if visited.isEmpty { visited.formUnion(steps) }
+            guard visited.insert(step).inserted else { return }
+        }
+        steps.append(step)
+        pending.append(step)
     }
 
     /// A lexeme has come to a state: more of it may follow, or what comes after it.
@@ -74,15 +87,13 @@ struct Configurations: Sendable {
     private mutating func closed() throws(GrammarError) -> Int32 {
         defer {
             pending.removeAll(keepingCapacity: true)
-            visited.removeAll(keepingCapacity: true)
+            steps.removeAll(keepingCapacity: true)
+            if !visited.isEmpty { visited.removeAll(keepingCapacity: true) }
             found.removeAll(keepingCapacity: true)
         }
         while let step = pending.popLast() {
-            switch step {
-            case .enter(let node, let parent): enter(node, parent)
-            case .leave(let frame): leave(frame)
-            }
-            guard visited.count < 8 * Configurations.stackLimit, found.count < Configurations.stackLimit else {
+            if step.node >= 0 { enter(step.node, step.frame) } else { leave(step.frame) }
+            guard steps.count < 8 * Configurations.stackLimit, found.count < Configurations.stackLimit else {
                 throw .tooComplex(what: "ways to read one text", limit: Configurations.stackLimit)
             }
         }
@@ -303,24 +314,28 @@ extension Configurations {
         return result
     }
 
-    /// Whether most characters may follow, and any of them once it is past what must not match.
-    func isMostlyFree(_ configuration: Int32) -> Bool {
+    private func contains(_ configuration: Int32, _ property: (LexemeAutomaton) -> [Bool]) -> Bool {
         tops[Int(configuration)].contains { top in
             guard top != 0 else { return false }
             let frame = stacks.frames[Int(top)]
-            let lexeme = lexemeNumbers[Int(frame.node)]
-            return lexemes[Int(lexeme)].isMostlyFree[Int(frame.state)]
+            return property(lexemes[Int(lexemeNumbers[Int(frame.node)])])[Int(frame.state)]
         }
     }
 
+    /// Whether most characters may follow, and any of them once it is past what must not match.
+    func isMostlyFree(_ configuration: Int32) -> Bool { contains(configuration, \.isMostlyFree) }
+
     /// Whether any number of characters that need no escape may follow.
-    func isFreeString(_ configuration: Int32) -> Bool {
-        tops[Int(configuration)].contains { top in
-            guard top != 0 else { return false }
-            let frame = stacks.frames[Int(top)]
-            let lexeme = lexemeNumbers[Int(frame.node)]
-            return lexemes[Int(lexeme)].plainCapacity[Int(frame.state)] == .max
+    func takesPlainText(_ configuration: Int32) -> Bool { contains(configuration, \.takesPlainText) }
+
+    /// A configuration inside of one string in which anything may follow, and that most characters lead to.
+    mutating func freeString(after configuration: Int32) throws(GrammarError) -> Int32? {
+        for byte in "~zQ_7".utf8 {
+            let next = try step(configuration, byte)
+            guard next >= 0, let place = stringPlace(next) else { continue }
+            if place.capacity == .max, place.needed == 0, try step(next, byte) == next { return next }
         }
+        return nil
     }
 
     /// The configuration behind the end of the strings that one is in.

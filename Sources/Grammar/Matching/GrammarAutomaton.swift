@@ -132,12 +132,7 @@ package final class GrammarAutomaton: Sendable {
         let outcome = state.withLock { state -> Result<TokenMask, GrammarError> in
             do throws(GrammarError) {
                 try collect(&state)
-                let configuration = state.places[place]
-                if let known = state.masks[configuration] { return .success(known) }
-                let made = try makeMask(configuration, &state)
-                if state.masks.count >= GrammarAutomaton.maskLimit { state.masks.removeAll(keepingCapacity: true) }
-                state.masks[configuration] = made
-                return .success(made)
+                return .success(try keptMask(state.places[place], &state))
             } catch {
                 return .failure(error)
             }
@@ -145,12 +140,25 @@ package final class GrammarAutomaton: Sendable {
         return try outcome.get()
     }
 
+    private func keptMask(_ configuration: Int32, _ state: inout State) throws(GrammarError) -> TokenMask {
+        if let known = state.masks[configuration] { return known }
+        let made = try makeMask(configuration, &state)
+        if state.masks.count >= GrammarAutomaton.maskLimit { state.masks.removeAll(keepingCapacity: true) }
+        state.masks[configuration] = made
+        return made
+    }
+
     private func makeMask(_ configuration: Int32, _ state: inout State) throws(GrammarError) -> TokenMask {
         var mask: TokenMask
         if let place = state.configurations.stringPlace(configuration) {
             mask = vocabulary.stringTokens.mask(capacity: place.capacity, needed: place.needed)
             try walkSuffixes(configuration, place, &mask, &state)
-        } else if state.configurations.isMostlyFree(configuration) {
+        } else if state.configurations.isMostlyFree(configuration),
+            let free = try state.configurations.freeString(after: configuration)
+        {
+            mask = try keptMask(free, &state)
+            try walkDifference(configuration, free, &mask, &state)
+        } else if state.configurations.takesPlainText(configuration) {
             mask = vocabulary.plainMask
             try walkPlain(configuration, &mask, &state)
             try walk(vocabulary.specialTrie, configuration, &mask, &state)
@@ -207,12 +215,33 @@ package final class GrammarAutomaton: Sendable {
         }
     }
 
+    /// Makes of the mask inside of a free string that of a place from which most characters lead there.
+    private func walkDifference(
+        _ configuration: Int32, _ free: Int32, _ mask: inout TokenMask, _ state: inout State
+    ) throws(GrammarError) {
+        let trie = vocabulary.trie
+        state.begin(trie, configuration)
+        var place = 0
+        while place < trie.nodes.count {
+            let node = trie.nodes[place]
+            let next = try state.step(node)
+            if next == free {
+                place = Int(node.end)
+            } else if next < 0 {
+                for token in trie.tokens(below: place) { mask.remove(token) }
+                place = Int(node.end)
+            } else {
+                for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
+                place += 1
+            }
+        }
+    }
+
     /// Removes the tokens without escapes that may not come; where any of them may, goes no further.
     private func walkPlain(
         _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
         let trie = vocabulary.plainTrie
-        var freedom: [Int32: Bool] = [:]
         state.begin(trie, configuration)
         var place = 0
         while place < trie.nodes.count {
@@ -223,9 +252,7 @@ package final class GrammarAutomaton: Sendable {
                 place = Int(node.end)
                 continue
             }
-            let isFree = freedom[next] ?? state.configurations.isFreeString(next)
-            freedom[next] = isFree
-            place = isFree ? Int(node.end) : place + 1
+            place = state.configurations.takesPlainText(next) ? Int(node.end) : place + 1
         }
     }
 }

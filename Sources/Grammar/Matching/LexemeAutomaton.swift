@@ -22,6 +22,8 @@ struct LexemeAutomaton: Sendable {
     private(set) var plainCapacity: [Int32] = []
     /// In a string of which only parts that must not match are not settled, so that most characters may follow.
     private(set) var isMostlyFree: [Bool] = []
+    /// In a string in which any characters without escapes may follow.
+    private(set) var takesPlainText: [Bool] = []
     private var life: [Life] = []
     /// The starting state, or ``dead``.
     private(set) var start: Int32 = -1
@@ -150,16 +152,18 @@ struct LexemeAutomaton: Sendable {
             hasMore.append(!(accepts && lexeme.endsEarly) && hasEdges(state))
             plainCapacity.append(0)
             isMostlyFree.append(false)
+            takesPlainText.append(false)
         case .jsonString(_, let maximum):
             let isEnd = state[0] == JSONStringScanner.end
             isAccepting.append(isEnd)
             hasMore.append(!isEnd)
-            let (isSettled, isMostlyFree) = openness(of: state)
+            let (isSettled, isMostlyFree, takesPlainText) = openness(of: state)
             self.isMostlyFree.append(isMostlyFree)
+            self.takesPlainText.append(takesPlainText && maximum == nil)
             plainCapacity.append(
                 isSettled ? Int32(clamping: maximum.map { $0 - Int(state[1]) } ?? Int(Int32.max)) : 0)
         }
-        life.append(lexeme.needsSearch ? .unknown : .live)
+        life.append(lexeme.needsSearch && !isPlainlyLive(state) ? .unknown : .live)
         return new
     }
 
@@ -176,21 +180,24 @@ struct LexemeAutomaton: Sendable {
         return true
     }
 
-    /// Whether what follows inside of a string can not change whether its parts match, and whether it mostly can not.
-    private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool) {
-        guard state[0] == JSONStringScanner.body else { return (false, false) }
+    /// Whether what follows inside of a string can not change whether its parts match, whether it mostly can not, and
+    /// whether whatever follows they still can match.
+    private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool, takesPlainText: Bool) {
+        guard state[0] == JSONStringScanner.body else { return (false, false, false) }
         var place = 2
-        var result = (isSettled: true, isMostlyFree: true)
+        var (isExcludedOpen, isRequiredOpen, isEndless) = (false, false, true)
         for part in lexeme.parts {
             let count = Int(state[place])
             if part.isExcluded {
-                if count > 0 { result.isSettled = false }
+                if count > 0 { isExcludedOpen = true }
             } else if count != 1 || state[place + 1] != part.automaton.universal {
-                result = (false, false)
+                isRequiredOpen = true
+                let members = state[place + 1..<place + 1 + count]
+                if !members.contains(where: { part.automaton.persistent.contains($0) }) { isEndless = false }
             }
             place += 1 + count
         }
-        return result
+        return (!isExcludedOpen && !isRequiredOpen, !isRequiredOpen, isEndless && !isExcludedOpen)
     }
 
     /// How many characters a string that is settled needs before it may end.
@@ -212,34 +219,74 @@ struct LexemeAutomaton: Sendable {
         return life[Int(state)] == .live
     }
 
-    /// Marks the states on a way to the end, or, where there is none and nothing was skipped, all that were visited.
+    /// About how many bytes are missing.
+    private func distance(_ state: [Int32]) -> Int {
+        let isString = if case .jsonString = lexeme.frame { true } else { false }
+        var place = isString ? 2 : 0
+        var result = 0
+        for part in lexeme.parts where place < state.count {
+            let members = state[place + 1..<place + 1 + Int(state[place])]
+            if !part.isExcluded { result += Int(members.map { part.automaton.distances[Int($0)] }.min() ?? 0) }
+            place += 1 + members.count
+        }
+        if case .jsonString(let minimum, _) = lexeme.frame { result += max(minimum - Int(state[1]), 0) }
+        return result
+    }
+
+    /// Whether there is room for what is missing of the only part that there is.
+    private func isPlainlyLive(_ state: [Int32]) -> Bool {
+        guard case .jsonString(let minimum, let maximum) = lexeme.frame else { return false }
+        if state[0] == JSONStringScanner.end { return true }
+        guard lexeme.parts.count == 1, !lexeme.parts[0].isExcluded, state[0] != JSONStringScanner.start else {
+            return false
+        }
+        return Int(state[1]) >= minimum && distance(state) <= maximum.map { $0 - Int(state[1]) } ?? .max
+    }
+
+    /// Marks the states on a way to the end and those that lead to them, or, where there is no way and nothing was
+    /// skipped, all that were visited. Goes on from where the least is missing.
     /// - Returns: whether there is a way.
     private mutating func search(from state: Int32, skipping skipped: UInt8?) throws(GrammarError) -> Bool {
         var parents: [Int32: Int32] = [state: -1]
-        var pending = [state]
-        var next = 0
-        while next < pending.count {
-            let current = pending[next]
-            next += 1
+        var visited: [Int32] = []
+        var buckets: [[Int32]] = [[state]]
+        var lowest = 0
+        while lowest < buckets.count {
+            guard let current = buckets[lowest].popLast() else {
+                lowest += 1
+                continue
+            }
+            visited.append(current)
             if isAccepting[Int(current)] || life[Int(current)] == .live {
-                var place = current
-                while place >= 0 {
-                    life[Int(place)] = .live
-                    place = parents[place] ?? -1
-                }
+                markLive(current, parents, visited)
                 return true
             }
-            guard pending.count < LexemeAutomaton.searchLimit else {
+            guard parents.count < LexemeAutomaton.searchLimit else {
                 throw .tooComplex(what: "states of a string's pattern and length", limit: LexemeAutomaton.searchLimit)
             }
             for byte in representatives where byte != skipped {
                 let target = try rawStep(current, byte)
                 guard target >= 0, life[Int(target)] != .dead, parents[target] == nil else { continue }
                 parents[target] = current
-                pending.append(target)
+                let missing = life[Int(target)] == .live ? 0 : min(distance(states[Int(target)]), 10_000)
+                while buckets.count <= missing { buckets.append([]) }
+                buckets[missing].append(target)
+                lowest = min(lowest, missing)
             }
         }
-        if skipped == nil { for place in pending { life[Int(place)] = .dead } }
+        if skipped == nil { for place in visited { life[Int(place)] = .dead } }
         return false
+    }
+
+    private mutating func markLive(_ end: Int32, _ parents: [Int32: Int32], _ visited: [Int32]) {
+        var place = end
+        while place >= 0 {
+            life[Int(place)] = .live
+            place = parents[place] ?? -1
+        }
+        for state in visited.reversed() where life[Int(state)] == .unknown {
+            let row = rows[Int(state) * representatives.count..<(Int(state) + 1) * representatives.count]
+            if row.contains(where: { $0 >= 0 && life[Int($0)] == .live }) { life[Int(state)] = .live }
+        }
     }
 }

@@ -168,6 +168,8 @@ struct RegexCompiler {
             }
         }
         let universal = isOpen ? numbers[final << 2 | (tracksPlaces ? 1 : 0)] : nil
-        return builder.finished(start: first, final: end, universal: universal)
+        let looping = isOpen ? [start, final].flatMap { [numbers[$0 << 2], numbers[$0 << 2 | 1]] } : []
+        return builder.finished(
+            start: first, final: end, universal: universal, persistent: Set(looping.compactMap { $0 }))
     }
 }

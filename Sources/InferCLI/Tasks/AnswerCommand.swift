@@ -17,13 +17,7 @@ struct AnswerCommand: AsyncParsableCommand {
 
     @Option(help: "Answers given.") var topK = 1
 
-    @Option(help: "Tokens of a window, with the question; left out, 384 or what the model takes.") var maxLength: Int?
-
-    @Option(help: "Tokens that a window repeats of the one before; left out, 128 or half a window.") var docStride: Int?
-
-    @Option(help: "Tokens of the longest answer.") var maxAnswerLength = 15
-
-    @Flag(help: "Let \"no answer\" be an answer, for models that know it.") var handleImpossible = false
+    @OptionGroup var windows: AnswerWindowOptions
 
     @Flag(help: "Print JSON.") var json = false
 
@@ -31,9 +25,6 @@ struct AnswerCommand: AsyncParsableCommand {
 
     func validate() throws {
         try OptionRange.check("--top-k", topK, in: 1...10_000)
-        try OptionRange.check("--max-length", maxLength, in: 1...(1 << 20))
-        try OptionRange.check("--doc-stride", docStride, in: 0...(1 << 20))
-        try OptionRange.check("--max-answer-length", maxAnswerLength, in: 1...(1 << 20))
         if context != nil, file != nil {
             throw ValidationError("give the context as an argument or with --file, not both")
         }
@@ -42,12 +33,8 @@ struct AnswerCommand: AsyncParsableCommand {
     func run() async throws {
         let text = try file.map { try InputText.file($0) } ?? InputText.argumentOrStandardInput(context)
         let package = try model.openPackage()
-        var search = QuestionAnswerer.Options()
+        var search = windows.search
         search.answerCount = topK
-        search.windowLength = maxLength
-        search.stride = docStride
-        search.maximumAnswerLength = maxAnswerLength
-        search.allowsNoAnswer = handleImpossible
         let task = try QuestionAnswerer(
             package, on: try model.makeBackend(), search: search, options: model.taskOptions())
         let answers = try task.run([Question(question, context: text)])[0]

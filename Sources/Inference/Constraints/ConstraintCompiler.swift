@@ -23,7 +23,8 @@ final class ConstraintCompiler: Sendable {
         let vocabulary = try vocabulary(of: package)
         let made: GrammarAutomaton
         do {
-            var builder = GrammarBuilder(whiteSpace: .tidy)
+            var builder = GrammarBuilder()
+            builder.isCompact = true
             let form = try ConstraintCompiler.add(constraint.form, to: &builder, depth: 0)
             let root = try builder.addAfter(constraint.startsAfter, form, mayEnd: !constraint.requiresStart)
             made = try GrammarAutomaton(try builder.finished(root: root, at: "#"), vocabulary)

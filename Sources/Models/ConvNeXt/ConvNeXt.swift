@@ -18,12 +18,8 @@ extension VisionArchitecture {
         let patch = try keys.optionalSize("patch_size") ?? 4
         let epsilon = try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12
         let activation = try file.activation("hidden_act", default: "gelu")
-        let isClassifier = file.isArchitecture("ForImageClassification", default: true)
-        let labels = isClassifier ? try file.imageLabels(default: 2) : []
-        let description = VisionDescription(
-            architecture: file.modelType, task: isClassifier ? .classification : .features,
-            channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: nil, isSizeFixed: false,
-            labels: labels)
+        let description = try file.imageDescription()
+        let isClassifier = description.task == .classification
         return VisionArchitecture(description: description, prefixes: ["convnext.", ""]) { net, x in
             var h = try net.convolution(
                 x, "embeddings.patch_embeddings", outputs: widths[0], Sliding(patch, stride: patch), hasBias: true)
@@ -43,7 +39,7 @@ extension VisionArchitecture {
             }
             let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), "layernorm", epsilon: epsilon)
             guard isClassifier else { return [.pixels("last_hidden_state", h), .vector("pooler_output", pooled)] }
-            return [.vector("logits", try net.linear(pooled, "classifier", outputs: labels.count))]
+            return [.vector("logits", try net.linear(pooled, "classifier", outputs: description.labels.count))]
         }
     }
 

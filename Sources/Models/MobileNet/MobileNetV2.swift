@@ -6,19 +6,14 @@ extension VisionArchitecture {
     ///
     ///     each block: h = reduce 1x1(relu6(depthwise conv 3x3(relu6(expand 1x1(x)))));  h + x where the shapes allow it
     static func mobileNetV2(_ file: ModelConfiguration) throws -> VisionArchitecture {
-        let keys = file.keys
         let shape = try MobileNetV2Shape(file)
-        let isClassifier = file.isArchitecture("ForImageClassification", default: true)
-        let labels = isClassifier ? try file.imageLabels(default: 2) : []
-        let description = VisionDescription(
-            architecture: file.modelType, task: isClassifier ? .classification : .features,
-            channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: nil, isSizeFixed: false,
-            labels: labels)
+        let description = try file.imageDescription()
+        let isClassifier = description.task == .classification
         return VisionArchitecture(description: description, prefixes: ["mobilenet_v2.", ""]) { net, x in
             let h = try shape.build(net, x)
             let pooled = try net.adaptiveAveragePool(h)
             guard isClassifier else { return [.pixels("last_hidden_state", h), .vector("pooler_output", pooled)] }
-            return [.vector("logits", try net.linear(pooled, "classifier", outputs: labels.count))]
+            return [.vector("logits", try net.linear(pooled, "classifier", outputs: description.labels.count))]
         }
     }
 }

@@ -21,17 +21,13 @@ extension VisionArchitecture {
                 path: file.path, keys: ["hidden_sizes", "depths"],
                 reason: "\(shape.widths.count) sizes for \(shape.depths.count) stages")
         }
-        let isClassifier = file.isArchitecture("ForImageClassification", default: true)
-        let labels = isClassifier ? try file.imageLabels(default: 2) : []
-        let description = VisionDescription(
-            architecture: file.modelType, task: isClassifier ? .classification : .features,
-            channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: nil, isSizeFixed: false,
-            labels: labels)
+        let description = try file.imageDescription()
+        let isClassifier = description.task == .classification
         return VisionArchitecture(description: description, prefixes: ["resnet.", ""]) { net, x in
             let h = try shape.build(net, x, names: ResNetNames.huggingFace)
             let pooled = try net.adaptiveAveragePool(h)
             guard isClassifier else { return [.pixels("last_hidden_state", h), .pixels("pooler_output", pooled)] }
-            return [.vector("logits", try net.linear(pooled, "classifier.1", outputs: labels.count))]
+            return [.vector("logits", try net.linear(pooled, "classifier.1", outputs: description.labels.count))]
         }
     }
 

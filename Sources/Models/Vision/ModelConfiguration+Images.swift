@@ -10,6 +10,15 @@ extension ModelConfiguration {
         return (0..<count).map { "LABEL_\($0)" }
     }
 
+    /// A model that classifies images of any size, or makes features of them, as the class says that it was saved from.
+    func imageDescription() throws -> VisionDescription {
+        let isClassifier = isArchitecture("ForImageClassification", default: true)
+        return VisionDescription(
+            architecture: modelType, task: isClassifier ? .classification : .features,
+            channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: nil, isSizeFixed: false,
+            labels: isClassifier ? try imageLabels(default: 2) : [])
+    }
+
     /// Whether one of the classes that the checkpoint was saved from has `suffix`; with none named, `default`.
     func isArchitecture(_ suffix: String, default: Bool) -> Bool {
         architectures.isEmpty ? `default` : architectures.contains { $0.hasSuffix(suffix) }

@@ -13,28 +13,14 @@ struct EvaluateAnswerCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var evaluation: EvaluationOptions
-    @Option(help: "Tokens of a window, with the question; left out, 384 or what the model takes.") var maxLength: Int?
-    @Option(help: "Tokens that a window repeats of the one before; left out, 128 or half a window.") var docStride: Int?
-    @Option(help: "Tokens of the longest answer.") var maxAnswerLength = 15
-    @Flag(help: "Let \"no answer\" be an answer, for models that know it.") var handleImpossible = false
+    @OptionGroup var windows: AnswerWindowOptions
     @OptionGroup(title: "Model") var model: ModelOptions
-
-    func validate() throws {
-        try OptionRange.check("--max-length", maxLength, in: 1...(1 << 20))
-        try OptionRange.check("--doc-stride", docStride, in: 0...(1 << 20))
-        try OptionRange.check("--max-answer-length", maxAnswerLength, in: 1...(1 << 20))
-    }
 
     func run() async throws {
         let examples = try self.examples()
         let package = try model.openPackage()
-        var search = QuestionAnswerer.Options()
-        search.windowLength = maxLength
-        search.stride = docStride
-        search.maximumAnswerLength = maxAnswerLength
-        search.allowsNoAnswer = handleImpossible
         let task = try QuestionAnswerer(
-            package, on: try model.makeBackend(), search: search, options: model.taskOptions())
+            package, on: try model.makeBackend(), search: windows.search, options: model.taskOptions())
         let answers = try evaluation.answers(examples.map(\.question)) { try task.run($0) }
         let scores = zip(examples, answers).map { example, answers in
             AnswerMetrics.score(answers.first?.text ?? "", wanted: example.answers)
