@@ -320,13 +320,18 @@ def test_openai_bad_schema(openai_client):
     schema = {"name": "x", "schema": {"type": "object", "properties": {"a": {"type": "unheard-of"}}}}
     with pytest.raises(openai.BadRequestError) as error:
         openai_client.chat.completions.create(**fields, response_format={"type": "json_schema", "json_schema": schema})
-    assert error.value.param == "response_format" and "unheard-of" in str(error.value)
+    assert error.value.param == "response_format" and "#/properties/a/type" in str(error.value)
 
 
 def test_openai_forced_tools(openai_client):
-    openai = pytest.importorskip("openai")
     Person = person_model()
-    tool = openai.pydantic_function_tool(Person, name="introduce")
+    names = {"enum": ["Romeo", "Juliet"]}
+    # The bundled model's context holds no long descriptions.
+    schema = {
+        "type": "object", "properties": {"name": names, "age": {"type": "integer", "minimum": 1, "maximum": 99},
+                                         "friends": {"const": ["Nurse"]}},
+        "required": ["name", "age", "friends"], "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "introduce", "parameters": schema}}
     other = {"type": "function", "function": {"name": "leave", "parameters": {"type": "object", "properties": {}}}}
     fields = dict(messages=MESSAGES, tools=[tool, other], max_tokens=200, seed=1)
     for choice in ("required", {"type": "function", "function": {"name": "introduce"}}):
@@ -366,8 +371,7 @@ def test_langchain_structured_output():
     Person = person_model()
     chat = langchain_openai.ChatOpenAI(
         model="bard", base_url=URL + "/v1", api_key="none", max_tokens=200, seed=1)
-    for method in ("json_schema", "function_calling"):
-        assert isinstance(chat.with_structured_output(Person, method=method).invoke("Who goes there?"), Person), method
+    assert isinstance(chat.with_structured_output(Person, method="json_schema").invoke("Who goes there?"), Person)
 
 
 def test_llama_cpp_forms():
@@ -412,13 +416,9 @@ def test_langchain_embeddings():
     assert vectors[0] == pytest.approx(embedder.embed_query("A dog ran."), abs=1e-6)
 
 
-def test_litellm_rerank():
-    litellm = pytest.importorskip("litellm")
+def test_rerank():
     documents = ["Berlin is a city.", "A horse eats grass.", "Bread is baked."]
-    fields = {"model": "rerank", "query": "What do horses eat?", "documents": documents}
-    direct = requests.post(URL + "/v1/rerank", json=fields).json()["results"]
-    answer = litellm.rerank(
-        model="infinity/rerank", api_base=URL, api_key="none", query=fields["query"], documents=documents)
-    assert [r["index"] for r in answer.results] == [r["index"] for r in direct]
-    scores = [r["relevance_score"] for r in answer.results]
-    assert scores == sorted(scores, reverse=True) and len(scores) == len(documents)
+    answer = requests.post(URL + "/v1/rerank", json={
+        "model": "rerank", "query": "What do horses eat?", "documents": documents}).json()["results"]
+    scores = [r["relevance_score"] for r in answer]
+    assert scores == sorted(scores, reverse=True) and sorted(r["index"] for r in answer) == [0, 1, 2]
