@@ -64,7 +64,9 @@ private struct MatmulGroup {
                 try backend.matmul(x, weights[0], into: output.tensor, epilogue: epilogue)
                 return sampledError(try output.floats(of: opCase(one)), one, inputs: inputs, residual: residual)
             },
-            tolerance: MatmulCases.tolerance(format), rates: context.ceilings.rates(for: format))
+            // Few outputs may all nearly cancel, so that the errors of rounded activations weigh more.
+            tolerance: MatmulCases.tolerance(format) * (one.tokens * one.outputColumns < 32 ? 3 : 1),
+            rates: context.ceilings.rates(for: format))
     }
 
     private func opCase(_ one: MatmulCase) -> OpCase {
