@@ -93,7 +93,8 @@ struct JSONSchemaTests {
         func grammar(_ schema: String, isCompact: Bool) throws -> Grammar {
             var builder = GrammarBuilder()
             builder.isCompact = isCompact
-            return try builder.finished(root: try builder.addJSONSchema(schema), at: "#")
+            let root = try builder.addJSONSchema(schema)
+            return try builder.finished(root: root, at: "#")
         }
         let names = #""properties":{"a":{"type":"integer"}}"#
         let cases: [(schema: String, written: [String], onlyChecked: [String])] = [
