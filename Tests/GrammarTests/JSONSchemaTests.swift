@@ -98,7 +98,7 @@ struct JSONSchemaTests {
         }
         let names = #""properties":{"a":{"type":"integer"}}"#
         let cases: [(schema: String, written: [String], onlyChecked: [String])] = [
-            (#"{"type":"object","# + names + "}", ["{}", #"{"a": 1}"#], [#"{"b":1}"#, "{\n\n\"a\":1}", "{  }"]),
+            (#"{"type":"object","# + names + "}", ["{}", #"{"a": 1}"#], [#"{"b":1}"#, "{\n\n\"a\":1}", "{   }"]),
             (#"{"type":"object","additionalProperties":true,"# + names + "}", [#"{"b":1}"#], []),
             (#"{"type":"object","minProperties":2,"# + names + "}", [#"{"b":1,"a":2}"#], []),
             (#"{"type":"object"}"#, [#"{"b":[1, {}]}"#], ["{\n}"]),

@@ -45,8 +45,13 @@ struct TerminalConversation {
     private let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     private var editor = LineEditor()
     private var output = OutputWriter()
+    /// Ctrl-C at a terminal, from before a line is read, so that none right behind the line ends the process.
+    private let terminalInterrupt: InterruptSignal?
 
-    init(session: ChatSession) { self.session = session }
+    init(session: ChatSession) {
+        self.session = session
+        terminalInterrupt = isTerminal ? InterruptSignal([SIGINT]) : nil
+    }
 
     private static let help = """
         /help            this list
@@ -60,7 +65,7 @@ struct TerminalConversation {
 
     mutating func run() async throws {
         if isTerminal { try say("/help lists commands; Ctrl-C stops an answer, Ctrl-D ends.") }
-        while let line = isTerminal ? editor.read(prompt: "> ") : readLine(strippingNewline: true) {
+        while let line = nextLine() {
             let text = line.trimmingPrefix { $0 == " " }.description
             if text.isEmpty { continue }
             if text.hasPrefix("/") {
@@ -69,6 +74,11 @@ struct TerminalConversation {
                 try await answer { session in try await session.send(line) }
             }
         }
+    }
+
+    private mutating func nextLine() -> String? {
+        terminalInterrupt?.reset()
+        return isTerminal ? editor.read(prompt: "> ") : readLine(strippingNewline: true)
     }
 
     private mutating func say(_ text: String) throws {
@@ -108,7 +118,7 @@ struct TerminalConversation {
     private mutating func answer(
         _ start: (ChatSession) async throws -> AsyncThrowingStream<GenerationUpdate, any Error>?
     ) async throws {
-        let interrupt = InterruptSignal()
+        let interrupt = terminalInterrupt ?? InterruptSignal()
         var styler = ReasoningStyler(isStyled: isTerminal)
         do {
             guard let updates = try await start(session) else { return try say("there is no message to answer") }

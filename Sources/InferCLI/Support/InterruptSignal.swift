@@ -16,8 +16,8 @@ final class InterruptSignal {
     private let signals: [Int32]
     private let sources: [any DispatchSourceSignal]
 
-    init() {
-        signals = [SIGINT, SIGTERM, SIGHUP].filter { number in
+    init(_ numbers: [Int32] = [SIGINT, SIGTERM, SIGHUP]) {
+        signals = numbers.filter { number in
             let before = signal(number, SIG_IGN)
             return unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self)
         }
@@ -32,6 +32,9 @@ final class InterruptSignal {
     deinit { restore() }
 
     var isReceived: Bool { received.number.load(ordering: .relaxed) != 0 }
+
+    /// Forgets a signal that came.
+    func reset() { received.number.store(0, ordering: .relaxed) }
 
     /// Ends the process by the signal that came, as it would have without this object, so that a shell sees it; else by
     /// the exit code that stands for the signal.
