@@ -102,6 +102,7 @@ struct JSONSchemaTests {
             (#"{"type":"object","additionalProperties":true,"# + names + "}", [#"{"b":1}"#], []),
             (#"{"type":"object","minProperties":2,"# + names + "}", [#"{"b":1,"a":2}"#], []),
             (#"{"type":"object"}"#, [#"{"b":[1, {}]}"#], ["{\n}"]),
+            (#"{"type":"object","properties":{}}"#, ["{}"], [#"{"b":1}"#]),
         ]
         for (schema, written, onlyChecked) in cases {
             let (compact, any) = (try grammar(schema, isCompact: true), try grammar(schema, isCompact: false))

@@ -156,7 +156,7 @@ extension SchemaCompiler {
             }
             if try isNever(ids) { continue }
             // A model that may make up names does so before it comes to those that are asked for.
-            let isUnasked = ids.isEmpty && result.minimumCount <= result.requiredCount && !result.members.isEmpty
+            let isUnasked = ids.isEmpty && conjunction.listsMembers && result.minimumCount <= result.requiredCount
             if builder.isCompact, isUnasked { continue }
             var parts = keyParts
             for (index, pattern) in patterns.enumerated() {

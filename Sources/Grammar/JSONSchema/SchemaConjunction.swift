@@ -91,6 +91,8 @@ struct SchemaConjunction {
     var minimumProperties = 0
     var maximumProperties: Int?
     var propertyNames: [ID] = []
+    /// `properties` or `required` says which members there are, even if that is none.
+    var listsMembers = false
 
     /// Of each list one alternative must hold, with all of its schemas.
     var disjunctions: [[[ID]]] = []

@@ -185,6 +185,7 @@ struct SchemaReader {
     private mutating func readObjects(
         _ id: ID, _ keywords: [String: JSON], _ schema: SchemaDocument.Schema, _ result: inout SchemaConjunction
     ) throws(GrammarError) {
+        if keywords["properties"] != nil || keywords["required"] != nil { result.listsMembers = true }
         var part = SchemaConjunction.ObjectPart()
         func members(_ keyword: String) throws(GrammarError) -> [JSON.Member] {
             guard let value = keywords[keyword] else { return [] }
