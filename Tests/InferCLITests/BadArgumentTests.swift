@@ -35,6 +35,8 @@ struct BadCommand: CustomTestStringConvertible, Sendable {
         BadCommand("generate", "--model", code: 64, naming: ["--model"]),
         BadCommand("generate", "one", "two", code: 64, naming: ["two"]),
         BadCommand("generate", "hi", "--file", "x", code: 64, naming: ["--file"]),
+        BadCommand("generate", "hi", "--choices", "a,,b", code: 64, naming: ["--choices"]),
+        BadCommand("generate", "hi", "--choices", "a", "--regex", "b", code: 64, naming: ["--choices", "--regex"]),
         BadCommand("generate", "--device", "gpu", "hi", code: 64, naming: ["gpu", "--device"]),
         BadCommand("generate", "--device", "opencl:x", "hi", code: 64, naming: ["opencl:x"]),
         BadCommand("generate", "--device", "opencl:-1", "hi", code: 64, naming: ["opencl:-1"]),

@@ -21,6 +21,13 @@ struct ConstraintOptions: ParsableArguments {
         guard [jsonSchema, grammar, regex, choices].count(where: { $0 != nil }) <= 1 else {
             throw ValidationError("--json-schema, --grammar, --regex and --choices exclude each other")
         }
+        guard !choiceTexts.contains("") else {
+            throw ValidationError("--choices holds an empty text; separate texts by one comma each")
+        }
+    }
+
+    private var choiceTexts: [String] {
+        choices.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []
     }
 
     /// - Throws: ``InputError`` for a file that can not be read.
@@ -28,7 +35,7 @@ struct ConstraintOptions: ParsableArguments {
         if let jsonSchema { return .jsonSchema(try ConstraintOptions.text(orFile: jsonSchema)) }
         if let grammar { return .grammar(try InputText.file(grammar)) }
         if let regex { return .regex(regex) }
-        return choices.map { .choices($0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)) }
+        return choiceTexts.isEmpty ? nil : .choices(choiceTexts)
     }
 
     /// JSON as it is, or a file that holds it.

@@ -109,8 +109,8 @@ public actor Engine {
     /// - Returns: the updates of all samples, each sample's in order; the last update of a sample has its result. Read it
     ///   once, from one task.
     /// - Throws: `InferenceError` where the request cannot be served: `.contextLengthExceeded`, `.requestTooLarge`,
-    ///   `.queueFull`, `.engineStopped` after `shutdown`, `.invalidConstraint`, or naming the value that is wrong. Errors of the device, and
-    ///   `.nonFiniteLogits`, arrive on the stream.
+    ///   `.queueFull`, `.engineStopped` after `shutdown`, `.invalidConstraint`, or naming the value that is wrong.
+    ///   Errors of the device, and `.nonFiniteLogits`, arrive on the stream.
     public nonisolated func generate(
         _ request: GenerationRequest
     ) throws -> AsyncThrowingStream<GenerationUpdate, any Error> {
