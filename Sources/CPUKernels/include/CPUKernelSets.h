@@ -36,10 +36,12 @@ typedef struct {
     cpuk_isa isa;
     /// The set is built in and this machine runs it.
     bool runs;
+    /// Only for who names it: a set for tests.
+    bool only_by_name;
 } cpuk_kernel_set;
 /// All sets in the order of preference, `cpuk_kernel_set_count` of them.
 cpuk_kernel_set cpuk_kernel_set_at(int index);
 int cpuk_kernel_set_count(void);
-/// Of each kind the first set of `isa` that this machine runs. Returns their number, at most CPUK_MAX_SETS.
+/// Of each kind the first set of `isa` that this machine runs, but for those only by name. Returns their number, at most CPUK_MAX_SETS.
 enum { CPUK_MAX_SETS = 3 };
 int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);
