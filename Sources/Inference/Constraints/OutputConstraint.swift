@@ -17,11 +17,11 @@ public struct OutputConstraint: Sendable, Hashable {
         case regex(String)
         /// One of some texts.
         case choices([String])
-        /// One after the other, such as a tag, JSON and the tag that closes it.
+        /// Several languages one after the other, such as a tag, JSON and the tag that closes it.
         case sequence([Form])
-        /// Any one of them.
+        /// Any one of several languages.
         case alternatives([Form])
-        /// One or more, with a text between them.
+        /// One or more texts of a language, with a separator between them.
         case repeated(Form, separator: String)
     }
 

@@ -71,7 +71,7 @@ public actor Engine {
         inbox = EngineInbox(status)
     }
 
-    /// What `EngineOptions.isDeterministic` asks for, on this backend.
+    /// Chooses the settings that `EngineOptions.isDeterministic` needs on this backend.
     private static func deterministic(_ options: EngineOptions, _ backend: any Backend) -> EngineOptions {
         guard options.isDeterministic else { return options }
         var options = options
@@ -85,7 +85,7 @@ public actor Engine {
         return options
     }
 
-    /// How many tokens of a prompt one pass may score: as many rows of logits as 8 MiB hold.
+    /// How many tokens of a prompt one pass may score, so that their rows of logits take at most 8 MiB.
     private static func scoringRowCount(_ description: DecoderDescription, _ options: EngineOptions) -> Int {
         let fitting = (8 << 20) / (max(description.vocabularySize, 1) * MemoryLayout<Float>.size)
         return min(max(fitting, 1), options.passTokenCount, 256)
@@ -155,7 +155,7 @@ public actor Engine {
 
     // MARK: The engine's thread
 
-    /// Runs passes while there is work. What others want comes through the inbox, between passes.
+    /// Runs passes while there is work. Messages from other threads are read from the inbox between passes.
     private func run() async {
         while true {
             for message in inbox.take() { handle(message) }
@@ -202,7 +202,7 @@ public actor Engine {
         inbox.admitted(sampleCount: request.count)
     }
 
-    /// The number that rows of the request carry; 0: none.
+    /// The adapter number that the request's rows carry; 0: no adapter.
     private func adapterNumber(_ request: GenerationRequest) -> Int {
         package.adapters.firstIndex { $0.name == request.adapter }.map { $0 + 1 } ?? 0
     }
@@ -239,7 +239,7 @@ public actor Engine {
         inbox.ended(seconds: seconds)
     }
 
-    /// Ends a request whatever its samples have.
+    /// Ends a request with what its samples have produced.
     private func end(_ request: Int, throwing error: (any Error)? = nil, keepsContent: Bool = true) {
         guard let ids = sequenceIDs.removeValue(forKey: request) else { return }
         for id in ids.compactMap({ $0 }) {
@@ -261,7 +261,7 @@ public actor Engine {
         let count = sequenceIDs[request]?.compactMap { $0 }.first.flatMap { scheduler[$0]?.state.request.count } ?? 0
         for sample in 0..<count {
             let ids = sequenceIDs[request] ?? []
-            // Samples that were not begun have nothing but an end.
+            // Samples that were never begun only report their end.
             guard sample >= ids.count || ids[sample] != nil else { continue }
             let sequence = (sample < ids.count ? ids[sample] : ids.compactMap { $0 }.first).flatMap { scheduler[$0] }
             guard let sequence else { continue }
@@ -276,7 +276,7 @@ public actor Engine {
 
     func count(tokens: Int) { counters.generatedTokenCount += tokens }
 
-    /// After a pass or a change of the books.
+    /// Publishes the status, after a pass or when requests have come or gone.
     func publishStatus(passStart: ContinuousClock.Instant? = nil) {
         let pool = scheduler.pool
         let (used, cached) = (pool.usedBlockCount, pool.cachedFreeBlockCount)

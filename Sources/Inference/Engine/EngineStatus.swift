@@ -1,14 +1,14 @@
-/// What an engine is doing, as of its last pass. Reading it never waits for the device.
+/// The state of an engine after its last pass. Reading it never waits for the device.
 public struct EngineStatus: Sendable, Hashable {
     /// Sequences that hold blocks and take part in passes, those that wait for their reader included.
     public var runningCount = 0
     /// Sequences that wait for a place, preempted ones included.
     public var waitingCount = 0
-    /// Sequences that wait until their reader has taken what was produced.
+    /// Sequences that are paused until their reader has taken what was produced.
     public var pausedCount = 0
-    /// Most sequences that run at once.
+    /// The most sequences that run at once.
     public var sequenceCapacity = 0
-    /// Most sequences that wait; a request beyond them is refused.
+    /// The most sequences that wait; a request beyond them is refused.
     public var queueCapacity = 0
 
     /// Blocks of the cache: all, those that sequences hold, and free ones whose content can still be found.
@@ -31,12 +31,12 @@ public struct EngineStatus: Sendable, Hashable {
     public var preemptionCount = 0
 
     public var passCount = 0
-    /// When the pass that is under way began; `nil` between passes.
+    /// When the running pass began; `nil` between passes.
     public var passStart: ContinuousClock.Instant?
-    /// When the last pass ended, and how long it took.
+    /// When the last pass ended, and its duration.
     public var lastPassEnd: ContinuousClock.Instant?
     public var lastPassSeconds = 0.0
-    /// Whether requests are taken: false once `shutdown` was called.
+    /// Whether requests are accepted: false once `shutdown` was called.
     public var acceptsRequests = true
 
     public init() {}

@@ -8,7 +8,7 @@ public struct GenerationUpdate: Sendable, Hashable {
     public let text: String
     /// One entry for each of `tokens`, where the request asks for them.
     public let logProbabilities: [TokenLogProbability]
-    /// Entries for further tokens of the prompt, in order; of its first token, which nothing predicts, there is none.
+    /// Entries for further tokens of the prompt, in order. The first token has none, since nothing predicts it.
     public let promptLogProbabilities: [TokenLogProbability]
     /// Set in the sample's last update.
     public let result: GenerationResult?
@@ -52,7 +52,7 @@ public enum StopCause: Sendable, Hashable {
     case string(String)
 }
 
-/// How one sample ended and what it took.
+/// How one sample ended, with its counts and times.
 public struct GenerationResult: Sendable, Hashable {
     public let finishReason: FinishReason
     /// Set where `finishReason` is `stop`.

@@ -8,9 +8,9 @@ public struct LabelCounts: Sendable, Hashable {
 
     /// Examples that have the label.
     public var support: Int { truePositives + falseNegatives }
-    /// 0 where the label was never given.
+    /// Precision; 0 where the label was never given.
     public var precision: Double { LabelCounts.ratio(truePositives, truePositives + falsePositives) }
-    /// 0 where no example has the label.
+    /// Recall; 0 where no example has the label.
     public var recall: Double { LabelCounts.ratio(truePositives, support) }
     public var f1: Double {
         LabelCounts.ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives)
@@ -51,7 +51,7 @@ public struct LabelReport: Sendable, Hashable {
         return used.reduce(0) { $0 + $1.counts[keyPath: path] } / Double(used.count)
     }
 
-    /// The mean over labels, each as often as it occurs.
+    /// The mean over labels, each weighted by the number of its examples.
     public func weighted(_ path: KeyPath<LabelCounts, Double>) -> Double {
         let support = rows.reduce(0) { $0 + $1.counts.support }
         guard support > 0 else { return 0 }

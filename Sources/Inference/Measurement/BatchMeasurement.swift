@@ -20,7 +20,7 @@ public final class BatchMeasurement {
 
     private let runner: DecoderRunner
     private let vocabularySize: Int
-    /// Of token ids, which need only differ.
+    /// Draws the token ids, which need only differ.
     private var random = SplitMix64(seed: 1)
     private var blockSize: Int { runner.cache.shape.blockSizeInTokens }
 
@@ -60,7 +60,7 @@ public final class BatchMeasurement {
                 var batch = HostBatch()
                 for table in tables { append(1, at: position, table, wantsLogits: true, to: &batch) }
                 _ = try runner.run(batch)
-                // The next tokens would be known only now.
+                // In generation the next tokens would be known only now, so wait for the device.
                 try runner.backend.synchronize()
             }
         }
@@ -80,7 +80,7 @@ public final class BatchMeasurement {
         }
     }
 
-    /// The part of a shared prompt that fills no block is copied to each sequence's first block of its own.
+    /// The last, partly filled block of a shared prompt is copied to each sequence's first block of its own.
     private func copyLastBlock(_ tables: [[Int32]], promptCount: Int) throws {
         let index = promptCount / blockSize
         guard promptCount % blockSize > 0, tables.count > 1 else { return }

@@ -6,7 +6,7 @@ public import TensorCore
 public final class PassMeasurement {
     private let runner: DecoderRunner
     private let vocabularySize: Int
-    /// Of token ids, which need only differ.
+    /// Draws the token ids, which need only differ.
     private var random = SplitMix64(seed: 1)
     /// Tokens from the start of the context whose keys and values are in the cache.
     private var filledCount = 0
@@ -23,8 +23,7 @@ public final class PassMeasurement {
         vocabularySize = runner.model.description.vocabularySize
     }
 
-    /// Sees to it that `depth` tokens are in the cache, untimed. What earlier measurements have left there serves: random
-    /// tokens at their positions.
+    /// Fills the cache up to `depth` tokens, untimed. Tokens that earlier measurements left there are used.
     public func fill(depth: Int) throws {
         guard depth > filledCount else { return }
         try prefill(tokenCount: depth - filledCount, depth: filledCount)
@@ -43,7 +42,7 @@ public final class PassMeasurement {
         try seconds {
             for position in depth..<depth + tokenCount {
                 try pass(tokenCount: 1, at: position, wantsLogits: true)
-                // The next token would be known only now.
+                // In generation the next token would be known only now, so wait for the device.
                 try runner.backend.synchronize()
             }
         }

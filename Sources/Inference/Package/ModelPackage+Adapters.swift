@@ -5,7 +5,7 @@ internal import Models
 public struct NamedAdapter: Sendable {
     public let name: String
     public let adapter: LoRAAdapter
-    /// What the adapter's own scale is multiplied by.
+    /// A factor for the adapter's own scale.
     public let scale: Double
 
     public init(name: String, adapter: LoRAAdapter, scale: Double = 1) {

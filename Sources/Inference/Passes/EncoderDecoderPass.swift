@@ -14,7 +14,7 @@ public struct EncoderDecoderInput: Sendable {
     }
 }
 
-/// Runs an encoder-decoder over whole pairs of texts, one pair a pass, for comparing models rather than for writing text.
+/// Runs an encoder-decoder over pairs of texts, one pair a pass, in order to compare models rather than to write text.
 public final class EncoderDecoderPass: Sendable {
     public let description: EncoderDecoderDescription
     private let backend: any Backend

@@ -1,8 +1,9 @@
 internal import Dispatch
 internal import Foundation
 
-/// How far a model's probabilities are from those of another one, as llama.cpp's `llama-perplexity --kl-divergence` tells
-/// it: the perplexities of both, the Kullback-Leibler divergence, and how the probability of the right token moved.
+/// How far a model's probabilities are from those of a base model, as llama.cpp's `llama-perplexity --kl-divergence`
+/// reports it: the perplexities of both, the Kullback-Leibler divergence, and how the probability of the right token
+/// changed.
 public struct DivergenceEstimate: Sendable {
     /// A mean and its standard error.
     public struct Mean: Sendable, Hashable {
@@ -10,7 +11,7 @@ public struct DivergenceEstimate: Sendable {
         public var error: Double
     }
 
-    /// What one place adds.
+    /// The values that one place adds.
     struct Place: Sendable {
         var logLoss = 0.0
         var baseLogLoss = 0.0
@@ -49,7 +50,7 @@ public struct DivergenceEstimate: Sendable {
 
     public var difference: Mean {
         let (own, base) = (perplexity, basePerplexity)
-        // The errors of both go together as their logarithms do.
+        // The perplexities' errors are correlated as their logarithms are.
         let covariance = correlation * logPerplexity.error * baseLogPerplexity.error
         let variance =
             own.error * own.error + base.error * base.error - 2 * covariance * own.value * base.value

@@ -96,7 +96,7 @@ struct MessageAnswer: Sendable {
         send("message_stop", .object([]))
     }
 
-    /// A block of the content; as its stream begins it, still empty.
+    /// A block of the content. A stream begins it empty.
     private func shown(_ block: AnswerBlocks.Block, isEmpty: Bool = false) -> JSON {
         switch block {
         case .text(let text): return ["type": "text", "text": .string(isEmpty ? "" : text)]
@@ -126,7 +126,7 @@ struct MessageAnswer: Sendable {
         ]
     }
 
-    /// Anthropic counts tokens from the cache apart.
+    /// Anthropic counts the prompt's tokens that came from the cache separately.
     private func usage(_ result: GenerationResult?, output: Int) -> JSON {
         let cached = result?.cachedTokenCount ?? 0
         return [

@@ -61,7 +61,7 @@ struct Completions: Sendable {
         job.logprobCount = try fields.int("logprobs", in: 0...20)
         job.hold(to: try AnswerShape.read(fields))
         let echoes = try fields.bool("echo") ?? false
-        // Who repeats the prompt and asks for log-probabilities wants those of the prompt too.
+        // A request that repeats the prompt and asks for log-probabilities gets those of the prompt too.
         if echoes { job.promptLogprobCount = maxTokens == 0 ? job.logprobCount ?? 0 : job.logprobCount }
         if maxTokens == 0, !echoes {
             throw .invalid("max_tokens", "max_tokens is 0, which is only allowed with echo")
@@ -120,7 +120,7 @@ extension ServedModel {
 /// A prompt that an answer repeats.
 struct PromptEcho: Sendable {
     let text: String
-    /// Of the first token.
+    /// The bytes of the prompt's first token.
     let firstBytes: [UInt8]
 
     init(_ tokens: [Int], _ model: ServedModel) throws(APIError) {
@@ -136,7 +136,7 @@ struct CompletionAnswer: Sendable {
     let created: Int
     let model: String
     let shared: CompletionFields
-    /// The prompts where they come before their continuations.
+    /// Sends the prompts before their continuations.
     let echoes: [PromptEcho]
 
     func whole(_ choices: [ChoiceText], _ job: GenerationJob) -> JSON {
@@ -168,7 +168,7 @@ struct CompletionAnswer: Sendable {
             choices[index].take(update.update)
             progress.take(update.update)
             let result = update.update.result
-            // What only belongs to the prompt waits for the first token.
+            // What belongs to the prompt is held back until the first token comes.
             guard !update.update.tokens.isEmpty || result != nil else { return }
             let isFirst = begun.insert(index).inserted
             let text = (isFirst ? echo(index, job) : "") + update.update.text
@@ -204,7 +204,7 @@ struct CompletionAnswer: Sendable {
         return echoes[index / job.choiceCount].text
     }
 
-    /// - Parameter prompt: the entries of the prompt's tokens, where they come first.
+    /// - Parameter prompt: the entries of the prompt's tokens, where these come first.
     private func logprobs(
         _ index: Int, _ job: GenerationJob, _ prompt: [TokenLogProbability]?, _ choice: ChoiceText
     ) -> JSON {

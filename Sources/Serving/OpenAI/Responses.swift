@@ -3,7 +3,7 @@ internal import Hummingbird
 internal import Inference
 internal import JSONCore
 
-/// `POST /v1/responses`, with `GET` and `DELETE` of those that are kept.
+/// `POST /v1/responses`, with `GET` and `DELETE` of the answers that are kept.
 struct Responses: Sendable {
     let state: ServerState
 

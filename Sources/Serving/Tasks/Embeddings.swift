@@ -62,7 +62,7 @@ struct Embeddings: Sendable {
         }
     }
 
-    /// The first elements, brought to length 1 again (Kusupati et al., 2022).
+    /// The first elements of a vector, normalised again (Kusupati et al., 2022).
     private static func shortened(_ vector: [Float], _ dimensions: Int?) -> [Float] {
         guard let dimensions, dimensions < vector.count else { return vector }
         let kept = vector.prefix(dimensions)

@@ -3,7 +3,7 @@ internal import Hummingbird
 internal import Inference
 internal import JSONCore
 
-/// `POST /v1/rerank` (as Jina and Cohere have it), `/v1/score` and `/v1/classify` (as vLLM has them).
+/// `POST /v1/rerank` (in the form of Jina and Cohere), `/v1/score` and `/v1/classify` (in that of vLLM).
 struct Ranking: Sendable {
     static let maximumCount = 2048
 
