@@ -1,4 +1,4 @@
-/// A part of a rule of a grammar.
+/// An expression of a GBNF grammar.
 indirect enum GBNFExpression: Sendable {
     case scalars(ScalarSet)
     case sequence([GBNFExpression])
@@ -32,7 +32,7 @@ struct GBNFParser {
                 throw expected("an expression or the end of the line")
             }
             skipSpace(newlines: true)
-            // As in llama.cpp the last definition of a name counts.
+            // As in llama.cpp, the last definition of a name holds.
             rules[name] = body
         }
     }

@@ -1,6 +1,6 @@
 /// Automata of JSON numbers.
 enum NumberAutomata {
-    /// How a number stands to another one.
+    /// How a number compares with another one.
     struct Order: OptionSet, Hashable {
         let rawValue: Int
         static let less = Order(rawValue: 1)
@@ -9,7 +9,7 @@ enum NumberAutomata {
         static let any: Order = [.less, .equal, .greater]
     }
 
-    /// Largest exponent of ten: every number is a finite double.
+    /// The largest exponent of ten, so that every number is a finite double.
     private static let maximumExponent = 307
 
     static func number() throws(GrammarError) -> NFA {
@@ -43,8 +43,8 @@ enum NumberAutomata {
         return builder.finished(start: start, final: final)
     }
 
-    /// Numbers as models write them: at most as many digits before and behind the point as llama.cpp's grammars allow, since
-    /// a model might write digits without end; integers without a point.
+    /// Numbers as models write them. They have at most as many digits before and behind the point as in llama.cpp's
+    /// grammars, since a model might write digits without end; integers have no point.
     static func written(isInteger: Bool) throws(GrammarError) -> NFA {
         let digitLimit = 16
         var builder = NFABuilder()
@@ -79,7 +79,7 @@ enum NumberAutomata {
         return builder.finished(start: start, final: final)
     }
 
-    /// Numbers that stand to each of some others in one of some ways; any of these ways will do.
+    /// Numbers that compare with each of some bounds in one of the given ways.
     static func comparisons(_ list: [(SchemaDecimal, Order)]) throws(GrammarError) -> NFA {
         var builder = NFABuilder()
         let (start, final) = (try builder.state(), try builder.state())
@@ -94,7 +94,7 @@ enum NumberAutomata {
         return builder.finished(start: start, final: final)
     }
 
-    /// How the magnitudes of numbers without and with a minus may stand to the bound's.
+    /// The ways in which the magnitudes of numbers without and with a minus sign may compare with the bound's.
     private static func orders(_ bound: SchemaDecimal, _ order: Order) -> (positive: Order, negative: Order) {
         if bound.isZero {
             var negative: Order = order.contains(.less) ? [.greater] : []
@@ -108,7 +108,7 @@ enum NumberAutomata {
             ? (order.contains(.greater) ? .any : [], mirrored) : (order, order.contains(.less) ? .any : [])
     }
 
-    /// Numbers without an exponent that are a whole multiple. `nil` where that takes too many states.
+    /// Numbers without an exponent that are a multiple of the given one. `nil` where that takes too many states.
     static func multiples(of step: SchemaDecimal) throws(GrammarError) -> NFA? {
         let fractionCount = step.fractionDigits.count
         var modulus = 0
@@ -129,7 +129,7 @@ enum NumberAutomata {
         builder.add(start, 0x2D, digits)
         builder.add(zeros, 0x30, zeros)
         builder.link(zeros, final)
-        // The remainder of the digits so far, with so many of them behind the point.
+        // A state: the remainder of the digits so far, of which so many stand behind the point.
         var places: [[Int32]] = []
         for _ in 0...fractionCount {
             var row: [Int32] = []
@@ -189,7 +189,7 @@ extension NFABuilder {
         link(more, to)
     }
 
-    /// What stands behind `e`, for exponents in a range.
+    /// An exponent in a range, with the `e` before it.
     mutating func exponent(_ from: Int32, _ range: ClosedRange<Int>, _ to: Int32) throws(GrammarError) {
         if range.upperBound >= 0 {
             let unsigned = try state()
@@ -204,7 +204,7 @@ extension NFABuilder {
         }
     }
 
-    /// Numbers below 1000 in one to three digits; those below 10 also with a zero before them.
+    /// Numbers below 1000 in one to three digits; those below 10 also with a leading zero.
     private mutating func magnitudes(_ from: Int32, _ range: ClosedRange<Int>, _ to: Int32) throws(GrammarError) {
         for (count, limits) in [(1, 0...9), (2, 0...99), (3, 100...999)] where range.overlaps(limits) {
             let part = range.clamped(to: limits)
@@ -228,7 +228,7 @@ extension NFABuilder {
 
     // MARK: Comparisons
 
-    /// Numbers without a sign whose magnitude stands to the bound's in one of some ways: as plain decimals, or with one
+    /// Unsigned numbers whose magnitude compares with the bound's in one of some ways: as plain decimals, or with one
     /// digit before the point and an exponent.
     mutating func comparison(
         _ from: Int32, _ bound: SchemaDecimal, _ order: NumberAutomata.Order, _ to: Int32
@@ -238,11 +238,11 @@ extension NFABuilder {
         try scientificComparison(from, bound, order, to)
     }
 
-    /// States in which a fraction stands behind the point, after a whole part that is less, equal or greater.
+    /// The states of a fraction behind the point, after a whole part that is less, equal or greater.
     private struct Fractions {
         var less: Int32
         var greater: Int32
-        /// By how many digits of the bound's fraction were equal.
+        /// The states after so many digits that equal those of the bound's fraction.
         var equal: [Int32]
     }
 
@@ -276,7 +276,7 @@ extension NFABuilder {
         return Fractions(less: less, greater: greater, equal: equal)
     }
 
-    /// The point and the first digit behind it.
+    /// Adds the point and the first digit behind it.
     private mutating func addPoint(
         _ from: Int32, _ order: NumberAutomata.Order, _ fractions: Fractions, _ first: UInt8?
     ) throws(GrammarError) {
@@ -315,7 +315,7 @@ extension NFABuilder {
         try end(zero, whole.count > 1 ? .less : NFABuilder.order(0, whole[0]), &self)
         add(more, 0x30...0x39, more)
         try end(more, .greater, &self)
-        // By how the digits so far stand to as many of the bound's.
+        // The states by how the digits so far compare with as many of the bound's.
         var places: [NumberAutomata.Order: Int32] = [:]
         for order in [NumberAutomata.Order.less, .equal, .greater] { places[order] = try state() }
         for digit in UInt8(1)..<10 {

@@ -1,16 +1,16 @@
 internal import JSONCore
 
-/// Gathers what schemas say of one value.
+/// Collects what schemas demand of one value.
 struct SchemaReader {
     typealias ID = SchemaDocument.ID
 
     var document: SchemaDocument
-    /// What is followed less strictly than it is written.
+    /// Notices: what is followed less strictly than it is written.
     private(set) var notes: [String] = []
 
     init(_ document: SchemaDocument) { self.document = document }
 
-    /// Most alternatives of one place.
+    /// The most alternatives at one place.
     static let alternativeLimit = 256
     private static let depthLimit = 4
 
@@ -123,7 +123,7 @@ struct SchemaReader {
     ) throws(GrammarError) {
         func decimal(_ keyword: String) throws(GrammarError) -> SchemaDecimal? {
             guard let value = keywords[keyword] else { return nil }
-            // Draft 4 says with a boolean that the other bound is exclusive.
+            // In draft 4 a boolean says that the other bound is exclusive.
             if case .bool = value, keyword.hasPrefix("exclusive") { return nil }
             guard let number = SchemaDecimal(value) else { throw invalid(keyword, schema, "a number") }
             return number
@@ -203,7 +203,7 @@ struct SchemaReader {
         }
         if !part.properties.isEmpty || !part.patterns.isEmpty || part.additional != nil { result.objects.append(part) }
         if let required = keywords["required"], required.arrayValue == nil, case .bool = required {
-            // Draft 3 has it on the property; nothing is known of it here.
+            // In draft 3 `required` stands in the property's schema, where it means nothing here.
         } else if let required = keywords["required"] {
             guard let names = required.arrayValue?.map(\.stringValue), !names.contains(nil) else {
                 throw invalid("required", schema, "an array of strings")
@@ -306,7 +306,7 @@ struct SchemaReader {
         }
     }
 
-    /// A schema that is written nowhere.
+    /// A schema that stands nowhere in the document.
     mutating func made(_ parent: ID, _ name: String, _ keywords: [String: JSON]) throws(GrammarError) -> ID {
         let members = keywords.sorted { $0.key < $1.key }.map { JSON.Member(key: $0.key, value: $0.value) }
         let schema = document[parent]
@@ -319,7 +319,7 @@ struct SchemaReader {
 
     // MARK: One of several
 
-    /// Exactly one of some schemas: each with all others excluded, as far as they are not disjoint anyway.
+    /// Exactly one of some schemas: each with all others excluded, except where they are disjoint anyway.
     private mutating func exclusive(_ ids: [ID], _ schema: SchemaDocument.Schema) throws(GrammarError) -> [[ID]] {
         var alternatives = ids.map { [$0] }
         do throws(GrammarError) {
@@ -340,12 +340,12 @@ struct SchemaReader {
         }
     }
 
-    /// Whether it is plain that no value satisfies both.
+    /// Whether it is obvious that no value satisfies both.
     private mutating func areDisjoint(_ first: [ID], _ second: [ID], depth: Int) throws(GrammarError) -> Bool {
         try isEmpty(try plainConjunction(of: first + second), depth: depth)
     }
 
-    /// Whether it is plain that no value satisfies it.
+    /// Whether it is obvious that no value satisfies it.
     mutating func isEmpty(_ conjunction: SchemaConjunction, depth: Int) throws(GrammarError) -> Bool {
         if conjunction.isNever { return true }
         guard depth < SchemaReader.depthLimit else { return false }
@@ -357,7 +357,7 @@ struct SchemaReader {
         return false
     }
 
-    /// As far as it can be told without negation, which may lead back here.
+    /// Decided without negation, which could lead back here.
     private mutating func plainConjunction(of ids: [ID]) throws(GrammarError) -> SchemaConjunction {
         var result = SchemaConjunction()
         var pending = Array(ids.reversed())
@@ -381,7 +381,7 @@ struct SchemaReader {
     }
 
     /// The schemas that a member of a name must satisfy.
-    /// - Parameter isMatch: whether the name matches a pattern; `nil`: nothing is known of it, and what depends on it is
+    /// - Parameter isMatch: whether the name matches a pattern; `nil`: this is not known, and what depends on it is
     ///   left out.
     mutating func schemas(
         ofMember name: String, in conjunction: SchemaConjunction, isMatch: (String) throws(GrammarError) -> Bool?

@@ -1,5 +1,5 @@
-/// What a matcher may have before it, made as it is reached: configurations are sets of stacks, and what a byte makes of one
-/// is computed once.
+/// The states of a matcher, made as they are reached. A configuration is a set of stacks; the configuration that a byte
+/// leads to is computed once.
 struct Configurations: Sendable {
     static let dead: Int32 = -1
     private static let unknown: Int32 = -2
@@ -7,18 +7,18 @@ struct Configurations: Sendable {
     static let configurationLimit = 200_000
 
     let grammar: Grammar
-    /// Of each node its lexeme, or -1.
+    /// For each node its lexeme, or -1.
     private let lexemeNumbers: [Int32]
     private(set) var lexemes: [LexemeAutomaton]
     private(set) var stacks = StackArena()
-    /// Sorted stacks of each configuration; 0 among them: the text may end.
+    /// The sorted stacks of each configuration. If 0 is among them, the text may end.
     private(set) var tops: [[Int32]] = []
     private var numbers: [[Int32]: Int32] = [:]
-    /// 256 a configuration.
+    /// 256 entries for each configuration: the one after each byte.
     private var rows: [Int32] = []
     private(set) var start: Int32 = -1
 
-    /// To go into a node above a frame, or on from a frame (with node -1).
+    /// A step without a byte: into a node above a frame, or out of a frame (with node -1).
     private struct Step: Hashable {
         var node: Int32
         var frame: Int32
@@ -27,9 +27,9 @@ struct Configurations: Sendable {
         static func leave(frame: Int32) -> Step { Step(node: -1, frame: frame) }
     }
 
-    // Of the closure that is being made.
+    // The closure that is being computed.
     private var pending: [Step] = []
-    /// Most closures are short: their steps are looked through, only those of long ones are hashed.
+    /// Most closures are short, so their steps are searched one by one; only those of long ones are hashed.
     private var steps: [Step] = []
     private var visited: Set<Step> = []
     private var found: [Int32] = []
@@ -77,13 +77,13 @@ struct Configurations: Sendable {
         pending.append(step)
     }
 
-    /// A lexeme has come to a state: more of it may follow, or what comes after it.
+    /// A lexeme has reached a state. More of it may follow, or what comes after it.
     private mutating func reach(_ node: Int32, _ lexeme: Int, _ state: Int32, _ parent: Int32) {
         if lexemes[lexeme].hasMore[Int(state)] { found.append(stacks.push(node, state, parent)) }
         if lexemes[lexeme].isAccepting[Int(state)] { schedule(.leave(frame: parent)) }
     }
 
-    /// Follows all that needs no byte, and makes a configuration of the stacks that need one.
+    /// Follows all steps that need no byte, and makes a configuration of the stacks that need one.
     private mutating func closed() throws(GrammarError) -> Int32 {
         defer {
             pending.removeAll(keepingCapacity: true)
@@ -132,7 +132,7 @@ struct Configurations: Sendable {
         }
     }
 
-    /// The last part needs no frame, so that rules which end with themselves need no more memory with each turn.
+    /// The last part needs no frame, so that rules which end with themselves take no more memory with each repetition.
     private mutating func enterPart(_ index: Int, of parts: [Int32], _ node: Int32, _ parent: Int32) {
         let next = index + 1 == parts.count ? parent : stacks.push(node, Int32(index), parent)
         schedule(.enter(node: parts[index], parent: next))
@@ -143,7 +143,7 @@ struct Configurations: Sendable {
     ) {
         if count >= minimum { schedule(.leave(frame: parent)) }
         guard count < maximum ?? .max else { return }
-        // Where nothing depends on the count any more, it stays.
+        // The count does not grow beyond the limit, since nothing depends on it there.
         let limit = maximum ?? minimum
         schedule(.enter(node: part, parent: stacks.push(node, min(count, limit), parent)))
     }
@@ -204,7 +204,7 @@ struct Configurations: Sendable {
         return !object.members.indices.contains { object.members[$0].isRequired && !state.contains($0) }
     }
 
-    /// Room that is not needed for members which must still come.
+    /// Whether another member may come, besides those that must.
     private func hasRoom(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
         guard let maximum = object.maximumCount else { return true }
         let missing = object.members.indices.count { object.members[$0].isRequired && !state.contains($0) }
@@ -247,7 +247,7 @@ struct Configurations: Sendable {
 }
 
 extension Configurations {
-    /// The same grammar with nothing but some configurations, and their new numbers.
+    /// A copy that has only some of the configurations, and their new numbers.
     func keeping(_ kept: Set<Int32>, _ automata: [LexemeAutomaton]) throws(GrammarError) -> (
         Configurations, [Int32: Int32]
     ) {
@@ -288,15 +288,15 @@ extension Configurations {
         return parent
     }
 
-    /// Inside of a JSON string of which nothing but the number of its characters matters.
+    /// A place inside a JSON string where only the number of its characters matters.
     struct StringPlace {
-        /// Characters that may follow.
+        /// The number of characters that may follow.
         var capacity: Int32
-        /// Characters that must follow before it may end.
+        /// The number of characters that must follow before the string may end.
         var needed: Int32
     }
 
-    /// Where a configuration is inside of one string, or of several that are alike.
+    /// The place of a configuration inside one string, or inside several that are alike.
     func stringPlace(_ configuration: Int32) -> StringPlace? {
         var result: StringPlace?
         for top in tops[Int(configuration)] {
@@ -322,13 +322,13 @@ extension Configurations {
         }
     }
 
-    /// Whether most characters may follow, and any of them once it is past what must not match.
+    /// Whether most characters may follow here, and any character once a part that must not match is passed.
     func isMostlyFree(_ configuration: Int32) -> Bool { contains(configuration, \.isMostlyFree) }
 
-    /// Whether any number of characters that need no escape may follow.
+    /// Whether any number of characters without escapes may follow.
     func takesPlainText(_ configuration: Int32) -> Bool { contains(configuration, \.takesPlainText) }
 
-    /// A configuration inside of one string in which anything may follow, and that most characters lead to.
+    /// A configuration inside a string in which anything may follow, and which most characters lead to.
     mutating func freeString(after configuration: Int32) throws(GrammarError) -> Int32? {
         for byte in "~zQ_7".utf8 {
             let next = try step(configuration, byte)
@@ -338,7 +338,7 @@ extension Configurations {
         return nil
     }
 
-    /// The configuration behind the end of the strings that one is in.
+    /// The configuration after the end of the strings that one is in.
     mutating func afterString(_ configuration: Int32) throws(GrammarError) -> Int32 {
         for top in tops[Int(configuration)] where top != 0 {
             schedule(.leave(frame: stacks.frames[Int(top)].parent))
@@ -346,7 +346,7 @@ extension Configurations {
         return try closed()
     }
 
-    /// Whether free text may go on.
+    /// Whether free text may continue.
     func isFree(_ configuration: Int32) -> Bool {
         tops[Int(configuration)].contains { top in
             top != 0 && lexemes[Int(lexemeNumbers[Int(stacks.frames[Int(top)].node)])].lexeme.isFree

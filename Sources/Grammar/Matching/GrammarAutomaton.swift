@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// A grammar made ready for the tokens of a model. All matchers of one share what they find out: the configurations that
-/// texts lead to, and which tokens may follow.
+/// A grammar compiled for the tokens of a model. All matchers of it share what they compute: the configurations that
+/// texts lead to, and the tokens that may follow.
 package final class GrammarAutomaton: Sendable {
-    /// Beyond these what no matcher holds is forgotten.
+    /// Above this many states, those that no matcher holds are removed.
     private static let configurationLimit = 12_000
     private static let frameLimit = 400_000
     private static let lexemeStateLimit = 150_000
@@ -15,7 +15,7 @@ package final class GrammarAutomaton: Sendable {
         /// The configuration of each matcher.
         var places: [Int32] = []
         var freePlaces: [Int] = []
-        /// Of the walk over the tokens, the configuration at each depth.
+        /// For the walk over the tokens, the configuration at each depth.
         var path: [Int32] = []
 
         mutating func begin(_ trie: TokenTrie, _ configuration: Int32) {
@@ -49,7 +49,7 @@ package final class GrammarAutomaton: Sendable {
         state = Mutex(State(configurations: configurations))
     }
 
-    /// States that are kept for now.
+    /// The number of states that are kept now.
     package var stateCount: Int {
         state.withLock { $0.configurations.count + $0.configurations.lexemeStateCount }
     }
@@ -84,9 +84,9 @@ package final class GrammarAutomaton: Sendable {
         state.withLock { $0.configurations.isFree($0.places[place]) }
     }
 
-    /// Reads bytes from where a place is.
-    /// - Parameter inPlace: whether the place goes on; else another one is made.
-    /// - Returns: the place after them, and how many there were before one that can not come.
+    /// Reads bytes from a place.
+    /// - Parameter inPlace: whether the place itself moves; else another one is made.
+    /// - Returns: the place after them, and how many bytes could be read.
     func read(
         _ bytes: some Collection<UInt8>, from place: Int, inPlace: Bool
     ) throws(GrammarError) -> (place: Int?, count: Int) {
@@ -112,7 +112,7 @@ package final class GrammarAutomaton: Sendable {
         return (place, count)
     }
 
-    /// Forgets what no matcher holds, where there is much.
+    /// Removes what no matcher holds, where there is much of it.
     private func collect(_ state: inout State) throws(GrammarError) {
         guard
             state.configurations.count > GrammarAutomaton.configurationLimit
@@ -127,7 +127,7 @@ package final class GrammarAutomaton: Sendable {
 
     // MARK: Masks
 
-    /// The tokens that may come next, those that end the text among them where it may end.
+    /// The tokens that may come next, with those that end the text where it may end.
     func mask(_ place: Int) throws(GrammarError) -> TokenMask {
         let outcome = state.withLock { state -> Result<TokenMask, GrammarError> in
             do throws(GrammarError) {
@@ -173,7 +173,7 @@ package final class GrammarAutomaton: Sendable {
         return mask
     }
 
-    /// Inserts the tokens of a tree that may come.
+    /// Adds the tokens of a subtree that may come.
     private func walk(
         _ trie: TokenTrie, _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
@@ -190,7 +190,7 @@ package final class GrammarAutomaton: Sendable {
         }
     }
 
-    /// Inserts the tokens that close a string and go on behind it.
+    /// Adds the tokens that close a string and continue behind it.
     private func walkSuffixes(
         _ configuration: Int32, _ string: Configurations.StringPlace, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
@@ -215,7 +215,7 @@ package final class GrammarAutomaton: Sendable {
         }
     }
 
-    /// Makes of the mask inside of a free string that of a place from which most characters lead there.
+    /// Derives the mask of a place from which most characters lead into a free string from the mask there.
     private func walkDifference(
         _ configuration: Int32, _ free: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
@@ -237,7 +237,7 @@ package final class GrammarAutomaton: Sendable {
         }
     }
 
-    /// Removes the tokens without escapes that may not come; where any of them may, goes no further.
+    /// Removes the tokens without escapes that may not come. Stops where any of them may.
     private func walkPlain(
         _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {

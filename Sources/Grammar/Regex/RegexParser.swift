@@ -104,7 +104,7 @@ struct RegexParser {
                 throw .tooComplex(what: "repetitions", limit: RegexParser.maximumRepetition)
             }
             result = .repetition(result, minimum: minimum, maximum: maximum)
-            // How much a lazy one takes does not change what is matched.
+            // Whether a quantifier is lazy does not change which texts match.
             if take("?") { continue }
             if next == "+" { throw unsupported("possessive repetition") }
         }
@@ -160,7 +160,7 @@ struct RegexParser {
         }
     }
 
-    /// What stands behind a backslash, in a class or out of it.
+    /// What follows a backslash, inside a class or outside.
     private mutating func escapedSet() throws(GrammarError) -> ScalarSet {
         guard let scalar = next else { throw expected("a character after '\\'") }
         position += 1
@@ -214,7 +214,7 @@ struct RegexParser {
         scalar.isASCII ? Character(scalar).hexDigitValue.map { UInt32($0) } : nil
     }
 
-    /// A code point, also as the two surrogates that UTF-16 has for it.
+    /// A code point, which may be written as two surrogates.
     private mutating func unicodeEscape() throws(GrammarError) -> UInt32 {
         let first = try codePoint(digitCount: 4)
         guard (0xD800...0xDFFF).contains(first) else { return first }
@@ -247,7 +247,7 @@ struct RegexParser {
             guard next != nil else { throw expected("']'") }
             if take("]") { break }
             let first = try classMember()
-            // A dash at either end, or beside a class, stands for itself.
+            // A dash at either end of a class, or beside another class, stands for itself.
             if next == "-", position + 1 < scalars.count, scalars[position + 1] != "]",
                 let low = first.single
             {
@@ -284,7 +284,7 @@ struct RegexParser {
 }
 
 extension ScalarSet {
-    /// The only member, where there is only one.
+    /// The only member of a set; `nil` where there are more or none.
     var single: UInt32? {
         ranges.count == 1 && ranges[0].lowerBound == ranges[0].upperBound ? ranges[0].lowerBound : nil
     }
