@@ -14,7 +14,7 @@ INLINE __m512i interleave_pairs(vf first, vf second) {
     return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 
-// Rows of queries as pairs, in place: a row's pairs fill the first half of it.
+// Turns rows of queries into pairs, in place: a row's pairs fill its first half.
 INLINE void pair_queries(const prefill_tile *tile, prefill_scratch *scratch) {
     for (int64_t m = 0; m < tile->weight_rows; m++) {
         float *row = scratch->query + m * QUERY_STRIDE;
@@ -90,13 +90,13 @@ INLINE void multiply_pairs(
     for (; j < width; j += VL) multiply_pairs_block(1, ldx, accumulate, x, w + j, ldw, pairs, c + j, ldc);
 }
 
-// Stores weights as BF16 from where the row's scores began on. They are half as long, so scores behind stay.
+// Stores weights as BF16 where the row's scores began. They are half as long, so later scores stay.
 INLINE void put_pairs(float *row, int64_t j, vf weights) {
     _mm256_storeu_si256((__m256i *)((uint16_t *)row + j), (__m256i)_mm512_cvtneps_pbh(weights));
 }
 
 INLINE void attend_pairs(const prefill_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch) {
-    // Pairs take half the room of floats. Rows that are no floats in place are dequantised to the other half.
+    // Pairs take half the room of floats. Rows that cannot be read in place are dequantised to the other half.
     uint32_t *key_pairs = (uint32_t *)scratch->keys, *value_pairs = (uint32_t *)scratch->values;
     float *buffer = scratch->keys + (MAX_HEAD_SIZE / 2 + VL) * ATTENTION_KEY_TILE;
     const int64_t size_pairs = (tile->size + 1) / 2;
