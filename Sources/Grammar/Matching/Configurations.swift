@@ -8,9 +8,9 @@ struct Configurations: Sendable {
 
     let grammar: Grammar
     /// For each node its lexeme, or -1.
-    private let lexemeNumbers: [Int32]
+    let lexemeNumbers: [Int32]
     private(set) var lexemes: [LexemeAutomaton]
-    private(set) var stacks = StackArena()
+    var stacks = StackArena()
     /// The sorted stacks of each configuration. If 0 is among them, the text may end.
     private(set) var tops: [[Int32]] = []
     private var numbers: [[Int32]: Int32] = [:]
@@ -19,7 +19,7 @@ struct Configurations: Sendable {
     private(set) var start: Int32 = -1
 
     /// A step without a byte: into a node above a frame, or out of a frame (with node -1).
-    private struct Step: Hashable {
+    struct Step: Hashable {
         var node: Int32
         var frame: Int32
 
@@ -66,7 +66,7 @@ struct Configurations: Sendable {
 
     // MARK: Closures
 
-    private mutating func schedule(_ step: Step) {
+    mutating func schedule(_ step: Step) {
         if steps.count < 24 {
             guard !steps.contains(step) else { return }
         } else {
@@ -84,7 +84,7 @@ struct Configurations: Sendable {
     }
 
     /// Follows all steps that need no byte, and makes a configuration of the stacks that need one.
-    private mutating func closed() throws(GrammarError) -> Int32 {
+    mutating func closed() throws(GrammarError) -> Int32 {
         defer {
             pending.removeAll(keepingCapacity: true)
             steps.removeAll(keepingCapacity: true)
@@ -160,90 +160,6 @@ struct Configurations: Sendable {
         case .lexeme, .choice, .empty, .never: break
         }
     }
-
-    // MARK: Objects
-
-    private mutating func leaveObject(_ object: GrammarObject, _ frame: StackArena.Frame) {
-        guard let punctuation = grammar.punctuation else { return }
-        var state = stacks.objectStates[Int(frame.state)]
-        switch state.phase {
-        case .opened:
-            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
-            enterKeys(object, state, frame)
-        case .comma: enterKeys(object, state, frame)
-        case .key:
-            state.phase = .colon
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: punctuation.colon, parent: next))
-        case .colon:
-            let member = Int(state.member)
-            let isNamed = member < object.members.count
-            let value =
-                isNamed ? object.members[member].value : object.others[member - object.members.count].value
-            if isNamed {
-                state.insert(member)
-            } else {
-                let limit = max(object.minimumCount, object.maximumCount ?? 0)
-                state.otherCount = Int32(clamping: min(Int(state.otherCount) + 1, limit))
-            }
-            state.phase = .value
-            state.member = 0
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: value, parent: next))
-        case .value:
-            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
-            guard hasNextKey(object, state) else { return }
-            state.phase = .comma
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: punctuation.comma, parent: next))
-        }
-    }
-
-    private func canClose(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        guard state.seenCount + Int(state.otherCount) >= object.minimumCount else { return false }
-        return !object.members.indices.contains { object.members[$0].isRequired && !state.contains($0) }
-    }
-
-    /// Whether another member may come, besides those that must.
-    private func hasRoom(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        guard let maximum = object.maximumCount else { return true }
-        let missing = object.members.indices.count { object.members[$0].isRequired && !state.contains($0) }
-        return state.seenCount + Int(state.otherCount) + missing < maximum
-    }
-
-    private func isOpen(_ object: GrammarObject, _ index: Int, _ state: StackArena.ObjectState, _ hasRoom: Bool) -> Bool
-    {
-        let member = object.members[index]
-        return (member.isRequired || hasRoom) && !state.contains(index) && isPossible(member)
-    }
-
-    private func isPossible(_ member: GrammarObject.Member) -> Bool {
-        grammar.isProductive[Int(member.value)] && grammar.isProductive[Int(member.key)]
-    }
-
-    private func hasNextKey(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        let hasRoom = hasRoom(object, state)
-        return object.members.indices.contains { isOpen(object, $0, state, hasRoom) }
-            || (hasRoom && object.others.contains { isPossible($0) })
-    }
-
-    private mutating func enterKeys(_ object: GrammarObject, _ state: StackArena.ObjectState, _ frame: StackArena.Frame)
-    {
-        let hasRoom = hasRoom(object, state)
-        var next = state
-        next.phase = .key
-        for index in object.members.indices where isOpen(object, index, state, hasRoom) {
-            next.member = Int32(index)
-            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
-            schedule(.enter(node: object.members[index].key, parent: parent))
-        }
-        guard hasRoom else { return }
-        for (index, other) in object.others.enumerated() where isPossible(other) {
-            next.member = Int32(object.members.count + index)
-            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
-            schedule(.enter(node: other.key, parent: parent))
-        }
-    }
 }
 
 extension Configurations {
@@ -286,71 +202,6 @@ extension Configurations {
             frames[place] = parent
         }
         return parent
-    }
-
-    /// A place inside a JSON string where only the number of its characters matters.
-    struct StringPlace {
-        /// The number of characters that may follow.
-        var capacity: Int32
-        /// The number of characters that must follow before the string may end.
-        var needed: Int32
-    }
-
-    /// The place of a configuration inside one string, or inside several that are alike.
-    func stringPlace(_ configuration: Int32) -> StringPlace? {
-        var result: StringPlace?
-        for top in tops[Int(configuration)] {
-            guard top != 0 else { return nil }
-            let frame = stacks.frames[Int(top)]
-            let lexeme = lexemeNumbers[Int(frame.node)]
-            let capacity = lexemes[Int(lexeme)].plainCapacity[Int(frame.state)]
-            guard capacity > 0 else { return nil }
-            let place = StringPlace(capacity: capacity, needed: lexemes[Int(lexeme)].neededCount(frame.state))
-            if let known = result, known.capacity != .max || place.capacity != .max || known.needed != place.needed {
-                return nil
-            }
-            result = place
-        }
-        return result
-    }
-
-    private func contains(_ configuration: Int32, _ property: (LexemeAutomaton) -> [Bool]) -> Bool {
-        tops[Int(configuration)].contains { top in
-            guard top != 0 else { return false }
-            let frame = stacks.frames[Int(top)]
-            return property(lexemes[Int(lexemeNumbers[Int(frame.node)])])[Int(frame.state)]
-        }
-    }
-
-    /// Whether most characters may follow here, and any character once a part that must not match is passed.
-    func isMostlyFree(_ configuration: Int32) -> Bool { contains(configuration, \.isMostlyFree) }
-
-    /// Whether any number of characters without escapes may follow.
-    func takesPlainText(_ configuration: Int32) -> Bool { contains(configuration, \.takesPlainText) }
-
-    /// A configuration inside a string in which anything may follow, and which most characters lead to.
-    mutating func freeString(after configuration: Int32) throws(GrammarError) -> Int32? {
-        for byte in "~zQ_7".utf8 {
-            let next = try step(configuration, byte)
-            guard next >= 0, let place = stringPlace(next) else { continue }
-            if place.capacity == .max, place.needed == 0, try step(next, byte) == next { return next }
-        }
-        return nil
-    }
-
-    /// The configuration after the end of the strings that one is in.
-    mutating func afterString(_ configuration: Int32) throws(GrammarError) -> Int32 {
-        for top in tops[Int(configuration)] where top != 0 {
-            schedule(.leave(frame: stacks.frames[Int(top)].parent))
-        }
-        return try closed()
-    }
-
-    /// Whether free text may continue.
-    func isFree(_ configuration: Int32) -> Bool {
-        tops[Int(configuration)].contains { top in
-            top != 0 && lexemes[Int(lexemeNumbers[Int(stacks.frames[Int(top)].node)])].lexeme.isFree
-        }
     }
 
     var lexemeStateCount: Int { lexemes.reduce(0) { $0 + $1.stateCount } }

@@ -1,8 +1,8 @@
 /// Reads regular expressions as ECMA-262 writes them, which is what JSON Schema and most servers take. `.` is any character
 /// but the line feed; `\d`, `\w` are ASCII.
-struct RegexParser {
-    private let scalars: [Unicode.Scalar]
-    private var position = 0
+struct RegexParser: ScalarParser {
+    let scalars: [Unicode.Scalar]
+    var position = 0
     private let source: String
     private var depth = 0
     static let maximumDepth = 200
@@ -19,27 +19,12 @@ struct RegexParser {
         return syntax
     }
 
-    private var next: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
-
     private func expected(_ what: String) -> GrammarError {
         .syntax(kind: source, line: 1, column: position + 1, expected: what)
     }
 
     private func unsupported(_ what: String) -> GrammarError {
         .unsupported(what, at: "\(source): column \(position + 1)")
-    }
-
-    private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
-        guard next == scalar else { return false }
-        position += 1
-        return true
-    }
-
-    private mutating func takeText(_ text: String) -> Bool {
-        let wanted = Array(text.unicodeScalars)
-        guard scalars[position...].starts(with: wanted) else { return false }
-        position += wanted.count
-        return true
     }
 
     private mutating func alternatives() throws(GrammarError) -> RegexSyntax {
@@ -118,29 +103,17 @@ struct RegexParser {
         guard next == "{" else { return nil }
         let start = position
         position += 1
-        if let minimum = try number() {
+        if let minimum = try repetitionCount() {
             if take("}") { return (minimum, minimum) }
             if take(",") {
-                let maximum = try number()
+                let maximum = try repetitionCount()
                 if take("}") { return (minimum, maximum) }
             }
-        } else if take(","), let maximum = try number(), take("}") {
+        } else if take(","), let maximum = try repetitionCount(), take("}") {
             return (0, maximum)
         }
         position = start
         throw expected("a repetition such as {2,5}, or '\\{'")
-    }
-
-    private mutating func number() throws(GrammarError) -> Int? {
-        var value: Int?
-        while let scalar = next, ("0"..."9").contains(scalar) {
-            value = (value ?? 0) * 10 + Int(scalar.value - 48)
-            guard value ?? 0 <= RegexParser.maximumRepetition else {
-                throw .tooComplex(what: "repetitions", limit: RegexParser.maximumRepetition)
-            }
-            position += 1
-        }
-        return value
     }
 
     // MARK: Escapes and classes
