@@ -10,17 +10,18 @@ public import Tokenization
 ///         print(update.text, terminator: "")
 ///     }
 ///
-/// Requests that are there together share passes: running answers advance by a token each, prompts in chunks beside them
+/// Requests that run at the same time share passes: running answers advance by a token each, prompts in chunks beside them
 /// (`EngineOptions.passSeconds`). Prompts that begin alike are computed once (the prefix cache). A request that has no place
 /// waits; `GenerationRequest.priority` and `.client` say in which order, `EngineOptions.queueCapacity` how many may.
 ///
 /// A request fails alone. Dropping a stream, or cancelling the task that reads it, cancels its request and frees its blocks
-/// before the next pass. Whoever reads slowly pauses his own request and nobody else's.
+/// before the next pass. A slow reader pauses only its own request.
 ///
 /// The engine is an actor on a thread of its own: a pass that waits for the device blocks nobody else. Text is made of
 /// tokens in the task that reads the stream.
 public actor Engine {
     public nonisolated let description: DecoderDescription
+    /// The model's tokenizer; `nil`: prompts are token ids, and updates have no text.
     public nonisolated let tokenizer: Tokenizer?
     /// The model's own sampling recommendations and special tokens.
     public nonisolated let package: ModelPackage
@@ -28,7 +29,7 @@ public actor Engine {
     public nonisolated let contextLength: Int
 
     private let executor = DeviceExecutor()
-    private nonisolated let inbox: EngineInbox
+    nonisolated let inbox: EngineInbox
     private nonisolated let streamCapacity: Int
     let runner: DecoderRunner
     let endOfSequence: Set<Int>
@@ -37,7 +38,7 @@ public actor Engine {
     /// The sequences of each request that has not ended, by sample; `nil` for samples that have ended.
     private var sequenceIDs: [Int: [Int?]] = [:]
     private var nextSequenceID = 0
-    private var counters = EngineStatus()
+    var counters = EngineStatus()
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -132,9 +133,6 @@ public actor Engine {
         let reader = GenerationReader(submission, tokenizer: tokenizer)
         return AsyncThrowingStream { try await reader.next() }
     }
-
-    /// What the engine is doing. Never waits for the device.
-    public nonisolated var status: EngineStatus { inbox.status }
 
     /// Takes no more requests, and returns when those that are there have ended. May be called more than once.
     /// - Parameter cancellingRequests: ends requests with what they have, with the finish reason `cancelled`, rather than
@@ -272,37 +270,5 @@ public actor Engine {
         }
         counters.cancelledCount += 1
         end(request)
-    }
-
-    func count(tokens: Int) { counters.generatedTokenCount += tokens }
-
-    /// Publishes the status, after a pass or when requests have come or gone.
-    func publishStatus(passStart: ContinuousClock.Instant? = nil) {
-        let pool = scheduler.pool
-        let (used, cached) = (pool.usedBlockCount, pool.cachedFreeBlockCount)
-        let (running, waiting) = (scheduler.running.count, scheduler.waitingCount)
-        let paused = scheduler.pausedCount
-        let (books, counters) = (scheduler.counters, counters)
-        inbox.updateStatus { status in
-            status.runningCount = running
-            status.waitingCount = waiting
-            status.pausedCount = paused
-            status.usedBlockCount = used
-            status.cachedBlockCount = cached
-            status.prefixCacheQueryTokenCount = books.queriedTokenCount
-            status.prefixCacheHitTokenCount = books.foundTokenCount
-            status.promptTokenCount = books.promptTokenCount
-            status.preemptionCount = books.preemptionCount
-            status.generatedTokenCount = counters.generatedTokenCount
-            status.completedCount = counters.completedCount
-            status.cancelledCount = counters.cancelledCount
-            status.failedCount = counters.failedCount
-            guard let passStart else { return }
-            let now = ContinuousClock.now
-            status.passStart = nil
-            status.passCount += 1
-            status.lastPassEnd = now
-            status.lastPassSeconds = (now - passStart).seconds
-        }
     }
 }
