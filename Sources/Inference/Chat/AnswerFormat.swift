@@ -2,6 +2,7 @@ internal import JSONCore
 
 /// A tool that a conversation offers: what is needed to read calls of it and to force them.
 public struct OfferedTool: Sendable, Equatable {
+    /// The name by which a call names the tool.
     public let name: String
     /// Parameters that the schema declares as strings. In formats that write values without quotes these are taken as
     /// they are written.

@@ -5,6 +5,7 @@
 /// JSON (Hermes, Qwen), around `<function=NAME>` and `<parameter=NAME>` (Qwen3-Coder) or `<arg_key>` (GLM),
 /// `<function=NAME>` around JSON (Functionary), and JSON that takes the whole answer (Llama 3, Mistral, Granite).
 public struct AnswerParser: Sendable {
+    /// A part of an answer, or a piece of one that continues.
     public enum Part: Sendable, Equatable {
         case reasoning(String)
         case text(String)

@@ -5,6 +5,7 @@ internal import Tokenization
 public struct ChatMessage: Sendable, Equatable {
     /// The role of its author: `system`, `user`, `assistant`, or another one that the model's template knows.
     public var role: String
+    /// The text of the message.
     public var content: String
 
     public init(role: String, content: String) {

@@ -2,6 +2,7 @@ internal import JSONCore
 
 /// A call of a tool that an answer makes.
 public struct ToolCall: Sendable, Equatable {
+    /// The name of the tool.
     public let name: String
     /// The text of a JSON object.
     public let arguments: String

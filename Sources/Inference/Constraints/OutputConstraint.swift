@@ -25,6 +25,7 @@ public struct OutputConstraint: Sendable, Hashable {
         case repeated(Form, separator: String)
     }
 
+    /// The language that the constrained text belongs to.
     public var form: Form
     /// The text is free until one of these strings has been written, such as `</think>` or `<tool_call>`, and constrained
     /// right after it. Empty: constrained from its beginning.
@@ -38,9 +39,14 @@ public struct OutputConstraint: Sendable, Hashable {
         self.requiresStart = requiresStart
     }
 
+    /// JSON that a schema accepts; see ``Form``.
     public static func jsonSchema(_ schema: String) -> OutputConstraint { OutputConstraint(.jsonSchema(schema)) }
+    /// Any JSON object.
     public static var jsonObject: OutputConstraint { OutputConstraint(.jsonObject) }
+    /// Texts that the rule `root` of a grammar in GBNF derives.
     public static func grammar(_ text: String) -> OutputConstraint { OutputConstraint(.grammar(text)) }
+    /// Texts that a regular expression matches as a whole.
     public static func regex(_ pattern: String) -> OutputConstraint { OutputConstraint(.regex(pattern)) }
+    /// One of some texts.
     public static func choices(_ texts: [String]) -> OutputConstraint { OutputConstraint(.choices(texts)) }
 }

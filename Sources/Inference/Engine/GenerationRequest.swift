@@ -2,6 +2,7 @@
 public struct GenerationRequest: Sendable, Hashable {
     /// Token ids, special tokens included.
     public var promptTokens: [Int]
+    /// How tokens are chosen.
     public var sampling: SamplingParameters
     /// Most tokens to produce for each sample; `nil`: until the context is full. 0 only where the log-probabilities of the
     /// prompt are all that is wanted.
@@ -52,8 +53,9 @@ public struct GenerationRequest: Sendable, Hashable {
         self.constraint = constraint
     }
 
-    /// The limits of a request: its samples, and the alternatives reported beside a token.
+    /// The most samples of a request.
     public static let maximumCount = 128
+    /// The most alternatives that are reported beside a token.
     public static let maximumLogProbabilities = 128
 
     /// - Throws: `InferenceError` naming the value that is out of range.

@@ -49,6 +49,7 @@ public struct BLEU: Sendable {
     }
 
     static let order = 4
+    /// How texts are split into words.
     public let tokenization: Tokenization
 
     public init(_ tokenization: Tokenization = .wmt13a) { self.tokenization = tokenization }

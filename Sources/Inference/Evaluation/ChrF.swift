@@ -34,6 +34,7 @@ public struct ChrF: Sendable {
 
     public init(wordOrder: Int = 0) { self.wordOrder = wordOrder }
 
+    /// The counts of no text, to which others are added.
     public var noCounts: Counts { Counts(order: ChrF.characterOrder + wordOrder) }
 
     /// The counts of a text against the reference that it is nearest to.

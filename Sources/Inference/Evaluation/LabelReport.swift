@@ -1,7 +1,10 @@
 /// How often a label was right, put where it does not belong, and missed.
 public struct LabelCounts: Sendable, Hashable {
+    /// Examples that have the label and were given it.
     public var truePositives = 0
+    /// Examples that were given the label and do not have it.
     public var falsePositives = 0
+    /// Examples that have the label and were not given it.
     public var falseNegatives = 0
 
     public init() {}
@@ -12,6 +15,7 @@ public struct LabelCounts: Sendable, Hashable {
     public var precision: Double { LabelCounts.ratio(truePositives, truePositives + falsePositives) }
     /// Recall; 0 where no example has the label.
     public var recall: Double { LabelCounts.ratio(truePositives, support) }
+    /// The harmonic mean of precision and recall; 0 where both are 0.
     public var f1: Double {
         LabelCounts.ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives)
     }
@@ -21,11 +25,13 @@ public struct LabelCounts: Sendable, Hashable {
 
 /// Precision, recall and F1 of each label, and their averages as scikit-learn defines them.
 public struct LabelReport: Sendable, Hashable {
+    /// The counts of one label.
     public struct Row: Sendable, Hashable {
         public var label: String
         public var counts: LabelCounts
     }
 
+    /// One row for each label.
     public var rows: [Row]
     /// Labels that no example has and no answer gave do not count in macro averages, unless this says so.
     public var countsUnused: Bool

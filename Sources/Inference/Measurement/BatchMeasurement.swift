@@ -1,18 +1,18 @@
 internal import KVCache
 internal import Models
-public import TensorCore
+package import TensorCore
 
 /// Times several sequences that run side by side, on random tokens and without choosing any: what llama.cpp's
 /// `batched-bench` measures.
 ///
 /// Legend: `B` sequences, `PP` tokens of a prompt, `TG` tokens that each sequence decodes.
-public final class BatchMeasurement {
+package final class BatchMeasurement {
     /// Seconds of one run.
-    public struct Times: Sendable, Hashable {
-        public var promptSeconds: Double
-        public var decodeSeconds: Double
+    package struct Times: Sendable, Hashable {
+        package var promptSeconds: Double
+        package var decodeSeconds: Double
 
-        public init(promptSeconds: Double, decodeSeconds: Double) {
+        package init(promptSeconds: Double, decodeSeconds: Double) {
             self.promptSeconds = promptSeconds
             self.decodeSeconds = decodeSeconds
         }
@@ -29,7 +29,7 @@ public final class BatchMeasurement {
     ///   - sequenceCount: the largest `B` that a run will have.
     ///   - contextLength: the largest `PP + TG`.
     /// - Throws: `LoadError`, `BackendError`, `InferenceError`.
-    public init(
+    package init(
         _ package: ModelPackage, on backend: any Backend, sequenceCount: Int, contextLength: Int,
         options: EngineOptions
     ) throws {
@@ -45,7 +45,7 @@ public final class BatchMeasurement {
     /// Computes the prompts, then decodes. Blocks.
     /// - Parameter sharesPrompt: one prompt is computed and all sequences go on from it.
     /// - Precondition: the sizes are within those given to `init`.
-    public func run(
+    package func run(
         sequenceCount: Int, promptCount: Int, decodeCount: Int, sharesPrompt: Bool
     ) throws -> Times {
         let tables = tables(

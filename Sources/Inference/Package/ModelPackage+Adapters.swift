@@ -3,7 +3,9 @@ internal import Models
 
 /// An adapter under the name that requests call it by.
 public struct NamedAdapter: Sendable {
+    /// The name by which requests choose it.
     public let name: String
+    /// The adapter's files, mapped.
     public let adapter: LoRAAdapter
     /// A factor for the adapter's own scale.
     public let scale: Double

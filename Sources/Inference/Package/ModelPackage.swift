@@ -8,8 +8,11 @@ public import Tokenization
 public struct ModelPackage: Sendable {
     /// The path, or the name of the bundled model; for errors and listings.
     public let name: String
+    /// The model's `config.json`, or what stands for it.
     public let configuration: ModelConfiguration
+    /// The model's tensors, mapped.
     public let checkpoint: Checkpoint
+    /// The model's recommendations for generating text.
     public let generation: GenerationConfiguration
     /// `nil` where the model comes without one.
     public let tokenizer: Tokenizer?

@@ -4,6 +4,7 @@ public import TensorCore
 
 /// A source text and a target text for an encoder-decoder, as ids.
 public struct EncoderDecoderInput: Sendable {
+    /// The text that the encoder reads.
     public var source: EncoderInput
     /// `[U]` ids, of which the first is the token that target texts begin with.
     public var target: [Int]

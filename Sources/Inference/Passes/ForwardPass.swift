@@ -7,6 +7,7 @@ public final class ForwardPass: Sendable {
     /// The tokens of one pass, and the rows of logits that are on the device at once.
     private static let chunkTokenCount = 64
 
+    /// `V`, the length of a row of logits.
     public let vocabularySize: Int
     private let runner: DecoderRunner
 

@@ -7,7 +7,9 @@ internal import Foundation
 public struct DivergenceEstimate: Sendable {
     /// A mean and its standard error.
     public struct Mean: Sendable, Hashable {
+        /// The mean.
         public var value: Double
+        /// Its standard error.
         public var error: Double
     }
 
@@ -26,6 +28,7 @@ public struct DivergenceEstimate: Sendable {
 
     public init() {}
 
+    /// The number of tokens that were compared.
     public var tokenCount: Int { places.count }
 
     // MARK: Perplexities
@@ -38,16 +41,22 @@ public struct DivergenceEstimate: Sendable {
         return Mean(value: mean, error: count > 1 && variance > 0 ? (variance / (count - 1)).squareRoot() : 0)
     }
 
+    /// The mean negative log-likelihood of the model, in nats.
     public var logPerplexity: Mean { mean(\.logLoss) }
+    /// The mean negative log-likelihood of the base, in nats.
     public var baseLogPerplexity: Mean { mean(\.baseLogLoss) }
+    /// The model's perplexity.
     public var perplexity: Mean { exponential(of: logPerplexity) }
+    /// The base's perplexity.
     public var basePerplexity: Mean { exponential(of: baseLogPerplexity) }
     /// The mean of the logarithm of the ratio of the perplexities.
     public var logRatio: Mean { mean { $0.logLoss - $0.baseLogLoss } }
+    /// The ratio of the perplexities.
     public var ratio: Mean { exponential(of: logRatio) }
     /// The correlation of the tokens' log-losses.
     public var correlation: Double { Correlation.pearson(places.map(\.logLoss), places.map(\.baseLogLoss)) }
 
+    /// The model's perplexity less the base's.
     public var difference: Mean {
         let (own, base) = (perplexity, basePerplexity)
         // The perplexities' errors are correlated as their logarithms are.
@@ -64,11 +73,13 @@ public struct DivergenceEstimate: Sendable {
 
     // MARK: Divergence
 
+    /// The mean Kullback-Leibler divergence from the base, in nats.
     public var divergence: Mean { mean(\.divergence) }
     /// All divergences in order, for quantiles.
     public var sortedDivergences: [Double] { places.map(\.divergence).sorted() }
     /// How the right token's probability changed, from -1 to 1.
     public var probabilityChange: Mean { mean(\.probabilityChange) }
+    /// The changes of the right token's probability, ascending.
     public var sortedProbabilityChanges: [Double] { places.map(\.probabilityChange).sorted() }
 
     /// The root of the mean square of the changes.

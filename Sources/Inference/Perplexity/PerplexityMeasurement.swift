@@ -11,6 +11,7 @@ public final class PerplexityMeasurement {
     private static let logitByteCount = 1 << 27
     private static let maximumLogitRowCount = 512
 
+    /// Which tokens are computed together, and which of them count.
     public let plan: PerplexityPlan
     private let package: ModelPackage
     private let runner: DecoderRunner

@@ -7,6 +7,7 @@ public struct SearchOptions: Sendable {
     /// The length penalty: the exponent of the length by which a text's log-probability is divided. Above 0 it favours
     /// longer texts.
     public var lengthPenalty: Double?
+    /// When a search ends that has as many complete texts as beams.
     public var earlyStopping: SearchConfiguration.EarlyStopping?
     /// No sequence of so many tokens occurs twice; 0: no limit.
     public var noRepeatNgramSize: Int?
