@@ -7,23 +7,19 @@ struct Messages: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let requested = try fields.requireString("model")
         let model = try state.directory.model(named: requested)
         let isStream = try fields.bool("stream") ?? false
         let job = try makeJob(fields, model)
         let answer = MessageAnswer(id: "msg_" + Identifier.random(24), model: requested, job: job)
         let running = try RunningJob(job, on: model, for: context.client, state: state)
-        guard isStream else {
-            let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
-            return Response(answer.whole(choices[0]))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, ping: "event: ping\ndata: {\"type\": \"ping\"}\n\n",
-            monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.anthropic, requestID: nil), event: "error") },
-            produce: { sink in try await answer.stream(running, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: isStream,
+            framing: EventFraming(
+                ping: "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+                failure: { error, sink in sink.send(error.body(.anthropic, requestID: nil), event: "error") }),
+            whole: { answer.whole($0[0]) }, events: { try await answer.stream(running, to: $0) })
     }
 
     func countTokens(_ request: Request) async throws -> Response {

@@ -61,6 +61,8 @@ struct ChoiceUpdate: Sendable {
 struct RunningJob: Sendable {
     private let streams: [AsyncThrowingStream<GenerationUpdate, any Error>]
     private let choiceCount: Int
+    /// The number of choices of all prompts together.
+    var totalChoiceCount: Int { job.totalChoiceCount }
     private let activity: ActivityTracker
     private let metrics: Metrics
     private let modelName: String

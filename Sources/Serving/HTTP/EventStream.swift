@@ -57,6 +57,16 @@ private final class StartSignal: Sendable {
     }
 }
 
+/// What the streams of an API have besides their own events.
+struct EventFraming: Sendable {
+    /// The text that keeps an idle connection open.
+    var ping = ": ping\n\n"
+    /// Writes an error that comes after the first event.
+    let failure: @Sendable (APIError, EventSink) -> Void
+
+    static let openAI = EventFraming(failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) })
+}
+
 /// A response of server-sent events (WHATWG HTML, 9.2).
 enum EventStream {
     /// Answers with the events that `produce` writes.

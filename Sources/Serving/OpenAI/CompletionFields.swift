@@ -100,8 +100,8 @@ struct ChoiceText: Sendable {
         result = update.result ?? result
     }
 
-    static func collect(_ job: RunningJob, count: Int) async throws -> [ChoiceText] {
-        var choices = [ChoiceText](repeating: ChoiceText(), count: count)
+    static func collect(_ job: RunningJob) async throws -> [ChoiceText] {
+        var choices = [ChoiceText](repeating: ChoiceText(), count: job.totalChoiceCount)
         try await job.forEach { choices[$0.choice].take($0.update) }
         return choices
     }

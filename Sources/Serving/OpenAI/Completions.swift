@@ -11,8 +11,7 @@ struct Completions: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
         let job = try makeJob(fields, shared, model)
@@ -21,16 +20,10 @@ struct Completions: Sendable {
             model: shared.requestedModel ?? model.name, shared: shared,
             echoes: try fields.bool("echo") ?? false ? try job.prompts.map { try PromptEcho($0, model) } : [])
         let running = try RunningJob(job, on: model, for: context.client, state: state)
-        guard shared.isStream else {
-            let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: job.totalChoiceCount)
-            }
-            return Response(answer.whole(choices, job))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
-            produce: { sink in try await answer.stream(running, job, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: shared.isStream,
+            whole: { answer.whole($0, job) },
+            events: { try await answer.stream(running, job, to: $0) })
     }
 
     private func makeJob(

@@ -10,8 +10,7 @@ struct Embeddings: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "embeddings")
         guard case .embedder(let embedder) = model.task else { throw model.misused("embeddings") }
         let format = try fields.string("encoding_format") ?? "float"
@@ -29,10 +28,8 @@ struct Embeddings: Sendable {
                     ? .string(Embeddings.base64(vector)) : .array(vector.map { .double(Double($0)) }),
             ]
         }
-        let count = try model.tokenCount(texts)
         return Response([
-            "object": "list", "data": .array(data), "model": .string(model.name),
-            "usage": ["prompt_tokens": .int(count), "total_tokens": .int(count)],
+            "object": "list", "data": .array(data), "model": .string(model.name), "usage": try model.usage(of: texts),
         ])
     }
 
