@@ -22,7 +22,7 @@ package struct InferenceServer: Sendable {
         self.onListening = onListening
     }
 
-    /// Serves until it is told to end: by a signal it finishes what it has, by a second one it ends at once.
+    /// Serves until it is told to end: the first signal lets running requests finish, the second one ends them at once.
     package func run() async throws {
         let application = Application(
             router: RouteTable().makeRouter(state), server: makeServer(),

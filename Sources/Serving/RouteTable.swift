@@ -12,7 +12,7 @@ struct RouteTable {
         "tokenize", "detokenize", "apply-template", "embeddings", "rerank", "score", "classify",
     ]
 
-    /// Methods by path.
+    /// The methods that each path answers.
     var methods: [String: [String]] {
         var result: [String: [String]] = ["/": ["GET", "HEAD"]]
         for prefix in ["/", "/v1/"] {

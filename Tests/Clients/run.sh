@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs clients that others wrote against `infer serve`: installs them from PyPI into a folder outside the repository
-# (INFER_CLIENTS, ~/.cache/infer-clients), starts a server with the bundled model, and runs the tests here: clients, lm-eval on a
-# task of ours, and the chat page where there is a Chromium.
+# (INFER_CLIENTS, ~/.cache/infer-clients), starts a server with the bundled model, and runs the tests here: clients,
+# lm-eval on a task of ours, and the chat page where there is a Chromium.
 # Usage: Tests/Clients/run.sh PATH-OF-INFER [pytest arguments]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -35,4 +35,5 @@ for _ in $(seq 100); do
     kill -0 $server || { cat "$work/log" >&2; exit 1; }
     sleep 0.1
 done
-LITELLM_LOCAL_MODEL_COST_MAP=True INFER_URL=$address INFER_SERVER_PID=$server "$python" -m pytest -q -p no:cacheprovider "$here" "$@"
+LITELLM_LOCAL_MODEL_COST_MAP=True INFER_URL=$address INFER_SERVER_PID=$server \
+    "$python" -m pytest -q -p no:cacheprovider "$here" "$@"

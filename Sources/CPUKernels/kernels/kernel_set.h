@@ -5,12 +5,12 @@
 #include "row_kernels.h"
 
 typedef struct {
-    /// In the order in which they are asked for a product.
+    /// The GEMM and GEMV kernels, in the order in which they are asked for a product.
     int matmul_count;
     const matmul_kernel *matmuls;
-    /// Sets of floats only.
+    /// Only in sets of floats.
     const row_kernels *rows;
     const attention_kernels *attention;
-    /// NULL: none. (A set of floats has its own in `attention`.)
+    /// Prefill attention with rounded products; NULL: none. (A set of floats has its own in `attention`.)
     paged_prefill_kernel paged_prefill;
 } kernel_set;

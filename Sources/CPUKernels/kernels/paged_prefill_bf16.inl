@@ -10,7 +10,7 @@
 /// Rows of queries whose sums stay in registers together.
 enum { PAIR_ROWS = QUERY_PANEL > 8 ? QUERY_PANEL / 4 : QUERY_PANEL };
 
-// Rows of queries as pairs, in place: a row's pairs fill the first half of it.
+// Turns rows of queries into pairs, in place: a row's pairs fill its first half.
 INLINE void pair_queries(const prefill_tile *tile, prefill_scratch *scratch) {
     for (int64_t m = 0; m < tile->weight_rows; m++) {
         float *row = scratch->query + m * QUERY_STRIDE;
@@ -149,13 +149,13 @@ INLINE void multiply_panel(
 }
 #endif
 
-// Stores weights as BF16 from where the row's scores began on. They are half as long, so scores behind stay.
+// Stores weights as BF16 where the row's scores began. They are half as long, so later scores stay.
 INLINE void put_pairs(float *row, int64_t j, vf weights) {
     _mm256_storeu_si256((__m256i *)((uint16_t *)row + j), round_to_bf16(weights));
 }
 
 INLINE void attend_pairs(const prefill_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch) {
-    // Pairs take half the room of floats. Rows that are no floats in place are dequantised to the other half.
+    // Pairs take half the room of floats. Rows that cannot be read in place are dequantised to the other half.
     uint32_t *key_pairs = (uint32_t *)scratch->keys, *value_pairs = (uint32_t *)scratch->values;
     float *buffer = scratch->keys + (MAX_HEAD_SIZE / 2 + VL) * ATTENTION_KEY_TILE;
     const int64_t size_pairs = (tile->size + 1) / 2;

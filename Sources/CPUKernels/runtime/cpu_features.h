@@ -1,8 +1,8 @@
-// What this processor can do.
+// The instructions that this processor has.
 #pragma once
 #include <stdint.h>
 
-/// Instructions beside the baseline of the architecture, as bits.
+/// Instructions beyond the baseline of the architecture, as bits.
 typedef uint32_t cpu_features;
 enum {
     CPU_NEON = 1 << 0,

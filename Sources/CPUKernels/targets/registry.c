@@ -13,8 +13,8 @@ typedef struct {
     bool only_by_name;
 } registry_entry;
 
-// A new target is a line here. A context asks the sets of its kinds in this order: rounded products before those of
-// floats, and of two sets of a kind the one before.
+// A new target is a line here. A context asks the sets of its kinds in this order: sets with rounded products before
+// those of floats, and of two sets of one kind the earlier one.
 static const registry_entry entries[] = {
     {"avx512_amx", CPUK_SET_OF_BF16, CPUK_AVX512, CPU_AVX512 | CPU_AVX512_VNNI | CPU_AVX512_BF16 | CPU_AMX_BF16,
      kernels_avx512_amx, false},

@@ -8,6 +8,7 @@ public struct VisionResult: Sendable {
     public let name: String
     /// Extents of all images' results, the images first; of feature maps and images then channels, height and width.
     public let shape: [Int]
+    /// The elements of all images, in row-major order.
     public var values: [Float]
 }
 
@@ -18,7 +19,7 @@ public final class VisionPass: Sendable {
     private let model: VisionModel
     private let path: String
 
-    /// Images of 224 x 224 pixels that share a pass; of larger ones fewer do.
+    /// The number of images of 224 x 224 pixels that share a pass; of larger images fewer do.
     private static let passImageCount = 32
     private static let usualPixelCount = 224 * 224
 

@@ -15,7 +15,7 @@ public struct Answerer {
         public var sourceCount: Int
         /// Chunks before and behind each hit that come with it ("small to big").
         public var neighbourCount: Int
-        /// How much the order of the search counts beside variety, 1 to 0; `nil`: alone.
+        /// The weight of relevance against variety, 1 to 0; `nil`: the order of the search is kept.
         public var relevanceWeight: Double?
         /// A text whose cosine with the question is at least this is relevant.
         public var minimumSimilarity: Double
@@ -55,9 +55,9 @@ public struct Answerer {
     public func sources(for question: String) async throws -> [AnswerSource] {
         var search = options.search
         search.readsConditions = false
-        // Short texts would win by the question's function words alone.
+        // Without this, short texts would win by the question's function words alone.
         search.lexicalTerms = FunctionWords.contentTerms(searcher.reader.settings.analyzer.terms(in: question))
-        // Some hits are left out or join others.
+        // More hits than sources are asked for, since some are left out or join others.
         search.count = max(4 * options.sourceCount, 20)
         let ranking = try await searcher.ranking(question, search)
         let terms = try QuestionTerms(question, in: searcher.reader)

@@ -97,7 +97,7 @@ public struct Chunker: Sendable {
         guard strategy != .fixed else { return try words(bytes, section) }
         return try SentenceSplitter.split(bytes, in: section).flatMap { sentence -> [Piece] in
             let count = try countTokens(String(decoding: bytes[sentence.range], as: UTF8.self))
-            // Small enough to leave room for an overlap.
+            // Pieces are small enough to leave room for an overlap.
             guard count > max(tokenCount - overlapTokenCount, 1) else {
                 return [Piece(range: sentence.range, tokenCount: count)]
             }

@@ -13,10 +13,10 @@ public struct RetrievalEvaluation {
     public struct Result: Sendable {
         public var k: Int
         public var mean: RetrievalMetrics
-        /// One a query, in their order.
+        /// One ranking for each query, in the order of the queries.
         public var queries: [(id: String, metrics: RetrievalMetrics)]
         public var rankings: [RankedDocuments]
-        /// Of the search alone, one a query.
+        /// Seconds of the search alone, for each query.
         public var seconds: [Double]
 
         public init(
@@ -50,7 +50,7 @@ public struct RetrievalEvaluation {
         options.candidateCount = max(options.candidateCount, options.count)
         options.readsConditions = false
         var result = Result(k: k, mean: RetrievalMetrics(), queries: [], rankings: [], seconds: [])
-        // What is read once is not the first query's time.
+        // One search comes first, so that what the collection reads once does not count as time of the first query.
         if let first = judged.first { _ = try await searcher.hits(first.text, options) }
         for (index, query) in judged.enumerated() {
             onQuery(index, judged.count)

@@ -34,7 +34,7 @@ public enum Fusion: Sendable, Hashable {
     }
 }
 
-/// Keeps results from saying the same thing: each next one is good for the query and unlike those before it.
+/// Maximal marginal relevance: each next result is relevant to the query and unlike those chosen before.
 public enum MaximalMarginalRelevance {
     /// (Carbonell and Goldstein, 1998) `relevance · λ - largest similarity to what is chosen · (1 - λ)`.
     /// - Parameters:

@@ -20,7 +20,7 @@ public struct Indexer {
         public var current: String
     }
 
-    /// What is collected before it is embedded and written in one transaction.
+    /// How much is collected before it is embedded and written in one transaction.
     private static let batchChunkCount = 2048
     private static let batchByteCount = 16 << 20
 
@@ -72,7 +72,7 @@ public struct Indexer {
                 unreadable.append(folder + "/")
                 skip(RetrievalError.unreadable(path: folder, reason: reason).description, key: nil)
             }
-            // What was indexed from a folder that cannot be read now may still be there.
+            // A folder that cannot be read now may still contain what was indexed from it, so this stays.
             seen.formUnion(known.keys.filter { key in unreadable.contains { key.hasPrefix($0) } })
             for file in files {
                 if DocumentKind(path: file.path) == .jsonLines {

@@ -3,7 +3,7 @@
 ///     value 0          value 1          …
 ///     |<-- width -->|<-- width -->|     (little-endian bits, a whole number of bytes at the end)
 package enum BitPacking {
-    /// What a reader may touch behind the last packed byte: it loads eight bytes at a time.
+    /// Bytes behind the last packed one that a reader may load, since it loads eight bytes at a time.
     package static let paddingByteCount = 8
 
     package static func width(of values: ArraySlice<UInt32>) -> Int {

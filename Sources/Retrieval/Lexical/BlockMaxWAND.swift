@@ -37,7 +37,7 @@ struct BlockMaxWAND {
         }
     }
 
-    /// The first cursor at which the bounds of the lists before it and its own could beat the threshold.
+    /// The first cursor at which the summed bounds, up to and including its own, could beat the threshold.
     private func pivot(of cursors: [PostingCursor], above threshold: Double) -> Int? {
         var bound = 0.0
         for index in cursors.indices {
@@ -47,7 +47,8 @@ struct BlockMaxWAND {
         return nil
     }
 
-    /// No document up to `blockEnd` can be among the best: the lists go on behind it, or where another list joins in.
+    /// No document up to `blockEnd` can be among the best, so the lists move behind it, or to where another list
+    /// begins.
     private func skip(_ cursors: inout [PostingCursor], upTo last: Int, past blockEnd: UInt32) {
         var target = blockEnd == PostingCursor.end ? PostingCursor.end : blockEnd + 1
         if last + 1 < cursors.count { target = min(target, cursors[last + 1].document) }
@@ -66,7 +67,7 @@ struct BlockMaxWAND {
         for index in 0...last { cursors[index].next() }
     }
 
-    /// By document; the lists are few and nearly in order.
+    /// Sorts the cursors by document. They are few and nearly in order, so insertion is fast.
     private func sort(_ cursors: inout [PostingCursor]) {
         for index in cursors.indices.dropFirst() {
             var place = index

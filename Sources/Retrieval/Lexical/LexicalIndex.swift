@@ -46,7 +46,7 @@ package final class LexicalIndex: Sendable {
     ) throws -> [Hit] {
         var repetitions: [String: Int] = [:]
         for term in terms { repetitions[term, default: 0] += 1 }
-        // In the order of the query, so that sums are the same however the dictionary is ordered.
+        // Terms are added in the order of the query, so that sums do not depend on the order of a dictionary.
         var seen: Set<String> = []
         let unique = terms.filter { seen.insert($0).inserted }
         var weighted: [(lists: [PostingList?], weight: Double)] = []
@@ -68,7 +68,7 @@ package final class LexicalIndex: Sendable {
         let weighted = try termWeights.sorted { $0.key < $1.key }.filter { $0.value > 0 }.map { token, weight in
             (lists: try postings(of: ImpactTerm.name(of: token)), weight: weight / ImpactTerm.scale)
         }
-        // Of both scorings this is the one that is linear in the occurrences.
+        // The product of weights is linear in the occurrences, as this one of the two scorings is.
         return search(weighted, .tfIDF, count: count, allowed: allowed)
     }
 
@@ -126,7 +126,7 @@ private struct PostingCache {
 
     mutating func insert(_ term: String, _ found: [PostingList?]) {
         let size = found.reduce(64) { $0 + ($1?.byteCount ?? 0) + 8 }
-        // Full: start anew, which is rare and costs what reading the terms of the next queries takes.
+        // Where the cache is full it is emptied. This is rare, and the next queries only read their terms again.
         if byteCount + size > PostingCache.byteLimit {
             lists = [:]
             byteCount = 0

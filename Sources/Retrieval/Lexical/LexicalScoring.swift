@@ -19,7 +19,7 @@ public enum LexicalScoring: Sendable, Hashable {
         }
     }
 
-    /// How much a term tells that occurs in `count` of `total` documents.
+    /// The inverse document frequency of a term that occurs in `count` of `total` documents.
     func inverseDocumentFrequency(count: Int, of total: Int) -> Double {
         switch self {
         case .bm25: log(1 + (Double(total - count) + 0.5) / (Double(count) + 0.5))
@@ -27,8 +27,8 @@ public enum LexicalScoring: Sendable, Hashable {
         }
     }
 
-    /// The part of a score that one term gives, before its inverse document frequency; grows with `frequency` and falls
-    /// with `length`.
+    /// The part of a term's score that depends on the document. It grows with `frequency` and falls with `length`; the
+    /// inverse document frequency is multiplied later.
     func weight(frequency: UInt32, length: UInt32, averageLength: Double) -> Double {
         let frequency = Double(frequency)
         switch self {

@@ -1,20 +1,20 @@
 /// A place in a posting list while a segment is searched.
 struct PostingCursor {
-    /// Stands behind the last document.
+    /// The document number of a cursor that has passed the last document.
     static let end = UInt32.max
 
     let list: PostingList
-    /// The inverse document frequency, times how often the query has the term.
+    /// The term's inverse document frequency, times how often the query has the term.
     let weight: Double
-    /// No document of the list scores more.
+    /// An upper bound of the score that the list gives to any document.
     let bound: Double
     private(set) var document: UInt32 = 0
     private var block = 0
-    /// The block whose documents lie in `scratch`; `nil`: none yet.
+    /// The number of the block whose documents lie in `scratch`; `nil`: none yet.
     private var decodedBlock: Int?
     private var position = 0
     private let scratch: UnsafeMutablePointer<UInt32>
-    /// The bound of the block that ``blockBound(at:)`` asked for last.
+    /// The last answer of ``blockBound(at:)``.
     private var boundBlock = -1
     private var blockBoundValue = 0.0
     private let scorer: SegmentScorer

@@ -92,7 +92,7 @@ package final class PostingList: Sendable {
             return (value, sum.1 || overflow)
         }
         let width = Int(bytes[block.positionOffset])
-        // Every position takes a bit at least, but for a block whose positions are all 0.
+        // Every position takes at least one bit, except in a block whose positions are all 0.
         guard !overflow, width <= 32, width > 0 || total <= PostingLayout.blockSize,
             block.positionOffset + 1 + BitPacking.byteCount(count: total, width: width)
                 <= bytes.count - BitPacking.paddingByteCount

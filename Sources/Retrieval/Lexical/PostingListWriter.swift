@@ -15,7 +15,7 @@ package struct PostingListWriter {
     private var documents: [UInt32] = []
     private var frequencies: [UInt32] = []
     private var positions: [UInt32] = []
-    /// Lists of learned weights have no positions, and weights in place of occurrences.
+    /// Whether the list has learned weights in place of occurrences, and so no positions.
     private var hasPositions = true
 
     package init() {}

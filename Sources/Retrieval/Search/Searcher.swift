@@ -9,14 +9,14 @@ public enum SearchMode: String, Sendable, CaseIterable {
 
 public struct SearchOptions: Sendable {
     public var mode: SearchMode
-    /// Most chunks to return.
+    /// At most so many chunks are returned.
     public var count: Int
     public var scoring: LexicalScoring
     public var fusion: Fusion
     /// The weight of the lexical arm beside the dense one's 1.
     public var lexicalWeight: Double
     public var filter: DocumentFilter?
-    /// Hits that each arm hands on, and that a reranker sees.
+    /// How many hits each arm passes to fusion, and a reranker scores.
     public var candidateCount: Int
     /// Whether quotes and AND, OR, NOT are conditions; otherwise a query is a bag of words.
     public var readsConditions: Bool
@@ -24,7 +24,7 @@ public struct SearchOptions: Sendable {
     public var reranks: Bool
     /// How vectors are compared.
     public var vectorSearch: VectorSearch
-    /// What the lexical arm looks for in place of the query's own terms.
+    /// Terms that the lexical arm searches for in place of the query's own.
     var lexicalTerms: [String]?
 
     public init(
@@ -46,15 +46,15 @@ public struct SearchOptions: Sendable {
     }
 }
 
-/// What a search found, and what its arms did.
+/// The result of a search, with what each arm found.
 public struct SearchRanking: Sendable {
     /// Best first.
     public var hits: [Hit] = []
-    /// `nil`: not asked.
+    /// Hits of the lexical arm; `nil` where it was not asked.
     public var lexical: [Hit]?
-    /// Scores are cosines. `nil`: not asked.
+    /// Hits of the dense arm, whose scores are cosines; `nil` where it was not asked.
     public var dense: [Hit]?
-    /// `nil`: not asked.
+    /// Hits of the sparse arm; `nil` where it was not asked.
     public var sparse: [Hit]?
 }
 
@@ -64,7 +64,7 @@ public final class Searcher {
     private let embedder: (any TextEmbedder)?
     private let reranker: (any TextReranker)?
     private let backend: (any Backend)?
-    /// What vector searches need is read when the first one comes.
+    /// Vectors are read when the first search needs them.
     private var dense: DenseIndex?
     private var table: VectorTable?
     private var approximate: [ApproximateKind: ApproximateIndex] = [:]
@@ -106,7 +106,7 @@ public final class Searcher {
         }
         try options.scoring.validate()
         guard reader.chunkCount > 0 else {
-            // A query that is not well formed is told all the same.
+            // A malformed query is an error in an empty collection too.
             if options.readsConditions { _ = try LexicalQuery(query, analyzer: reader.settings.analyzer) }
             return SearchRanking()
         }

@@ -31,7 +31,7 @@ public final class CollectionReader: Sendable {
     /// Chunks of the collection.
     public var chunkCount: Int { lexical.chunkCount }
 
-    /// What a chunk says and where it stands.
+    /// A chunk's text and place.
     public func chunk(_ number: Int64) throws -> FoundChunk {
         try read { database in
             guard
@@ -66,7 +66,7 @@ public final class CollectionReader: Sendable {
         }
     }
 
-    /// What was named when the collection was made, and whether it is a file with a document a line.
+    /// The source that the document was indexed from, and whether it is a file of JSON lines.
     public func sources() throws -> [(path: String, holdsLines: Bool)] {
         try read { database in
             let rows = try Row.fetchAll(

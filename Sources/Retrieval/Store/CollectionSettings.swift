@@ -1,11 +1,11 @@
-/// What a collection was made with; it holds for all its documents.
+/// The settings that a collection was made with, which hold for all its documents.
 public struct CollectionSettings: Sendable, Hashable {
     public var analyzer: Analyzer
     /// The embedder, as it was named; `nil`: the collection is lexical only.
     public var embedder: String?
     /// Tells another embedder under the same name: a digest of what decides its vectors.
     public var embedderFingerprint: String?
-    /// Numbers of a vector; `nil` where there are none.
+    /// The number of components of a vector; `nil` where there are no vectors.
     public var dimensionCount: Int?
     /// Whether the embedder's weights of terms are indexed too.
     public var hasTermWeights: Bool

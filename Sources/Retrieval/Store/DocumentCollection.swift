@@ -88,7 +88,7 @@ public final class DocumentCollection: Sendable {
         return try CollectionSettings(entries, path: path)
     }
 
-    /// What is known of each document, by its key.
+    /// The version of each document, by its key.
     public func documentStates() throws -> [String: DocumentState] {
         try CollectionFailure.translate(path) {
             try queue.read { database in
@@ -161,7 +161,7 @@ extension CollectionSettings {
     }
 }
 
-/// What SQLite reports, in this module's words.
+/// SQLite's errors as those of this module.
 enum CollectionFailure {
     static func translate<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {

@@ -1,15 +1,15 @@
 internal import TensorCore
 
-/// How vectors are compared with a query.
+/// Which vectors are compared with a query.
 public enum VectorSearch: Sendable, Hashable, CustomStringConvertible {
-    /// All of them.
+    /// All vectors.
     case exact
-    /// Those in the lists of the nearest centres.
+    /// The vectors in the lists of the nearest centres.
     case ivf(probeCount: Int)
-    /// Those that a walk through a graph meets; `width` are kept on the way.
+    /// The vectors that a walk through a graph meets, with `width` candidates kept on the way.
     case hnsw(width: Int)
 
-    /// `nil`: exact.
+    /// The approximate index to use; `nil`: exact search.
     var kind: ApproximateKind? {
         switch self {
         case .exact: nil
@@ -40,7 +40,7 @@ public enum VectorSearch: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The approximate indexes that a collection can keep beside its vectors.
+/// The kinds of approximate indexes that a collection can have besides its vectors.
 public enum ApproximateKind: String, Sendable, CaseIterable {
     case ivf, hnsw
 }
@@ -63,10 +63,10 @@ enum ApproximateIndex: Sendable {
         }
     }
 
-    /// As it lies in a collection: 32-bit numbers, little-endian.
+    /// The index as a collection stores it, in little-endian 32-bit numbers.
     ///
-    ///     ivf:   lists, then the centres, then per list { count, places in the table }
-    ///     hnsw:  entry, layers, then per layer { vectors with links, then per vector { place, count, places } }
+    ///   ivf:   lists, then the centres, then per list { count, places in the table }
+    ///   hnsw:  entry, layers, then per layer { vectors with links, then per vector { place, count, places } }
     var encoded: [UInt32] {
         switch self {
         case .ivf(let index):

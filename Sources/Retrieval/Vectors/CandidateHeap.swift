@@ -49,7 +49,7 @@ struct CandidateHeap {
     }
 }
 
-/// Which vectors a walk has met. Clearing costs nothing: each walk has a number of its own.
+/// The vectors that a walk has met. Marks carry the number of their walk, so a new walk clears nothing.
 struct VisitedSet {
     private var marks: [UInt32]
     private var walk: UInt32 = 0

@@ -6,9 +6,9 @@ internal import TensorCore
 /// neighbor search using Hierarchical Navigable Small World graphs")
 package struct HNSWIndex: Sendable {
     package struct Parameters: Sendable, Hashable {
-        /// Links of a vector on the upper layers; twice as many on the lowest.
+        /// Links of a vector on each upper layer; the lowest layer has twice as many.
         package var linkCount = 16
-        /// Vectors that are kept while the place of a new one is looked for.
+        /// Candidates that are kept while the neighbours of a new vector are searched.
         package var constructionWidth = 120
 
         package init(linkCount: Int = 16, constructionWidth: Int = 120) {
@@ -19,7 +19,7 @@ package struct HNSWIndex: Sendable {
     }
 
     package let table: VectorTable
-    /// By layer from the lowest, and vector; vectors that a layer has not have no links there.
+    /// Links by layer, from the lowest, and by vector; a vector that is not on a layer has none there.
     package private(set) var links: [[[UInt32]]]
     package private(set) var entry: UInt32?
 
@@ -73,8 +73,8 @@ package struct HNSWIndex: Sendable {
         if level > top { entry = index }
     }
 
-    /// Takes near ones that are nearer to the vector than to any taken before, so that links go in different directions; then
-    /// the nearest of the others, as far as there is room.
+    /// Chooses neighbours for a vector: first those that are nearer to it than to any chosen before, so that links go
+    /// in different directions, then the nearest of the rest as far as there is room.
     private func select(_ sorted: [Candidate], limit: Int) -> [UInt32] {
         var chosen: [UInt32] = []
         var others: [UInt32] = []

@@ -3,15 +3,15 @@ internal import ModelIO
 internal import TensorCore
 import Synchronization
 
-/// An embedding model of the engine's as a collection uses it. Queries and documents get the prompts that the model's files
-/// name for them.
+/// An embedding model of the engine, as a collection uses it. Queries and documents get the prompts that the model's
+/// files define for them.
 public final class ModelEmbedder: TextEmbedder {
     public let name: String
     public let fingerprint: String
     private let embedder: Embedder
     private let queryPrompt: String
     private let documentPrompt: String
-    /// A model's passes run one after another.
+    /// Serialises passes, since a model runs one at a time.
     private let turn = Mutex(())
 
     public let givesTermWeights: Bool
@@ -45,7 +45,8 @@ public final class ModelEmbedder: TextEmbedder {
         }
     }
 
-    /// Names, shapes and the first bytes of every tensor: another model, and the same one trained further, differ.
+    /// A digest of the names, shapes and first bytes of all tensors. Another model, or the same one after more
+    /// training, has another digest.
     private static func fingerprint(of checkpoint: Checkpoint) -> String {
         var bytes: [UInt8] = []
         for name in checkpoint.tensors.keys.sorted() {
@@ -56,7 +57,7 @@ public final class ModelEmbedder: TextEmbedder {
     }
 }
 
-/// A cross-encoder of the engine's as a search uses it.
+/// A cross-encoder of the engine, as a search uses it.
 public final class ModelReranker: TextReranker {
     private let reranker: Reranker
     private let turn = Mutex(())

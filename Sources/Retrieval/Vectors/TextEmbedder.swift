@@ -1,15 +1,15 @@
-/// Turns texts into vectors of one size; what a collection needs of an embedding model.
+/// Turns texts into vectors of one size. This is what a collection needs of an embedding model.
 public protocol TextEmbedder: Sendable {
-    /// How the model was named.
+    /// The model's name, as the user gave it.
     var name: String { get }
-    /// Tells models under the same name apart.
+    /// Tells apart models that have the same name.
     var fingerprint: String { get }
-    /// Numbers of a vector.
+    /// The number of components of a vector.
     var dimensionCount: Int { get }
-    /// Most tokens of a text, special ones included.
+    /// The most tokens of a text, special ones included.
     var maximumTokenCount: Int { get }
 
-    /// Tokens of a text, without special ones.
+    /// The number of tokens of a text, without special ones.
     func tokenCount(of text: String) throws -> Int
 
     /// One normalised vector a text; longer texts are cut off. Blocks.
@@ -31,7 +31,7 @@ extension TextEmbedder {
     }
 }
 
-/// What an embedder says of a text.
+/// The outputs of an embedder for a text.
 public struct EncodedText: Sendable {
     public var vector: [Float]
     /// How much each token says of the text, as learned sparse models give it (SPLADE, Formal et al., 2021; BGE-M3, Chen et

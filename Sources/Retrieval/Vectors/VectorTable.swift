@@ -1,4 +1,4 @@
-/// Normalised vectors of chunks beside each other in memory, for indexes that compare them one by one.
+/// Normalised vectors of chunks, one behind the other in memory, for indexes that compare them one by one.
 package final class VectorTable: Sendable {
     /// In the order of the segments.
     package let chunks: [Int64]
@@ -59,7 +59,7 @@ package final class VectorTable: Sendable {
         }
     }
 
-    /// The sum of products in sixteen partial sums, which the compiler keeps in registers.
+    /// A dot product in sixteen partial sums, which the compiler keeps in registers.
     private static func product(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
         let (rawA, rawB) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
         var sums = SIMD16<Float>.zero

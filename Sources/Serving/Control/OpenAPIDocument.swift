@@ -161,7 +161,7 @@ enum OpenAPIDocument {
                 "continue_final_message": boolean, "add_generation_prompt": boolean,
             ], form), required: ["messages"])
 
-    /// What answers are held to.
+    /// The fields that fix the form of an answer.
     private static let form: JSON = [
         "response_format": object(
             [

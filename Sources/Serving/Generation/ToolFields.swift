@@ -1,7 +1,7 @@
 internal import Inference
 internal import JSONCore
 
-/// How free a model is in calling tools.
+/// Whether the model may, must or must not call tools.
 enum ToolChoice: Sendable, Equatable {
     case auto
     /// The tools are not shown to the model.
@@ -51,7 +51,7 @@ struct ToolFields: Sendable, Equatable {
     /// The tools that the answer may call.
     var offered: [OfferedTool] { choice == .none ? [] : tools.compactMap { OfferedTool($0) } }
 
-    /// Those among which a forced call chooses.
+    /// The tools among which a forced call chooses.
     var callable: [OfferedTool] {
         guard case .named(let name) = choice else { return offered }
         return offered.filter { $0.name == name }
@@ -115,7 +115,7 @@ struct ToolFields: Sendable, Equatable {
         switch try object.string("type") ?? "function" {
         case "function": return (.named(try name(object)), nil)
         case "allowed_tools":
-            // The chat API keeps the list in a member of its own, the responses API beside the type.
+            // The chat API keeps the list of tools in a member of its own, the responses API beside the type.
             let list = try object.object("allowed_tools") ?? object
             var names: [String] = []
             for tool in try list.objects("tools", atMost: 1024) ?? [] { names.append(try name(tool)) }

@@ -8,8 +8,7 @@ struct ChatCompletions: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
         let job = try makeJob(fields, shared, model)
@@ -18,16 +17,10 @@ struct ChatCompletions: Sendable {
             model: shared.requestedModel ?? model.name, shared: shared)
         let running = try RunningJob(job, on: model, for: context.client, state: state)
         let counts = job.prompts.map(\.count)
-        guard shared.isStream else {
-            let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: job.totalChoiceCount)
-            }
-            return Response(answer.whole(choices, job, usage: choices.usage(promptTokenCounts: counts)))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
-            produce: { sink in try await answer.stream(running, job, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: shared.isStream,
+            whole: { answer.whole($0, job, usage: $0.usage(promptTokenCounts: counts)) },
+            events: { try await answer.stream(running, job, to: $0) })
     }
 
     private func makeJob(
