@@ -23,6 +23,9 @@ public struct Indexer {
     /// What is collected before it is embedded and written in one transaction.
     private static let batchChunkCount = 2048
     private static let batchByteCount = 16 << 20
+    /// The same where every token has a vector, and how many chunks are embedded at once then.
+    private static let multiVectorBatchChunkCount = 256
+    private static let multiVectorGroupCount = 64
 
     private let collection: DocumentCollection
     private let chunker: Chunker
@@ -209,22 +212,33 @@ public struct Indexer {
             Progress(
                 documentCount: report.added + report.changed + report.unchanged, chunkCount: batchChunks,
                 current: document.path))
-        if batchChunks >= Indexer.batchChunkCount || batchBytes >= Indexer.batchByteCount { try await flush() }
+        let limit =
+            collection.settings.tokenVectorSize == nil ? Indexer.batchChunkCount : Indexer.multiVectorBatchChunkCount
+        if batchChunks >= limit || batchBytes >= Indexer.batchByteCount { try await flush() }
     }
 
     private mutating func flush() async throws {
-        if let embedder {
-            let texts = batch.flatMap { $0.chunks.map(\.indexedText) }
-            var encoded = try await embedder.encode(texts, isQuery: false)[...]
-            for index in batch.indices {
-                let own = encoded.prefix(batch[index].chunks.count)
-                batch[index].vectors = own.map(\.vector)
-                if collection.settings.hasTermWeights { batch[index].termWeights = own.map(\.termWeights) }
-                encoded = encoded.dropFirst(own.count)
-            }
-        }
+        if let embedder { try await embed(embedder) }
         if !batch.isEmpty { try collection.write(batch) }
         try collection.touch(touched)
         (batch, touched, batchChunks, batchBytes) = ([], [], 0, 0)
+    }
+
+    private mutating func embed(_ embedder: any TextEmbedder) async throws {
+        let settings = collection.settings
+        let places = batch.indices.flatMap { document in batch[document].chunks.map { (document, $0.indexedText) } }
+        // Texts of one call share passes by their lengths; vectors of tokens are too large to have many at once.
+        let groupCount = settings.tokenVectorSize == nil ? places.count : Indexer.multiVectorGroupCount
+        for start in stride(from: 0, to: places.count, by: max(groupCount, 1)) {
+            let group = places[start..<min(start + groupCount, places.count)]
+            let encoded = try await embedder.encode(group.map(\.1), isQuery: false)
+            for ((document, _), encoded) in zip(group, encoded) {
+                batch[document].vectors.append(encoded.vector)
+                if settings.hasTermWeights { batch[document].termWeights.append(encoded.termWeights) }
+                if settings.tokenVectorSize != nil {
+                    batch[document].tokenVectors.append(encoded.tokenVectors.map { Float16($0) })
+                }
+            }
+        }
     }
 }

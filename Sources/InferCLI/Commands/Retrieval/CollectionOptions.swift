@@ -26,7 +26,7 @@
     struct SearchArguments: ParsableArguments {
         @Option(
             help:
-                "lexical, dense, sparse or hybrid (all there are); left out, hybrid where there are vectors, else lexical."
+                "lexical, dense, sparse, multi-vector or hybrid (all there are); left out, hybrid where there are vectors."
         )
         var mode: SearchMode?
 

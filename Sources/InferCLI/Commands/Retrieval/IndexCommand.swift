@@ -30,6 +30,9 @@
         @Flag(help: "Index the embedder's weights of terms too, for --mode sparse (BGE-M3).")
         var sparse = false
 
+        @Flag(help: "Index a vector for each token too, for --mode multi-vector (BGE-M3).")
+        var multiVector = false
+
         @Option(help: "How texts become terms: simple, unicode or cjk.")
         var analyzer: Analyzer = .unicode
 
@@ -68,6 +71,9 @@
             if lexicalOnly, !approximate.isEmpty {
                 throw ValidationError("--approximate and --lexical-only exclude each other")
             }
+            if lexicalOnly, multiVector {
+                throw ValidationError("--multi-vector and --lexical-only exclude each other")
+            }
             if lexicalOnly, sparse { throw ValidationError("--sparse and --lexical-only exclude each other") }
             if !lexicalOnly, model.model == nil {
                 throw ValidationError("name an embedder with --model, or index words only with --lexical-only")
@@ -81,7 +87,7 @@
                 settings: CollectionSettings(
                     analyzer: analyzer, embedder: embedder.map { Self.lasting($0.name) },
                     embedderFingerprint: embedder?.fingerprint, dimensionCount: embedder?.dimensionCount,
-                    hasTermWeights: sparse))
+                    hasTermWeights: sparse, tokenVectorSize: multiVector ? embedder?.tokenVectorSize : nil))
             let report = try await index(collection, embedder)
             try print(report)
             guard watch else { return }
@@ -137,7 +143,7 @@
 
         private func makeEmbedder() throws -> (any TextEmbedder)? {
             guard !lexicalOnly else { return nil }
-            return try EmbedderSource.load(model, path: model.model, sparse: sparse)
+            return try EmbedderSource.load(model, path: model.model, sparse: sparse, multiVector: multiVector)
         }
 
         private func print(_ report: Indexer.Report) throws {

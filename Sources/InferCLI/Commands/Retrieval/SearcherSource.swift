@@ -27,7 +27,8 @@
             }
             guard let stored = reader.settings.embedder else { throw RetrievalError.noVectors(path: reader.path) }
             self.embedder = try EmbedderSource.load(
-                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights)
+                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights,
+                multiVector: reader.settings.tokenVectorSize != nil)
         }
 
         /// A searcher with these models and a backend of its own.
@@ -39,14 +40,19 @@
 
     /// Loads the embedder of a collection.
     enum EmbedderSource {
-        /// - Parameter sparse: whether it shall give weights of terms too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> ModelEmbedder {
+        /// - Parameters:
+        ///   - sparse: whether it shall give weights of terms too.
+        ///   - multiVector: whether it shall give a vector a token too.
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool) throws -> ModelEmbedder
+        {
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
-            if sparse { choices.outputs = [.dense, .sparse] }
+            if sparse { choices.outputs.insert(.sparse) }
+            if multiVector { choices.outputs.insert(.colbert) }
             let embedder = try Embedder(
                 package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
-            return ModelEmbedder(embedder, from: package, givesTermWeights: sparse)
+            return ModelEmbedder(
+                embedder, from: package, givesTermWeights: sparse, givesTokenVectors: multiVector)
         }
     }
 #endif
