@@ -5,22 +5,34 @@ public enum SearchMode: String, Sendable, CaseIterable {
     case lexical, dense, sparse
     /// Late interaction over the vectors of tokens.
     case multiVector = "multi-vector"
+    /// A walk through the knowledge graph from the entities that the query names.
+    case graph
     /// All arms that the collection has.
     case hybrid
+    /// Lexical, dense or all, as the query asks for: words that are spelled out, words that the collection lacks, or neither.
+    case auto
 
     /// The one arm that it is; `nil`: several.
     public var arm: SearchArm? { SearchArm(rawValue: rawValue) }
+
+    /// Whether a search of this collection compares what its embedder says of the query.
+    public func needsEmbedder(in reader: CollectionReader) throws -> Bool {
+        if let arm { return arm.needsEmbedder }
+        if self == .auto { return reader.settings.embedder != nil }
+        return try reader.settings.embedder != nil || !reader.hasGraph
+    }
 }
 
 /// One way of finding chunks.
 public enum SearchArm: String, Sendable, Hashable, CaseIterable {
     case lexical, dense, sparse
     case multiVector = "multi-vector"
+    case graph
 
     /// Whether it compares what an embedder says of the query.
     var needsEmbedder: Bool {
         switch self {
-        case .lexical: false
+        case .lexical, .graph: false
         case .dense, .sparse, .multiVector: true
         }
     }
@@ -43,6 +55,8 @@ public struct SearchOptions: Sendable {
     public var reranks: Bool
     /// How vectors are compared.
     public var vectorSearch: VectorSearch
+    /// Relations that the graph arm follows from an entity of the query: 1 or 2.
+    public var graphHops: Int
     /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
 
@@ -50,7 +64,7 @@ public struct SearchOptions: Sendable {
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
         lexicalWeight: Double = 1, filter: DocumentFilter? = nil, candidateCount: Int = 100,
         readsConditions: Bool = true, reranks: Bool = true,
-        vectorSearch: VectorSearch = .exact
+        vectorSearch: VectorSearch = .exact, graphHops: Int = 2
     ) {
         self.mode = mode
         self.count = count
@@ -62,6 +76,7 @@ public struct SearchOptions: Sendable {
         self.readsConditions = readsConditions
         self.reranks = reranks
         self.vectorSearch = vectorSearch
+        self.graphHops = graphHops
     }
 }
 
@@ -89,6 +104,7 @@ public final class Searcher {
     /// What vector searches need is read when the first one comes.
     private var dense: DenseIndex?
     private var multiVector: MultiVectorIndex?
+    private var isGraphThere: Bool?
     private var table: VectorTable?
     private var approximate: [ApproximateKind: ApproximateIndex] = [:]
 
@@ -135,23 +151,32 @@ public final class Searcher {
         }
         let allowed = try options.filter.map { try reader.chunks(matching: $0) }
         let reranker = options.reranks ? reranker : nil
-        let arms = try self.arms(of: options.mode)
-        let isFinal = options.mode.arm != nil && reranker == nil
+        var mode = options.mode
+        if mode == .auto {
+            mode = try QueryRoute(
+                reader: reader, hasVectors: embedder != nil, hasGraph: hasGraph(),
+                readsConditions: options.readsConditions
+            ).mode(of: query)
+        }
+        let arms = try self.arms(of: mode)
+        let isFinal = mode.arm != nil && reranker == nil
         let wanted = min(isFinal ? options.count : max(options.count, options.candidateCount), reader.chunkCount)
         var ranking = SearchRanking()
         if arms.contains(.lexical) {
             ranking.arms[.lexical] = try lexical(query, options, count: wanted, allowed: allowed)
         }
+        if arms.contains(.graph) {
+            ranking.arms[.graph] = try GraphSearch(reader).search(
+                query, hops: options.graphHops, count: wanted, allowed: allowed)
+        }
         if arms.contains(where: \.needsEmbedder) {
             try await addVectorArms(arms, query, options, count: wanted, allowed: allowed, to: &ranking)
         }
-        if let arm = options.mode.arm {
+        if let arm = mode.arm {
             ranking.hits = ranking.arms[arm] ?? []
         } else {
-            let fused = SearchArm.allCases.compactMap { arm in
-                ranking.arms[arm].map { (hits: $0, weight: arm == .lexical ? options.lexicalWeight : 1) }
-            }
-            ranking.hits = options.fusion.fuse(fused, count: reranker == nil ? options.count : wanted)
+            ranking.hits = options.fusion.fuse(
+                ranking.arms, lexicalWeight: options.lexicalWeight, count: reranker == nil ? options.count : wanted)
         }
         if let reranker {
             let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
@@ -193,23 +218,33 @@ public final class Searcher {
     private func arms(of mode: SearchMode) throws -> Set<SearchArm> {
         let settings = reader.settings
         var available: Set<SearchArm> = [.lexical]
+        if mode == .graph || mode.arm == nil, try hasGraph() { available.insert(.graph) }
         if let embedder {
             available.insert(.dense)
             if settings.hasTermWeights, embedder.givesTermWeights { available.insert(.sparse) }
             if let size = settings.tokenVectorSize, embedder.tokenVectorSize == size { available.insert(.multiVector) }
         }
         guard let arm = mode.arm else {
-            guard embedder != nil else { throw RetrievalError.noVectors(path: reader.path) }
+            guard embedder != nil || available.contains(.graph) else {
+                throw RetrievalError.noVectors(path: reader.path)
+            }
             return available
         }
         guard available.contains(arm) else {
             switch arm {
             case .sparse where embedder != nil: throw RetrievalError.noTermWeights(path: reader.path)
+            case .graph: throw RetrievalError.noGraph(path: reader.path)
             case .multiVector where embedder != nil: throw RetrievalError.noTokenVectors(path: reader.path)
             default: throw RetrievalError.noVectors(path: reader.path)
             }
         }
         return [arm]
+    }
+
+    private func hasGraph() throws -> Bool {
+        let known = try isGraphThere ?? reader.hasGraph
+        isGraphThere = known
+        return known
     }
 
     private func addVectorArms(

@@ -37,7 +37,7 @@ struct CollectionUpdate {
 
     /// Tables whose rows belong to chunks and go with them.
     private func dependentTables() throws -> [String] {
-        try [TokenVectorStore.table].filter { try database.tableExists($0) }
+        try [TokenVectorStore.table, GraphStore.relations, GraphStore.extracted].filter { try database.tableExists($0) }
     }
 
     mutating func insert(_ documents: [IndexedDocument]) throws {
@@ -109,6 +109,7 @@ struct CollectionUpdate {
     func finish() throws -> Int {
         let segments = try SegmentBlob.readAll(database, path: path)
         if !removedChunks.isEmpty {
+            try GraphStore.removeOrphans(in: database)
             for segment in segments where segment.chunks.contains(where: removedChunks.contains) {
                 try rewrite([segment])
             }

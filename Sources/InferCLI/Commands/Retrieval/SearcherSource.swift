@@ -21,7 +21,7 @@
                     try Reranker(
                         try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
             }
-            guard modes.contains(where: { $0 != .lexical }) else {
+            guard try modes.contains(where: { try $0.needsEmbedder(in: reader) }) else {
                 self.embedder = nil
                 return
             }
@@ -53,6 +53,20 @@
                 package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
             return ModelEmbedder(
                 embedder, from: package, givesTermWeights: sparse, givesTokenVectors: multiVector)
+        }
+    }
+
+    /// Loads the generator that takes triples out of documents.
+    enum TripleExtractorSource {
+        /// - Parameter path: where it lies; `bundled`: the one in this program.
+        static func load(_ model: ModelOptions, path: String) async throws -> ModelTripleExtractor {
+            var own = model
+            // What belongs to the embedder alone is not for the generator.
+            (own.models, own.lora, own.dtype) = ([], [], nil)
+            let package = try path == "bundled" ? own.openPackage() : own.openPackage(path)
+            let engine = try await Engine(package, on: own.makeBackend(), options: own.engineOptions())
+            return ModelTripleExtractor(
+                engine, encoder: try PromptEncoder(package, contextLength: own.contextLength))
         }
     }
 #endif
