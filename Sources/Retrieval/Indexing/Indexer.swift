@@ -126,7 +126,8 @@ public struct Indexer {
                 touched.append((key, state))
                 return
             }
-            let chunks = try chunker.chunks(of: DocumentReader.extract(bytes, path: file.path))
+            let chunks = try await chunker.chunks(
+                of: DocumentReader.extract(bytes, path: file.path), embedder: embedder)
             try await append(
                 IndexedDocument(key: key, path: file.path, source: source, state: state, chunks: chunks),
                 byteCount: bytes.count)
@@ -140,7 +141,7 @@ public struct Indexer {
         // Each line has its own document, so that one changed line embeds one text.
         var failures: [String] = []
         var additions: [(IndexedDocument, Int)] = []
-        let (known, chunker, cuts) = (self.known, self.chunker, cutsJSONLines)
+        let (known, chunker, cuts, embedder) = (self.known, self.chunker, cutsJSONLines, self.embedder)
         var unchanged = 0
         var keys: Set<String> = []
         var pending = self
@@ -176,7 +177,7 @@ public struct Indexer {
             let text = ExtractedText(bytes: Array(document.text.utf8))
             let chunks =
                 cuts
-                ? try chunker.chunks(of: text).map { Chunk(byteRange: range, text: $0.text) }
+                ? try await chunker.chunks(of: text, embedder: embedder).map { Chunk(byteRange: range, text: $0.text) }
                 : [Chunk(byteRange: range, text: document.text)]
             additions.append(
                 (
