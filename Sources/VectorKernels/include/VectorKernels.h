@@ -1,5 +1,5 @@
-// Products of vectors in FP16 and walks through graphs over them, for searches that compare vectors one by one. What the
-// processor has decides at run time: AVX-512, AVX2 with F16C, or plain C, which on AArch64 becomes NEON.
+// Products of vectors in FP16 and walks through graphs over them, for searches that compare vectors one by one. What
+// the processor has decides at run time: AVX-512, AVX2 with F16C, or plain C, which on AArch64 becomes NEON.
 //
 // Legend: N vectors of D numbers in FP16 lie one behind the other, `[N, D]`. Products are summed in FP32.
 #pragma once
@@ -37,8 +37,8 @@ typedef struct vector_walker vector_walker;
 vector_walker *vector_walker_create(int64_t node_count);
 void vector_walker_destroy(vector_walker *walker);
 
-// The `width` nodes with the largest products with `query` that a walk from `start` meets; all links must lead to nodes of
-// the table.
+// The `width` nodes with the largest products with `query` that a walk from `start` meets; all links must lead to
+// nodes of the table.
 // allowed: bit i tells whether node i may be found; the walk goes through the others all the same. Null: all may.
 // found, scores: room for `width`; nearest first, of equal ones the lower node.
 // Returns how many were found.
@@ -46,8 +46,8 @@ int64_t vector_walk(
     vector_walker *walker, const vector_table *table, const vector_layer *layer, const float *query, uint32_t start,
     int64_t width, const uint64_t *allowed, uint32_t *found, float *scores);
 
-// Chooses at most `limit` of some nodes, nearest first, to link a node with: those that are nearer to it than to any chosen
-// before, so that links go in different directions; then the nearest of the others, as far as there is room.
+// Chooses at most `limit` of some nodes, nearest first, to link a node with: those that are nearer to it than to any
+// chosen before, so that links go in different directions; then the nearest of the others, as far as there is room.
 // Returns how many were chosen.
 int64_t vector_select(
     const vector_table *table, const uint32_t *candidates, const float *scores, int64_t count, int64_t limit,
