@@ -11,6 +11,9 @@ struct cpuk_context {
     /// Of the set of floats.
     const row_kernels *rows;
     const attention_kernels *attention;
+    const convolution_kernels *convolution;
+    /// For convolutions that may round; NULL: none.
+    const convolution_int8_kernels *convolution_int8;
     /// For attention that may round; NULL: none.
     paged_prefill_kernel rounding_prefill;
     /// In the order in which they are asked for a product. The last one takes every product.
