@@ -12,7 +12,7 @@ package struct BenchCommands: AsyncParsableCommand {
 
     /// The suites that both executables have.
     package static let suites: [any ParsableCommand.Type] = [
-        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, CountsCommand.self,
+        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, ImagesCommand.self, CountsCommand.self,
     ]
 
     package init() {}
