@@ -12,7 +12,9 @@ package struct BenchCommands: AsyncParsableCommand {
 
     /// The suites that both executables have.
     package static let suites: [any ParsableCommand.Type] =
-        [LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, CountsCommand.self] + retrieval
+        [
+            LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, ImagesCommand.self, CountsCommand.self,
+        ] + retrieval
 
     #if SQLite
         private static let retrieval: [any ParsableCommand.Type] = [RetrievalCommand.self]
