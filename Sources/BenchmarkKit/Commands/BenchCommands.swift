@@ -12,7 +12,9 @@ package struct BenchCommands: AsyncParsableCommand {
 
     /// The suites that both executables have.
     package static let suites: [any ParsableCommand.Type] = [
-        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, CountsCommand.self,
+        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, EmbedSuiteCommand.self,
+        TranslateSuiteCommand.self,
+        CountsCommand.self,
     ]
 
     package init() {}
@@ -27,6 +29,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
     case unreadableBaseline(path: String)
     case noReferenceModels(path: String)
     case noDevice
+    case noAdapters(model: String)
 
     package var description: String {
         switch self {
@@ -41,6 +44,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
         case .noReferenceModels(let path):
             "\(path): has no folder of a reference model with a config.json; name one with --models"
         case .noDevice: "no device is left to measure"
+        case .noAdapters(let model): "\(model): no matrix of its layers is known by name; leave out --adapters"
         }
     }
 }
