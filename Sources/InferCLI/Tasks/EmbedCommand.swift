@@ -146,7 +146,7 @@ extension JSONWriter {
     /// Writes an array of numbers, each as the shortest text that reads back as the same `Float`.
     mutating func value(_ numbers: [Float]) throws {
         beginArray()
-        for number in numbers { try value(Double("\(number)") ?? Double(number)) }
+        for number in numbers { try value(number) }
         endArray()
     }
 }
