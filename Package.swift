@@ -74,6 +74,7 @@ let package = Package(
         .target(
             name: "QuantizationKernels", dependencies: ["NumberFormats"], cSettings: strictC,
             linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "VectorKernels", cSettings: strictC),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "ChatPage", exclude: ["page"], cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard", "digit-reader", "digit-writer"], cSettings: strictC),
@@ -104,13 +105,16 @@ let package = Package(
             "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
         layer(
             "Retrieval",
-            ["Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore", grdb]),
+            [
+                "Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore",
+                "VectorKernels", grdb,
+            ]),
         // L5
         layer(
             "BenchmarkKit",
             [
                 "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "OpCases",
-                "TensorCore", argumentParser,
+                "TensorCore", .target(name: "Retrieval", condition: .when(traits: ["SQLite"])), argumentParser,
             ]),
         layer(
             "Serving",

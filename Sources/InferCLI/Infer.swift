@@ -46,5 +46,5 @@ struct Infer: AsyncParsableCommand {
 
 @main
 enum EntryPoint {
-    static func main() async { await CommandEntry.run(Infer.self) }
+    static func main() async { await CommandEntry.run(Infer.self, listOptions: ["--image"]) }
 }

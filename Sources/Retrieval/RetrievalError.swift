@@ -16,6 +16,10 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case noVectors(path: String)
     /// The collection has no weights of terms, and a search asks for them.
     case noTermWeights(path: String)
+    /// The collection has no vectors of tokens, and a search asks for them.
+    case noTokenVectors(path: String)
+    /// The collection has no knowledge graph, and a search asks for it.
+    case noGraph(path: String)
     /// The collection has no approximate index, or its vectors have changed since it was built.
     case noApproximateIndex(path: String, kind: String)
     case unreadable(path: String, reason: String)
@@ -44,6 +48,10 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
             "\(path): has no vectors (it was indexed with --lexical-only); use --mode lexical or index with --model"
         case .noTermWeights(let path):
             "\(path): has no sparse weights; use another --mode or index with --sparse and a model that gives them"
+        case .noTokenVectors(let path):
+            "\(path): has no token vectors; use another --mode or index with --multi-vector and a model that gives them"
+        case .noGraph(let path):
+            "\(path): has no knowledge graph; use another --mode or index with --triples or --extract-triples"
         case .noApproximateIndex(let path, let kind):
             "\(path): has no \(kind) index over its present vectors; build it with `infer index … --approximate \(kind)`"
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"

@@ -36,11 +36,13 @@ typedef struct {
     cpuk_isa isa;
     /// Whether the set is built in and this machine can run it.
     bool runs;
+    /// Only for who names it: a set for tests.
+    bool only_by_name;
 } cpuk_kernel_set;
 /// All sets in the order of preference, `cpuk_kernel_set_count` of them.
 cpuk_kernel_set cpuk_kernel_set_at(int index);
 int cpuk_kernel_set_count(void);
-/// The first set of each kind that has `isa` and that this machine can run. Returns their number, at most
-/// CPUK_MAX_SETS.
+/// The first set of each kind that has `isa` and that this machine can run, but for those only by name. Returns their
+/// number, at most CPUK_MAX_SETS.
 enum { CPUK_MAX_SETS = 3 };
 int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);

@@ -87,6 +87,47 @@ typedef struct {
 } cpuk_matmul_args;
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args);
 
+/// How a convolution is computed, which decides how its weight is packed.
+typedef enum {
+    /// Not by `cpuk_convolve`: the weight's format is multiplied faster otherwise, or not at all.
+    CPUK_CONVOLUTION_NONE = 0,
+    CPUK_CONVOLUTION_DIRECT,
+    CPUK_CONVOLUTION_WINOGRAD,
+    /// Activations are quantised to int8.
+    CPUK_CONVOLUTION_INT8,
+} cpuk_convolution_form;
+typedef struct {
+    cpuk_convolution_form form;
+    int64_t packed_bytes, scratch_bytes;
+} cpuk_convolution_plan;
+/// How a convolution of a weight `[outputs, taps * channels]` is computed. Form and bytes of the packed weight depend
+/// on the window's kernel, stride, dilation and channels alone, so that it fits images of any number and size.
+cpuk_convolution_plan cpuk_plan_convolution(
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight);
+/// False where memory runs out.
+bool cpuk_pack_convolution(
+    cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, void *packed);
+
+/// A convolution without groups, `window->channels` in:
+/// `output[r, n] = residual + activation(bias + sum_k sum_c x[pixel(r, k), c] w[n, k, c])`.
+typedef struct {
+    const cpuk_window *window;
+    cpuk_convolution_form form;
+    int64_t outputs;
+    cpuk_rows x;
+    /// What `cpuk_pack_convolution` made of the weight.
+    const void *packed;
+    const float *bias;
+    cpuk_activation activation;
+    /// `data` NULL: none.
+    cpuk_rows residual;
+    cpuk_rows output;
+    /// As much as was planned, at a multiple of 64 bytes.
+    void *scratch;
+} cpuk_convolution_args;
+/// Sums are FP32. A pixel's bits do not depend on the images beside it, nor on the number of threads.
+void cpuk_convolve(cpuk_context *context, const cpuk_convolution_args *args);
+
 /// A row is `groups` runs of `columns` elements, each normed for itself; a run has weights (and biases) of its own.
 typedef struct {
     int64_t rows, groups, columns;

@@ -9,7 +9,12 @@
 #include "cache_rows.inl"
 #include <math.h>
 
-enum { QUERY_PANEL = 6, TILE_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2 };
+#if defined(SIMD_TILES)
+enum { QUERY_PANEL = 16 };
+#else
+enum { QUERY_PANEL = 6 };
+#endif
+enum { TILE_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2 };
 _Static_assert(ATTENTION_QUERY_TILE % QUERY_PANEL == 0 && ATTENTION_QUERY_TILE % VL == 0, "whole panels and groups");
 _Static_assert(ATTENTION_KEY_TILE % VL == 0, "whole vectors of keys");
 

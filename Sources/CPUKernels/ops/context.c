@@ -9,6 +9,8 @@ static bool add_set(cpuk_context *context, const kernel_set *set) {
     for (int i = 0; i < set->matmul_count; i++) context->matmuls[context->matmul_count++] = &set->matmuls[i];
     if (set->rows) context->rows = set->rows;
     if (set->attention) context->attention = set->attention;
+    if (set->convolution) context->convolution = set->convolution;
+    if (set->convolution_int8) context->convolution_int8 = set->convolution_int8;
     if (set->paged_prefill) context->rounding_prefill = set->paged_prefill;
     return true;
 }

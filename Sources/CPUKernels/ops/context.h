@@ -4,13 +4,16 @@
 #include "../runtime/partition.h"
 #include "../runtime/scratch.h"
 
-enum { MAX_MATMUL_KERNELS = 8 };
+enum { MAX_MATMUL_KERNELS = 12 };
 
 struct cpuk_context {
     thread_pool *pool;
     /// The kernels of the set of floats.
     const row_kernels *rows;
     const attention_kernels *attention;
+    const convolution_kernels *convolution;
+    /// The kernels of convolutions with rounded products; NULL: none.
+    const convolution_int8_kernels *convolution_int8;
     /// The kernels of attention with rounded products; NULL: none.
     paged_prefill_kernel rounding_prefill;
     /// The GEMM and GEMV kernels, in the order in which they are asked for a product. The last one takes every product.

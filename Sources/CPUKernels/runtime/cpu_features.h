@@ -13,6 +13,8 @@ enum {
     CPU_AVX512_VNNI = 1 << 3,
     CPU_AVX512_BF16 = 1 << 4,
     CPU_AVX_VNNI = 1 << 5,
+    /// Tiles and their products of BF16, which the kernel lets this process use.
+    CPU_AMX_BF16 = 1 << 6,
 };
 
 cpu_features cpu_features_here(void);

@@ -52,8 +52,11 @@ struct ClassifyCommand: AsyncParsableCommand {
 
     func validate() throws {
         try OptionRange.check("--top-k", topK, in: 1...(1 << 20))
-        if !image.isEmpty, text != nil || pair != nil || list.lines != nil {
-            throw ValidationError("--image takes the place of a text; give one of them")
+        if !image.isEmpty {
+            guard text == nil, pair == nil else {
+                throw ValidationError("--image takes the place of a text; give one of them")
+            }
+            try ImageFiles.check(image, lines: list.lines)
         }
         if labels != nil, image.isEmpty, list.lines == nil {
             throw ValidationError("--labels goes with --image; give both")
@@ -65,7 +68,8 @@ struct ClassifyCommand: AsyncParsableCommand {
     func run() async throws {
         if !image.isEmpty {
             return try classifyImages(
-                labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(), ImageFiles(image))
+                labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(),
+                ImageFiles(image, lines: list.lines))
         }
         let package = try model.openPackage()
         if package.kind == .vision, let lines = list.lines {

@@ -2,6 +2,7 @@ public import ArgumentParser
 import CommandSupport
 public import Inference
 import JSONCore
+import Models
 
 /// `infer embed`: vectors of texts.
 struct EmbedCommand: AsyncParsableCommand {
@@ -30,7 +31,9 @@ struct EmbedCommand: AsyncParsableCommand {
     var outputs: EmbeddingKindList?
 
     @Option(
-        parsing: .upToNextOption, help: ArgumentHelp("Images in place of texts: files, or folders.", valueName: "file"),
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Images in place of texts: files, or folders; without any, --lines names them.", valueName: "file"),
         completion: .file(extensions: ["png", "jpg", "jpeg"]))
     var image: [String] = []
 
@@ -40,15 +43,17 @@ struct EmbedCommand: AsyncParsableCommand {
     func validate() throws {
         try list.check(texts)
         try OptionRange.check("--dimensions", dimensions, in: 1...(1 << 24))
-        if !image.isEmpty, !texts.isEmpty || list.lines != nil {
-            throw ValidationError("--image takes the place of texts; give one of them")
+        if !image.isEmpty {
+            guard texts.isEmpty else { throw ValidationError("--image takes the place of texts; give one of them") }
+            try ImageFiles.check(image, lines: list.lines)
         }
         if prompt != nil, promptName != nil { throw ValidationError("give --prompt or --prompt-name, not both") }
     }
 
     func run() async throws {
         let package = try model.openPackage()
-        if !image.isEmpty { return try embedImages(package) }
+        let hasImages = !image.isEmpty || (package.kind == .vision && !package.isCLIP && list.lines != nil)
+        if hasImages { return try embedImages(package) }
         if package.isCLIP { return try embedTexts(package) }
         var choices = Embedder.Options()
         choices.pooling = pooling

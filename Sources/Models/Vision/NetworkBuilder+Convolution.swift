@@ -28,11 +28,11 @@ extension NetworkBuilder {
         let hasBias = hasBias ?? contains(name + ".bias")
         if !shape.isDepthwise {
             let patchSize = sliding.kernel.pixelCount * (x.channels / groups)
-            if !window.isPointwise { reservePatches(rows: window.gridRows, patchSize: patchSize) }
             reserve(
                 rows: min(window.gridRows, convolutionRowLimit), columns: patchSize, features: max(outputs, x.channels))
         }
         let loaded = try weights?.convolution(name, shape, hasBias: hasBias, norm: norm, scale: scale)
+        if case .matrices(let matrices) = loaded?.weights { reserveScratch(matrices, window: window) }
         let kind = shape.isDepthwise ? "depthwise convolution" : groups > 1 ? "grouped convolution" : "convolution"
         add(
             name, "\(kind) \(sliding.text)", [x, residual], output,

@@ -76,6 +76,31 @@ public struct RetrievalEvaluation {
         return result
     }
 
+    /// What the arms find for judged queries, from which the weights of a fusion can be learned.
+    /// - Parameter options: of a search by several arms.
+    public mutating func fusionExamples(
+        _ queries: [Query], _ judgements: Judgements, _ options: SearchOptions,
+        onQuery: (Int, Int) -> Void = { _, _ in }
+    ) async throws -> [FusionTrainer.Example] {
+        let judged = queries.filter { judgements.relevance[$0.id] != nil }
+        var options = options
+        options.readsConditions = false
+        options.reranks = false
+        var examples: [FusionTrainer.Example] = []
+        for (index, query) in judged.enumerated() {
+            onQuery(index, judged.count)
+            let arms = try await searcher.ranking(query.text, options).arms
+            var documents: [Int64: String] = [:]
+            for hit in arms.values.joined() where documents[hit.chunk] == nil {
+                documents[hit.chunk] = try key(of: hit.chunk)
+            }
+            examples.append(
+                FusionTrainer.Example(
+                    arms: arms, documents: documents, relevance: judgements.relevance[query.id] ?? [:]))
+        }
+        return examples
+    }
+
     private mutating func key(of chunk: Int64) throws -> String {
         if let known = documentKeys[chunk] { return known }
         let key = try searcher.reader.chunk(chunk).key

@@ -45,3 +45,22 @@ package enum BitPacking {
         }
     }
 }
+
+/// Packed integers that are read one by one where they lie, with ``BitPacking/paddingByteCount`` readable bytes behind them.
+struct PackedNumbers {
+    private let start: UnsafeRawPointer
+    private let width: UInt
+    private let mask: UInt64
+
+    init(_ start: UnsafePointer<UInt8>, width: Int) {
+        self.start = UnsafeRawPointer(start)
+        self.width = UInt(width)
+        mask = UInt64(1) << UInt64(width) - 1
+    }
+
+    subscript(index: Int) -> UInt32 {
+        let bit = UInt(truncatingIfNeeded: index) &* width
+        let word = start.loadUnaligned(fromByteOffset: Int(truncatingIfNeeded: bit >> 3), as: UInt64.self)
+        return UInt32(truncatingIfNeeded: (word &>> UInt64(bit & 7)) & mask)
+    }
+}

@@ -89,14 +89,29 @@ package final class LexicalIndex: Sendable {
     ) {
         segment.lengths.withUnsafeBufferPointer { lengths in
             let scorer = SegmentScorer(scoring: scoring, lengths: lengths, averageLength: averageLength)
-            var cursors = lists.compactMap { list, weight in
-                list.map { PostingCursor($0, weight: weight, scorer: scorer) }
-            }
-            defer { for cursor in cursors { cursor.deallocate() } }
             let isAllowed = allowed.map { allowed in
-                { (document: UInt32) in allowed.contains(segment.chunks[Int(document)]) }
+                { (document: UInt32) in
+                    Int(document) < segment.chunks.count && allowed.contains(segment.chunks[Int(document)])
+                }
             }
-            BlockMaxWAND(isAllowed: isAllowed).search(&cursors, into: &best) { segment.chunks[Int($0)] }
+            let present = lists.compactMap { list, weight in list.map { (list: $0, weight: weight) } }
+            let cursors = UnsafeMutableBufferPointer<PostingCursor>.allocate(capacity: present.count)
+            let numbers = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * present.count)
+            numbers.initialize(repeating: 0)
+            defer {
+                cursors.deallocate()
+                numbers.deallocate()
+            }
+            for (index, (list, weight)) in present.enumerated() {
+                cursors.initializeElement(
+                    at: index, to: PostingCursor(list, place: index, weight: weight, scorer: scorer))
+            }
+            withExtendedLifetime(present) {
+                BlockMaxScore(
+                    cursors, bounds: .init(rebasing: numbers[..<present.count]),
+                    parts: .init(rebasing: numbers[present.count...]), isAllowed: isAllowed
+                ).search(into: &best, chunks: segment.chunks)
+            }
         }
     }
 

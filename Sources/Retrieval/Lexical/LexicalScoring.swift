@@ -26,15 +26,4 @@ public enum LexicalScoring: Sendable, Hashable {
         case .tfIDF: log(Double(total) / Double(count))
         }
     }
-
-    /// The part of a term's score that depends on the document. It grows with `frequency` and falls with `length`; the
-    /// inverse document frequency is multiplied later.
-    func weight(frequency: UInt32, length: UInt32, averageLength: Double) -> Double {
-        let frequency = Double(frequency)
-        switch self {
-        case .bm25(let k1, let b):
-            return frequency / (frequency + k1 * (1 - b + b * Double(length) / averageLength))
-        case .tfIDF: return frequency
-        }
-    }
 }

@@ -10,7 +10,7 @@
 ///     8 bytes that a reader may load past the end
 ///
 /// A block holds ``PostingLayout/blockSize`` documents. The most occurrences and the fewest terms bound the score of a
-/// block under every k1 and b, which block-max WAND skips by. (Ding and Suel, 2011)
+/// block under every k1 and b, which searches skip by. (Ding and Suel, 2011)
 package struct PostingListWriter {
     private var documents: [UInt32] = []
     private var frequencies: [UInt32] = []

@@ -3,8 +3,39 @@ public import TensorCore
 /// Which arms a search uses.
 public enum SearchMode: String, Sendable, CaseIterable {
     case lexical, dense, sparse
+    /// Late interaction over the vectors of tokens.
+    case multiVector = "multi-vector"
+    /// A walk through the knowledge graph from the entities that the query names.
+    case graph
     /// All arms that the collection has.
     case hybrid
+    /// Lexical, dense or all, as the query asks for: words that are spelled out, words that the collection lacks, or neither.
+    case auto
+
+    /// The one arm that it is; `nil`: several.
+    public var arm: SearchArm? { SearchArm(rawValue: rawValue) }
+
+    /// Whether a search of this collection compares what its embedder says of the query.
+    public func needsEmbedder(in reader: CollectionReader) throws -> Bool {
+        if let arm { return arm.needsEmbedder }
+        if self == .auto { return reader.settings.embedder != nil }
+        return try reader.settings.embedder != nil || !reader.hasGraph
+    }
+}
+
+/// One way of finding chunks.
+public enum SearchArm: String, Sendable, Hashable, CaseIterable {
+    case lexical, dense, sparse
+    case multiVector = "multi-vector"
+    case graph
+
+    /// Whether it compares what an embedder says of the query.
+    var needsEmbedder: Bool {
+        switch self {
+        case .lexical, .graph: false
+        case .dense, .sparse, .multiVector: true
+        }
+    }
 }
 
 public struct SearchOptions: Sendable {
@@ -24,14 +55,16 @@ public struct SearchOptions: Sendable {
     public var reranks: Bool
     /// How vectors are compared.
     public var vectorSearch: VectorSearch
-    /// Terms that the lexical arm searches for in place of the query's own.
+    /// Relations that the graph arm follows from an entity of the query: 1 or 2.
+    public var graphHops: Int
+    /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
         lexicalWeight: Double = 1, filter: DocumentFilter? = nil, candidateCount: Int = 100,
         readsConditions: Bool = true, reranks: Bool = true,
-        vectorSearch: VectorSearch = .exact
+        vectorSearch: VectorSearch = .exact, graphHops: Int = 2
     ) {
         self.mode = mode
         self.count = count
@@ -43,6 +76,7 @@ public struct SearchOptions: Sendable {
         self.readsConditions = readsConditions
         self.reranks = reranks
         self.vectorSearch = vectorSearch
+        self.graphHops = graphHops
     }
 }
 
@@ -50,12 +84,15 @@ public struct SearchOptions: Sendable {
 public struct SearchRanking: Sendable {
     /// Best first.
     public var hits: [Hit] = []
-    /// Hits of the lexical arm; `nil` where it was not asked.
-    public var lexical: [Hit]?
-    /// Hits of the dense arm, whose scores are cosines; `nil` where it was not asked.
-    public var dense: [Hit]?
-    /// Hits of the sparse arm; `nil` where it was not asked.
-    public var sparse: [Hit]?
+    /// What each arm that was asked found, best first. Scores of the dense arm are cosines.
+    public var arms: [SearchArm: [Hit]] = [:]
+
+    /// `nil`: not asked.
+    public var lexical: [Hit]? { arms[.lexical] }
+    /// Scores are cosines. `nil`: not asked.
+    public var dense: [Hit]? { arms[.dense] }
+    /// `nil`: not asked.
+    public var sparse: [Hit]? { arms[.sparse] }
 }
 
 /// Searches a collection as it was when it was opened.
@@ -66,6 +103,8 @@ public final class Searcher {
     private let backend: (any Backend)?
     /// Vectors are read when the first search needs them.
     private var dense: DenseIndex?
+    private var multiVector: MultiVectorIndex?
+    private var isGraphThere: Bool?
     private var table: VectorTable?
     private var approximate: [ApproximateKind: ApproximateIndex] = [:]
 
@@ -112,23 +151,32 @@ public final class Searcher {
         }
         let allowed = try options.filter.map { try reader.chunks(matching: $0) }
         let reranker = options.reranks ? reranker : nil
-        let isFinal = options.mode != .hybrid && reranker == nil
+        var mode = options.mode
+        if mode == .auto {
+            mode = try QueryRoute(
+                reader: reader, hasVectors: embedder != nil, hasGraph: hasGraph(),
+                readsConditions: options.readsConditions
+            ).mode(of: query)
+        }
+        let arms = try self.arms(of: mode)
+        let isFinal = mode.arm != nil && reranker == nil
         let wanted = min(isFinal ? options.count : max(options.count, options.candidateCount), reader.chunkCount)
         var ranking = SearchRanking()
-        if options.mode == .lexical || options.mode == .hybrid {
-            ranking.lexical = try lexical(query, options, count: wanted, allowed: allowed)
+        if arms.contains(.lexical) {
+            ranking.arms[.lexical] = try lexical(query, options, count: wanted, allowed: allowed)
         }
-        if options.mode != .lexical {
-            try await addVectorArms(query, options, count: wanted, allowed: allowed, to: &ranking)
+        if arms.contains(.graph) {
+            ranking.arms[.graph] = try GraphSearch(reader).search(
+                query, hops: options.graphHops, count: wanted, allowed: allowed)
         }
-        switch options.mode {
-        case .lexical: ranking.hits = ranking.lexical ?? []
-        case .dense: ranking.hits = ranking.dense ?? []
-        case .sparse: ranking.hits = ranking.sparse ?? []
-        case .hybrid:
-            var arms = [(ranking.lexical ?? [], options.lexicalWeight), (ranking.dense ?? [], 1.0)]
-            if let sparse = ranking.sparse { arms.append((sparse, 1.0)) }
-            ranking.hits = options.fusion.fuse(arms, count: reranker == nil ? options.count : wanted)
+        if arms.contains(where: \.needsEmbedder) {
+            try await addVectorArms(arms, query, options, count: wanted, allowed: allowed, to: &ranking)
+        }
+        if let arm = mode.arm {
+            ranking.hits = ranking.arms[arm] ?? []
+        } else {
+            ranking.hits = options.fusion.fuse(
+                ranking.arms, lexicalWeight: options.lexicalWeight, count: reranker == nil ? options.count : wanted)
         }
         if let reranker {
             let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
@@ -164,20 +212,67 @@ public final class Searcher {
             terms: parsed.scoredTerms, scoring: options.scoring, count: count, allowed: allowed)
     }
 
-    private func addVectorArms(
-        _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?, to ranking: inout SearchRanking
-    ) async throws {
-        guard let embedder else { throw RetrievalError.noVectors(path: reader.path) }
-        let mode = options.mode
-        let hasTermWeights = reader.settings.hasTermWeights && embedder.givesTermWeights
-        guard hasTermWeights || mode != .sparse else { throw RetrievalError.noTermWeights(path: reader.path) }
-        let encoded = try await embedder.encode([query], isQuery: true)[0]
-        if mode != .sparse {
-            ranking.dense = try vectorHits(encoded.vector, options.vectorSearch, count: count, allowed: allowed)
+    /// The arms that a mode asks.
+    /// - Throws: ``RetrievalError`` where the collection or the embedder lacks the one that it names, and where there are no
+    ///   vectors for several.
+    private func arms(of mode: SearchMode) throws -> Set<SearchArm> {
+        let settings = reader.settings
+        var available: Set<SearchArm> = [.lexical]
+        if mode == .graph || mode.arm == nil, try hasGraph() { available.insert(.graph) }
+        if let embedder {
+            available.insert(.dense)
+            if settings.hasTermWeights, embedder.givesTermWeights { available.insert(.sparse) }
+            if let size = settings.tokenVectorSize, embedder.tokenVectorSize == size { available.insert(.multiVector) }
         }
-        if mode != .dense, hasTermWeights {
-            ranking.sparse = try reader.lexical.search(
+        guard let arm = mode.arm else {
+            guard embedder != nil || available.contains(.graph) else {
+                throw RetrievalError.noVectors(path: reader.path)
+            }
+            return available
+        }
+        guard available.contains(arm) else {
+            switch arm {
+            case .sparse where embedder != nil: throw RetrievalError.noTermWeights(path: reader.path)
+            case .graph: throw RetrievalError.noGraph(path: reader.path)
+            case .multiVector where embedder != nil: throw RetrievalError.noTokenVectors(path: reader.path)
+            default: throw RetrievalError.noVectors(path: reader.path)
+            }
+        }
+        return [arm]
+    }
+
+    private func hasGraph() throws -> Bool {
+        let known = try isGraphThere ?? reader.hasGraph
+        isGraphThere = known
+        return known
+    }
+
+    private func addVectorArms(
+        _ arms: Set<SearchArm>, _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?,
+        to ranking: inout SearchRanking
+    ) async throws {
+        guard let embedder, let encoded = try await embedder.encode([query], isQuery: true).first else {
+            throw RetrievalError.noVectors(path: reader.path)
+        }
+        if arms.contains(.dense) {
+            ranking.arms[.dense] = try vectorHits(
+                encoded.vector, options.vectorSearch, count: count, allowed: allowed)
+        }
+        if arms.contains(.sparse) {
+            ranking.arms[.sparse] = try reader.lexical.search(
                 termWeights: encoded.termWeights, count: count, allowed: allowed)
+        }
+        if arms.contains(.multiVector) {
+            guard let index = try multiVector ?? backend.map({ try MultiVectorIndex(reader, on: $0) }) else {
+                throw RetrievalError.noVectors(path: reader.path)
+            }
+            multiVector = index
+            // Comparing every token of every chunk is dear: beside other arms it ranks what they have found.
+            let candidates = Set(ranking.arms.values.joined().map(\.chunk))
+            ranking.arms[.multiVector] =
+                arms.count == 1
+                ? try index.search(encoded.tokenVectors, count: count, allowed: allowed)
+                : try Array(index.rank(Array(candidates), encoded.tokenVectors).prefix(count))
         }
     }
 

@@ -25,9 +25,19 @@ struct CollectionUpdate {
             guard let document = try Int64.fetchOne(find, arguments: [key]) else { continue }
             removedChunks.formUnion(
                 try Int64.fetchAll(database, sql: "SELECT id FROM chunk WHERE document = ?", arguments: [document]))
+            for table in try dependentTables() {
+                try database.execute(
+                    sql: "DELETE FROM \(table) WHERE chunk IN (SELECT id FROM chunk WHERE document = ?)",
+                    arguments: [document])
+            }
             try database.execute(sql: "DELETE FROM chunk WHERE document = ?", arguments: [document])
             try database.execute(sql: "DELETE FROM document WHERE id = ?", arguments: [document])
         }
+    }
+
+    /// Tables whose rows belong to chunks and go with them.
+    private func dependentTables() throws -> [String] {
+        try [TokenVectorStore.table, GraphStore.relations, GraphStore.extracted].filter { try database.tableExists($0) }
     }
 
     mutating func insert(_ documents: [IndexedDocument]) throws {
@@ -46,8 +56,12 @@ struct CollectionUpdate {
             let number = database.lastInsertedRowID
             for (index, chunk) in document.chunks.enumerated() {
                 try insert(chunk, of: number)
+                let chunkNumber = database.lastInsertedRowID
+                if index < document.tokenVectors.count {
+                    try TokenVectorStore.insert(document.tokenVectors[index], of: chunkNumber, into: database)
+                }
                 builder.add(
-                    chunk: database.lastInsertedRowID, text: chunk.indexedText,
+                    chunk: chunkNumber, text: chunk.indexedText,
                     termWeights: index < document.termWeights.count ? document.termWeights[index] : [:])
             }
             for vector in document.vectors { vectors += vector.lazy.map { Float16($0) } }
@@ -95,6 +109,7 @@ struct CollectionUpdate {
     func finish() throws -> Int {
         let segments = try SegmentBlob.readAll(database, path: path)
         if !removedChunks.isEmpty {
+            try GraphStore.removeOrphans(in: database)
             for segment in segments where segment.chunks.contains(where: removedChunks.contains) {
                 try rewrite([segment])
             }

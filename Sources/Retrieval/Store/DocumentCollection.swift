@@ -56,7 +56,7 @@ public final class DocumentCollection: Sendable {
         var settings = requested ?? CollectionSettings()
         try database.inTransaction(.immediate) {
             if try DocumentCollection.isEmpty(database), let requested {
-                try CollectionSchema.create(in: database)
+                try CollectionSchema.create(in: database, settings: requested)
                 for entry in requested.entries {
                     guard let value = entry.value else { continue }
                     try database.execute(
@@ -157,6 +157,8 @@ extension CollectionSettings {
         try check("analyzer", analyzer.rawValue, requested.analyzer.rawValue)
         try check("embedder", embedderFingerprint ?? embedder, requested.embedderFingerprint ?? requested.embedder)
         try check("sparse weights", hasTermWeights ? "yes" : "no", requested.hasTermWeights ? "yes" : "no")
+        try check(
+            "token vectors of size", tokenVectorSize.map(String.init), requested.tokenVectorSize.map(String.init))
         try check("vectors of size", dimensionCount.map(String.init), requested.dimensionCount.map(String.init))
     }
 }

@@ -29,10 +29,12 @@ public struct IndexedDocument: Sendable {
     public var vectors: [[Float]]
     /// The term weights of each chunk; empty in a collection without a sparse arm.
     public var termWeights: [[Int: Double]]
+    /// One a chunk, `[tokens, tokenVectorSize]`; empty in a collection without a multi-vector arm.
+    public var tokenVectors: [[Float16]]
 
     public init(
         key: String, path: String, source: String, state: DocumentState, metadata: String = "{}", chunks: [Chunk],
-        vectors: [[Float]] = [], termWeights: [[Int: Double]] = []
+        vectors: [[Float]] = [], termWeights: [[Int: Double]] = [], tokenVectors: [[Float16]] = []
     ) {
         self.key = key
         self.path = path
@@ -42,6 +44,7 @@ public struct IndexedDocument: Sendable {
         self.chunks = chunks
         self.vectors = vectors
         self.termWeights = termWeights
+        self.tokenVectors = tokenVectors
     }
 }
 

@@ -15,13 +15,19 @@ public final class ModelEmbedder: TextEmbedder {
     private let turn = Mutex(())
 
     public let givesTermWeights: Bool
+    public let tokenVectorSize: Int?
 
     /// - Parameters:
     ///   - embedder: loaded from `package`.
     ///   - givesTermWeights: whether it was loaded with the output `sparse`.
-    public init(_ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false) {
+    ///   - givesTokenVectors: whether it was loaded with the output `colbert`.
+    public init(
+        _ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false,
+        givesTokenVectors: Bool = false
+    ) {
         self.embedder = embedder
         self.givesTermWeights = givesTermWeights
+        tokenVectorSize = givesTokenVectors ? embedder.tokenVectorSize : nil
         name = package.name
         fingerprint = ModelEmbedder.fingerprint(of: package.checkpoint)
         let prompts = embedder.prompts
@@ -41,7 +47,9 @@ public final class ModelEmbedder: TextEmbedder {
     public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         let prompt = isQuery ? queryPrompt : documentPrompt
         return try turn.withLock { _ in
-            try embedder.run(texts.map { prompt + $0 }).map { EncodedText(vector: $0.dense, termWeights: $0.sparse) }
+            try embedder.run(texts.map { prompt + $0 }).map {
+                EncodedText(vector: $0.dense, termWeights: $0.sparse, tokenVectors: $0.colbert.flatMap { $0 })
+            }
         }
     }
 

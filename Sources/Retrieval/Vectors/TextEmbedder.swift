@@ -19,12 +19,16 @@ public protocol TextEmbedder: Sendable {
     /// Whether ``encode(_:isQuery:)`` gives weights of terms beside the vectors.
     var givesTermWeights: Bool { get }
 
-    /// As ``embed(_:isQuery:)``, with weights of terms.
+    /// Numbers of each token's vector, for models that give a text one a token; `nil`: none.
+    var tokenVectorSize: Int? { get }
+
+    /// As ``embed(_:isQuery:)``, with weights of terms and vectors of tokens.
     func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText]
 }
 
 extension TextEmbedder {
     public var givesTermWeights: Bool { false }
+    public var tokenVectorSize: Int? { nil }
 
     public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         try await embed(texts, isQuery: isQuery).map { EncodedText(vector: $0) }
@@ -37,10 +41,14 @@ public struct EncodedText: Sendable {
     /// How much each token says of the text, as learned sparse models give it (SPLADE, Formal et al., 2021; BGE-M3, Chen et
     /// al., 2024): by token id, above 0.
     public var termWeights: [Int: Double]
+    /// A vector for each token, as models of late interaction give them (ColBERT, Khattab and Zaharia, 2020):
+    /// `[tokens, tokenVectorSize]`.
+    public var tokenVectors: [Float]
 
-    public init(vector: [Float], termWeights: [Int: Double] = [:]) {
+    public init(vector: [Float], termWeights: [Int: Double] = [:], tokenVectors: [Float] = []) {
         self.vector = vector
         self.termWeights = termWeights
+        self.tokenVectors = tokenVectors
     }
 }
 

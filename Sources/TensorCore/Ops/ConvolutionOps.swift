@@ -58,21 +58,48 @@ public protocol ConvolutionOps: MatmulOps {
     /// - Parameters:
     ///   - x: `[B · H · W, C]`.
     ///   - weights: of each group `[N / G, K · C / G]`; one for an ordinary convolution.
-    ///   - scratch: float32 memory for at least one patch, `K · C / G` elements; the more, the fewer passes. Not read where the
-    ///     window is pointwise.
+    ///   - scratch: float32 memory for at least one patch, `K · C / G` elements, which a pointwise window needs not; with
+    ///     `convolutionScratchCount` elements it is fastest.
     ///   - output: `[B · H' · W', N]`. Must not overlap `x`.
     /// - Throws: `BackendError`; `.limitExceeded` as `matmul`, which is given at most `convolutionRowLimit` rows.
     func convolve(
         _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
         into output: Tensor) throws
+
+    /// Elements of scratch with which `convolve` is fastest.
+    func convolutionScratchCount(weights: [any Weight], window: ImageWindow) -> Int
 }
 
 /// Rows that a convolution multiplies at a time, which `ExecutionLimits.tokenCount` must allow.
 public let convolutionRowLimit = 1 << 14
 
+/// Elements of patches that a convolution multiplies at a time: as many as second-level caches hold, in whole rows.
+private let patchElementCount = 1 << 18
+/// Rows at least, so that large weights, which no cache holds, are read for many.
+private let leastPatchRows = 512
+
 extension ConvolutionOps {
-    /// As a matrix product of patches, some rows of the grid at a time.
     public func convolve(
+        _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
+        into output: Tensor
+    ) throws {
+        try convolveByPatches(
+            x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, into: output)
+    }
+
+    public func convolutionScratchCount(weights: [any Weight], window: ImageWindow) -> Int {
+        patchScratchCount(weights: weights, window: window)
+    }
+
+    /// The patches of as many windows as pay, but no more than there are.
+    package func patchScratchCount(weights: [any Weight], window: ImageWindow) -> Int {
+        guard !window.isPointwise, let patchSize = weights.first?.columns, patchSize > 0 else { return 0 }
+        let few = min(window.gridRows, max(patchElementCount / patchSize, leastPatchRows))
+        return min(few, convolutionRowLimit) * patchSize
+    }
+
+    /// As a matrix product of patches, some rows of the grid at a time.
+    package func convolveByPatches(
         _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
         into output: Tensor
     ) throws {

@@ -8,6 +8,8 @@
 /// Whether the set has a GEMM (else a GEMV) kernel that takes the format for so many tokens.
 bool probe_takes_gemm(int set, int format, int64_t tokens);
 bool probe_takes_gemv(int set, int format, int64_t tokens);
+/// Whether it has a kernel for weights of the format that are packed in blocks of rows.
+bool probe_takes_packed(int set, int format, int64_t tokens);
 
 /// Values of one row through the set's `embed`. Only for sets of floats.
 void probe_dequantise(int set, int format, const void *row, int64_t columns, float *values);

@@ -99,7 +99,8 @@
         }
 
         private func makeAnswerer(_ reader: CollectionReader) throws -> Answerer {
-            let options = try retrieval.search.options(count: sources, settings: reader.settings)
+            let options = try retrieval.search.options(
+                count: sources, settings: reader.settings, hasGraph: reader.hasGraph)
             // What belongs to the generator alone is not for the embedder.
             var auxiliary = model
             (auxiliary.models, auxiliary.lora, auxiliary.contextLength, auxiliary.dtype) = ([], [], nil, nil)

@@ -32,7 +32,8 @@
 
         func run() async throws {
             let reader = try retrieval.openReader()
-            let options = try retrieval.search.options(count: topK, settings: reader.settings)
+            let options = try retrieval.search.options(
+                count: topK, settings: reader.settings, hasGraph: reader.hasGraph)
             let searcher = try retrieval.openModels(reader, modes: [options.mode], embedder: model.model, model: model)
                 .makeSearcher(reader)
             let hits = try await searcher.search(query, options)

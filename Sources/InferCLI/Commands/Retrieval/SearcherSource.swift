@@ -21,13 +21,14 @@
                     try Reranker(
                         try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
             }
-            guard modes.contains(where: { $0 != .lexical }) else {
+            guard try modes.contains(where: { try $0.needsEmbedder(in: reader) }) else {
                 self.embedder = nil
                 return
             }
             guard let stored = reader.settings.embedder else { throw RetrievalError.noVectors(path: reader.path) }
             self.embedder = try EmbedderSource.load(
-                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights)
+                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights,
+                multiVector: reader.settings.tokenVectorSize != nil)
         }
 
         /// A searcher with these models and a backend of its own.
@@ -39,14 +40,33 @@
 
     /// Loads the embedder of a collection.
     enum EmbedderSource {
-        /// - Parameter sparse: whether it shall give weights of terms too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> ModelEmbedder {
+        /// - Parameters:
+        ///   - sparse: whether it shall give weights of terms too.
+        ///   - multiVector: whether it shall give a vector a token too.
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool) throws -> ModelEmbedder
+        {
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
-            if sparse { choices.outputs = [.dense, .sparse] }
+            if sparse { choices.outputs.insert(.sparse) }
+            if multiVector { choices.outputs.insert(.colbert) }
             let embedder = try Embedder(
                 package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
-            return ModelEmbedder(embedder, from: package, givesTermWeights: sparse)
+            return ModelEmbedder(
+                embedder, from: package, givesTermWeights: sparse, givesTokenVectors: multiVector)
+        }
+    }
+
+    /// Loads the generator that takes triples out of documents.
+    enum TripleExtractorSource {
+        /// - Parameter path: where it lies; `bundled`: the one in this program.
+        static func load(_ model: ModelOptions, path: String) async throws -> ModelTripleExtractor {
+            var own = model
+            // What belongs to the embedder alone is not for the generator.
+            (own.models, own.lora, own.dtype) = ([], [], nil)
+            let package = try path == "bundled" ? own.openPackage() : own.openPackage(path)
+            let engine = try await Engine(package, on: own.makeBackend(), options: own.engineOptions())
+            return ModelTripleExtractor(
+                engine, encoder: try PromptEncoder(package, contextLength: own.contextLength))
         }
     }
 #endif
