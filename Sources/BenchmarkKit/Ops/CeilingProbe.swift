@@ -79,7 +79,8 @@ package struct CeilingProbe {
 
     /// Blocks of a cache, half of them to the other half.
     private func copyRate() throws -> Ceilings.Rate {
-        let shape: Shape = [byteCount / (8 * 16 * 64 * 4), 8, 16, 64]
+        // Keys and values together are past the caches.
+        let shape: Shape = [byteCount / 2 / (8 * 16 * 64 * 4), 8, 16, 64]
         let keys = try randomTensor([shape[0], shape.elementCount / shape[0]], seed: 4).reshaped(shape)
         let values = try randomTensor([shape[0], shape.elementCount / shape[0]], seed: 5).reshaped(shape)
         let half = shape[0] / 2
