@@ -89,7 +89,7 @@ let package = Package(
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         layer("Images", ["JSONCore", "CImageCodecs"]),
         // L2
-        layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
+        layer("Models", ["TensorCore", "ModelIO", "KVCache"]),
         layer("ChatTemplate", ["JSONCore"]),
         layer("Grammar", ["JSONCore"]),
         // L3
@@ -113,13 +113,13 @@ let package = Package(
         layer(
             "BenchmarkKit",
             [
-                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "OpCases",
+                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "JSONCore", "OpCases",
                 "TensorCore", .target(name: "Retrieval", condition: .when(traits: ["SQLite"])), argumentParser,
             ]),
         layer(
             "Serving",
             [
-                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "ChatPage",
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "ChatTemplate", "ChatPage",
                 httpTypes, logging,
             ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", "TensorCore", argumentParser] + nio),
