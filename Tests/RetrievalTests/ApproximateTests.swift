@@ -45,6 +45,31 @@ struct ApproximateTests {
         return Double(found) / 400
     }
 
+    @Test(
+        "Products are those of the FP16 numbers, whatever the size",
+        arguments: [1, 7, 15, 16, 17, 31, 33, 64, 100, 387])
+    func products(size: Int) {
+        var generator = SplitMix64(seed: UInt64(size))
+        let numbers = (0..<5 * size).map { _ in
+            Float(generator.next(below: 4001) - 2000) * [1e-7, 1e-3, 1, 20][generator.next(below: 4)]
+        }
+        let table = VectorTable(chunks: [1, 2, 3, 4, 5], numbers: numbers, dimensionCount: size)
+        let rounded = numbers.map { Double(Float16($0)) }
+        for row in 0..<5 {
+            let own = rounded[row * size..<(row + 1) * size]
+            #expect(table.vector(row).map(Double.init) == Array(own))
+            for other in 0..<5 {
+                let expected = zip(own, rounded[other * size..<(other + 1) * size]).reduce(0.0) { $0 + $1.0 * $1.1 }
+                let scale = zip(own, rounded[other * size..<(other + 1) * size]).reduce(1e-9) { $0 + abs($1.0 * $1.1) }
+                #expect(abs(Double(table.product(row, other)) - expected) < 1e-5 * scale)
+                let product = table.vector(other).withUnsafeBufferPointer { buffer in
+                    buffer.baseAddress.map { table.product(row, $0) } ?? .nan
+                }
+                #expect(abs(Double(product) - expected) < 1e-5 * scale)
+            }
+        }
+    }
+
     @Test("k-means finds clusters that stand apart, and every vector lies with its nearest centre")
     func kMeans() throws {
         let table = table(600, clusters: 6)
