@@ -43,7 +43,8 @@
         /// - Parameters:
         ///   - sparse: whether it shall give weights of terms too.
         ///   - multiVector: whether it shall give a vector a token too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool) throws -> ModelEmbedder
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool = false) throws
+            -> ModelEmbedder
         {
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
