@@ -178,13 +178,19 @@ public final class Searcher {
             ranking.hits = options.fusion.fuse(
                 ranking.arms, lexicalWeight: options.lexicalWeight, count: reranker == nil ? options.count : wanted)
         }
-        if let reranker {
-            let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
-            let scores = try await reranker.score(query: query, texts: texts)
-            ranking.hits = zip(ranking.hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
-        }
+        if reranker != nil { ranking.hits = try await reranked(ranking.hits, query) }
         ranking.hits = Array(ranking.hits.prefix(options.count))
         return ranking
+    }
+
+    var hasReranker: Bool { reranker != nil }
+
+    /// The hits with the reranker's scores, best first.
+    func reranked(_ hits: [Hit], _ query: String) async throws -> [Hit] {
+        guard let reranker else { return hits }
+        let texts = try hits.map { try reader.chunk($0.chunk).chunk.indexedText }
+        let scores = try await reranker.score(query: query, texts: texts)
+        return zip(hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
     }
 
     /// As ``hits(_:_:)``, with what the chunks say.
