@@ -5,7 +5,7 @@
 
     /// The models that searches need: the embedder where vectors are compared, and a reranker where one is named.
     struct SearchModels {
-        let embedder: ModelEmbedder?
+        let embedder: (any TextEmbedder)?
         let reranker: ModelReranker?
         private let model: ModelOptions
 
@@ -16,11 +16,7 @@
             _ reader: CollectionReader, modes: [SearchMode], embedder: String?, model: ModelOptions, reranker: String?
         ) throws {
             self.model = model
-            self.reranker = try reranker.map { path in
-                ModelReranker(
-                    try Reranker(
-                        try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
-            }
+            self.reranker = try reranker.map { try RerankerSource.load(model, path: $0) }
             guard modes.contains(where: { $0 != .lexical }) else {
                 self.embedder = nil
                 return
@@ -37,10 +33,18 @@
         }
     }
 
+    /// Loads a model that scores hits anew.
+    enum RerankerSource {
+        static func load(_ model: ModelOptions, path: String) throws -> ModelReranker {
+            ModelReranker(
+                try Reranker(try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
+        }
+    }
+
     /// Loads the embedder of a collection.
     enum EmbedderSource {
         /// - Parameter sparse: whether it shall give weights of terms too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> ModelEmbedder {
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> any TextEmbedder {
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
             if sparse { choices.outputs = [.dense, .sparse] }
