@@ -45,6 +45,10 @@
     enum EmbedderSource {
         /// - Parameter sparse: whether it shall give weights of terms too.
         static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> any TextEmbedder {
+            if let path, WordVectors.isFile(path) {
+                guard !sparse else { throw RetrievalError.noTermWeights(path: path) }
+                return WordVectorEmbedder(try WordVectors(path: path))
+            }
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
             if sparse { choices.outputs = [.dense, .sparse] }
