@@ -26,6 +26,8 @@ public struct SearchOptions: Sendable {
     public var vectorSearch: VectorSearch
     /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
+    /// Made-up passages that the vector arms look for beside the query.
+    var passages: [String] = []
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
@@ -130,13 +132,19 @@ public final class Searcher {
             if let sparse = ranking.sparse { arms.append((sparse, 1.0)) }
             ranking.hits = options.fusion.fuse(arms, count: reranker == nil ? options.count : wanted)
         }
-        if let reranker {
-            let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
-            let scores = try await reranker.score(query: query, texts: texts)
-            ranking.hits = zip(ranking.hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
-        }
+        if reranker != nil { ranking.hits = try await reranked(ranking.hits, query) }
         ranking.hits = Array(ranking.hits.prefix(options.count))
         return ranking
+    }
+
+    var hasReranker: Bool { reranker != nil }
+
+    /// The hits with the reranker's scores, best first.
+    func reranked(_ hits: [Hit], _ query: String) async throws -> [Hit] {
+        guard let reranker else { return hits }
+        let texts = try hits.map { try reader.chunk($0.chunk).chunk.indexedText }
+        let scores = try await reranker.score(query: query, texts: texts)
+        return zip(hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
     }
 
     /// As ``hits(_:_:)``, with what the chunks say.
@@ -171,7 +179,7 @@ public final class Searcher {
         let mode = options.mode
         let hasTermWeights = reader.settings.hasTermWeights && embedder.givesTermWeights
         guard hasTermWeights || mode != .sparse else { throw RetrievalError.noTermWeights(path: reader.path) }
-        let encoded = try await embedder.encode([query], isQuery: true)[0]
+        let encoded = try await encode(query, options.passages, by: embedder)
         if mode != .sparse {
             ranking.dense = try vectorHits(encoded.vector, options.vectorSearch, count: count, allowed: allowed)
         }
