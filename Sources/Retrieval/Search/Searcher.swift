@@ -59,6 +59,8 @@ public struct SearchOptions: Sendable {
     public var graphHops: Int
     /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
+    /// Made-up passages that the vector arms look for beside the query.
+    var passages: [String] = []
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
@@ -257,9 +259,8 @@ public final class Searcher {
         _ arms: Set<SearchArm>, _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?,
         to ranking: inout SearchRanking
     ) async throws {
-        guard let embedder, let encoded = try await embedder.encode([query], isQuery: true).first else {
-            throw RetrievalError.noVectors(path: reader.path)
-        }
+        guard let embedder else { throw RetrievalError.noVectors(path: reader.path) }
+        let encoded = try await encode(query, options.passages, by: embedder)
         if arms.contains(.dense) {
             ranking.arms[.dense] = try vectorHits(
                 encoded.vector, options.vectorSearch, count: count, allowed: allowed)

@@ -48,8 +48,13 @@
         ///   - sparse: whether it shall give weights of terms too.
         ///   - multiVector: whether it shall give a vector a token too.
         static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool = false) throws
-            -> ModelEmbedder
+            -> any TextEmbedder
         {
+            if let path, WordVectors.isFile(path) {
+                guard !sparse else { throw RetrievalError.noTermWeights(path: path) }
+                guard !multiVector else { throw RetrievalError.noTokenVectors(path: path) }
+                return WordVectorEmbedder(try WordVectors(path: path))
+            }
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
             if sparse { choices.outputs.insert(.sparse) }
