@@ -208,7 +208,8 @@ enum OpenAPIDocument {
     private static let search = object(
         [
             "query": string, "collection": string, "top_k": integer(1, SearchEndpoints.maximumCount),
-            "mode": ["enum": ["lexical", "dense", "sparse", "multi-vector", "graph", "hybrid", "auto"]], "where": string, "rerank": boolean,
+            "mode": ["enum": ["lexical", "dense", "sparse", "multi-vector", "graph", "hybrid", "auto"]],
+            "where": string, "rerank": boolean,
             "scoring": ["enum": ["bm25", "tfidf"]], "k1": number(0, 1000), "b": number(0, 1),
             "fusion": ["enum": ["rrf", "distribution"]], "rrf_k": number(0, 1_000_000),
             "lexical_weight": number(0, 1000), "candidates": integer(1, 100_000), "vectors": string,
