@@ -11,10 +11,13 @@ public struct EngineGenerator: QueryGenerator {
         self.encoder = encoder
     }
 
-    /// - Throws: `InferenceError`, also for a question that the context has no room for.
+    /// Nothing where the context has no room for the prompt.
+    /// - Throws: `InferenceError`.
     public func generate(_ prompt: String, schema: String?, maximumTokenCount: Int) async throws -> String {
         let text = encoder.harmless(prompt)
         let encoded = try encoder.tokens(of: encoder.isChat ? text : text + "\nAnswer:")
+        // What has no room in the context is not transformed.
+        guard encoded.tokens.count < encoder.contextLength else { return "" }
         var request = GenerationRequest(
             promptTokens: encoded.tokens, sampling: .greedy,
             maxTokens: max(min(maximumTokenCount, encoder.contextLength - encoded.tokens.count), 1),
