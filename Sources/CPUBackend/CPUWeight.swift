@@ -16,6 +16,8 @@ final class CPUWeight: Weight {
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
     nonisolated(unsafe) private var packed: CPUBuffer?
+    /// What `cpuk_convolve` reads.
+    nonisolated(unsafe) private var packedConvolution: (buffer: CPUBuffer, sliding: Sliding)?
     /// Whether it is packed if it can be.
     nonisolated(unsafe) private var wasMultiplied = false
     /// Rows were looked up: they must stay where they are.
@@ -47,6 +49,56 @@ final class CPUWeight: Weight {
         kernelWeight.deallocate()
         parts.deallocate()
     }
+
+    static let lineByteCount = 64
+
+    /// What decides how a weight is packed for a convolution.
+    struct Sliding: Equatable {
+        var kernel: Extent2D
+        var stride: Extent2D
+        var dilation: Extent2D
+
+        init(_ window: ImageWindow) {
+            kernel = window.kernel
+            stride = window.stride
+            dilation = window.dilation
+        }
+    }
+
+    /// How convolutions multiply the weight; `nil`: as other products do.
+    func convolutionPlan(_ window: ImageWindow, _ context: OpaquePointer) -> cpuk_convolution_plan? {
+        if let packedConvolution {
+            guard packedConvolution.sliding == Sliding(window) else { return nil }
+        } else if source == nil {
+            return nil
+        }
+        var kernelWindow = kernelWindow(window)
+        let plan = cpuk_plan_convolution(context, &kernelWindow, kernelWeight)
+        return plan.form == CPUK_CONVOLUTION_NONE ? nil : plan
+    }
+
+    /// The weight as convolutions read it by that plan, packed before the first of them. Where memory runs out there is none.
+    func prepareConvolution(
+        _ window: ImageWindow, _ plan: cpuk_convolution_plan, _ context: OpaquePointer
+    ) -> UnsafeRawPointer? {
+        if let packedConvolution { return UnsafeRawPointer(packedConvolution.buffer.pointer) }
+        guard let source else { return nil }
+        var kernelWindow = kernelWindow(window)
+        guard let buffer = CPUBuffer(streamedByteCount: Int(plan.packed_bytes)),
+            cpuk_pack_convolution(context, &kernelWindow, kernelWeight, buffer.pointer)
+        else { return nil }
+        packedConvolution = (buffer, Sliding(window))
+        for part in source.parts { part.bytes.discard() }
+        if !wasLookedUp, !source.parts.allSatisfy(\.bytes.owner.isBackedByFile) { forgetRows() }
+        return UnsafeRawPointer(buffer.pointer)
+    }
+
+    private func kernelWindow(_ window: ImageWindow) -> cpuk_window {
+        window.kernelWindow(channels: columns / max(window.tapCount, 1))
+    }
+
+    /// Whether there is something for products to read: not where the rows were packed for convolutions and are gone.
+    var hasRows: Bool { source != nil || packed != nil }
 
     /// Packs the weight before its first product. Where memory runs out it stays as it is.
     func prepareProducts(_ context: OpaquePointer) {

@@ -12,4 +12,18 @@ package enum CommandArguments {
             }
         }
     }
+
+    /// The process's arguments, with an empty value behind options of `listOptions` that have none.
+    package static func all(listOptions: Set<String>) -> [String] {
+        completed(Array(CommandLine.arguments.dropFirst()), listOptions: listOptions)
+    }
+
+    package static func completed(_ arguments: [String], listOptions: Set<String>) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.count
+        return arguments.enumerated().flatMap { index, argument in
+            let next = index + 1 < arguments.count ? arguments[index + 1] : "--"
+            let hasNone = index < end && listOptions.contains(argument) && next.count > 1 && next.hasPrefix("-")
+            return hasNone ? [argument, ""] : [argument]
+        }
+    }
 }

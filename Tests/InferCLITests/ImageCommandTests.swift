@@ -70,7 +70,87 @@ struct ImageCommandTests {
         #expect(shown.output.split(separator: "\n").count == 16)
     }
 
+    // MARK: On the terminal
+
+    /// What `--show` writes for one image of known bytes, and the PNG file of the same image.
+    private func shown(_ environment: [String: String], columns: Int = 2, count: Int = 4) throws -> (
+        text: String, file: Data
+    ) {
+        let files = try TemporaryFolder()
+        defer { files.remove() }
+        let path = files.file("grid.png")
+        let none = ["KITTY_WINDOW_ID": "", "TERM": "xterm", "TERM_PROGRAM": ""]
+        let arguments = [
+            "imagine", "--seed", "3", "--count", "\(count)", "--columns", "\(columns)", "--show", "-o", path.path,
+            "--device", "cpu",
+        ]
+        let result = try CommandLineTool.run(arguments, environment: none.merging(environment) { $1 })
+        try #require(result.exitCode == 0, "\(result.errors)")
+        return (result.output, try Data(contentsOf: path))
+    }
+
+    @Test(arguments: [["KITTY_WINDOW_ID": "1"], ["TERM": "xterm-kitty"], ["TERM_PROGRAM": "ghostty"]])
+    func kittyGetsThePNGInPieces(_ environment: [String: String]) throws {
+        let (text, file) = try shown(environment, columns: 8, count: 64)
+        try #require(text.hasSuffix("\u{1B}\\\n"))
+        let pieces = text.dropLast(1).components(separatedBy: "\u{1B}\\").dropLast()
+        var encoded = ""
+        for (index, piece) in pieces.enumerated() {
+            let isLast = index == pieces.count - 1
+            let keys = (index == 0 ? "a=T,f=100," : "") + "m=\(isLast ? 0 : 1)"
+            let start = "\u{1B}_G\(keys);"
+            try #require(piece.hasPrefix(start), "piece \(index)")
+            let payload = piece.dropFirst(start.count)
+            #expect(isLast ? payload.utf8.count <= 4096 : payload.utf8.count == 4096)
+            encoded += payload
+        }
+        #expect(Data(base64Encoded: encoded) == file)
+        #expect(pieces.count == (encoded.utf8.count + 4095) / 4096)
+    }
+
+    @Test(arguments: ["iTerm.app", "WezTerm"])
+    func iTermGetsThePNGInOne(_ program: String) throws {
+        let (text, file) = try shown(["TERM_PROGRAM": program])
+        #expect(
+            text == "\u{1B}]1337;File=inline=1;size=\(file.count):\(file.base64EncodedString())\u{07}\n")
+    }
+
+    @Test func otherTerminalsGetTwoPixelsACharacter() throws {
+        let (text, _) = try shown([:], columns: 1, count: 1)
+        let lines = text.split(separator: "\n")
+        #expect(lines.count == 16)
+        let colour = "[0-9]{1,3};[0-9]{1,3};[0-9]{1,3}m"
+        let cell = "\u{1B}\\[38;2;\(colour)\u{1B}\\[48;2;\(colour)\u{2580}"
+        for line in lines {
+            #expect(line.range(of: "^(\(cell)){32}\u{1B}\\[0m$", options: .regularExpression) != nil, "\(line)")
+        }
+    }
+
     // MARK: Several images
+
+    @Test func linesNameImagesThatAreEmbedded() throws {
+        let paths = try [2, 5].map(Self.digit)
+        let named = try run(["embed", "-m", Self.model("clip"), "--json", "--image"] + paths)
+        try #require(named.exitCode == 0, "\(named.errors)")
+        for arguments in [["--image", "--lines", "-"], ["--lines", "-", "--image"]] {
+            let listed = try run(
+                ["embed", "-m", Self.model("clip"), "--json"] + arguments, input: paths.joined(separator: "\n"))
+            #expect(listed.output == named.output, "\(listed.errors)")
+        }
+        // A model of images alone needs no --image.
+        let features = try run(
+            ["embed", "-m", Self.model("vit-features"), "--lines", "-"], input: paths.joined(separator: "\n"))
+        #expect(features.output.split(separator: "\n").count == 2, "\(features.errors)")
+        let classified = try run(
+            ["classify", "-m", Self.model("lenet"), "--top-k", "1", "--image", "--lines", "-"],
+            input: paths.joined(separator: "\n"))
+        #expect(classified.output.split(separator: "\n").count == 2, "\(classified.errors)")
+        expectOneLine(
+            try run(["embed", "-m", Self.model("clip"), "--image", "--json"]), naming: "--lines", exitCode: 64)
+        expectOneLine(
+            try run(["embed", "-m", Self.model("clip"), "--lines", "-", "--image", paths[0]]), naming: "not both",
+            exitCode: 64)
+    }
 
     @Test func linesNameImagesOfAModelOfImages() throws {
         let paths = try [2, 5].map(Self.digit).joined(separator: "\n")

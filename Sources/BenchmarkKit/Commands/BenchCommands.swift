@@ -11,11 +11,17 @@ package struct BenchCommands: AsyncParsableCommand {
         subcommands: suites, defaultSubcommand: LatencyCommand.self)
 
     /// The suites that both executables have.
-    package static let suites: [any ParsableCommand.Type] = [
-        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, EmbedSuiteCommand.self,
-        TranslateSuiteCommand.self,
-        CountsCommand.self,
-    ]
+    package static let suites: [any ParsableCommand.Type] =
+        [
+            LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, EmbedSuiteCommand.self,
+            TranslateSuiteCommand.self, ImagesCommand.self, CountsCommand.self,
+        ] + retrieval
+
+    #if SQLite
+        private static let retrieval: [any ParsableCommand.Type] = [RetrievalCommand.self]
+    #else
+        private static let retrieval: [any ParsableCommand.Type] = []
+    #endif
 
     package init() {}
 }

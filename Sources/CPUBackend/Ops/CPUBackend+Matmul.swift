@@ -11,6 +11,7 @@ extension CPUBackend {
         if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
             return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
         }
+        try checks.require(weight.hasRows, "weight \(weight.name) is packed for convolutions alone")
         weight.prepareProducts(context)
         var arguments = cpuk_matmul_args(
             x: x.floatRows, tokens: Int64(x.rows), weight: weight.kernelWeight, output: output.floatRows,

@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// A row of the table of number formats; those from CPUK_Q8_0 on are blocks of a row, only of weights.
+/// The number of a row in the table of number formats. Those from CPUK_Q8_0 on are block formats, which only weights
+/// have.
 typedef number_format cpuk_format;
 enum {
 #define CPUK_FORMAT(ID, ...) CPUK_##ID = NUMBER_FORMAT_##ID,
@@ -28,9 +29,9 @@ typedef void (*cpuk_sgemm)(
     int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
     int ldb, float beta, float *c, int ldc);
 
-/// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those
-/// numbers, one of floats and at most one of each other kind. NULL where memory or threads run out, and for other
-/// sets.
+/// A context with `threads` threads in all, of which the caller is one. Its kernels come from the sets with the given
+/// numbers: one set of floats, and at most one of each other kind. NULL where memory or threads run out, or for other
+/// combinations of sets.
 cpuk_context *cpuk_create(int threads, const int *sets, int set_count);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
@@ -59,7 +60,7 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
-    /// What `cpuk_pack` made of all parts' rows; NULL: products read the parts. (`cpuk_embed` always does.)
+    /// What `cpuk_pack` made of the rows of all parts. NULL: products read the parts. (`cpuk_embed` always does.)
     const void *packed;
     /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
     /// processor has instructions for them.
@@ -85,6 +86,49 @@ typedef struct {
     cpuk_rows residual;
 } cpuk_matmul_args;
 void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args);
+
+/// How a convolution is computed, which decides how its weight is packed.
+typedef enum {
+    /// Not by `cpuk_convolve`: the weight's format is multiplied faster otherwise, or not at all.
+    CPUK_CONVOLUTION_NONE = 0,
+    CPUK_CONVOLUTION_DIRECT,
+    CPUK_CONVOLUTION_WINOGRAD,
+    /// Activations are quantised to int8.
+    CPUK_CONVOLUTION_INT8,
+} cpuk_convolution_form;
+typedef struct {
+    cpuk_convolution_form form;
+    int64_t packed_bytes, scratch_bytes;
+} cpuk_convolution_plan;
+/// How a convolution of a weight `[outputs, taps * channels]` is computed. Form and bytes of the packed weight depend
+/// on the window's kernel, stride, dilation and channels alone, so that it fits images of any number and size.
+cpuk_convolution_plan cpuk_plan_convolution(
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight);
+/// False where memory runs out.
+bool cpuk_pack_convolution(
+    cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, void *packed);
+
+/// A convolution without groups, `window->channels` in:
+/// `output[r, n] = residual + activation(bias + sum_k sum_c x[pixel(r, k), c] w[n, k, c])`.
+typedef struct {
+    const cpuk_window *window;
+    cpuk_convolution_form form;
+    int64_t outputs;
+    cpuk_rows x;
+    /// What `cpuk_pack_convolution` made of the weight.
+    const void *packed;
+    const float *bias;
+    cpuk_activation activation;
+    /// `data` NULL: none.
+    cpuk_rows residual;
+    /// The activation comes behind the residual.
+    bool adds_residual_first;
+    cpuk_rows output;
+    /// As much as was planned, at a multiple of 64 bytes.
+    void *scratch;
+} cpuk_convolution_args;
+/// Sums are FP32. A pixel's bits do not depend on the images beside it, nor on the number of threads.
+void cpuk_convolve(cpuk_context *context, const cpuk_convolution_args *args);
 
 /// A row is `groups` runs of `columns` elements, each normed for itself; a run has weights (and biases) of its own.
 typedef struct {
@@ -122,15 +166,15 @@ typedef struct {
     int64_t rotary_size;
     bool interleaved;
 } cpuk_rope_args;
-/// Returns -1, or the index of the first token whose position is outside the table (then nothing is written).
+/// Returns -1, or the index of the first token whose position is outside the table, in which case nothing is written.
 int64_t cpuk_rope(
     cpuk_context *context, cpuk_rows x, int64_t tokens, int64_t heads, int64_t head_size, const cpuk_rope_args *rope);
 
-/// Returns -1, or the index of the first id outside the table (then nothing is written).
+/// Returns -1, or the index of the first id outside the table, in which case nothing is written.
 int64_t cpuk_embed(
     cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, float scale,
     bool accumulate, cpuk_rows output);
-/// Returns -1, or the index of the first row number outside `0..<x_rows` (then nothing is written).
+/// Returns -1, or the index of the first row number outside `0..<x_rows`, in which case nothing is written.
 int64_t cpuk_gather_rows(
     cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
     cpuk_rows output);
@@ -172,9 +216,10 @@ typedef struct {
     cpuk_cache cache;
     cpuk_rope_args rope;
 } cpuk_store_args;
-/// Returns -1, or the index of the first token whose slot or position is out of range (then nothing is written).
+/// Returns -1, or the index of the first token whose slot or position is out of range, in which case nothing is
+/// written.
 int64_t cpuk_store_key_value(cpuk_context *context, const cpuk_store_args *args);
-/// Returns -1, or the index of the first pair outside the cache (then nothing is written).
+/// Returns -1, or the index of the first pair outside the cache, in which case nothing is written.
 int64_t cpuk_copy_blocks(cpuk_context *context, const cpuk_cache *cache, const int32_t *pairs, int64_t count);
 
 typedef struct {
@@ -182,9 +227,9 @@ typedef struct {
     int64_t heads;
     cpuk_cache cache;
     float scale;
-    /// 0: none.
+    /// Tokens of the sliding window; 0: no window.
     float soft_cap;
-    /// 0: none.
+    /// 0: no cap.
     int64_t window;
     const int32_t *query_offsets, *context_lengths, *block_tables;
     int64_t table_stride, table_columns;

@@ -1,6 +1,7 @@
 // The kernel set of floats of one target: every op, with FP32 activations. A target includes this inside its
 // attributes.
 #pragma once
+#include "convolution.inl"
 #include "epilogue.inl"
 #include "gemm_f32.inl"
 #include "gemv_f32.inl"
@@ -13,6 +14,7 @@
 #include "selection.inl"
 #include "softmax.inl"
 #include "varlen_attention.inl"
+#include "winograd.inl"
 
 static const matmul_kernel matmuls[] = {
     {.supports = supports_gemm, .gemm = &gemm},
@@ -28,6 +30,11 @@ static const attention_kernels attention = {
     .paged_prefill = paged_prefill, .paged_decode = paged_decode, .merge_chunks = merge_chunks,
     .varlen = varlen_attention,
 };
+static const convolution_kernels convolution = {
+    .panel_outputs = CONVOLUTION_NR, .vector = VL, .pack = pack_convolution, .multiply = multiply_convolution,
+    .pack_winograd = winograd_pack_weights, .transform_input = winograd_transform_input,
+    .transform_output = winograd_transform_output,
+};
 static const kernel_set set = {
     .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
-    .rows = &rows_of_floats, .attention = &attention};
+    .rows = &rows_of_floats, .attention = &attention, .convolution = &convolution};

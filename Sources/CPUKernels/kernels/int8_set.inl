@@ -4,6 +4,7 @@
 #include "gemm_int8.inl"
 #include "gemv_int8.inl"
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#include "convolution_int8.inl"
 #include "gemm_row_blocks.inl"
 #include "gemm_row_scales.inl"
 #include "gemv_row_blocks.inl"
@@ -26,4 +27,8 @@ static const matmul_kernel matmuls[] = {
 #endif
 };
 static const kernel_set set = {
-    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls};
+    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+    .convolution_int8 = &convolution_int8,
+#endif
+};

@@ -9,11 +9,13 @@ static bool add_set(cpuk_context *context, const kernel_set *set) {
     for (int i = 0; i < set->matmul_count; i++) context->matmuls[context->matmul_count++] = &set->matmuls[i];
     if (set->rows) context->rows = set->rows;
     if (set->attention) context->attention = set->attention;
+    if (set->convolution) context->convolution = set->convolution;
+    if (set->convolution_int8) context->convolution_int8 = set->convolution_int8;
     if (set->paged_prefill) context->rounding_prefill = set->paged_prefill;
     return true;
 }
 
-// Those of floats last, since they take every product.
+// The kernels for floats come last, since they take every product.
 static bool add_sets(cpuk_context *context, const int *sets, int count) {
     bool has_kind[CPUK_MAX_SETS] = {false};
     for (int pass = 0; pass < 2; pass++)

@@ -1,3 +1,4 @@
+import ArgumentParser
 import CommandSupport
 import Images
 import Inference
@@ -37,6 +38,24 @@ struct ImageFiles {
             throw InputError.unreadable(name: path, reason: "it names no images; write a file on each line")
         }
         try self.init(arguments)
+    }
+
+    /// The files of `--image`, or where it stands without a value those that `--lines` names.
+    /// - Throws: as the others.
+    init(_ arguments: [String], lines: String?) throws {
+        if let lines { try self.init(lines: lines) } else { try self.init(arguments) }
+    }
+
+    /// - Parameter arguments: of `--image`; an empty one stands for none.
+    /// - Throws: `ValidationError` where files are named twice, or not at all.
+    static func check(_ arguments: [String], lines: String?) throws {
+        let named = arguments.filter { !$0.isEmpty }
+        if named.isEmpty, lines == nil {
+            throw ValidationError("--image names no file; name files or folders, or a list of them with --lines")
+        }
+        if !named.isEmpty, lines != nil {
+            throw ValidationError("give images with --image or with --lines, not both")
+        }
     }
 
     /// The images of a folder, by name.

@@ -13,7 +13,7 @@ struct TerminalImage {
 
     /// What the terminal can do, as its variables say.
     static func form(_ environment: [String: String]) -> Form {
-        if environment["KITTY_WINDOW_ID"] != nil || environment["TERM"] == "xterm-kitty"
+        if environment["KITTY_WINDOW_ID"]?.isEmpty == false || environment["TERM"] == "xterm-kitty"
             || environment["TERM_PROGRAM"] == "ghostty"
         {
             return .kitty

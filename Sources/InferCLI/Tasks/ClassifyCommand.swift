@@ -52,8 +52,11 @@ struct ClassifyCommand: AsyncParsableCommand {
 
     func validate() throws {
         try OptionRange.check("--top-k", topK, in: 1...(1 << 20))
-        if !image.isEmpty, text != nil || pair != nil || list.lines != nil {
-            throw ValidationError("--image takes the place of a text; give one of them")
+        if !image.isEmpty {
+            guard text == nil, pair == nil else {
+                throw ValidationError("--image takes the place of a text; give one of them")
+            }
+            try ImageFiles.check(image, lines: list.lines)
         }
         if labels != nil, image.isEmpty, list.lines == nil {
             throw ValidationError("--labels goes with --image; give both")
@@ -65,8 +68,10 @@ struct ClassifyCommand: AsyncParsableCommand {
     func run() async throws {
         if !image.isEmpty {
             return try classifyImages(
-                labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(), ImageFiles(image))
+                labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(),
+                ImageFiles(image, lines: list.lines))
         }
+        if let task = try Classifier.make(words: model, head: head, activation: function) { return try classify(task) }
         let package = try model.openPackage()
         if package.kind == .vision, let lines = list.lines {
             return try classifyImages(package, ImageFiles(lines: lines))
@@ -74,6 +79,10 @@ struct ClassifyCommand: AsyncParsableCommand {
         let task = try Classifier.make(
             package, head: head, on: try model.makeBackend(), activation: function,
             options: model.taskOptions(truncates: truncate))
+        try classify(task)
+    }
+
+    private func classify(_ task: Classifier) throws {
         var output = OutputWriter()
         try list.forEachBatch(of: [text].compactMap { $0 }) { texts, _ in
             let inputs = texts.map { text == nil ? ClassifyCommand.input(line: $0) : TextPair($0, pair: pair) }
@@ -150,6 +159,16 @@ struct ClassifyCommand: AsyncParsableCommand {
 extension Classifier.Activation: ExpressibleByArgument {}
 
 extension Classifier {
+    /// A head on static embeddings; `nil` where the model is of another kind.
+    static func make(words model: ModelOptions, head: String?, activation: Activation?) throws -> Classifier? {
+        guard let path = model.model, WordVectors.isFile(path) else { return nil }
+        guard let head else {
+            throw CommandError.unsupported(
+                option: "--model", value: path, reason: "word vectors have no labels; give --head, see `infer fit`")
+        }
+        return try Classifier(try WordVectors(path: path), head: head, activation: activation)
+    }
+
     /// With the model's own head, or another one.
     static func make(
         _ package: ModelPackage, head: String?, on backend: any Backend, activation: Activation?, options: TaskOptions

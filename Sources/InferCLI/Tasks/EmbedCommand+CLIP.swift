@@ -8,7 +8,7 @@ import TensorCore
 extension EmbedCommand {
     func embedImages(_ package: ModelPackage) throws {
         try refuseTextOptions()
-        let files = try ImageFiles(image)
+        let files = try ImageFiles(image, lines: list.lines)
         let backend = try model.makeBackend()
         let task = try ImageEmbedder(
             package, on: backend, normalizes: normalize,

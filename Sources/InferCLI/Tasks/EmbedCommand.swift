@@ -2,6 +2,7 @@ public import ArgumentParser
 import CommandSupport
 public import Inference
 import JSONCore
+import Models
 
 /// `infer embed`: vectors of texts.
 struct EmbedCommand: AsyncParsableCommand {
@@ -10,7 +11,8 @@ struct EmbedCommand: AsyncParsableCommand {
         discussion: """
             Pooled and normalised as the model's modules.json says; texts over its limit are cut. --json prints an array \
             with one array of numbers a text; with --outputs one object a text, for several texts an array of them. Images \
-            get what the model pools of them; a CLIP model gives texts and images vectors of one space, of length 1.
+            get what the model pools of them; a CLIP model gives texts and images vectors of one space, of length 1. A file \
+            of word vectors (word2vec, GloVe) gives a text the mean of its words' vectors.
             """)
 
     @Argument(help: "The texts; left out, the lines of standard input.") var texts: [String] = []
@@ -30,9 +32,23 @@ struct EmbedCommand: AsyncParsableCommand {
     var outputs: EmbeddingKindList?
 
     @Option(
-        parsing: .upToNextOption, help: ArgumentHelp("Images in place of texts: files, or folders.", valueName: "file"),
+        parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Images in place of texts: files, or folders; without any, --lines names them.", valueName: "file"),
         completion: .file(extensions: ["png", "jpg", "jpeg"]))
     var image: [String] = []
+
+    @Option(
+        name: [.customLong("neighbours"), .customLong("neighbors")],
+        help: "The words nearest to this one, of a file of word vectors.")
+    var neighbours: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("'A is to B as C is to …', of a file of word vectors.", valueName: "a b c"))
+    var analogy: [String] = []
+
+    @Option(help: "Words that --neighbours and --analogy show.") var topK = 10
 
     @OptionGroup var list: TextListOptions
     @OptionGroup(title: "Model") var model: ModelOptions
@@ -40,15 +56,24 @@ struct EmbedCommand: AsyncParsableCommand {
     func validate() throws {
         try list.check(texts)
         try OptionRange.check("--dimensions", dimensions, in: 1...(1 << 24))
-        if !image.isEmpty, !texts.isEmpty || list.lines != nil {
-            throw ValidationError("--image takes the place of texts; give one of them")
+        if !image.isEmpty {
+            guard texts.isEmpty else { throw ValidationError("--image takes the place of texts; give one of them") }
+            try ImageFiles.check(image, lines: list.lines)
         }
+        try checkWordOptions()
         if prompt != nil, promptName != nil { throw ValidationError("give --prompt or --prompt-name, not both") }
     }
 
     func run() async throws {
+        if let path = wordVectorsPath { return try runWords(path) }
+        if neighbours != nil || !analogy.isEmpty {
+            throw CommandError.unsupported(
+                option: "--model", value: model.model ?? "the bundled model",
+                reason: "--neighbours and --analogy need word vectors, a .txt, .vec or .bin file of word2vec or GloVe")
+        }
         let package = try model.openPackage()
-        if !image.isEmpty { return try embedImages(package) }
+        let hasImages = !image.isEmpty || (package.kind == .vision && !package.isCLIP && list.lines != nil)
+        if hasImages { return try embedImages(package) }
         if package.isCLIP { return try embedTexts(package) }
         var choices = Embedder.Options()
         choices.pooling = pooling

@@ -2,16 +2,16 @@ internal import ModelIO
 internal import Models
 internal import TensorCore
 
-/// Writes target texts of an encoder-decoder token by token: sources are encoded once, earlier tokens stay in a cache that
-/// texts which begin alike share.
+/// Writes target texts of an encoder-decoder token by token. Sources are encoded once; keys and values of earlier
+/// tokens stay in a cache, which texts with the same beginning share.
 final class TargetDecoder: Sendable {
     /// A target text so far.
     struct Text {
-        /// Which of the sources it belongs to.
+        /// The index of its source.
         let source: Int
-        /// With the token that texts begin with; the last one is not in the cache yet.
+        /// The tokens, with the one that texts begin with; the last one is not in the cache yet.
         let tokens: [Int]
-        /// The cache's rows of the tokens before the last.
+        /// The cache rows of the tokens before the last.
         let rows: [Int32]
     }
 
@@ -58,7 +58,7 @@ final class TargetDecoder: Sendable {
         input = try backend.makeBuffer(byteCount: inputCapacity * MemoryLayout<Int32>.size)
     }
 
-    /// One run over some sources; the next one overwrites what it wrote.
+    /// A run over some sources. The next run reuses its memory.
     struct Run {
         fileprivate let sourceRanges: [Range<Int>]
         fileprivate var nextRow = 0

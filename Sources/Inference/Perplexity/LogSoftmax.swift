@@ -55,7 +55,7 @@ package enum LogSoftmax {
             isNaN = isNaN .| (values .!= values)
         }
         var largest = any(isNaN) ? Float.nan : lanes.max()
-        // Nothing is over a NaN, which so stays.
+        // No number compares as greater than a NaN, so a NaN stays.
         for logit in logits.suffix(logits.count % laneCount) where logit > largest || logit.isNaN { largest = logit }
         return largest
     }

@@ -6,11 +6,11 @@ internal import ModelIO
 /// beam, the best token each time.
 struct BeamSearch {
     struct Beam {
-        /// With those that texts begin with.
+        /// The tokens, with those that all texts begin with.
         var tokens: [Int]
         /// The sum of log-probabilities.
         var score: Double
-        /// What the caller gave for each step of the text so far, such as the cache's row of the step's token.
+        /// The caller's number for each step of the text, such as the cache row of the step's token.
         var rows: [Int32]
     }
 
@@ -21,9 +21,9 @@ struct BeamSearch {
     }
 
     private let rules: SearchRules
-    /// Beams that go on, best first; none where the search is over.
+    /// The running beams, best first; none where the search is over.
     private(set) var running: [Beam]
-    /// Best first.
+    /// The complete texts, best first.
     private(set) var finished: [Finished] = []
 
     /// - Parameter prompt: `rules.promptCount` tokens that all texts begin with.
@@ -52,7 +52,7 @@ struct BeamSearch {
         for (place, item) in best.items.enumerated() {
             let beam = running[item.beam]
             if isLongest || rules.endTokens.contains(item.token) {
-                // Only what is among the best as a beam may end a text.
+                // A token that ends a text counts only where the beam is among the best.
                 guard place < rules.beamCount else { continue }
                 finish(beam.tokens + [item.token], item.score / penalty(length))
             } else if next.count < rules.beamCount {
@@ -149,7 +149,7 @@ private struct BestContinuations {
         items.reserveCapacity(capacity + 1)
     }
 
-    /// What a score must be above to be kept.
+    /// The score that a text must exceed to be kept.
     var threshold: Double { items.count == capacity ? items[capacity - 1].score : -.infinity }
 
     mutating func insert(_ item: Item) {

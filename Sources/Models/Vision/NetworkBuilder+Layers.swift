@@ -36,13 +36,6 @@ extension NetworkBuilder {
         return output
     }
 
-    /// In place.
-    func activate(_ x: FeatureMap, _ activation: Activation) {
-        add("", "\(activation)", [x], x) { backend, memory in
-            try backend.activate(memory[x], activation, into: memory[x])
-        }
-    }
-
     /// Of each row, over its channels. (Ba, Kiros and Hinton, 2016)
     func layerNorm(_ x: FeatureMap, _ name: String, epsilon: Double) throws -> FeatureMap {
         let output = try map(size: x.size, channels: x.channels)
@@ -84,13 +77,23 @@ extension NetworkBuilder {
                 return try weights.loader.linear(parts, columns: x.channels, hasBias: hasBias)
             }
         }
+        // A layer of rows is a convolution of one pixel, which backends compute with weights packed for good.
+        let window = ImageWindow(imageCount: x.rows, image: Extent2D(1), grid: Extent2D(1), kernel: Extent2D(1))
+        if let layer, layer.weights.count == 1 { reserveScratch(layer.weights, window: window) }
         add(
             name, "linear", [x, residual], output, parameters: outputs * (x.channels + (hasBias ? 1 : 0)),
             multiplyAdds: outputs * x.channels * x.size.pixelCount,
             with: layer
         ) { layer, backend, memory in
-            try layer(
-                memory[x], on: backend, activation: activation, residual: residual.map { memory[$0] },
+            guard layer.weights.count == 1 else {
+                return try layer(
+                    memory[x], on: backend, activation: activation, residual: residual.map { memory[$0] },
+                    into: memory[output])
+            }
+            try backend.convolve(
+                memory[x], weights: layer.weights, window: window, scratch: memory.scratch,
+                epilogue: ConvolutionEpilogue(
+                    bias: layer.bias, activation: activation, residual: residual.map { memory[$0] }),
                 into: memory[output])
         }
         return output
@@ -110,15 +113,27 @@ extension VisionWeights {
     fileprivate func flattened(_ name: String, rows: Int, from map: FeatureMap, hasBias: Bool) throws -> Linear {
         let (channels, pixels) = (map.channels, map.size.pixelCount)
         let columns = channels * pixels
-        let values = try file.floats(file.tensor(name + ".weight", shape: [rows, columns]))
-        var moved = [Float](repeating: 0, count: values.count)
-        for row in 0..<rows {
-            for c in 0..<channels {
-                for p in 0..<pixels { moved[row * columns + p * channels + c] = values[row * columns + c * pixels + p] }
+        let tensor = try file.tensor(name + ".weight", shape: [rows, columns])
+        // The largest weight of its network, so that it is not copied more often than it must be.
+        let memory = HostAllocation(byteCount: rows * columns * MemoryLayout<Float>.size)
+        let target = memory.pointer.bindMemory(to: Float.self)
+        let step = max(Self.flattenedElementCount / columns, 1)
+        for first in stride(from: 0, to: rows, by: step) {
+            let count = min(step, rows - first)
+            let part = tensor.rows(first..<first + count)
+            let values = try file.floats(part)
+            part.bytes.discard()
+            for row in 0..<count {
+                let (from, to) = (row * columns, (first + row) * columns)
+                for c in 0..<channels {
+                    for p in 0..<pixels { target[to + p * channels + c] = values[from + c * pixels + p] }
+                }
             }
         }
         return Linear(
-            [try matrix(moved, rows: rows, columns: columns, name: name + ".weight")],
+            [try matrix(memory, rows: rows, columns: columns, name: name + ".weight")],
             bias: hasBias ? try loader.vector(name + ".bias", count: rows) : nil)
     }
+
+    private static let flattenedElementCount = 1 << 22
 }

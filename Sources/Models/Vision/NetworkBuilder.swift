@@ -47,11 +47,6 @@ final class NetworkBuilder {
     private(set) var scratchFloats = 1
     private(set) var limits: ExecutionLimits
 
-    /// Floats of patches that a convolution multiplies at a time: as many as second-level caches hold, in whole rows.
-    private static let patchFloats = 1 << 18
-    /// Rows at least, so that large weights, which no cache holds, are read for many.
-    private static let leastPatchRows = 512
-
     /// - Parameter weights: `nil`: the layers are only listed, by what `file` has.
     init(weights: VisionWeights?, file: WeightLoader, imageCount: Int, path: String) {
         self.weights = weights
@@ -138,10 +133,10 @@ final class NetworkBuilder {
 
     func reserve(scratchFloats count: Int) { scratchFloats = max(scratchFloats, count) }
 
-    /// Room for the patches of as many windows as pay, but no more than there are.
-    func reservePatches(rows: Int, patchSize: Int) {
-        let few = min(rows, max(NetworkBuilder.patchFloats / patchSize, NetworkBuilder.leastPatchRows))
-        reserve(scratchFloats: min(few, convolutionRowLimit) * patchSize)
+    /// Takes note of what a convolution needs beside its product.
+    func reserveScratch(_ weights: [any Weight], window: ImageWindow) {
+        guard let backend = self.weights?.loader.target.backend else { return }
+        reserve(scratchFloats: backend.convolutionScratchCount(weights: weights, window: window))
     }
 }
 

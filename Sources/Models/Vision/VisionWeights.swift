@@ -73,7 +73,9 @@ final class VisionWeights: Sendable {
     ) throws -> (weights: ConvolutionWeights, bias: Tensor?) {
         let key = name + " " + (norm?.name ?? "")
         if let known = convolutions[key] { return known }
-        var values = try file.floats(file.tensor(name + ".weight", shape: shape.extents))
+        let tensor = try file.tensor(name + ".weight", shape: shape.extents)
+        var values = try file.floats(tensor)
+        tensor.bytes.discard()
         var bias = hasBias ? try file.vector(name + ".bias", count: shape.outputs).map(Double.init) : nil
         var factors = [Double](repeating: 1, count: shape.outputs)
         if let norm {
@@ -127,12 +129,23 @@ final class VisionWeights: Sendable {
     func matrix(_ values: [Float], rows: Int, columns: Int, name: String) throws -> any Weight {
         let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
         values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
+        return try matrix(memory, rows: rows, columns: columns, name: name)
+    }
+
+    /// As above, of float32 numbers that are nobody else's.
+    func matrix(_ memory: HostAllocation, rows: Int, columns: Int, name: String) throws -> any Weight {
         let tensor = StoredTensor(
             name: name, type: .float32, shape: [rows, columns], bytes: memory.bytes, path: file.checkpoint.path)
         let wanted = loader.target.format ?? .float32
         let format = wanted.blockSize == 1 ? wanted : .float32
-        return try loader.prepare(try file.weight([tensor], columns: columns, as: format))
+        let source = try file.weight([tensor], columns: columns, as: format)
+        // Every pixel is multiplied with the same few weights, so that rounding pays for smaller layers than others.
+        let precision = loader.target.precision
+        let isSmall = rows * columns < VisionWeights.leastWeightsWorthRounding
+        return try backend.prepare(source, precision: precision == .automatic && isSmall ? .highest : precision)
     }
+
+    private static let leastWeightsWorthRounding = 1 << 12
 }
 
 extension ConvolutionShape {

@@ -1,3 +1,4 @@
+import CPUBackend
 import TensorCore
 import TestSupport
 import Testing
@@ -64,6 +65,35 @@ struct WindowCase: ConformanceCase {
         WindowCase(image: rectangle(2, 1), kernel: Extent2D(5), padding: Extent2D(2), channels: 33, outputs: 3),
     ]
 
+    /// Windows that the kernels for packed weights take in other ways: in several passes over many inputs, tap by tap and
+    /// line by line, and 3x3 pixels by Winograd's products.
+    static let packed: [WindowCase] = [
+        WindowCase(image: rectangle(3, 5), kernel: Extent2D(1), channels: 1601, outputs: 20, activation: .silu),
+        WindowCase(
+            image: rectangle(5, 4), kernel: Extent2D(3), stride: Extent2D(2), padding: Extent2D(1), channels: 600,
+            outputs: 67, activation: .relu),
+        WindowCase(
+            imageCount: 2, image: rectangle(9, 11), kernel: rectangle(5, 3), padding: rectangle(2, 1), channels: 4,
+            outputs: 70, activation: .geluErf),
+        WindowCase(imageCount: 197, image: Extent2D(1), kernel: Extent2D(1), channels: 48, outputs: 80, gap: 1),
+        WindowCase(
+            imageCount: 3, image: rectangle(1, 2), kernel: Extent2D(3), padding: Extent2D(1), channels: 32, outputs: 32),
+        WindowCase(
+            imageCount: 2, image: rectangle(9, 14), kernel: Extent2D(3), padding: Extent2D(1), channels: 33,
+            outputs: 65, activation: .relu, gap: 3),
+        WindowCase(
+            imageCount: 2, image: rectangle(7, 6), kernel: Extent2D(3), channels: 96, outputs: 130, groups: 2,
+            activation: .silu),
+        WindowCase(
+            image: rectangle(22, 25), kernel: Extent2D(3), padding: rectangle(2, 1), channels: 40, outputs: 48,
+            hasBias: false),
+        WindowCase(
+            imageCount: 9, image: Extent2D(5), kernel: Extent2D(3), padding: Extent2D(1), channels: 352, outputs: 36),
+    ]
+
+    /// 3x3 pixels with steps of one, which may be computed by Winograd's products. They are exact to a few bits less.
+    var isSmallWindow: Bool { kernel == Extent2D(3) && stride == Extent2D(1) && dilation == Extent2D(1) }
+
     /// Windows that any pooling can take.
     static let pools: [WindowCase] = [1, 3, 15, 16, 17, 65].flatMap { channels in
         [
@@ -85,8 +115,9 @@ struct WindowCase: ConformanceCase {
 struct ConvolutionTests {
     /// Exact up to FP32's rounding of sums.
     private static let bound = 1e-11
+    private static let winogradBound = 1e-10
 
-    @Test("convolve", arguments: WindowCase.all.selected)
+    @Test("convolve", arguments: (WindowCase.all + WindowCase.packed).selected)
     func convolves(_ one: WindowCase) {
         var random = one.random
         let (window, taps, inner) = (one.window, one.kernel.pixelCount, one.channels / one.groups)
@@ -94,33 +125,134 @@ struct ConvolutionTests {
         let weight = random.floats(one.outputs * inner * taps)
         let bias = one.hasBias ? random.floats(one.outputs) : nil
         let residual = random.floats(window.gridRows * one.outputs)
-        let expected =
-            Reference.convolve(
-                Matrix(rows: window.imageRows, columns: one.channels, floats: x), weight: weight.map(Double.init),
-                outputs: one.outputs, groups: one.groups, window: window, bias: bias, activation: one.activation)
-            + Matrix(rows: window.gridRows, columns: one.outputs, floats: residual)
-        // Scratch of all patches, and of a few at a time.
-        for patchCount in [window.gridRows, 3] {
-            onEveryDevice("\(one.name), \(patchCount) patches") { backend, expectations in
+        let sums = Reference.convolve(
+            Matrix(rows: window.imageRows, columns: one.channels, floats: x), weight: weight.map(Double.init),
+            outputs: one.outputs, groups: one.groups, window: window, bias: bias, activation: nil)
+        let other = Matrix(rows: window.gridRows, columns: one.outputs, floats: residual)
+        func activated(_ x: Matrix) -> Matrix { one.activation.map { Reference.activate(x, $0) } ?? x }
+        let expected = [activated(sums) + other, activated(sums + other)]
+        // Scratch as the backend wants it, of all patches, and of a few at a time.
+        for patchCount in [nil, window.gridRows, 3] {
+            onEveryDevice("\(one.name), \(patchCount.map { "\($0)" } ?? "best") patches") { backend, expectations in
                 let weights = try (0..<one.groups).map { group in
                     try backend.prepare(Self.matrix(one, weight, group: group))
                 }
                 let input = try GuardedTensor(on: backend, x, [window.imageRows, one.channels], gap: one.gap)
                 let added = try GuardedTensor(on: backend, residual, [window.gridRows, one.outputs])
-                let scratch = try GuardedTensor(on: backend, .float32, [patchCount * taps * inner])
+                let best = backend.convolutionScratchCount(weights: weights, window: window)
+                let scratch = try GuardedTensor(on: backend, .float32, [patchCount.map { $0 * taps * inner } ?? best])
                 let output = try GuardedTensor(
                     on: backend, .float32, [window.gridRows, one.outputs], gap: one.gap)
-                try backend.convolve(
-                    input.tensor, weights: weights, window: window, scratch: scratch.tensor,
-                    epilogue: ConvolutionEpilogue(
-                        bias: bias.map { try backend.makeTensor($0, [one.outputs]) }, activation: one.activation,
-                        residual: added.tensor), into: output.tensor)
-                try expectations.close(output, expected, bound: Self.bound)
+                for (index, expected) in expected.enumerated() {
+                    try backend.convolve(
+                        input.tensor, weights: weights, window: window, scratch: scratch.tensor,
+                        epilogue: ConvolutionEpilogue(
+                            bias: bias.map { try backend.makeTensor($0, [one.outputs]) },
+                            activation: one.activation, residual: added.tensor, addsResidualFirst: index == 1),
+                        into: output.tensor)
+                    try expectations.close(
+                        output, expected, bound: one.isSmallWindow ? Self.winogradBound : Self.bound)
+                }
                 try expectations.unchanged(input, "x")
                 // What is in the scratch is nobody's; what is around it must not change.
                 if let damage = try scratch.contents().damage { expectations.fail("scratch: \(damage)") }
             }
         }
+    }
+
+    /// Activations are rounded where the backend does it for int8.
+    private static let roundedBound = 3e-4
+
+    private static let otherWeights = [
+        WindowCase(
+            imageCount: 2, image: Extent2D(6), kernel: Extent2D(3), padding: Extent2D(1), channels: 34, outputs: 70,
+            activation: .relu),
+        WindowCase(
+            imageCount: 2, image: Extent2D(7), kernel: Extent2D(3), padding: Extent2D(1), channels: 64, outputs: 33,
+            gap: 2),
+        WindowCase(imageCount: 37, image: Extent2D(1), kernel: Extent2D(1), channels: 130, outputs: 96),
+        WindowCase(
+            imageCount: 2, image: Extent2D(9), kernel: Extent2D(5), stride: Extent2D(2), padding: Extent2D(2),
+            channels: 100, outputs: 49, activation: .silu),
+    ]
+
+    @Test(
+        "convolutions with weights of other formats, in parts",
+        arguments: otherWeights.selected, [WeightFormat.float32, .bfloat16, .float16, .int8, .q8_0])
+    func convolvesOtherWeights(_ one: WindowCase, _ format: WeightFormat) {
+        let (window, taps) = (one.window, one.kernel.pixelCount)
+        guard taps * one.channels % format.blockSize == 0 else { return }
+        var random = one.random
+        let x = random.floats(window.imageRows * one.channels)
+        let bias = random.floats(one.outputs)
+        let packed = PackedWeight(
+            format: format, partRows: [one.outputs - 16, 16], columns: taps * one.channels, random: &random)
+        // [N, K, C] as [N, C, K].
+        let moved = (0..<one.outputs).flatMap { n in
+            (0..<one.channels).flatMap { c in
+                (0..<taps).map { packed.values.values[(n * taps + $0) * one.channels + c] }
+            }
+        }
+        let expected = Reference.convolve(
+            Matrix(rows: window.imageRows, columns: one.channels, floats: x), weight: moved, outputs: one.outputs,
+            groups: 1, window: window, bias: bias, activation: one.activation)
+        for precision in [MatmulPrecision.highest, .automatic] {
+            let isRounded = precision == .automatic && format != .float32
+            onEveryDevice("\(format) \(precision) \(one.name)") { backend, expectations in
+                try backend.reserve(
+                    .ofConvolution(rows: window.gridRows, columns: taps * one.channels, features: one.outputs))
+                let weights = [try backend.prepare(packed.source, precision: precision)]
+                let input = try GuardedTensor(on: backend, x, [window.imageRows, one.channels], gap: one.gap)
+                let output = try GuardedTensor(
+                    on: backend, .float32, [window.gridRows, one.outputs], gap: one.gap)
+                let scratch = try GuardedTensor(
+                    on: backend, .float32, [backend.convolutionScratchCount(weights: weights, window: window)])
+                try backend.convolve(
+                    input.tensor, weights: weights, window: window, scratch: scratch.tensor,
+                    epilogue: ConvolutionEpilogue(
+                        bias: backend.makeTensor(bias, [one.outputs]), activation: one.activation),
+                    into: output.tensor)
+                try expectations.close(
+                    output, expected, bound: isRounded ? Self.roundedBound : Self.winogradBound)
+                try expectations.unchanged(input, "x")
+                if let damage = try scratch.contents().damage { expectations.fail("scratch: \(damage)") }
+            }
+        }
+    }
+
+    @Test(
+        "a convolution has the same bits on any number of threads, alone and beside other images",
+        arguments: [1, 3], [WeightFormat.float32, .int8])
+    func sameBits(_ kernel: Int, _ format: WeightFormat) throws {
+        let one = WindowCase(
+            imageCount: 5, image: Extent2D(13), kernel: Extent2D(kernel), padding: Extent2D(kernel / 2), channels: 96,
+            outputs: 200)
+        var random = one.random
+        let (window, columns) = (one.window, one.kernel.pixelCount * one.channels)
+        let x = random.floats(window.imageRows * one.channels)
+        let packed = PackedWeight(format: format, partRows: [one.outputs], columns: columns, random: &random)
+        func bits(threads: Int, images: Range<Int>) throws -> [UInt32] {
+            let backend = try CPUBackend(threadCount: threads)
+            try backend.reserve(.ofConvolution(rows: window.gridRows, columns: columns, features: one.outputs))
+            let weights = [try backend.prepare(packed.source, precision: .automatic)]
+            var part = window
+            part.imageCount = images.count
+            let pixels = window.image.pixelCount * one.channels
+            let input = try backend.makeTensor(
+                Array(x[images.lowerBound * pixels..<images.upperBound * pixels]), [part.imageRows, one.channels])
+            let scratch = try backend.makeTensor(
+                .float32, [backend.convolutionScratchCount(weights: weights, window: part)])
+            let output = try backend.makeTensor(.float32, [part.gridRows, one.outputs])
+            try backend.convolve(
+                input, weights: weights, window: part, scratch: scratch,
+                epilogue: ConvolutionEpilogue(activation: .relu), into: output)
+            return try backend.readFloats(output).map(\.bitPattern)
+        }
+        let expected = try bits(threads: 1, images: 0..<5)
+        #expect(try bits(threads: 2, images: 0..<5) == expected)
+        #expect(try bits(threads: 7, images: 0..<5) == expected)
+        let perImage = expected.count / 5
+        #expect(try bits(threads: 3, images: 3..<4) == Array(expected[3 * perImage..<4 * perImage]))
     }
 
     /// `[N / G, K · C / G]` of `[N, C / G, K]`.
@@ -227,5 +359,14 @@ struct ConvolutionTests {
                 #expect(throws: BackendError.self) { try convolve(x, wrong, scratch, output) }
             }
         }
+    }
+}
+
+extension ExecutionLimits {
+    /// Of one convolution.
+    fileprivate static func ofConvolution(rows: Int, columns: Int, features: Int) -> ExecutionLimits {
+        ExecutionLimits(
+            tokenCount: rows, sequenceCount: 1, contextLength: 1, featureCount: max(features, columns),
+            matmulInputCount: columns, headCount: 1, headSize: 1)
     }
 }

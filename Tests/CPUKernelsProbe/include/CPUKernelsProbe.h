@@ -8,6 +8,8 @@
 /// Whether the set has a GEMM (else a GEMV) kernel that takes the format for so many tokens.
 bool probe_takes_gemm(int set, int format, int64_t tokens);
 bool probe_takes_gemv(int set, int format, int64_t tokens);
+/// Whether it has a kernel for weights of the format that are packed in blocks of rows.
+bool probe_takes_packed(int set, int format, int64_t tokens);
 
 /// Values of one row through the set's `embed`. Only for sets of floats.
 void probe_dequantise(int set, int format, const void *row, int64_t columns, float *values);
@@ -57,12 +59,12 @@ int64_t probe_sequence(const int64_t *first_task, int64_t sequences, int64_t tas
 /// Tasks that `count` rows of `bytes` are cut into, and whether their ranges follow on each other from 0 to `count`.
 int64_t probe_row_tasks(int64_t threads, int64_t count, int64_t bytes, bool *is_whole);
 
-/// Runs `jobs` jobs of `count` tasks; `runs[task]` counts how often each ran. False where a worker's number was not below
-/// `threads`.
+/// Runs `jobs` jobs of `count` tasks; `runs[task]` counts how often each ran. False where a worker's number was not
+/// below `threads`.
 bool probe_pool(int threads, int jobs, int64_t count, int32_t *runs);
 
-/// A product of `tokens` by `outputs` through a GEMM whose hooks count: calls of `begin_thread`, of `end_thread`, and of
-/// kernel functions outside of the two. `y` is `[tokens, outputs]`.
+/// A product of `tokens` by `outputs` through a GEMM whose hooks count: calls of `begin_thread`, of `end_thread`, and
+/// of kernel functions outside of the two. `y` is `[tokens, outputs]`.
 typedef struct {
     int64_t begins, ends, outside;
 } probe_hooks;

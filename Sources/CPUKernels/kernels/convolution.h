@@ -1,0 +1,84 @@
+// The interface of convolutions: products of windows with packed weights, the pixels being read where they lie
+// (implicit GEMM), and Winograd's transforms.
+//
+//     Y [pixels, N] = sum of taps k: X [pixel under tap k, C] * transpose(W [N, k, C])
+//
+// A tile is up to MR pixels of the output and a panel of up to NR channels. Drivers (ops/convolve.c) find the pixels
+// under each tap and split the work over threads.
+#pragma once
+#include "matmul.h"
+
+enum {
+    /// MR: pixels of a tile at most.
+    CONVOLUTION_MR = 6,
+    /// Channels of a pixel that share a scale where activations are quantised to int8.
+    CONVOLUTION_RUN = 64,
+    /// Winograd's F(4x4, 3x3): outputs, and numbers of a transformed tile, in each direction. (Lavin and Gray, 2016)
+    WINOGRAD_OUTPUTS = 4,
+    WINOGRAD_SIDE = WINOGRAD_OUTPUTS + 2,
+    WINOGRAD_NUMBERS = WINOGRAD_SIDE * WINOGRAD_SIDE,
+};
+
+/// Where a result goes: rows `stride` apart.
+typedef struct {
+    float *data;
+    int64_t stride;
+    const float *residual;
+    int64_t residual_stride;
+    /// The residual is added before the activation, not behind it.
+    bool adds_residual_first;
+} convolution_target;
+
+/// A tile of products. The sum over `taps` runs of `depth` channels each, in that order.
+typedef struct {
+    /// The run of tap k of pixel t is `pixels[k * CONVOLUTION_MR + t] + offset`.
+    const float *const *pixels;
+    int64_t offset, taps, depth;
+    /// Pixels, 1 to MR.
+    int64_t rows;
+    /// `[taps * depth, outputs]`, padded to whole vectors.
+    const float *panel;
+    /// Channels of the panel.
+    int64_t outputs;
+    /// Sums of the taps before and for those to come, `[rows, panel_outputs]`; NULL: there are none.
+    const float *before;
+    float *after;
+    /// Where nothing comes after: the epilogue (NULL: none), the number of the panel's first channel, and the target.
+    const epilogue *epilogue;
+    int64_t first_output;
+    convolution_target target;
+} convolution_tile;
+
+typedef struct {
+    /// NR: channels of a panel; the last panel has what is left, padded to whole vectors of `vector` channels.
+    int64_t panel_outputs, vector;
+    /// Packs up to NR rows of `columns` floats as a panel: the rows' numbers side by side for each column.
+    void (*pack)(const float *rows, int64_t stride, int64_t count, int64_t columns, float *panel);
+    void (*multiply)(const convolution_tile *tile);
+
+    /// Packs up to NR rows of 3x3 weights of `channels` as `[WINOGRAD_NUMBERS, channels, rows]`, padded to whole
+    /// vectors.
+    void (*pack_winograd)(const float *rows, int64_t stride, int64_t count, int64_t channels, float *panel);
+    /// `numbers[p * stride + c]` of the pixels of a tile, WINOGRAD_NUMBERS rows of `channels`.
+    void (*transform_input)(const float *const *pixels, int64_t channels, float *numbers, int64_t stride);
+    /// Outputs of a tile from `numbers[p * stride + n]`, with the epilogue. `targets` and `residuals` have a row for
+    /// each of the WINOGRAD_OUTPUTS^2 pixels; where a target is NULL there is no such pixel.
+    void (*transform_output)(
+        const float *numbers, int64_t stride, int64_t outputs, const epilogue *epilogue, int64_t first_output,
+        float *const *targets, const float *const *residuals, bool adds_residual_first);
+} convolution_kernels;
+
+/// Convolutions with activations quantised to int8 and weights in CPUK_I8.
+typedef struct {
+    /// NR: channels of a panel.
+    int64_t panel_outputs;
+    /// Bytes of a quantised pixel, a multiple of 64; all zeros stand for padding.
+    int64_t (*pixel_bytes)(int64_t channels);
+    void (*quantise_pixel)(const float *x, int64_t channels, void *pixel);
+    int64_t (*panel_bytes)(int64_t taps, int64_t channels);
+    /// Packs up to NR rows of `taps * channels` integers and their scales.
+    void (*pack)(
+        const int8_t *const *rows, const float *scales, int64_t count, int64_t taps, int64_t channels, void *panel);
+    /// The tile's pixels and panel are those above; nothing comes before or after.
+    void (*multiply)(const convolution_tile *tile);
+} convolution_int8_kernels;

@@ -1,0 +1,73 @@
+// What follows the sums of a tile of a convolution, while they are in registers.
+#pragma once
+#include "convolution.h"
+#include "epilogue.inl"
+
+enum {
+    CONVOLUTION_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
+    CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
+};
+
+// The epilogue of a vector of sums whose activation is none or ReLU.
+INLINE vf finish_vector(
+    const int activation, vf y, const float *bias, const float *residual, bool adds_first, int64_t lanes) {
+    if (bias) y += lanes == VL ? load(bias) : load_part(bias, lanes);
+    const vf other = !residual ? splat(0) : lanes == VL ? load(residual) : load_part(residual, lanes);
+    if (adds_first) return activate_v(activation, y + other);
+    y = activate_v(activation, y);
+    return residual ? y + other : y;
+}
+
+INLINE void finish_tile_of(
+    const int activation, const int T, const int V, const convolution_tile *tile,
+    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const convolution_target *target = &tile->target;
+    const float *bias = tile->epilogue && tile->epilogue->bias ? tile->epilogue->bias + tile->first_output : NULL;
+    UNROLL for (int t = 0; t < T; t++) {
+        float *to = target->data + t * target->stride;
+        const float *residual = target->residual ? target->residual + t * target->residual_stride : NULL;
+        UNROLL for (int v = 0; v < V; v++) {
+            const int64_t n = v * VL, lanes = v == V - 1 ? tile->outputs - n : VL;
+            const vf y = finish_vector(
+                activation, sums[t][v], bias ? bias + n : NULL, residual ? residual + n : NULL,
+                target->adds_residual_first, lanes);
+            if (lanes == VL) store(to + n, y);
+            else store_part(to + n, y, lanes);
+        }
+    }
+}
+
+// Other activations, row by row.
+static void finish_rows(const convolution_tile *tile, float *y) {
+    const convolution_target *target = &tile->target;
+    for (int64_t t = 0; t < tile->rows; t++, y += CONVOLUTION_NR) {
+        const float *residual = target->residual ? target->residual + t * target->residual_stride : NULL;
+        if (residual && target->adds_residual_first) {
+            for (int64_t n = 0; n < tile->outputs; n++) y[n] += residual[n];
+            residual = NULL;
+        }
+        apply_epilogue(
+            tile->epilogue, tile->first_output, tile->outputs, y, NULL, residual, target->data + t * target->stride);
+    }
+}
+
+// Indices of `sums` are constants throughout, so that they stay in registers.
+INLINE void store_sums(
+    const int T, const int V, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS], float *to) {
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < V; v++) store(to + t * CONVOLUTION_NR + v * VL, sums[t][v]);
+}
+
+INLINE void finish_tile(
+    const int T, const int V, const convolution_tile *tile, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const cpuk_activation activation = tile->epilogue ? tile->epilogue->activation : CPUK_IDENTITY;
+    if (activation == CPUK_IDENTITY) {
+        finish_tile_of(CPUK_IDENTITY, T, V, tile, sums);
+    } else if (activation == CPUK_RELU) {
+        finish_tile_of(CPUK_RELU, T, V, tile, sums);
+    } else {
+        float y[CONVOLUTION_MR * CONVOLUTION_NR];
+        store_sums(T, V, sums, y);
+        finish_rows(tile, y);
+    }
+}

@@ -1,0 +1,208 @@
+// Convolutions as matrix products of the pixels below the windows, which are read where they lie: a task finds the
+// pixels below some windows once, and multiplies them with one panel of the weight after another.
+#include "convolve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MR = CONVOLUTION_MR,
+    /// KC: columns of a panel that are multiplied at a time, so that they stay in the second-level cache.
+    KC = 1536,
+    /// Below so many channels the taps of a line, which lie side by side, are taken as one.
+    FEW_CHANNELS = 32,
+};
+
+static bool has_lines(const cpuk_window *w, int64_t stride) {
+    return w->channels < FEW_CHANNELS && w->kernel_width > 1 && w->dilation_x == 1 && stride == w->channels;
+}
+
+/// Scratch of a thread.
+typedef struct {
+    /// A line of zeros, which stands for padding.
+    float *zeros;
+    const float **pixels;
+    float *sums;
+} direct_scratch;
+
+static int64_t zeros_bytes(const cpuk_window *w) {
+    const int64_t run = w->channels < FEW_CHANNELS ? w->channels * w->kernel_width : w->channels;
+    return line_bytes(run * (int64_t)sizeof(float));
+}
+
+static int64_t direct_thread_bytes(const convolution_kernels *kernels, const cpuk_window *w) {
+    return zeros_bytes(w) + window_table_bytes(w)
+        + line_bytes(window_block(w) * kernels->panel_outputs * (int64_t)sizeof(float));
+}
+
+// ---- Products
+
+// All passes of a group of windows over the columns of a panel.
+static void multiply_panel(
+    const convolution_job *job, const window_group *groups, int64_t count, const direct_scratch *scratch,
+    int64_t panel) {
+    const cpuk_convolution_args *args = job->args;
+    const convolution_kernels *kernels = job->context->convolution;
+    const int64_t taps = tap_count(args->window), channels = args->window->channels;
+    const int64_t first_output = panel * kernels->panel_outputs, width = panel_width(kernels, args->outputs, panel);
+    const float *weights = (const float *)args->packed + first_output * taps * channels;
+    const int64_t pass_taps = at_least(1, KC / channels), pass_depth = at_most(channels, KC);
+    for (int64_t tap = 0; tap < taps; tap += pass_taps)
+        for (int64_t c = 0; c < channels; c += pass_depth) {
+            const bool is_first = tap == 0 && c == 0;
+            const bool is_last = tap + pass_taps >= taps && c + pass_depth >= channels;
+            for (int64_t g = 0; g < count; g++) {
+                const window_group *group = &groups[g];
+                const bool has_all = is_first && is_last;
+                float *sums = scratch->sums + g * MR * kernels->panel_outputs;
+                const convolution_tile tile = {
+                    .pixels = scratch->pixels + (g * taps + tap) * MR, .offset = c,
+                    .taps = has_all ? group->taps : at_most(pass_taps, taps - tap),
+                    .depth = has_all ? group->depth : at_most(pass_depth, channels - c), .rows = group->count,
+                    .panel = weights + (tap * channels + c) * width,
+                    .outputs = at_most(kernels->panel_outputs, args->outputs - first_output),
+                    .before = is_first ? NULL : sums, .after = is_last ? NULL : sums, .epilogue = &job->epilogue,
+                    .first_output = first_output, .target = target_of(job, group->first, first_output)};
+                kernels->multiply(&tile);
+            }
+        }
+}
+
+static void direct_task(void *argument, int64_t task, int worker) {
+    const convolution_job *job = argument;
+    const cpuk_convolution_args *args = job->args;
+    const convolution_task part = convolution_task_at(job, task);
+    char *memory = convolution_scratch(job, worker);
+    const direct_scratch scratch = {
+        .zeros = (float *)memory, .pixels = (const float **)(memory + zeros_bytes(args->window)),
+        .sums = (float *)(memory + zeros_bytes(args->window) + window_table_bytes(args->window))};
+    memset(scratch.zeros, 0, (size_t)zeros_bytes(args->window));
+    const pixel_source source = {
+        .data = (const char *)args->x.data, .padding = (const char *)scratch.zeros,
+        .stride = args->x.stride * (int64_t)sizeof(float), .has_lines = has_lines(args->window, args->x.stride)};
+    window_group groups[WINDOW_BLOCK / MR];
+    const int64_t count = find_windows(args->window, &source, part.places, groups, scratch.pixels);
+    for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++)
+        multiply_panel(job, groups, count, &scratch, panel);
+}
+
+static void direct(convolution_job *job) {
+    const cpuk_window *w = job->args->window;
+    job->places = w->images * w->grid_height * w->grid_width;
+    job->scratch_bytes = direct_thread_bytes(job->context->convolution, w);
+    cut_convolution(job, window_block(w), MR, 4 * thread_count(job->context));
+    const int64_t work = job->places * job->args->outputs * tap_count(w) * w->channels / 16;
+    run_tasks(job->context->pool, direct_task, job, convolution_task_count(job), work);
+}
+
+// ---- The weight
+
+static bool are_floats_together(const cpuk_weight *weight) {
+    return weight->format == CPUK_F32 && weight->part_count == 1
+        && (uintptr_t)weight->parts[0].data % sizeof(float) == 0;
+}
+
+const float *convolution_rows(const convolution_packing *packing, int64_t first, int64_t count, int worker) {
+    const cpuk_weight *weight = packing->weight;
+    if (!packing->rows) return (const float *)weight->parts[0].data + first * weight->columns;
+    float *rows = packing->rows + worker * packing->context->convolution->panel_outputs * weight->columns;
+    for (int64_t n = 0; n < count; n++) {
+        const part_rows row = rows_from(weight, first + n, 1);
+        packing->context->rows->embed(
+            weight->format, row.rows, row.scales ? *row.scales : 1, weight->columns, false,
+            rows + n * weight->columns);
+    }
+    return rows;
+}
+
+static void pack_task(void *argument, int64_t panel, int worker) {
+    const convolution_packing *packing = argument;
+    const convolution_kernels *kernels = packing->context->convolution;
+    const int64_t n = panel * kernels->panel_outputs, columns = packing->weight->columns;
+    const int64_t count = at_most(kernels->panel_outputs, packing->weight->rows - n);
+    kernels->pack(
+        convolution_rows(packing, n, count, worker), columns, count, columns, (float *)packing->packed + n * columns);
+}
+
+// As floats, where the weight's numbers are plain ones and no kernel that rounds activations multiplies it faster.
+static bool takes_floats(const cpuk_context *context, const cpuk_weight *weight) {
+    // Of few channels, which int8 does not pay for.
+    if (weight->format == CPUK_I8 && weight->reduced) return context->convolution_int8 != NULL;
+    if (weight->format != CPUK_F32 && weight->format != CPUK_BF16 && weight->format != CPUK_F16) return false;
+    if (!weight->reduced) return true;
+    for (int i = 0; i < context->matmul_count; i++) {
+        const matmul_kernel *kernel = context->matmuls[i];
+        if (kernel->rounds_activations && kernel->supports(weight->format, MC)) return false;
+    }
+    return true;
+}
+
+static cpuk_convolution_form form_of(
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight) {
+    if (weight->rows == 0 || weight->columns == 0) return CPUK_CONVOLUTION_NONE;
+    if (takes_convolution_int8(context, window, weight)) return CPUK_CONVOLUTION_INT8;
+    if (!takes_floats(context, weight)) return CPUK_CONVOLUTION_NONE;
+    return takes_winograd(window, weight->rows) ? CPUK_CONVOLUTION_WINOGRAD : CPUK_CONVOLUTION_DIRECT;
+}
+
+bool cpuk_pack_convolution(
+    cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, void *packed) {
+    const convolution_kernels *kernels = context->convolution;
+    const cpuk_convolution_form form = form_of(context, window, weight);
+    const int64_t weight_bytes = weight->rows * weight->columns;
+    convolution_packing packing = {.context = context, .window = window, .weight = weight, .packed = packed};
+    if (form == CPUK_CONVOLUTION_INT8) {
+        const int64_t panels = divide_up(weight->rows, context->convolution_int8->panel_outputs);
+        run_tasks(context->pool, convolution_int8_pack_task, &packing, panels, weight_bytes);
+        return true;
+    }
+    if (!are_floats_together(weight)) {
+        const int64_t row_bytes = scratch_product(weight->columns, (int64_t)sizeof(float));
+        const int64_t bytes = scratch_product(row_bytes, kernels->panel_outputs * thread_count(context));
+        packing.rows = bytes < SCRATCH_TOO_MUCH ? malloc((size_t)bytes) : NULL;
+        if (!packing.rows) return false;
+    }
+    run_tasks(
+        context->pool, form == CPUK_CONVOLUTION_WINOGRAD ? winograd_pack_task : pack_task, &packing,
+        panel_count(kernels, weight->rows), weight_bytes * (int64_t)sizeof(float));
+    free(packing.rows);
+    return true;
+}
+
+// ---- The op
+
+cpuk_convolution_plan cpuk_plan_convolution(
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight) {
+    const convolution_kernels *kernels = context->convolution;
+    cpuk_convolution_plan plan = {.form = form_of(context, window, weight)};
+    if (plan.form == CPUK_CONVOLUTION_NONE) return plan;
+    if (plan.form == CPUK_CONVOLUTION_INT8) {
+        plan.packed_bytes = convolution_int8_packed_bytes(context, window, weight->rows);
+        plan.scratch_bytes = convolution_int8_scratch_bytes(context, window);
+    } else {
+        const bool is_winograd = plan.form == CPUK_CONVOLUTION_WINOGRAD;
+        const int64_t numbers = is_winograd ? WINOGRAD_NUMBERS : tap_count(window);
+        const int64_t rows = scratch_product(padded_outputs(kernels, weight->rows), window->channels);
+        plan.packed_bytes = scratch_product(rows, numbers * (int64_t)sizeof(float));
+        plan.scratch_bytes = scratch_product(
+            is_winograd ? winograd_thread_bytes(kernels, window) : direct_thread_bytes(kernels, window),
+            thread_count(context));
+    }
+    if (plan.packed_bytes >= SCRATCH_TOO_MUCH || plan.scratch_bytes >= SCRATCH_TOO_MUCH)
+        plan = (cpuk_convolution_plan){.form = CPUK_CONVOLUTION_NONE};
+    return plan;
+}
+
+void cpuk_convolve(cpuk_context *context, const cpuk_convolution_args *args) {
+    const cpuk_window *w = args->window;
+    if (args->outputs == 0 || w->images * w->grid_height * w->grid_width == 0) return;
+    convolution_job job = {.context = context, .args = args};
+    job.epilogue = (epilogue){.bias = args->bias, .activation = args->activation};
+    job.panels = panel_count(context->convolution, args->outputs);
+    switch (args->form) {
+    case CPUK_CONVOLUTION_DIRECT: direct(&job); return;
+    case CPUK_CONVOLUTION_WINOGRAD: winograd(&job); return;
+    case CPUK_CONVOLUTION_INT8: convolve_int8(&job); return;
+    case CPUK_CONVOLUTION_NONE: return;
+    }
+}

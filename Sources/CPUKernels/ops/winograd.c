@@ -1,0 +1,157 @@
+// Convolutions of 3x3 pixels by Winograd's F(4x4, 3x3). A task transforms the pixels of some tiles, multiplies each of
+// their numbers with the weight's as a matrix product of its own, and transforms the products to outputs.
+#include "convolve.h"
+
+#include <string.h>
+
+enum {
+    MR = CONVOLUTION_MR,
+    SIDE = WINOGRAD_SIDE,
+    NUMBERS = WINOGRAD_NUMBERS,
+    OUTPUTS = WINOGRAD_OUTPUTS,
+    /// Tiles of a task (measured): as many as stay in the second-level cache with what they are multiplied with, or,
+    /// where so many channels do not, so many that the weight is read seldom. Fewer only to have work for all threads.
+    TILES = 48,
+    TILES_OF_MANY_CHANNELS = 192,
+    MANY_CHANNELS = 320,
+    LEAST_TILES = 12,
+    /// Of fewer channels transforming takes longer than it saves (measured).
+    LEAST_CHANNELS = 32,
+};
+
+bool takes_winograd(const cpuk_window *w, int64_t outputs) {
+    return w->kernel_height == 3 && w->kernel_width == 3 && w->stride_y == 1 && w->stride_x == 1 && w->dilation_y == 1
+        && w->dilation_x == 1 && w->channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+}
+
+static int64_t most_tiles(const cpuk_window *w) {
+    const int64_t tiles = divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
+    return at_most(w->channels < MANY_CHANNELS ? TILES : TILES_OF_MANY_CHANNELS, tiles * w->images);
+}
+
+// ---- The weight
+
+void winograd_pack_task(void *argument, int64_t panel, int worker) {
+    const convolution_packing *packing = argument;
+    const convolution_kernels *kernels = packing->context->convolution;
+    const int64_t channels = packing->window->channels, first = panel * kernels->panel_outputs;
+    const int64_t count = at_most(kernels->panel_outputs, packing->weight->rows - first);
+    kernels->pack_winograd(
+        convolution_rows(packing, first, count, worker), packing->weight->columns, count, channels,
+        (float *)packing->packed + first * channels * NUMBERS);
+}
+
+// ---- Tiles
+
+/// Scratch of a thread: a pixel of zeros, the numbers of a task's tiles `[NUMBERS, tiles, channels]`, and their
+/// products with a panel `[NUMBERS, tiles, panel_outputs]`.
+typedef struct {
+    float *zeros, *numbers, *products;
+} winograd_scratch;
+
+static int64_t zeros_bytes(const cpuk_window *w) { return line_bytes(w->channels * (int64_t)sizeof(float)); }
+// A line more each, so that the numbers of a tile fall in different sets of the cache.
+static int64_t numbers_stride(int64_t tiles, int64_t channels) { return tiles * channels + 16; }
+static int64_t numbers_bytes(int64_t tiles, int64_t channels) {
+    return line_bytes(NUMBERS * numbers_stride(tiles, channels) * (int64_t)sizeof(float));
+}
+
+int64_t winograd_thread_bytes(const convolution_kernels *kernels, const cpuk_window *w) {
+    const int64_t tiles = most_tiles(w);
+    return zeros_bytes(w) + numbers_bytes(tiles, w->channels) + numbers_bytes(tiles, kernels->panel_outputs);
+}
+
+static place tile_at(const cpuk_window *w, int64_t tile) {
+    return place_of(tile, divide_up(w->grid_height, OUTPUTS), divide_up(w->grid_width, OUTPUTS));
+}
+
+static void transform_pixels(
+    const convolution_job *job, int64_t tile, const float *zeros, float *numbers, int64_t stride) {
+    const cpuk_convolution_args *args = job->args;
+    const cpuk_window *w = args->window;
+    const place at = tile_at(w, tile);
+    const float *pixels[NUMBERS];
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            const int64_t y = at.y * OUTPUTS - w->padding_y + i, x = at.x * OUTPUTS - w->padding_x + j;
+            const bool is_inside = y >= 0 && y < w->image_height && x >= 0 && x < w->image_width;
+            pixels[i * SIDE + j] = is_inside ? args->x.data + pixel_of(w, at.image, y, x) * args->x.stride : zeros;
+        }
+    job->context->convolution->transform_input(pixels, w->channels, numbers, stride);
+}
+
+static void transform_products(
+    const convolution_job *job, int64_t tile, const float *products, int64_t stride, int64_t first, int64_t count) {
+    const cpuk_convolution_args *args = job->args;
+    const cpuk_window *w = args->window;
+    const place at = tile_at(w, tile);
+    float *targets[OUTPUTS * OUTPUTS];
+    const float *residuals[OUTPUTS * OUTPUTS];
+    for (int i = 0; i < OUTPUTS; i++)
+        for (int j = 0; j < OUTPUTS; j++) {
+            const int64_t y = at.y * OUTPUTS + i, x = at.x * OUTPUTS + j;
+            const int64_t row = (at.image * w->grid_height + y) * w->grid_width + x;
+            const bool is_inside = y < w->grid_height && x < w->grid_width;
+            targets[i * OUTPUTS + j] = is_inside ? args->output.data + row * args->output.stride + first : NULL;
+            residuals[i * OUTPUTS + j] =
+                is_inside && args->residual.data ? args->residual.data + row * args->residual.stride + first : NULL;
+        }
+    job->context->convolution->transform_output(products, stride, count, &job->epilogue, first, targets, residuals,
+        args->adds_residual_first);
+}
+
+static void multiply_numbers(
+    const convolution_job *job, int64_t tiles, const winograd_scratch *scratch, int64_t first, int64_t width) {
+    const convolution_kernels *kernels = job->context->convolution;
+    const int64_t channels = job->args->window->channels, groups = divide_up(tiles, MR);
+    const float *weights = (const float *)job->args->packed + first * channels * NUMBERS;
+    for (int64_t p = 0; p < NUMBERS; p++)
+        for (int64_t g = 0; g < groups; g++) {
+            const index_range range = task_range(g, groups, tiles);
+            const float *pixels[MR];
+            for (int64_t t = 0; t < MR; t++)
+                pixels[t] = scratch->numbers + p * numbers_stride(tiles, channels) + (range.begin + t) * channels;
+            const convolution_tile tile = {
+                .pixels = pixels, .taps = 1, .depth = channels, .rows = range.end - range.begin,
+                .panel = weights + p * channels * width, .outputs = width,
+                .target = {
+                    .data = scratch->products + p * numbers_stride(tiles, kernels->panel_outputs)
+                        + range.begin * kernels->panel_outputs,
+                    .stride = kernels->panel_outputs}};
+            kernels->multiply(&tile);
+        }
+}
+
+static void winograd_task(void *argument, int64_t task, int worker) {
+    const convolution_job *job = argument;
+    const cpuk_convolution_args *args = job->args;
+    const convolution_kernels *kernels = job->context->convolution;
+    const convolution_task part = convolution_task_at(job, task);
+    const int64_t channels = args->window->channels, nr = kernels->panel_outputs;
+    const int64_t tiles = part.places.end - part.places.begin;
+    char *memory = convolution_scratch(job, worker);
+    winograd_scratch scratch = {.zeros = (float *)memory};
+    scratch.numbers = (float *)(memory + zeros_bytes(args->window));
+    scratch.products = (float *)((char *)scratch.numbers + numbers_bytes(tiles, channels));
+    memset(scratch.zeros, 0, (size_t)zeros_bytes(args->window));
+    for (int64_t t = 0; t < tiles; t++)
+        transform_pixels(
+            job, part.places.begin + t, scratch.zeros, scratch.numbers + t * channels,
+            numbers_stride(tiles, channels));
+    for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++) {
+        const int64_t first = panel * nr, count = at_most(nr, args->outputs - first);
+        multiply_numbers(job, tiles, &scratch, first, panel_width(kernels, args->outputs, panel));
+        for (int64_t t = 0; t < tiles; t++)
+            transform_products(
+                job, part.places.begin + t, scratch.products + t * nr, numbers_stride(tiles, nr), first, count);
+    }
+}
+
+void winograd(convolution_job *job) {
+    const cpuk_window *w = job->args->window;
+    job->places = w->images * divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
+    job->scratch_bytes = winograd_thread_bytes(job->context->convolution, w);
+    cut_convolution(job, most_tiles(w), LEAST_TILES, thread_count(job->context));
+    const int64_t work = job->places * NUMBERS * job->args->outputs * w->channels / 16;
+    run_tasks(job->context->pool, winograd_task, job, convolution_task_count(job), work);
+}
