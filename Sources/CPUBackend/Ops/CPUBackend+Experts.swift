@@ -5,12 +5,15 @@ public import TensorCore
 /// One weight an expert.
 final class CPUExperts: IndexedWeights {
     let experts: [any Weight]
+    /// The matrices as the product of low ranks reads them; `nil`: it does not take them.
+    let lowRank: LowRankMatrices?
 
     /// - Precondition: at least one expert, all of one shape.
-    init(_ experts: [any Weight]) {
+    init(_ experts: [any Weight], lowRank: LowRankMatrices? = nil) {
         let shapes = Set(experts.map { [$0.rows, $0.columns] })
         precondition(shapes.count == 1, "experts of \(shapes.count) shapes")
         self.experts = experts
+        self.lowRank = lowRank
     }
 
     var name: String { experts[0].name }
@@ -24,7 +27,8 @@ extension CPUBackend {
     public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
     ) throws -> any IndexedWeights {
-        CPUExperts(try experts.map { try prepare($0, precision: precision) })
+        CPUExperts(
+            try experts.map { try prepare($0, precision: precision) }, lowRank: LowRankMatrices(experts))
     }
 
     /// Expert by expert: the rows of one are gathered, so that its weight is read once for all of them.

@@ -185,6 +185,18 @@ void cpuk_combine_experts(
     cpuk_context *context, cpuk_rows x, const float *weights, int64_t tokens, int64_t experts, int64_t columns,
     cpuk_rows residual, cpuk_rows output);
 
+/// `output[t] += transpose(up[a]) (down[a] x[t])` with `a = indices[t]`, in FP32.
+typedef struct {
+    cpuk_rows x, output;
+    int64_t tokens, inputs, outputs, rank;
+    const int32_t *indices;
+    /// `[rank, inputs]` and `[rank, outputs]` of each `a`, packed.
+    const float *const *down, *const *up;
+} cpuk_low_rank_args;
+enum { CPUK_MAX_LOW_RANK = 256 };
+/// False where the rank is larger; nothing is added then.
+bool cpuk_add_low_rank(cpuk_context *context, const cpuk_low_rank_args *args);
+
 /// `[blocks, kv_heads, block_tokens, head_size]`, packed, as CPUK_F32, CPUK_BF16, CPUK_F16 or CPUK_I8.
 typedef struct {
     cpuk_format format;

@@ -15,9 +15,9 @@ struct LinearAdapters: Sendable {
     func add(_ x: Tensor, indices: Tensor, on backend: any Backend, to output: Tensor) throws {
         let low = AdapterScratch.view(scratch.low, rows: x.rows, columns: down.rows)
         let delta = AdapterScratch.view(scratch.delta, rows: x.rows, columns: up.rows)
-        try backend.matmulIndexed(x, down, indices: indices, activation: nil, isGated: false, into: low)
-        try backend.matmulIndexed(low, up, indices: indices, activation: nil, isGated: false, into: delta)
-        try backend.combineExperts(delta, weights: scratch.ones.rows(0..<x.rows), residual: output, into: output)
+        try backend.addLowRank(
+            x, down: down, up: up, indices: indices,
+            scratch: LowRankScratch(low: low, delta: delta, ones: scratch.ones.rows(0..<x.rows)), to: output)
     }
 }
 

@@ -41,9 +41,55 @@ public protocol ExpertOps: AnyObject, Sendable {
     ///   - residual: `[T, C]` float32 or none; may be `output`.
     ///   - output: `[T, C]` float32; rows may be strided.
     func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws
+
+    /// `output[t, :] += up[a] · (down[a] · x[t, :])` with `a = indices[t]`, accumulated in FP32: what low-rank adapters add.
+    /// (Hu et al., 2022)
+    ///
+    /// - Parameters:
+    ///   - x: `[T, K]` float32; rows may be strided.
+    ///   - down, up: `[R, K]` and `[N, R]` of each adapter.
+    ///   - indices: `[T, 1]` int32, packed, each below the adapters' number.
+    ///   - scratch: what backends may write that compute it product by product.
+    ///   - output: `[T, N]` float32; rows may be strided. Must not overlap `x`.
+    /// - Throws: as `matmulIndexed`.
+    func addLowRank(
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
+        to output: Tensor) throws
+}
+
+/// Room for the products of `addLowRank`.
+public struct LowRankScratch: Sendable {
+    /// `[T, R]` and `[T, N]` float32.
+    public let low: Tensor
+    public let delta: Tensor
+    /// `[T, 1]` float32, all 1.
+    public let ones: Tensor
+
+    public init(low: Tensor, delta: Tensor, ones: Tensor) {
+        self.low = low
+        self.delta = delta
+        self.ones = ones
+    }
 }
 
 extension ExpertOps {
+    /// `addLowRank` by two products and a sum.
+    public func addLowRankByProducts(
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
+        to output: Tensor
+    ) throws {
+        try matmulIndexed(x, down, indices: indices, activation: nil, isGated: false, into: scratch.low)
+        try matmulIndexed(scratch.low, up, indices: indices, activation: nil, isGated: false, into: scratch.delta)
+        try combineExperts(scratch.delta, weights: scratch.ones, residual: output, into: output)
+    }
+
+    public func addLowRank(
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
+        to output: Tensor
+    ) throws {
+        try addLowRankByProducts(x, down: down, up: up, indices: indices, scratch: scratch, to: output)
+    }
+
     /// Prepares matrices for products with FP32 activations. Blocks.
     public func prepareIndexed(_ matrices: [WeightSource]) throws -> any IndexedWeights {
         try prepareIndexed(matrices, precision: .highest)
