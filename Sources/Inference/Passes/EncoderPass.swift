@@ -43,7 +43,7 @@ public final class EncoderPass: Sendable {
     private let uploader: EncoderBatchUploader
     private let limits: PassLimits
 
-    /// The number of tokens up to which texts of usual lengths share a pass, and the bytes that their outputs may take.
+    /// Tokens that texts of usual lengths share a pass up to, and what their outputs may take.
     private static let passTokenCount = 2048
     private static let outputByteCount = 64 << 20
     private static let passSequenceCount = 64
@@ -119,7 +119,7 @@ public final class EncoderPass: Sendable {
         precondition(input.segments.map { $0.count == count } ?? true, "segments and tokens differ in length")
         let visible = input.visible
         guard !visible.isEmpty else { throw InferenceError.nothingVisible(row: row) }
-        // The first token may be computed even though it is hidden.
+        // The first token may be computed though it is hidden.
         let used = [0] + visible
         if let id = used.map({ input.tokens[$0] }).first(where: { !(0..<description.vocabularySize).contains($0) }) {
             throw InferenceError.tokenOutOfRange(id: id, vocabularySize: description.vocabularySize)

@@ -19,7 +19,7 @@ public final class VisionPass: Sendable {
     private let model: VisionModel
     private let path: String
 
-    /// The number of images of 224 x 224 pixels that share a pass; of larger images fewer do.
+    /// Images of 224 x 224 pixels that share a pass; of larger ones fewer do.
     private static let passImageCount = 32
     private static let usualPixelCount = 224 * 224
 
