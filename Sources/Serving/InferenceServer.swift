@@ -13,12 +13,15 @@ package struct InferenceServer: Sendable {
     private let state: ServerState
     private let onListening: @Sendable (Int) async -> Void
 
-    /// - Parameter onListening: called with the port once connections are taken.
+    /// - Parameters:
+    ///   - collections: what requests may search.
+    ///   - onListening: called with the port once connections are taken.
     package init(
-        _ directory: ModelDirectory, options: ServingOptions, log: Logger,
+        _ directory: ModelDirectory, collections: [any ServedCollection] = [], options: ServingOptions, log: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
-        state = ServerState(options: options, directory: directory, log: log, routes: RouteTable().methods)
+        state = ServerState(
+            options: options, directory: directory, collections: collections, log: log, routes: RouteTable().methods)
         self.onListening = onListening
     }
 

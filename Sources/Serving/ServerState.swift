@@ -5,6 +5,7 @@ internal import Synchronization
 final class ServerState: Sendable {
     let options: ServingOptions
     let directory: ModelDirectory
+    let collections: CollectionDirectory
     let metrics: Metrics
     let slots = SlotBoards()
     let log: Logger
@@ -15,9 +16,13 @@ final class ServerState: Sendable {
     private let draining = Atomic<Bool>(false)
     private let listening = Atomic<Bool>(false)
 
-    init(options: ServingOptions, directory: ModelDirectory, log: Logger, routes: [String: [String]]) {
+    init(
+        options: ServingOptions, directory: ModelDirectory, collections: [any ServedCollection], log: Logger,
+        routes: [String: [String]]
+    ) {
         self.options = options
         self.directory = directory
+        self.collections = CollectionDirectory(collections: collections)
         self.log = log
         self.routes = routes
         metrics = Metrics()

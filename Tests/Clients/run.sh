@@ -23,10 +23,12 @@ for task in embed-mean rerank; do
     grep -q BertTokenizer "$work/$task/tokenizer_config.json" && kind=wordpiece
     cp "$here/../Fixtures/tokenizers/$kind/tokenizer.json" "$work/$task"
 done
-# The second model reasons, says something and calls a tool, whatever it is asked; the others make vectors and rank.
+"$infer" index "$here/../../docs" --lexical-only --collection "$work/docs.db" >"$work/log" 2>&1
+# The second model reasons, says something and calls a tool, whatever it is asked; the last one calls the server's search
+# tool and cites what it hears; the others make vectors and rank.
 "$infer" serve --port 0 --parallel 8 --model "$here/../../Sources/BundledModel/bard" \
     --model "$here/../Fixtures/scripted" --model "$work/embed-mean" \
-    --model "$work/rerank" 2>"$work/log" &
+    --model "$work/rerank" --model "$here/../Fixtures/scripted-search" --collection "$work/docs.db" 2>"$work/log" &
 server=$!
 trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 for _ in $(seq 100); do

@@ -190,4 +190,24 @@ struct RetrievalCommandTests {
             ["index", "--jsonl", docs, "--lexical-only", "--chunking", "semantic", "-c", folder.file("s.db").path])
         #expect(semantic.exitCode == 64)
     }
+
+    @Test("The suite of searches prints its rows, and keeps what it searched")
+    func bench() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let result = try CommandLineTool.run([
+            "bench", "retrieval", "--chunks", "300", "--dimensions", "24", "--queries", "6", "--widths", "200",
+            "--probes",
+            "100", "--data", folder.file("data").path, "-o", "jsonl", "--device", "cpu",
+        ])
+        #expect(result.exitCode == 0, "\(result.errors)")
+        let rows = try result.output.split(separator: "\n").map {
+            try JSONDocument(parsing: Array($0.utf8), source: "row").root
+        }
+        let searches = rows.filter { $0["ms_mean"]?.double ?? 0 > 0 }.compactMap { $0["way"]?.string }
+        #expect(searches == ["BM25", "exact", "ivf:100", "hnsw:200"], "\(result.output)")
+        #expect(rows.compactMap { $0["recall"]?.double }.allSatisfy { $0 > 0.98 })
+        let vectors = try Data(contentsOf: folder.file("data/vectors.f32"))
+        #expect(vectors.count == 300 * 24 * 4)
+    }
 }

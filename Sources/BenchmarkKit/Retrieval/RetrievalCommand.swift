@@ -37,7 +37,10 @@
         @Option(help: "Draws the texts and the vectors.")
         var seed: UInt64 = 0
 
-        @Option(help: ArgumentHelp("Keep corpus, queries and hits here.", valueName: "folder"))
+        @Option(
+            help: ArgumentHelp(
+                "Keep corpus, queries and hits here; a collection of the same size that is there is not built again.",
+                valueName: "folder"))
         var data: String?
 
         @OptionGroup var results: ResultOptions

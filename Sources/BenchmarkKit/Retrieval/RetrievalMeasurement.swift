@@ -23,21 +23,28 @@
             self.folder = folder
             self.keepsData = keepsData
             self.output = output
-            collection = folder + "/collection.db"
+            let size = corpus.size
+            collection = "\(folder)/collection-\(size.chunkCount)-\(size.dimensionCount)-\(size.seed).db"
         }
 
         func run(
             widths: [Int], probes: [Int], makeBackend: () throws -> any Backend
         ) async throws {
             try output.begin("retrieval")
-            for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: collection + suffix) }
+            let isThere = (try? CollectionReader(path: collection).chunkCount) == corpus.size.chunkCount
+            if !isThere {
+                for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: collection + suffix) }
+            }
             let settings = CollectionSettings(
                 analyzer: .simple, embedder: hasVectors ? "synthetic" : nil,
                 embedderFingerprint: hasVectors ? "synthetic" : nil,
                 dimensionCount: hasVectors ? corpus.size.dimensionCount : nil)
             let store = try DocumentCollection(path: collection, settings: settings)
-            try write(
-                arm: "index", way: "words" + (hasVectors ? " and vectors" : ""), built: try elapsed { try fill(store) })
+            if !isThere {
+                let seconds = try elapsed { try fill(store) }
+                try write(arm: "index", way: "words" + (hasVectors ? " and vectors" : ""), built: seconds)
+            }
+            try writeQueries()
             let words = try await time(.lexical, .exact, try Searcher(CollectionReader(path: collection)))
             try write(arm: "lexical", way: "BM25", words)
             guard hasVectors else { return try output.end() }
@@ -47,8 +54,9 @@
                 (.ivf, probes.map { .ivf(probeCount: $0) }), (.hnsw, widths.map { .hnsw(width: $0) }),
             ]
             for (kind, searches) in ways where !searches.isEmpty {
-                let seconds = try elapsed { _ = try store.buildApproximateIndex(kind, on: makeBackend) }
-                try write(arm: "index", way: kind.rawValue, built: seconds)
+                var isNew = false
+                let seconds = try elapsed { isNew = try store.buildApproximateIndex(kind, on: makeBackend) }
+                if isNew { try write(arm: "index", way: kind.rawValue, built: seconds) }
                 let searcher = try vectorSearcher(makeBackend)
                 for search in searches {
                     let found = try await time(.dense, search, searcher)
@@ -73,7 +81,7 @@
             return (ContinuousClock.now - start) / .seconds(1)
         }
 
-        /// Writes the chunks to the collection, and with the queries to files where they are to be kept.
+        /// Writes the chunks to the collection, and to files where they are to be kept.
         private func fill(_ store: DocumentCollection) throws {
             let texts = try file("corpus.jsonl")
             let vectors = try file("vectors.f32")
@@ -93,22 +101,21 @@
                 }
                 try store.write(documents)
             }
-            let queries = corpus.queries.enumerated().map { #"{"id":"\#($0)","text":"\#($1)"}"# + "\n" }.joined()
-            try file("queries.jsonl")?.write(contentsOf: Data(queries.utf8))
-            for vector in corpus.queryVectors where hasVectors {
-                try file("query-vectors.f32", appends: true)?.write(contentsOf: vector.withUnsafeBytes { Data($0) })
-            }
         }
 
-        private func file(_ name: String, appends: Bool = false) throws -> FileHandle? {
+        private func writeQueries() throws {
+            let queries = corpus.queries.enumerated().map { #"{"id":"\#($0)","text":"\#($1)"}"# + "\n" }.joined()
+            try file("queries.jsonl")?.write(contentsOf: Data(queries.utf8))
+            let numbers = corpus.queryVectors.flatMap { $0 }
+            try file("query-vectors.f32")?.write(contentsOf: numbers.withUnsafeBytes { Data($0) })
+        }
+
+        /// A new file in the folder; `nil` where nothing is kept.
+        private func file(_ name: String) throws -> FileHandle? {
             guard keepsData else { return nil }
             let path = folder + "/" + name
-            if !appends || !FileManager.default.fileExists(atPath: path) {
-                _ = FileManager.default.createFile(atPath: path, contents: nil)
-            }
-            let handle = FileHandle(forWritingAtPath: path)
-            try handle?.seekToEnd()
-            return handle
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+            return FileHandle(forWritingAtPath: path)
         }
 
         private struct Timed {

@@ -26,6 +26,7 @@ extension CPUBackend {
                         x: x.columns(inputs).floatRows, packed: weight, bias: epilogue.bias?.rows(outputs).floats,
                         activation: epilogue.activation.kernelActivation,
                         residual: (epilogue.residual?.columns(outputs)).floatRows,
+                        adds_residual_first: epilogue.addsResidualFirst,
                         output: output.columns(outputs).floatRows, scratch: scratch.hostPointer)
                     cpuk_convolve(context, &arguments)
                 }

@@ -121,6 +121,8 @@ typedef struct {
     cpuk_activation activation;
     /// `data` NULL: none.
     cpuk_rows residual;
+    /// The activation comes behind the residual.
+    bool adds_residual_first;
     cpuk_rows output;
     /// As much as was planned, at a multiple of 64 bytes.
     void *scratch;

@@ -25,6 +25,8 @@ typedef struct {
     int64_t stride;
     const float *residual;
     int64_t residual_stride;
+    /// The residual is added before the activation, not behind it.
+    bool adds_residual_first;
 } convolution_target;
 
 /// A tile of products. The sum over `taps` runs of `depth` channels each, in that order.
@@ -63,7 +65,7 @@ typedef struct {
     /// each of the WINOGRAD_OUTPUTS^2 pixels; where a target is NULL there is no such pixel.
     void (*transform_output)(
         const float *numbers, int64_t stride, int64_t outputs, const epilogue *epilogue, int64_t first_output,
-        float *const *targets, const float *const *residuals);
+        float *const *targets, const float *const *residuals, bool adds_residual_first);
 } convolution_kernels;
 
 /// Convolutions with activations quantised to int8 and weights in CPUK_I8.

@@ -9,11 +9,13 @@ enum {
 };
 
 // The epilogue of a vector of sums whose activation is none or ReLU.
-INLINE vf finish_vector(const int activation, vf y, const float *bias, const float *residual, int64_t lanes) {
+INLINE vf finish_vector(
+    const int activation, vf y, const float *bias, const float *residual, bool adds_first, int64_t lanes) {
     if (bias) y += lanes == VL ? load(bias) : load_part(bias, lanes);
+    const vf other = !residual ? splat(0) : lanes == VL ? load(residual) : load_part(residual, lanes);
+    if (adds_first) return activate_v(activation, y + other);
     y = activate_v(activation, y);
-    if (residual) y += lanes == VL ? load(residual) : load_part(residual, lanes);
-    return y;
+    return residual ? y + other : y;
 }
 
 INLINE void finish_tile_of(
@@ -27,7 +29,8 @@ INLINE void finish_tile_of(
         UNROLL for (int v = 0; v < V; v++) {
             const int64_t n = v * VL, lanes = v == V - 1 ? tile->outputs - n : VL;
             const vf y = finish_vector(
-                activation, sums[t][v], bias ? bias + n : NULL, residual ? residual + n : NULL, lanes);
+                activation, sums[t][v], bias ? bias + n : NULL, residual ? residual + n : NULL,
+                target->adds_residual_first, lanes);
             if (lanes == VL) store(to + n, y);
             else store_part(to + n, y, lanes);
         }
@@ -35,13 +38,17 @@ INLINE void finish_tile_of(
 }
 
 // Other activations, row by row.
-static void finish_rows(const convolution_tile *tile, const float *y) {
+static void finish_rows(const convolution_tile *tile, float *y) {
     const convolution_target *target = &tile->target;
-    for (int64_t t = 0; t < tile->rows; t++)
+    for (int64_t t = 0; t < tile->rows; t++, y += CONVOLUTION_NR) {
+        const float *residual = target->residual ? target->residual + t * target->residual_stride : NULL;
+        if (residual && target->adds_residual_first) {
+            for (int64_t n = 0; n < tile->outputs; n++) y[n] += residual[n];
+            residual = NULL;
+        }
         apply_epilogue(
-            tile->epilogue, tile->first_output, tile->outputs, y + t * CONVOLUTION_NR, NULL,
-            target->residual ? target->residual + t * target->residual_stride : NULL,
-            target->data + t * target->stride);
+            tile->epilogue, tile->first_output, tile->outputs, y, NULL, residual, target->data + t * target->stride);
+    }
 }
 
 // Indices of `sums` are constants throughout, so that they stay in registers.

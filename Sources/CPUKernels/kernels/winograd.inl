@@ -3,8 +3,7 @@
 //
 //     Y = transpose(A) [ (G g transpose(G)) * (transpose(B) d B) ] A
 #pragma once
-#include "convolution.h"
-#include "epilogue.inl"
+#include "convolution_epilogue.inl"
 
 // G g: six numbers of three weights.
 INLINE void winograd_weight(vf g0, vf g1, vf g2, vf *y, const int step) {
@@ -120,16 +119,15 @@ INLINE void transform_output_part(const float *numbers, int64_t stride, vf outpu
 
 INLINE void winograd_outputs_of(
     const int activation, const float *numbers, int64_t stride, int64_t count, const float *bias, float *const *targets,
-    const float *const *residuals) {
+    const float *const *residuals, bool adds_first) {
     for (int64_t n = 0; n < count; n += VL) {
         const int64_t lanes = count - n < VL ? count - n : VL;
         vf y[WINOGRAD_OUTPUTS * WINOGRAD_OUTPUTS];
         transform_output_part(numbers + n, stride, y);
-        const vf b = bias ? (lanes == VL ? load(bias + n) : load_part(bias + n, lanes)) : splat(0);
         UNROLL for (int i = 0; i < WINOGRAD_OUTPUTS * WINOGRAD_OUTPUTS; i++) {
             if (!targets[i]) continue;
-            vf value = activate_v(activation, y[i] + b);
-            if (residuals[i]) value += lanes == VL ? load(residuals[i] + n) : load_part(residuals[i] + n, lanes);
+            const vf value = finish_vector(
+                activation, y[i], bias ? bias + n : NULL, residuals[i] ? residuals[i] + n : NULL, adds_first, lanes);
             if (lanes == VL) store(targets[i] + n, value);
             else store_part(targets[i] + n, value, lanes);
         }
@@ -139,7 +137,7 @@ INLINE void winograd_outputs_of(
 // Other activations: the sums first, then row by row.
 static void winograd_outputs_by_row(
     const float *numbers, int64_t stride, int64_t count, const epilogue *epilogue, int64_t first_output,
-    float *const *targets, const float *const *residuals) {
+    float *const *targets, const float *const *residuals, bool adds_first) {
     enum { PIXELS = WINOGRAD_OUTPUTS * WINOGRAD_OUTPUTS };
     float rows[PIXELS * VL];
     for (int64_t n = 0; n < count; n += VL) {
@@ -148,26 +146,30 @@ static void winograd_outputs_by_row(
         UNROLL for (int i = 0; i < PIXELS; i++) store(rows + i * VL, y[i]);
         for (int i = 0; i < PIXELS; i++) {
             if (!targets[i]) continue;
+            const int64_t lanes = count - n < VL ? count - n : VL;
+            const float *residual = residuals[i] ? residuals[i] + n : NULL;
+            for (int64_t lane = 0; residual && adds_first && lane < lanes; lane++)
+                rows[i * VL + lane] += residual[lane];
             apply_epilogue(
-                epilogue, first_output + n, count - n < VL ? count - n : VL, rows + i * VL, NULL,
-                residuals[i] ? residuals[i] + n : NULL, targets[i] + n);
+                epilogue, first_output + n, lanes, rows + i * VL, NULL, adds_first ? NULL : residual,
+                targets[i] + n);
         }
     }
 }
 
 static void winograd_transform_output(
     const float *numbers, int64_t stride, int64_t outputs, const epilogue *epilogue, int64_t first_output,
-    float *const *targets, const float *const *residuals) {
+    float *const *targets, const float *const *residuals, bool adds_first) {
     const float *bias = epilogue->bias ? epilogue->bias + first_output : NULL;
     switch (epilogue->activation) {
     case CPUK_IDENTITY:
-        winograd_outputs_of(CPUK_IDENTITY, numbers, stride, outputs, bias, targets, residuals);
+        winograd_outputs_of(CPUK_IDENTITY, numbers, stride, outputs, bias, targets, residuals, adds_first);
         return;
     case CPUK_RELU:
-        winograd_outputs_of(CPUK_RELU, numbers, stride, outputs, bias, targets, residuals);
+        winograd_outputs_of(CPUK_RELU, numbers, stride, outputs, bias, targets, residuals, adds_first);
         return;
     default:
-        winograd_outputs_by_row(numbers, stride, outputs, epilogue, first_output, targets, residuals);
+        winograd_outputs_by_row(numbers, stride, outputs, epilogue, first_output, targets, residuals, adds_first);
         return;
     }
 }

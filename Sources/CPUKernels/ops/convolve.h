@@ -104,7 +104,7 @@ static inline convolution_target target_of(const convolution_job *job, int64_t r
     return (convolution_target){
         .data = args->output.data + row * args->output.stride + output, .stride = args->output.stride,
         .residual = args->residual.data ? args->residual.data + row * args->residual.stride + output : NULL,
-        .residual_stride = args->residual.stride};
+        .residual_stride = args->residual.stride, .adds_residual_first = args->adds_residual_first};
 }
 
 // ---- The ways

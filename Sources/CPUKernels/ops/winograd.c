@@ -96,7 +96,8 @@ static void transform_products(
             residuals[i * OUTPUTS + j] =
                 is_inside && args->residual.data ? args->residual.data + row * args->residual.stride + first : NULL;
         }
-    job->context->convolution->transform_output(products, stride, count, &job->epilogue, first, targets, residuals);
+    job->context->convolution->transform_output(products, stride, count, &job->epilogue, first, targets, residuals,
+        args->adds_residual_first);
 }
 
 static void multiply_numbers(

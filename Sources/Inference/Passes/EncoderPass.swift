@@ -43,10 +43,10 @@ public final class EncoderPass: Sendable {
     private let uploader: EncoderBatchUploader
     private let limits: PassLimits
 
-    /// Tokens that texts of usual lengths share a pass up to, and what their outputs may take.
-    private static let passTokenCount = 2048
+    /// What the outputs of a pass may take. (Passes of more tokens than `EngineOptions.passTokenCount` are slower: on CPUs
+    /// their activations leave the caches.)
     private static let outputByteCount = 64 << 20
-    private static let passSequenceCount = 64
+    private static let passSequenceCount = 256
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter longest: tokens of the longest text that it will be given.
@@ -59,7 +59,7 @@ public final class EncoderPass: Sendable {
         let affordable = EncoderPass.outputByteCount / (MemoryLayout<Float>.size * description.outputSize)
         // A text whose first token is hidden takes no more rows than it has tokens.
         let longest = max(min(longest, description.positionCount), 1)
-        let tokenCount = max(longest, min(EncoderPass.passTokenCount, affordable))
+        let tokenCount = max(longest, min(options.passTokenCount, affordable))
         limits = PassLimits(
             tokenCount: tokenCount, logitRowCount: min(EncoderPass.passSequenceCount, tokenCount),
             contextLength: longest)
@@ -119,6 +119,12 @@ public final class EncoderPass: Sendable {
         precondition(input.segments.map { $0.count == count } ?? true, "segments and tokens differ in length")
         let visible = input.visible
         guard !visible.isEmpty else { throw InferenceError.nothingVisible(row: row) }
+        if description.seesWindow, let first = visible.first, let last = visible.last {
+            let isFirstMissing = description.readsFirstToken && first != 0
+            guard last - first + 1 == visible.count, !isFirstMissing else {
+                throw InferenceError.hiddenInside(row: row)
+            }
+        }
         // The first token may be computed though it is hidden.
         let used = [0] + visible
         if let id = used.map({ input.tokens[$0] }).first(where: { !(0..<description.vocabularySize).contains($0) }) {

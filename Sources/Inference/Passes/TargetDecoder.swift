@@ -62,6 +62,18 @@ final class TargetDecoder: Sendable {
     struct Run {
         fileprivate let sourceRanges: [Range<Int>]
         fileprivate var nextRow = 0
+        /// Of the last step, `[B, V]` and room for more.
+        private(set) var logits: [Float] = []
+
+        /// Takes the logits of a step into memory that stays for the next one. Blocks.
+        fileprivate mutating func read(_ tensor: Tensor, from backend: any Backend) throws {
+            let count = tensor.shape.elementCount
+            if logits.count < count { logits = [Float](repeating: 0, count: count) }
+            try logits.withUnsafeMutableBytes { bytes in
+                let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<Float>.size)])
+                try backend.read(tensor, into: part)
+            }
+        }
     }
 
     /// Encodes sources.
@@ -77,8 +89,8 @@ final class TargetDecoder: Sendable {
         return Run(sourceRanges: batch.keyRanges)
     }
 
-    /// The logits of each text's next token, and the cache's row of its last one.
-    func step(_ texts: [Text], _ run: inout Run) throws -> (logits: [Float], rows: [Int32]) {
+    /// Leaves the logits of each text's next token in `run`, and returns the cache's row of its last one.
+    func step(_ texts: [Text], _ run: inout Run) throws -> [Int32] {
         let rows = run.nextRow..<run.nextRow + texts.count
         precondition(rows.upperBound <= cache.rowCount, "more target tokens than the cache was made for")
         run.nextRow = rows.upperBound
@@ -118,7 +130,8 @@ final class TargetDecoder: Sendable {
             crossAttention: EncoderAttentionBatch(
                 queryOffsets: offsets, keyRanges: cross, tokenCount: count, maxQueryCount: 1,
                 maxKeyCount: longestSource))
-        return (try backend.readFloats(model.decode(step, cache)), rows.map { Int32($0) })
+        try run.read(model.decode(step, cache), from: backend)
+        return rows.map { Int32($0) }
     }
 
     private func view(_ offset: Int, _ shape: Shape) -> Tensor {

@@ -19,8 +19,9 @@ public final class VisionPass: Sendable {
     private let model: VisionModel
     private let path: String
 
-    /// Images of 224 x 224 pixels that share a pass; of larger ones fewer do.
-    private static let passImageCount = 32
+    /// Images of 224 x 224 pixels that share a pass; of larger ones fewer do. More would be no faster, since a pixel finds its
+    /// weights in a cache already, but take more memory.
+    private static let passImageCount = 8
     private static let usualPixelCount = 224 * 224
 
     /// Opens a model for a backend; its weights are loaded with the first pass.

@@ -43,6 +43,9 @@ package enum LogSoftmax {
         return Double(largest) + log(exponentialSum(logits, minus: largest))
     }
 
+    /// Whether the row holds no NaN and its largest logit is finite.
+    static func isFinite(_ logits: UnsafeBufferPointer<Float>) -> Bool { largest(of: logits).isFinite }
+
     /// The largest logit; NaN where there is one.
     private static func largest(of logits: UnsafeBufferPointer<Float>) -> Float {
         var lanes = Lanes(repeating: -.infinity)

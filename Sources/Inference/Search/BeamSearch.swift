@@ -88,11 +88,15 @@ struct BeamSearch {
             token = forced
         } else {
             let banned = rules.banned(after: beam.tokens)
-            var best: (token: Int, value: Float)?
-            for (index, value) in logits.enumerated() where value > best?.value ?? -.infinity {
-                if banned.isEmpty || !banned.contains(index) { best = (index, value) }
+            var best: Int?
+            logits.withUnsafeBufferPointer { logits in
+                var greatest = -Float.infinity
+                LogitScan.forEach(logits, above: greatest) { token, logit in
+                    if banned.isEmpty || !banned.contains(token) { (best, greatest) = (token, logit) }
+                    return greatest
+                }
             }
-            token = best?.token ?? rules.endTokens.min() ?? 0
+            token = best ?? rules.endTokens.min() ?? 0
         }
         beam.tokens.append(token)
         beam.rows.append(row)
@@ -109,13 +113,22 @@ struct BeamSearch {
             for token in forced { best.insert(.init(score: beam.score, beam: index, token: token)) }
             return
         }
-        let greatest = Double(logits.max() ?? 0)
-        let normalizer = greatest + log(logits.reduce(0) { $0 + exp(Double($1) - greatest) })
         let banned = rules.banned(after: beam.tokens)
-        for (token, logit) in logits.enumerated() {
-            let score = beam.score + Double(logit) - normalizer
-            guard score > best.threshold, !banned.contains(token) else { continue }
-            best.insert(.init(score: score, beam: index, token: token))
+        logits.withUnsafeBufferPointer { logits in
+            let offset = beam.score - LogSoftmax.normalizer(logits)
+            // A little under what a logit must be above, since a bound is rounded and scores are not.
+            func bound() -> Float {
+                guard best.threshold.isFinite else { return -.infinity }
+                let exact = Float(best.threshold - offset)
+                return exact - abs(exact) * 1e-6
+            }
+            LogitScan.forEach(logits, above: bound()) { token, logit in
+                let score = offset + Double(logit)
+                if score > best.threshold, !banned.contains(token) {
+                    best.insert(.init(score: score, beam: index, token: token))
+                }
+                return bound()
+            }
         }
     }
 }

@@ -140,10 +140,9 @@ struct ResNetShape: Sendable {
             h = try net.convolution(
                 h, name.convolution, outputs: size.outputs,
                 Sliding(size.kernel, stride: size.stride, padding: size.kernel / 2), groups: size.groups,
-                norm: BatchNorm(name: name.norm), activation: isLast ? nil : activation,
-                residual: isLast ? shortcut : nil)
+                norm: BatchNorm(name: name.norm), activation: activation, residual: isLast ? shortcut : nil,
+                addsResidualFirst: true)
         }
-        net.activate(h, activation)
         return h
     }
 }

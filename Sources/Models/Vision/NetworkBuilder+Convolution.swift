@@ -3,7 +3,7 @@ import TensorCore
 
 extension NetworkBuilder {
     /// A convolution, with what follows on it: batch norm (folded), activation, and a residual that is added after the
-    /// activation.
+    /// activation, or before it.
     ///
     /// - Parameters:
     ///   - outputs: channels; `nil`: as many as the tensor has.
@@ -12,8 +12,9 @@ extension NetworkBuilder {
     ///   - paddingBehind: pixels of padding below and to the right, where they are others than above and to the left.
     func convolution(
         _ x: FeatureMap, _ name: String, outputs: Int? = nil, _ sliding: Sliding, groups: Int = 1, hasBias: Bool? = nil,
-        norm: BatchNorm? = nil, activation: Activation? = nil, residual: FeatureMap? = nil, scale: [Float]? = nil,
-        paddingBehind: Extent2D? = nil, into target: FeatureMap? = nil
+        norm: BatchNorm? = nil, activation: Activation? = nil, residual: FeatureMap? = nil,
+        addsResidualFirst: Bool = false, scale: [Float]? = nil, paddingBehind: Extent2D? = nil,
+        into target: FeatureMap? = nil
     ) throws -> FeatureMap {
         precondition(residual == nil || groups == 1, "a residual behind a convolution of groups")
         let outputs = try outputs ?? self.outputs(of: name)
@@ -45,7 +46,8 @@ extension NetworkBuilder {
                 try backend.convolve(
                     memory[x], weights: matrices, window: window, scratch: memory.scratch,
                     epilogue: ConvolutionEpilogue(
-                        bias: loaded.bias, activation: activation, residual: residual.map { memory[$0] }),
+                        bias: loaded.bias, activation: activation, residual: residual.map { memory[$0] },
+                        addsResidualFirst: addsResidualFirst),
                     into: memory[output])
             case .depthwise(let matrix):
                 try backend.convolveDepthwise(

@@ -36,13 +36,6 @@ extension NetworkBuilder {
         return output
     }
 
-    /// In place.
-    func activate(_ x: FeatureMap, _ activation: Activation) {
-        add("", "\(activation)", [x], x) { backend, memory in
-            try backend.activate(memory[x], activation, into: memory[x])
-        }
-    }
-
     /// Of each row, over its channels. (Ba, Kiros and Hinton, 2016)
     func layerNorm(_ x: FeatureMap, _ name: String, epsilon: Double) throws -> FeatureMap {
         let output = try map(size: x.size, channels: x.channels)

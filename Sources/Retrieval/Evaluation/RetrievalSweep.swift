@@ -10,6 +10,8 @@ public struct SweepAxis: Sendable, Hashable {
         case k1, b
         /// The weight of BM25 against that of the vectors.
         case lexicalWeight = "lexical-weight"
+        /// How arms are fused: `rrf`, `distribution`.
+        case fusion
         /// How vectors are compared: `exact`, `ivf:8`, `hnsw:64`.
         case vectors
         /// Tokens of a chunk. The documents are indexed again for each value.
@@ -88,6 +90,12 @@ public struct SweepPoint: Sendable {
         case .b:
             if case .bm25(let k1, _) = options.scoring { options.scoring = .bm25(k1: k1, b: try number(0...1)) }
         case .lexicalWeight: options.lexicalWeight = try number(0...1000)
+        case .fusion:
+            guard ["rrf", "distribution"].contains(value) else {
+                throw RetrievalError.invalidParameter(
+                    name: "--sweep fusion", value: value, expected: "rrf or distribution")
+            }
+            options.fusion = value == "rrf" ? .reciprocalRank() : .distribution
         case .vectors:
             guard let search = VectorSearch(value) else {
                 throw RetrievalError.invalidParameter(

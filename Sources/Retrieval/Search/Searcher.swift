@@ -59,6 +59,8 @@ public struct SearchOptions: Sendable {
     public var graphHops: Int
     /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
+    /// Made-up passages that the vector arms look for beside the query.
+    var passages: [String] = []
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
@@ -178,13 +180,19 @@ public final class Searcher {
             ranking.hits = options.fusion.fuse(
                 ranking.arms, lexicalWeight: options.lexicalWeight, count: reranker == nil ? options.count : wanted)
         }
-        if let reranker {
-            let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
-            let scores = try await reranker.score(query: query, texts: texts)
-            ranking.hits = zip(ranking.hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
-        }
+        if reranker != nil { ranking.hits = try await reranked(ranking.hits, query) }
         ranking.hits = Array(ranking.hits.prefix(options.count))
         return ranking
+    }
+
+    var hasReranker: Bool { reranker != nil }
+
+    /// The hits with the reranker's scores, best first.
+    func reranked(_ hits: [Hit], _ query: String) async throws -> [Hit] {
+        guard let reranker else { return hits }
+        let texts = try hits.map { try reader.chunk($0.chunk).chunk.indexedText }
+        let scores = try await reranker.score(query: query, texts: texts)
+        return zip(hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
     }
 
     /// As ``hits(_:_:)``, with what the chunks say.
@@ -251,9 +259,8 @@ public final class Searcher {
         _ arms: Set<SearchArm>, _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?,
         to ranking: inout SearchRanking
     ) async throws {
-        guard let embedder, let encoded = try await embedder.encode([query], isQuery: true).first else {
-            throw RetrievalError.noVectors(path: reader.path)
-        }
+        guard let embedder else { throw RetrievalError.noVectors(path: reader.path) }
+        let encoded = try await encode(query, options.passages, by: embedder)
         if arms.contains(.dense) {
             ranking.arms[.dense] = try vectorHits(
                 encoded.vector, options.vectorSearch, count: count, allowed: allowed)

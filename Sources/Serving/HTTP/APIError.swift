@@ -83,6 +83,7 @@ extension APIError {
         switch error {
         case let error as APIError: self = error
         case let error as InferenceError: self = APIError(inference: error)
+        case let error as SearchFailure: self = APIError(search: error)
         case let error as JSONError: self = .invalid(nil, error.description)
         case let error as TokenizationError: self = .invalid(nil, error.description)
         case let error as HTTPError:

@@ -1,15 +1,21 @@
-/// What happens to each output of a convolution: bias, activation, then residual, as in `MatmulEpilogue`.
+/// What happens to each output of a convolution: bias, activation, then residual, as in `MatmulEpilogue`; or the residual
+/// before the activation.
 public struct ConvolutionEpilogue: Sendable {
     /// `[N]` float32.
     public var bias: Tensor?
     public var activation: Activation?
-    /// `[B · H' · W', N]` float32, added last. May be the output itself.
+    /// `[B · H' · W', N]` float32. May be the output itself.
     public var residual: Tensor?
+    /// Whether the residual is added before the activation, not behind it.
+    public var addsResidualFirst: Bool
 
-    public init(bias: Tensor? = nil, activation: Activation? = nil, residual: Tensor? = nil) {
+    public init(
+        bias: Tensor? = nil, activation: Activation? = nil, residual: Tensor? = nil, addsResidualFirst: Bool = false
+    ) {
         self.bias = bias
         self.activation = activation
         self.residual = residual
+        self.addsResidualFirst = addsResidualFirst
     }
 
     public static var none: ConvolutionEpilogue { ConvolutionEpilogue() }
@@ -20,7 +26,7 @@ public struct ConvolutionEpilogue: Sendable {
 /// Legend: `B` images, `H`, `W` their height and width, `C` channels in, `N` channels out, `G` groups, `H'`, `W'` the grid of
 /// the window, `K` its taps. Images are `[B · H · W, C]` float32; rows may be strided, so that a range of columns is a range
 /// of channels. A sum is FP32. (Dumoulin and Visin, 2016, for the geometry)
-public protocol ConvolutionOps: MatmulOps {
+public protocol ConvolutionOps: MatmulOps, ActivationOps {
     /// The pixels below the windows `rows` of the grid, numbered image by image, row by row:
     /// `patches[r, k · C + c] = x[pixel(rows[r], k), c]`, zero in the padding. (Chellapilla, Puri and Simard, 2006)
     ///
@@ -108,6 +114,7 @@ extension ConvolutionOps {
         let total = window.gridRows
         let capacity = window.isPointwise ? total : (scratch?.shape.elementCount ?? 0) / call.patchSize
         let step = max(min(capacity, convolutionRowLimit), 1)
+        let activatesLast = epilogue.addsResidualFirst && epilogue.residual != nil
         for start in stride(from: 0, to: total, by: step) {
             let rows = start..<min(start + step, total)
             for (group, weight) in weights.enumerated() {
@@ -123,8 +130,11 @@ extension ConvolutionOps {
                 try matmul(
                     patches, weight, into: output.rows(rows).columns(outputs),
                     epilogue: MatmulEpilogue(
-                        bias: epilogue.bias?.rows(outputs), activation: epilogue.activation,
+                        bias: epilogue.bias?.rows(outputs), activation: activatesLast ? nil : epilogue.activation,
                         residual: epilogue.residual?.rows(rows).columns(outputs)))
+            }
+            if activatesLast, let activation = epilogue.activation {
+                try activate(output.rows(rows), activation, into: output.rows(rows))
             }
         }
     }

@@ -125,11 +125,12 @@ struct ConvolutionTests {
         let weight = random.floats(one.outputs * inner * taps)
         let bias = one.hasBias ? random.floats(one.outputs) : nil
         let residual = random.floats(window.gridRows * one.outputs)
-        let expected =
-            Reference.convolve(
-                Matrix(rows: window.imageRows, columns: one.channels, floats: x), weight: weight.map(Double.init),
-                outputs: one.outputs, groups: one.groups, window: window, bias: bias, activation: one.activation)
-            + Matrix(rows: window.gridRows, columns: one.outputs, floats: residual)
+        let sums = Reference.convolve(
+            Matrix(rows: window.imageRows, columns: one.channels, floats: x), weight: weight.map(Double.init),
+            outputs: one.outputs, groups: one.groups, window: window, bias: bias, activation: nil)
+        let other = Matrix(rows: window.gridRows, columns: one.outputs, floats: residual)
+        func activated(_ x: Matrix) -> Matrix { one.activation.map { Reference.activate(x, $0) } ?? x }
+        let expected = [activated(sums) + other, activated(sums + other)]
         // Scratch as the backend wants it, of all patches, and of a few at a time.
         for patchCount in [nil, window.gridRows, 3] {
             onEveryDevice("\(one.name), \(patchCount.map { "\($0)" } ?? "best") patches") { backend, expectations in
@@ -142,13 +143,16 @@ struct ConvolutionTests {
                 let scratch = try GuardedTensor(on: backend, .float32, [patchCount.map { $0 * taps * inner } ?? best])
                 let output = try GuardedTensor(
                     on: backend, .float32, [window.gridRows, one.outputs], gap: one.gap)
-                try backend.convolve(
-                    input.tensor, weights: weights, window: window, scratch: scratch.tensor,
-                    epilogue: ConvolutionEpilogue(
-                        bias: bias.map { try backend.makeTensor($0, [one.outputs]) }, activation: one.activation,
-                        residual: added.tensor), into: output.tensor)
-                try expectations.close(
-                    output, expected, bound: one.isSmallWindow ? Self.winogradBound : Self.bound)
+                for (index, expected) in expected.enumerated() {
+                    try backend.convolve(
+                        input.tensor, weights: weights, window: window, scratch: scratch.tensor,
+                        epilogue: ConvolutionEpilogue(
+                            bias: bias.map { try backend.makeTensor($0, [one.outputs]) },
+                            activation: one.activation, residual: added.tensor, addsResidualFirst: index == 1),
+                        into: output.tensor)
+                    try expectations.close(
+                        output, expected, bound: one.isSmallWindow ? Self.winogradBound : Self.bound)
+                }
                 try expectations.unchanged(input, "x")
                 // What is in the scratch is nobody's; what is around it must not change.
                 if let damage = try scratch.contents().damage { expectations.fail("scratch: \(damage)") }

@@ -43,7 +43,7 @@
 
         @Option(
             help: ArgumentHelp(
-                "Measure several values of mode, k, k1, b, lexical-weight or chunk-tokens; several may be given.",
+                "Measure several values of mode, k, k1, b, lexical-weight, fusion, vectors or chunk-tokens.",
                 valueName: "name=value,…"))
         var sweep: [String] = []
 

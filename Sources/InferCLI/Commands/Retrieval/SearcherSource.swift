@@ -5,7 +5,7 @@
 
     /// The models that searches need: the embedder where vectors are compared, and a reranker where one is named.
     struct SearchModels {
-        let embedder: ModelEmbedder?
+        let embedder: (any TextEmbedder)?
         let reranker: ModelReranker?
         private let model: ModelOptions
 
@@ -16,11 +16,7 @@
             _ reader: CollectionReader, modes: [SearchMode], embedder: String?, model: ModelOptions, reranker: String?
         ) throws {
             self.model = model
-            self.reranker = try reranker.map { path in
-                ModelReranker(
-                    try Reranker(
-                        try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
-            }
+            self.reranker = try reranker.map { try RerankerSource.load(model, path: $0) }
             guard try modes.contains(where: { try $0.needsEmbedder(in: reader) }) else {
                 self.embedder = nil
                 return
@@ -38,13 +34,27 @@
         }
     }
 
+    /// Loads a model that scores hits anew.
+    enum RerankerSource {
+        static func load(_ model: ModelOptions, path: String) throws -> ModelReranker {
+            ModelReranker(
+                try Reranker(try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
+        }
+    }
+
     /// Loads the embedder of a collection.
     enum EmbedderSource {
         /// - Parameters:
         ///   - sparse: whether it shall give weights of terms too.
         ///   - multiVector: whether it shall give a vector a token too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool) throws -> ModelEmbedder
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool = false) throws
+            -> any TextEmbedder
         {
+            if let path, WordVectors.isFile(path) {
+                guard !sparse else { throw RetrievalError.noTermWeights(path: path) }
+                guard !multiVector else { throw RetrievalError.noTokenVectors(path: path) }
+                return WordVectorEmbedder(try WordVectors(path: path))
+            }
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
             if sparse { choices.outputs.insert(.sparse) }
