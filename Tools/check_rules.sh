@@ -20,6 +20,10 @@ kernels=$(find Kernels -name '*.cl' | sed 's|^Kernels/||' | sort)
 report "kernels that Kernels/KernelSources.c does not embed" "$(comm -13 <(echo "$embedded") <(echo "$kernels"))"
 report "kernels that are embedded and not there" "$(comm -23 <(echo "$embedded") <(echo "$kernels"))"
 
+# In C99, which OpenCL C is, an inline function that a compiler does not inline needs a definition elsewhere.
+report "inline functions of kernels that are not static" "$(
+    grep -rnE '^inline ' Kernels --include='*.cl' | grep -v always_inline || true)"
+
 # What a user or a file can cause ends in a typed error, never in a trap.
 report "fatalError, try! or as! in Sources" "$(
     grep -rnE '(\bfatalError\b|\btry!|\bas!)' Sources Benchmarks --include='*.swift' |

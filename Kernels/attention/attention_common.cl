@@ -59,7 +59,7 @@ typedef char cache_t;
     const uint sequences, const uint heads, const uint key_heads, const uint block_size, const int window,             \
     const float scale, const float soft_cap
 
-inline float load_cache(__global const cache_t *p)
+static inline float load_cache(__global const cache_t *p)
 {
 #if defined(CACHE_F32)
     return *p;
@@ -73,7 +73,7 @@ inline float load_cache(__global const cache_t *p)
 }
 
 // The row of `position` and head `key_head` among all rows of the keys, or of the values.
-inline ulong cache_row(
+static inline ulong cache_row(
     __global const int *table, const uint position, const uint key_head, const uint key_heads, const uint block_size)
 {
     const ulong block = (ulong)table[position / block_size];
@@ -81,7 +81,7 @@ inline ulong cache_row(
 }
 
 // The sequence that query token `t` belongs to: the last one whose offset is not above `t`.
-inline uint sequence_of(__global const int *query_offsets, const uint sequences, const uint t)
+static inline uint sequence_of(__global const int *query_offsets, const uint sequences, const uint t)
 {
     uint low = 0, high = sequences;
     while (high - low > 1) {
@@ -97,7 +97,7 @@ inline uint sequence_of(__global const int *query_offsets, const uint sequences,
 #if defined(PREFILL_POSITIONS)
 // For GPUs: takes a tile of PREFILL_POSITIONS scores into the running softmax of a row (Milakov and Gimelshein, 2018).
 // The scores become weights against the row's new maximum; its correction is what all sums so far are multiplied by.
-inline void take_tile(
+static inline void take_tile(
     __local float *scores, __local float *maxima, __local float *weights, __local float *corrections, const uint row)
 {
     float maximum = maxima[row];

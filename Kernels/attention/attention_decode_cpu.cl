@@ -25,7 +25,7 @@
     __global const int *positions, const ulong positions_offset, const uint rotary, const uint rope_layout
 
 // Stores a head as row `row` of the cache.
-inline void store_head(const float *head, __global cache_t *rows, __global float *scales, const ulong row)
+static inline void store_head(const float *head, __global cache_t *rows, __global float *scales, const ulong row)
 {
     __global cache_t *target = rows + row * HEAD_SIZE;
 #if defined(CACHE_I8)
@@ -51,7 +51,7 @@ inline void store_head(const float *head, __global cache_t *rows, __global float
 }
 
 // Copies a head and rotates it; without `angles` it is only copied.
-inline void rotate_head(
+static inline void rotate_head(
     __global const float *head, __global const float *angles, const uint rotary, const uint rope_layout,
     float *rotated)
 {

@@ -1,7 +1,7 @@
 // Attention for GPUs: work-groups that share local memory. OpenCL C 1.2 without extensions or vector literals, so that
 // a prelude can compile the same text as CUDA C. Arguments up to `soft_cap` as in attention_common.cl.
 
-inline float capped(const float score, const float scale, const float soft_cap)
+static inline float capped(const float score, const float scale, const float soft_cap)
 {
     const float scaled = score * scale;
     return soft_cap > 0.0f ? soft_cap * tanh(scaled / soft_cap) : scaled;

@@ -5,7 +5,7 @@
 #define PADDED_HEAD_SIZE ((HEAD_SIZE + 31) / 32 * 32)
 #define HEAD_VECTORS (PADDED_HEAD_SIZE / 16)
 
-inline float16 load_cache16(__global const cache_t *p)
+static inline float16 load_cache16(__global const cache_t *p)
 {
 #if defined(CACHE_F32)
     return vload16(0, p);
@@ -19,7 +19,7 @@ inline float16 load_cache16(__global const cache_t *p)
 }
 
 // Elements 16 * index ..< 16 * index + 16 of a cached row, zeros past its end.
-inline float16 load_row16(__global const cache_t *row, const uint index)
+static inline float16 load_row16(__global const cache_t *row, const uint index)
 {
     if (16 * index + 16 <= HEAD_SIZE)
         return load_cache16(row + 16 * index);
@@ -29,7 +29,7 @@ inline float16 load_row16(__global const cache_t *row, const uint index)
     return vload16(0, lanes);
 }
 
-inline float16 load_query16(__global const float *row, const uint index)
+static inline float16 load_query16(__global const float *row, const uint index)
 {
     if (16 * index + 16 <= HEAD_SIZE)
         return vload16(index, row);
@@ -39,7 +39,7 @@ inline float16 load_query16(__global const float *row, const uint index)
     return vload16(0, lanes);
 }
 
-inline void store_row16(const float16 v, __global float *row, const uint index)
+static inline void store_row16(const float16 v, __global float *row, const uint index)
 {
     if (16 * index + 16 <= HEAD_SIZE) {
         vstore16(v, index, row);
@@ -52,7 +52,7 @@ inline void store_row16(const float16 v, __global float *row, const uint index)
 }
 
 // transposed[d * 32 + j] = rows[j][d] * scales[j] for 16 rows.
-inline void transpose_keys16(__global const cache_t *const *rows, const float *scales, __local float *transposed)
+static inline void transpose_keys16(__global const cache_t *const *rows, const float *scales, __local float *transposed)
 {
     for (uint d = 0; d < HEAD_SIZE; d += 16) {
         float16 m[16];
@@ -67,7 +67,7 @@ inline void transpose_keys16(__global const cache_t *const *rows, const float *s
     }
 }
 
-inline float16 capped16(const float16 score, const float scale, const float soft_cap)
+static inline float16 capped16(const float16 score, const float scale, const float soft_cap)
 {
     const float16 scaled = score * scale;
     return soft_cap > 0.0f ? soft_cap * tanh(scaled / soft_cap) : scaled;

@@ -4,7 +4,7 @@
 // Of each row (a query of a head) local memory holds its maximum so far, 16 partial sums of its weights, and the sum of
 // weighted values, PADDED_HEAD_SIZE long.
 
-inline void clear_rows(const uint rows, __local float *maxima, __local float *weights, __local float *sums)
+static inline void clear_rows(const uint rows, __local float *maxima, __local float *weights, __local float *sums)
 {
     for (uint r = 0; r < rows; ++r) {
         maxima[r] = -INFINITY;
@@ -15,7 +15,7 @@ inline void clear_rows(const uint rows, __local float *maxima, __local float *we
 }
 
 // c0[i], c1[i] = the products of row i with 32 keys, transposed as transpose_keys16 leaves them.
-inline void score_rows8(__global const float *const *rows, __local const float *keys, float16 *c0, float16 *c1)
+static inline void score_rows8(__global const float *const *rows, __local const float *keys, float16 *c0, float16 *c1)
 {
     #pragma unroll
     for (uint i = 0; i < 8; ++i)
@@ -35,7 +35,7 @@ inline void score_rows8(__global const float *const *rows, __local const float *
 //   row_maxima  the largest scores of each row, by lanes
 //   scored      positions that have scores, a multiple of 32; `seen` of them are real
 //   v           [PREFILL_POSITIONS, PADDED_HEAD_SIZE]
-inline void weigh_rows8(
+static inline void weigh_rows8(
     __local float *scores, const float16 *row_maxima, const uint scored, const uint seen, __local const float *v,
     __local float *maxima, __local float *weights, __local float *sums)
 {

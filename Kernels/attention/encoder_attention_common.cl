@@ -27,7 +27,7 @@
     const float scale, const uint causal, const uint tile_queries
 
 // Where the bias of distance `distance` lies, counted from the row's first element.
-inline uint bias_index(const int distance, const int reach)
+static inline uint bias_index(const int distance, const int reach)
 {
     return (uint)(reach + min(max(distance, -reach), reach));
 }

@@ -8,7 +8,7 @@
 // Arguments as in encoder_attention_common.cl.
 
 // The bias of 16 keys, the first of which stands `distance` behind its query. `row` is that of a head.
-inline float16 bias16(__global const float *row, const int distance, const int reach)
+static inline float16 bias16(__global const float *row, const int distance, const int reach)
 {
     if (distance >= -reach && distance + 15 <= reach)
         return vload16(0, row + (reach + distance));

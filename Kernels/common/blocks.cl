@@ -5,16 +5,19 @@
 // WEIGHT_BLOCK_BYTES. Programs of formats without blocks have none of the last two, and nothing is defined here.
 #if defined(WEIGHT_BLOCK_SIZE)
 
-inline int block_bytes(__global const uchar *p) { return (int)*p; }
-inline int16 block_bytes16(__global const uchar *p) { return convert_int16(vload16(0, p)); }
-inline int block_signed(__global const uchar *p) { return (int)*(__global const char *)p; }
-inline int16 block_signed16(__global const uchar *p) { return convert_int16(vload16(0, (__global const char *)p)); }
-inline float block_float(int x) { return (float)x; }
-inline float16 block_float16(int16 x) { return convert_float16(x); }
-inline float block_half(__global const uchar *p) { return vload_half(0, (__global const half *)p); }
+static inline int block_bytes(__global const uchar *p) { return (int)*p; }
+static inline int16 block_bytes16(__global const uchar *p) { return convert_int16(vload16(0, p)); }
+static inline int block_signed(__global const uchar *p) { return (int)*(__global const char *)p; }
+static inline int16 block_signed16(__global const uchar *p)
+{
+    return convert_int16(vload16(0, (__global const char *)p));
+}
+static inline float block_float(int x) { return (float)x; }
+static inline float16 block_float16(int16 x) { return convert_float16(x); }
+static inline float block_half(__global const uchar *p) { return vload_half(0, (__global const half *)p); }
 
 // Half of the power of two that an E8M0 byte stands for; the first two are subnormal.
-inline float block_half_exponent(__global const uchar *p)
+static inline float block_half_exponent(__global const uchar *p)
 {
     const uint exponent = *p;
     return as_float(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
@@ -29,11 +32,11 @@ inline float block_half_exponent(__global const uchar *p)
 #endif
 #define BLOCK_TABLE_ROW(a, b, c, d) a, b, c, d
 __constant char block_table_values[16] = {BLOCK_TABLE(BLOCK_TABLE_ROW)};
-inline float block_table(int quant) { return (float)block_table_values[quant]; }
+static inline float block_table(int quant) { return (float)block_table_values[quant]; }
 // Selects with the bits of a quant, since compilers make sixteen separate loads of a table look-up.
 #define BLOCK_CHOICE(a, b) select((float16)(a), (float16)(b), bit0)
 #define BLOCK_TABLE_CHOICE(a, b, c, d) select(BLOCK_CHOICE(a, b), BLOCK_CHOICE(c, d), bit1)
-inline float16 block_table16(int16 quants)
+static inline float16 block_table16(int16 quants)
 {
     const int16 bit0 = quants << 31, bit1 = quants << 30, bit2 = quants << 29, bit3 = quants << 28;
     const float16 quarters[4] = {BLOCK_TABLE(BLOCK_TABLE_CHOICE)};
@@ -41,31 +44,31 @@ inline float16 block_table16(int16 quants)
 }
 
 // Bit `at` of four bytes, and 16 bits from there on; each adds 16 to its quant.
-inline int block_fifth(__global const uchar *p, uint at) { return (p[at / 8] >> (at % 8) & 1) << 4; }
-inline int16 block_fifth16(__global const uchar *p, uint at)
+static inline int block_fifth(__global const uchar *p, uint at) { return (p[at / 8] >> (at % 8) & 1) << 4; }
+static inline int16 block_fifth16(__global const uchar *p, uint at)
 {
     const int bits = p[at / 8] | p[at / 8 + 1] << 8;
     return (((int16)(bits) >> (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) & 1) << 4;
 }
 
 // The 6-bit scale and minimum of 32 values of Q4_K and Q5_K.
-inline float block_scale(__global const uchar *block, uint group)
+static inline float block_scale(__global const uchar *block, uint group)
 {
     __global const uchar *q = block + 4;
     return block_half(block) * (float)(group < 4 ? q[group] & 63 : (q[group + 4] & 15) | (q[group - 4] >> 6 << 4));
 }
-inline float block_minimum(__global const uchar *block, uint group)
+static inline float block_minimum(__global const uchar *block, uint group)
 {
     __global const uchar *q = block + 4;
     return block_half(block + 2)
         * (float)(group < 4 ? q[group + 4] & 63 : (q[group + 4] >> 4) | (q[group] >> 6 << 4));
 }
-inline float block_q3_scale(__global const uchar *block, uint group)
+static inline float block_q3_scale(__global const uchar *block, uint group)
 {
     const int low = block[96 + group % 8] >> (group / 8 * 4) & 15, high = block[104 + group % 4] >> (group / 4 * 2) & 3;
     return block_half(block + 108) * (float)((low | high << 4) - 32);
 }
-inline float block_iq4_scale(__global const uchar *block, uint group)
+static inline float block_iq4_scale(__global const uchar *block, uint group)
 {
     const int low = block[4 + group / 2] >> (group % 2 * 4) & 15, high = block[2 + group / 4] >> (group % 4 * 2) & 3;
     return block_half(block) * (float)((low | high << 4) - 32);
@@ -74,17 +77,17 @@ inline float block_iq4_scale(__global const uchar *block, uint group)
 #if defined(WEIGHT_TQ1_0)
 // The trits of TQ1_0, 0 to 2: of a byte, times 3^n, 8 bits stay, and digit n to the base of 3 stands before the point
 // of their threefold. 160 values lie in 32 bytes, the next 80 in 16, and four each in the last 4.
-inline uint trit_byte(uint at) { return at < 160 ? at % 32 : at < 240 ? 32 + at % 16 : 48 + at % 4; }
-inline uint trit_power(uint at)
+static inline uint trit_byte(uint at) { return at < 160 ? at % 32 : at < 240 ? 32 + at % 16 : 48 + at % 4; }
+static inline uint trit_power(uint at)
 {
     const uint n = at < 160 ? at / 32 : at < 240 ? (at - 160) / 16 : (at - 240) / 4;
     return n == 4 ? 81 : 0x1b090301u >> (8 * n) & 255;
 }
-inline int block_trits(__global const uchar *block, uint at)
+static inline int block_trits(__global const uchar *block, uint at)
 {
     return (int)((block[trit_byte(at)] * trit_power(at) & 255) * 3 >> 8);
 }
-inline int16 block_trits16(__global const uchar *block, uint at)
+static inline int16 block_trits16(__global const uchar *block, uint at)
 {
     if (at < 240)
         return (block_bytes16(block + trit_byte(at)) * (int)trit_power(at) & 255) * 3 >> 8;
@@ -158,7 +161,7 @@ inline int16 block_trits16(__global const uchar *block, uint at)
 #if ROW_IS_WORK_ITEM
 #define BLOCK_INLINE inline __attribute__((always_inline))
 #else
-#define BLOCK_INLINE inline
+#define BLOCK_INLINE static inline
 #endif
 
 BLOCK_INLINE float load_block(__global const char *p, ulong index)

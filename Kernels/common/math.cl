@@ -1,13 +1,13 @@
 // Functions of one number, for one float and for sixteen at once, and sums and maxima over a vector's lanes.
 
-inline float sum16(float16 v) {
+static inline float sum16(float16 v) {
     const float8 a = v.lo + v.hi;
     const float4 b = a.lo + a.hi;
     const float2 c = b.lo + b.hi;
     return c.x + c.y;
 }
 
-inline float max16(float16 v) {
+static inline float max16(float16 v) {
     const float8 a = fmax(v.lo, v.hi);
     const float4 b = fmax(a.lo, a.hi);
     const float2 c = fmax(b.lo, b.hi);
@@ -22,18 +22,18 @@ inline float max16(float16 v) {
 #define QUICK_GELU(x) ((x) / (1.0f + exp(-1.702f * (x))))
 
 // min(max(x + 3, 0), 6) / 6; NaN stays NaN.
-inline float hard_sigmoid(float x) {
+static inline float hard_sigmoid(float x) {
     const float y = x + 3.0f;
     return (y < 0.0f ? 0.0f : y > 6.0f ? 6.0f : y) * (1.0f / 6.0f);
 }
 
-inline float16 hard_sigmoid16(float16 x) {
+static inline float16 hard_sigmoid16(float16 x) {
     float16 y = x + 3.0f;
     y = select(y, (float16)(0.0f), y < (float16)(0.0f));
     return select(y, (float16)(6.0f), y > (float16)(6.0f)) * (1.0f / 6.0f);
 }
 
-inline float activate(float x, uint activation) {
+static inline float activate(float x, uint activation) {
     switch (activation) {
     case ACTIVATION_GELU_TANH: return GELU_TANH(x);
     case ACTIVATION_GELU_ERF: return GELU_ERF(x);
@@ -50,7 +50,7 @@ inline float activate(float x, uint activation) {
     }
 }
 
-inline float16 activate16(float16 x, uint activation) {
+static inline float16 activate16(float16 x, uint activation) {
     switch (activation) {
     case ACTIVATION_GELU_TANH: return GELU_TANH(x);
     case ACTIVATION_GELU_ERF: return GELU_ERF(x);
@@ -71,7 +71,7 @@ inline float16 activate16(float16 x, uint activation) {
 
 // The sum over a work-group, in a fixed order, in every work-item. `scratch` holds get_local_size(0) floats, a power of
 // two; all work-items of the group must call it.
-inline float group_sum(float value, __local float *scratch) {
+static inline float group_sum(float value, __local float *scratch) {
     const uint item = get_local_id(0);
     scratch[item] = value;
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -85,7 +85,7 @@ inline float group_sum(float value, __local float *scratch) {
 }
 
 // As group_sum, the maximum.
-inline float group_max(float value, __local float *scratch) {
+static inline float group_max(float value, __local float *scratch) {
     const uint item = get_local_id(0);
     scratch[item] = value;
     barrier(CLK_LOCAL_MEM_FENCE);

@@ -75,7 +75,7 @@ void MATMUL_NAME(matmul_experts_group)(EXPERT_PARAMETERS)
 #else
 // matmul_experts_vector_<format>: CPU devices. Work-item (i, r) computes output columns i * item_columns ..<
 // (i + 1) * item_columns of row r. Geometry: global [ceil(P / item_columns), R], local [1, 1]. Local memory: none.
-inline float row_product(__global const weight_t *w, __global const float *xs, const uint inputs)
+static inline float row_product(__global const weight_t *w, __global const float *xs, const uint inputs)
 {
     const uint whole = inputs & ~15u;
     float16 sum = (float16)(0.0f);

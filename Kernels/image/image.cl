@@ -26,7 +26,7 @@ __kernel void scale_channels_f32(
 
 // The place of a new line between old ones, as interpolation 1 or 2 (corners stay corners) has it. The whole part is
 // found in integers, so that only the share of the next line is rounded.
-inline int line_before(int position, int size, int new_size, uint interpolation, float *share) {
+static inline int line_before(int position, int size, int new_size, uint interpolation, float *share) {
     long numerator, denominator;
     if (interpolation == RESIZE_BILINEAR) {
         numerator = (2 * (long)position + 1) * size - new_size;

@@ -1,7 +1,7 @@
 // What the matrix products for CPU devices share: loads of 16 weights or activations, and the epilogue of 16 columns.
 
 // Features k ..< k + 16 of the row that starts at `row`, k a multiple of 16.
-inline __attribute__((always_inline)) float16 load_weight16(__global const weight_t *row, const ulong k)
+static inline __attribute__((always_inline)) float16 load_weight16(__global const weight_t *row, const ulong k)
 {
 #if defined(WEIGHT_F32)
     return vload16(0, row + k);
@@ -17,7 +17,7 @@ inline __attribute__((always_inline)) float16 load_weight16(__global const weigh
 }
 
 // The first `count` elements at `p`, then zeros.
-inline float16 load_partial16(__global const float *p, const uint count)
+static inline float16 load_partial16(__global const float *p, const uint count)
 {
     if (count >= 16)
         return vload16(0, p);
@@ -27,7 +27,7 @@ inline float16 load_partial16(__global const float *p, const uint count)
     return vload16(0, lanes);
 }
 
-inline float16 load_partial_weight16(__global const weight_t *row, const uint k, const uint count)
+static inline float16 load_partial_weight16(__global const weight_t *row, const uint k, const uint count)
 {
     float lanes[16];
     for (uint i = 0; i < 16; ++i)
@@ -37,7 +37,7 @@ inline float16 load_partial_weight16(__global const weight_t *row, const uint k,
 
 // Applies the epilogue to columns column ..< column + 16 of token `t` and stores those below `columns`.
 // `y` holds the products of the columns, `value` those of rows P + column ..< P + column + 16 where gated.
-inline void apply_epilogue16(
+static inline void apply_epilogue16(
     float16 y, float16 value, const uint t, const uint column, const uint columns,
     __global const float *scales, __global const float *bias, __global const float *residual,
     const uint residual_stride, __global float *out, const uint out_stride, const uint flags)

@@ -21,7 +21,7 @@ typedef uint16 word16_t;
 #define AS_WORDS16 as_uint16
 #define MULTIPLY_WORDS(sums, weights, value) dot_bf16(sums, weights, value)
 
-inline __attribute__((always_inline)) uint8 quantise_bf16_16(const float16 x)
+static inline __attribute__((always_inline)) uint8 quantise_bf16_16(const float16 x)
 {
     const uint16 bits = as_uint16(x);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -45,7 +45,7 @@ void MATMUL_NAME(quantise_bf16)(
 }
 
 // Features k ..< k + 32 of a row.
-inline __attribute__((always_inline)) word16_t load_words16(__global const weight_t *row, const uint k)
+static inline __attribute__((always_inline)) word16_t load_words16(__global const weight_t *row, const uint k)
 {
 #if defined(WEIGHT_BF16)
     return (uint16)(as_uint8(vload16(0, row + k)), as_uint8(vload16(1, row + k)));
@@ -54,7 +54,8 @@ inline __attribute__((always_inline)) word16_t load_words16(__global const weigh
 #endif
 }
 
-inline __attribute__((always_inline)) word_t load_word(__global const weight_t *row, const uint k, const uint count)
+static inline __attribute__((always_inline)) word_t load_word(
+    __global const weight_t *row, const uint k, const uint count)
 {
     return float_to_bf16(load_weight(row, k))
         | (count > 1 ? (uint)float_to_bf16(load_weight(row, k + 1)) << 16 : 0u);
@@ -73,7 +74,7 @@ typedef float16 word16_t;
 #define SUBPANEL_WORDS (32 * PANEL_INPUTS / WORD_INPUTS)
 
 // Packs 16 rows by `count` features: packed[k * 32 + row] = rows[row][k], counted in words.
-inline void pack16(__global const weight_t *const *rows, const uint k0, const uint count, __local word_t *packed)
+static inline void pack16(__global const weight_t *const *rows, const uint k0, const uint count, __local word_t *packed)
 {
     uint k = 0;
     for (; k + 16 * WORD_INPUTS <= count; k += 16 * WORD_INPUTS) {

@@ -49,7 +49,7 @@ void MATMUL_NAME(quantise_int8)(
 #define SUBPANEL_WORDS (PANEL_SCALES + PANEL_INPUTS / 8 * 32)
 
 // Packs 16 rows by features k0 ..< k0 + count into their half of a sub-panel.
-inline void pack_quants(
+static inline void pack_quants(
     __global const weight_t *const *rows, const uint inputs, const uint k0, const uint count, __local uint *packed)
 {
     for (uint k = 0; k < count; k += QUANT_SPAN) {

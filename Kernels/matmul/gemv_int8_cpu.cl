@@ -11,7 +11,7 @@
 // Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
 #define QUANTISED_WORDS (PADDED_INPUTS / 4 * 3)
 
-inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
+static inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
 {
     __local uint *scale_words = quantised_row + PADDED_INPUTS / 4, *sums = scale_words + PADDED_INPUTS / 4;
     for (uint k = 0; k < inputs; k += QUANTS) {

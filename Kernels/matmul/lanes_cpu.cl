@@ -32,7 +32,7 @@
     } while (0)
 
 // m[r].lane(c) becomes m[c].lane(r).
-inline void transpose16(float16 *m)
+static inline void transpose16(float16 *m)
 {
     #pragma unroll
     for (uint r = 0; r < 8; ++r)
@@ -49,7 +49,7 @@ inline void transpose16(float16 *m)
 }
 
 // Lane r of the result is the sum of the lanes of m[r]. Destroys `m`.
-inline float16 sum_each16(float16 *m)
+static inline float16 sum_each16(float16 *m)
 {
     #pragma unroll
     for (uint r = 0; r < 8; ++r) {

@@ -66,7 +66,7 @@ typedef char weight_t;
                          : weight2 + weight2_offset + ((row) - part_end1) * WEIGHT_ROW_LENGTH)
 
 // Feature `k` of the row that starts at `row`.
-inline float load_weight(__global const weight_t *row, const uint k)
+static inline float load_weight(__global const weight_t *row, const uint k)
 {
 #if defined(WEIGHT_F32)
     return row[k];

@@ -2,7 +2,7 @@
 // that a prelude can compile the same text as CUDA C. Arguments up to `flags` as in matmul_common.cl.
 
 // The epilogue for one output: `y` and `value` are the products of rows `column` and P + column.
-inline void apply_epilogue(
+static inline void apply_epilogue(
     float y, float value, const uint t, const uint column, const uint columns, __global const float *scales,
     __global const float *bias, __global const float *residual, const uint residual_stride, __global float *out,
     const uint out_stride, const uint flags)

@@ -24,8 +24,8 @@ for task in embed-mean rerank; do
     cp "$here/../Fixtures/tokenizers/$kind/tokenizer.json" "$work/$task"
 done
 "$infer" index "$here/../../docs" --lexical-only --collection "$work/docs.db" >"$work/log" 2>&1
-# The second model reasons, says something and calls a tool, whatever it is asked; the last one calls the search tool
-# and cites what it hears; the others make vectors and rank.
+# The second model reasons, says something and calls a tool, whatever it is asked; the last one calls the server's
+# search tool and cites what it hears; the others make vectors and rank.
 "$infer" serve --port 0 --parallel 8 --model "$here/../../Sources/BundledModel/bard" \
     --model "$here/../Fixtures/scripted" --model "$work/embed-mean" \
     --model "$work/rerank" --model "$here/../Fixtures/scripted-search" --collection "$work/docs.db" 2>"$work/log" &
