@@ -74,6 +74,7 @@ let package = Package(
         .target(
             name: "QuantizationKernels", dependencies: ["NumberFormats"], cSettings: strictC,
             linkerSettings: [.linkedLibrary("m")]),
+        .target(name: "VectorKernels", cSettings: strictC),
         .target(name: "KernelSources", path: "Kernels", cSettings: strictC),
         .target(name: "ChatPage", exclude: ["page"], cSettings: strictC),
         .target(name: "BundledModel", exclude: ["bard", "digit-reader", "digit-writer"], cSettings: strictC),
@@ -88,7 +89,7 @@ let package = Package(
         layer("Tokenization", ["JSONCore", "CPCRE2", "CUTF8Proc"]),
         layer("Images", ["JSONCore", "CImageCodecs"]),
         // L2
-        layer("Models", ["TensorCore", "ModelIO", "KVCache", "JSONCore"]),
+        layer("Models", ["TensorCore", "ModelIO", "KVCache"]),
         layer("ChatTemplate", ["JSONCore"]),
         layer("Grammar", ["JSONCore"]),
         // L3
@@ -104,18 +105,21 @@ let package = Package(
             "CommandSupport", ["Inference", "Devices", "ModelIO", "JSONCore", "TensorCore", argumentParser, logging]),
         layer(
             "Retrieval",
-            ["Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore", grdb]),
+            [
+                "Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore",
+                "VectorKernels", grdb,
+            ]),
         // L5
         layer(
             "BenchmarkKit",
             [
-                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "KVCache", "JSONCore", "OpCases",
-                "TensorCore", argumentParser,
+                "CommandSupport", "Devices", "Inference", "Models", "ModelIO", "JSONCore", "OpCases",
+                "TensorCore", .target(name: "Retrieval", condition: .when(traits: ["SQLite"])), argumentParser,
             ]),
         layer(
             "Serving",
             [
-                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "TensorCore", "ChatTemplate", "ChatPage",
+                "Inference", "Models", "ModelIO", "Tokenization", "JSONCore", "ChatTemplate", "ChatPage",
                 httpTypes, logging,
             ] + hummingbird + serviceLifecycle + nio),
         layer("LoadGenerator", ["CommandSupport", "JSONCore", "TensorCore", argumentParser] + nio),

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Checks the import direction that docs/architecture.md draws, from the layers that Package.swift declares:
-#  - a target imports only targets that it declares, and only of a lower layer;
+#  - a target imports only targets that it declares, and only of a lower layer; what it declares it imports;
 #  - only InferCLI, Benchmarks, Devices and tests name a concrete backend;
-#  - C modules are imported with `internal import`, so that no C type leaks into an API.
+#  - C modules are imported with `internal import`, so that no C type leaks into an API;
+#  - docs/architecture.md names every target.
 # bash and awk only, so it runs on a bare machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -61,8 +62,9 @@ failures=$(
             # The table of number formats lies below the rest of L0, which reads it.
             layer["NumberFormats"] = -1
             isC["NumberFormats"] = 1
-            split("CPCRE2 CUTF8Proc COpenCL COpenBLAS CPUKernels QuantizationKernels KernelSources", names, " ")
-            isC["BundledModel"] = 1
+            split("CPCRE2 CUTF8Proc COpenCL COpenBLAS CImageCodecs CPUKernels QuantizationKernels", names, " ")
+            for (i in names) isC[names[i]] = 1
+            split("VectorKernels KernelSources BundledModel ChatPage", names, " ")
             for (i in names) isC[names[i]] = 1
             split("InferCLI Benchmarks Devices", names, " ")
             for (i in names) mayNameBackend[names[i]] = 1
@@ -76,6 +78,8 @@ failures=$(
         {
             target = $1; module = $2; access = $3; place = $4
             if (!(target in layer)) { print place ": target " target " is not declared in Package.swift"; next }
+            hasSwift[target] = 1
+            imported[target, module] = 1
             if (!(module in layer)) next
             if (module == target) next
             if (!((target, module) in depends) && !(layer[target] == 9 && module == "TestSupport"))
@@ -86,7 +90,18 @@ failures=$(
                 print place ": " target " names the concrete backend " module
             if (module in isC && access != "internal" && layer[target] < 9)
                 print place ": C module " module " must be imported with `internal import`"
+        }
+        END {
+            for (pair in depends) {
+                split(pair, ends, SUBSEP)
+                if (ends[2] in layer && ends[1] in hasSwift && layer[ends[1]] < 9 && !(pair in imported))
+                    print "Package.swift: " ends[1] " declares " ends[2] " and does not import it"
+            }
         }'
+    printf '%s\n' "$declared" | while read -r layer name _; do
+        [ "$layer" = 9 ] || grep -qw "$name" docs/architecture.md ||
+            echo "docs/architecture.md: target $name is not named"
+    done
 )
 
 if [ -n "$failures" ]; then

@@ -28,7 +28,13 @@ report "fatalError, try! or as! in Sources" "$(
 # Unfinished work belongs in an issue.
 report "marks of unfinished work" "$(
     grep -rnE '\b(TODO|FIXME|XXX|HACK)\b' Sources Kernels Tests Tools Benchmarks \
-        --include='*.swift' --include='*.[ch]' --include='*.cl' --include='*.py' || true)"
+        --include='*.swift' --include='*.[ch]' --include='*.inl' --include='*.cl' --include='*.py' --include='*.sh' |
+        grep -v '^Tools/check_rules.sh:' || true)"
+
+# What a file declares outside of a type stays as it is.
+report "mutable globals" "$(
+    grep -rnE '^((public|package|internal|private|fileprivate|nonisolated\(unsafe\)) +)*var [a-zA-Z_]+ *(=|:[^{]*$)' \
+        Sources Benchmarks --include='*.swift' || true)"
 
 # An unchecked promise says why it holds, a few lines above it or right below.
 report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line" "$(
@@ -45,7 +51,7 @@ report "@unchecked Sendable or nonisolated(unsafe) without a // SAFETY: line" "$
 
 # C, OpenCL and scripts; swift format checks the Swift. Characters are counted, not bytes.
 report "lines longer than 120 characters" "$(
-    find Kernels Sources Tools Benchmarks .ci -type f \
+    find Kernels Sources Tests Tools Benchmarks .ci -type f \
         \( -name '*.[ch]' -o -name '*.inl' -o -name '*.cl' -o -name '*.sh' \) \
         -exec env LC_ALL=C.UTF-8 grep -nHE '^.{121,}$' {} + | cut -c1-100 || true)"
 

@@ -2,7 +2,8 @@
 each position to the next piece of the script. For tests of what servers make of reasoning and calls of tools. Standard library
 only.
 
-Usage: make_scripted_model.py Tests/Fixtures/scripted
+Usage: make_scripted_model.py Tests/Fixtures/scripted [weather]
+       make_scripted_model.py Tests/Fixtures/scripted-search search
 """
 
 import json
@@ -17,12 +18,24 @@ PROMPT = "<|prompt|>"
 # The marks are named so that they are found, as a real template does by writing them around what was said before.
 TEMPLATE = "{# <think> <tool_call> #}" + PROMPT
 
+# Calls the server's search tool, and answers once a tool has said something, which moves it to another place of the script.
+SEARCH_SCRIPT = [
+    "Let me", " look.", "\n", "<tool_call>", "\n", '{"name": "search", ', '"arguments": ', '{"query": ', '"heron"}}', "\n",
+    "</tool_call>"]
+SEARCH_SCRIPT += ["<|end|>"] * (20 - len(SEARCH_SCRIPT))
+SEARCH_SCRIPT += ["The heron", " wades", " [1]", ", the pike", " waits [3, 9]", ".", "<|end|>"]
+SEARCH_TEMPLATE = TEMPLATE + (
+    "{% for message in messages %}{% if message.role == 'tool' %}{% for i in range(20) %}" + PROMPT
+    + "{% endfor %}{% endif %}{% endfor %}")
 
-def main(folder):
+
+def main(folder, kind="weather"):
+    script, template, width = (
+        (SCRIPT, TEMPLATE, 32) if kind == "weather" else (SEARCH_SCRIPT, SEARCH_TEMPLATE, 64))
     os.makedirs(folder, exist_ok=True)
-    pieces = list(dict.fromkeys([PROMPT] + SCRIPT))
+    pieces = list(dict.fromkeys([PROMPT] + script))
     ids = {piece: i for i, piece in enumerate(pieces)}
-    vocabulary, width = len(pieces), 32
+    vocabulary = len(pieces)
 
     def write(name, value):
         with open(os.path.join(folder, name), "w") as file:
@@ -40,13 +53,13 @@ def main(folder):
              "special": p in (PROMPT, "<|end|>")} for p, i in ids.items()],
         "normalizer": None, "pre_tokenizer": None, "post_processor": None, "decoder": {"type": "ByteLevel"},
         "model": {"type": "BPE", "vocab": {p: i for p, i in ids.items()}, "merges": []}})
-    write("tokenizer_config.json", {"eos_token": "<|end|>", "chat_template": TEMPLATE, "tokenizer_class": "PreTrainedTokenizerFast"})
+    write("tokenizer_config.json", {"eos_token": "<|end|>", "chat_template": template, "tokenizer_class": "PreTrainedTokenizerFast"})
 
     zeros = lambda *shape: (shape, {})
     ones = lambda n: ((n,), {i: 1.0 for i in range(n)})
     head = {}
     for position in range(width):
-        piece = SCRIPT[min(position, len(SCRIPT) - 1)]
+        piece = script[min(position, len(script) - 1)]
         head[ids[piece] * width + position] = 10.0
     tensors = {
         "transformer.wte.weight": zeros(vocabulary, width),
@@ -72,4 +85,4 @@ def main(folder):
         file.write(struct.pack("<Q", len(text)) + text + data)
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

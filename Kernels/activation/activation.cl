@@ -52,7 +52,7 @@ __kernel void soft_cap_chunk_f32(
 }
 
 #else
-// GPUs. One work-item an element: (column, row). No local memory.
+// GPUs. One work-item for each element: (column, row). No local memory.
 __kernel void activation_element_f32(
     __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
     uint x_stride, uint output_stride, uint activation) {

@@ -30,7 +30,7 @@ typedef char cache_t;
 #define ATTENTION_NAME(op) op##_i8
 #endif
 
-// What the quants of cached row `row` are worth; rows of other types are stored as they are.
+// The scale of cached row `row`; 1 for formats that are stored as they are.
 #if defined(CACHE_I8)
 #define ROW_SCALE(scales, row) ((scales)[row])
 #define SCALED(value, scale) ((value) * (scale))
@@ -80,7 +80,7 @@ inline ulong cache_row(
     return (block * key_heads + key_head) * block_size + position % block_size;
 }
 
-// The sequence that owns query token `t`: the last whose offset is not above it.
+// The sequence that query token `t` belongs to: the last one whose offset is not above `t`.
 inline uint sequence_of(__global const int *query_offsets, const uint sequences, const uint t)
 {
     uint low = 0, high = sequences;

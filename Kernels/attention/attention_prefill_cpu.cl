@@ -24,7 +24,8 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
     const uint order = get_global_id(1);
     if (order >= tiles)
         return;
-    // The longest, the shortest, the second longest, ...: drivers that hand out runs of items hand out equal work.
+    // The longest tile, the shortest, the second longest, and so on: drivers that give a thread consecutive work-items
+    // then give all threads equal work.
     const uint first_query = ((order & 1) ? order / 2 : tiles - 1 - order / 2) * tile_queries;
     const uint queries = min(tile_queries, query_count - first_query);
 
@@ -72,7 +73,7 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
             if (tile >= last_row_end || (int)(tile + count) <= (int)first_row_end - window)
                 continue;
             const bool is_masked = tile + count > first_row_end || tile < last_row_begin;
-            // What some row sees, and up to the end of a pair of vectors.
+            // The positions that any row sees, rounded up to whole pairs of vectors.
             const uint seen = min(count, last_row_end - tile);
             const uint scored = (seen + 31) / 32 * 32;
 

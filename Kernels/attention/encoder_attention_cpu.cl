@@ -38,7 +38,7 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
     const uint rows = min(tile_queries, query_count - first_query);
     const uint key_begin = key_ranges[key_ranges_offset + 2 * sequence];
     const uint key_count = (uint)key_ranges[key_ranges_offset + 2 * sequence + 1] - key_begin;
-    // Where the tile's first query stands, and what its last one sees.
+    // Where the tile's first query stands, and the end of the keys that its last one sees.
     const int position = (int)(key_count - query_count + first_query);
     const uint tile_end = causal ? (uint)max(position + (int)rows, 0) : key_count;
     query += query_offset + (ulong)(query_begin + first_query) * query_stride + head * HEAD_SIZE;
@@ -67,7 +67,8 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
             transpose_keys16(key_rows, row_scales, transposed + part / 32 * (32 * HEAD_SIZE) + part % 32);
         }
         for (uint row0 = 0; row0 < rows; row0 += 8) {
-            // What the last of these rows sees of the tile, what the first one does, and whole pairs of vectors.
+            // The ends of what the last and the first of these rows see, and the former rounded up to whole pairs of
+            // vectors.
             const int last_end = causal ? position + (int)min(row0 + 7, rows - 1) + 1 : (int)key_count;
             const int first_end = causal ? position + (int)row0 + 1 : (int)key_count;
             if ((int)tile >= last_end)

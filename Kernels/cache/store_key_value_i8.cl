@@ -13,7 +13,8 @@
 // Geometry: global [group, heads + 2 * key_heads, tokens], local [group, 1, 1], a power of two.
 // Local memory: a float a work-item (`scratch`).
 
-// The barriers stand outside of every condition, which not all compilers bring through their work-item loops.
+// The barriers stand outside of every condition: some compilers cannot handle a barrier inside one in their loops over
+// work-items.
 
 __kernel void store_key_value_i8(
     __global float *query, const ulong query_offset, __global const float *key, const ulong key_offset,
@@ -50,7 +51,7 @@ __kernel void store_key_value_i8(
     }
     for (uint e = rotated_size + item; e < size; e += items)
         largest = larger_magnitude(largest, source[e]);
-    // A NaN would be lost on the way through fmax; an infinity tells the same.
+    // fmax would lose a NaN, so an infinity stands for it.
     const float scale = quant_scale(group_max(isnan(largest) ? INFINITY : largest, scratch));
 
     const float inverse = quant_inverse(scale);

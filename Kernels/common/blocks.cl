@@ -20,9 +20,9 @@ inline float block_half_exponent(__global const uchar *p)
     return as_float(exponent < 2 ? 0x00200000u << exponent : (exponent - 1) << 23);
 }
 
-// What the 4-bit quants of some formats stand for.
+// The values that the 4-bit quants of some formats stand for.
 #if defined(WEIGHT_MXFP4)
-// Twice the numbers of E2M1.
+// Twice the values of E2M1.
 #define BLOCK_TABLE(X) X(0, 1, 2, 3), X(4, 6, 8, 12), X(0, -1, -2, -3), X(-4, -6, -8, -12)
 #else
 #define BLOCK_TABLE(X) X(-127, -104, -83, -65), X(-49, -35, -22, -10), X(1, 13, 25, 38), X(53, 69, 89, 113)
@@ -30,7 +30,7 @@ inline float block_half_exponent(__global const uchar *p)
 #define BLOCK_TABLE_ROW(a, b, c, d) a, b, c, d
 __constant char block_table_values[16] = {BLOCK_TABLE(BLOCK_TABLE_ROW)};
 inline float block_table(int quant) { return (float)block_table_values[quant]; }
-// By selecting with the bits of a quant, since compilers make sixteen separate reads of a look-up.
+// Selects with the bits of a quant, since compilers make sixteen separate loads of a table look-up.
 #define BLOCK_CHOICE(a, b) select((float16)(a), (float16)(b), bit0)
 #define BLOCK_TABLE_CHOICE(a, b, c, d) select(BLOCK_CHOICE(a, b), BLOCK_CHOICE(c, d), bit1)
 inline float16 block_table16(int16 quants)
@@ -40,7 +40,7 @@ inline float16 block_table16(int16 quants)
     return select(select(quarters[0], quarters[1], bit2), select(quarters[2], quarters[3], bit2), bit3);
 }
 
-// Bit `at` of four bytes, and the 16 bits from there on, worth 16 each.
+// Bit `at` of four bytes, and 16 bits from there on; each adds 16 to its quant.
 inline int block_fifth(__global const uchar *p, uint at) { return (p[at / 8] >> (at % 8) & 1) << 4; }
 inline int16 block_fifth16(__global const uchar *p, uint at)
 {
@@ -48,7 +48,7 @@ inline int16 block_fifth16(__global const uchar *p, uint at)
     return (((int16)(bits) >> (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)) & 1) << 4;
 }
 
-// The 6-bit scale and minimum of 32 values of q4_K and q5_K.
+// The 6-bit scale and minimum of 32 values of Q4_K and Q5_K.
 inline float block_scale(__global const uchar *block, uint group)
 {
     __global const uchar *q = block + 4;

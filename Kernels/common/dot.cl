@@ -3,7 +3,7 @@
 //
 //   dot_i8(sums, a, b)    sums + Σ of four products of a lane's unsigned bytes `a` and signed bytes `b`
 //   dot_bf16(sums, a, b)  sums + Σ of two products of a lane's BF16 numbers; subnormal ones may count as zero
-#define DOT_PORTABLE 0 // plain OpenCL C: slower than products in FP32, there to check the kernels on any device
+#define DOT_PORTABLE 0 // plain OpenCL C: slower than products in FP32; serves to check the kernels on any device
 #define DOT_X86 1      // AVX512_VNNI and AVX512_BF16 as inline assembly, which PoCL's compiler takes
 
 #define DOT_INLINE inline __attribute__((always_inline))
@@ -22,7 +22,7 @@ DOT_INLINE float16 dot_bf16(float16 sums, const uint16 a, const uint16 b)
 }
 
 #else
-// Products of the bytes that lie `shift` bits up.
+// Products of the bytes at bit `shift` of each word.
 #define DOT_BYTES(shift) as_int16((a >> (shift)) & 255u) * (as_int16(b << (24 - (shift))) >> 24)
 DOT_INLINE int16 dot_i8(const int16 sums, const uint16 a, const uint16 b)
 {

@@ -50,7 +50,7 @@ inline float16 load16_i8(__global const char *p, ulong index) { return convert_f
 // Rows of quants -127 to 127 of one scale, the largest magnitude over 127. Rows too small for a normal scale are all
 // zero; one with a NaN or an infinity has the scale NaN and quants of 0.
 inline float larger_magnitude(float largest, float x) {
-    // NaN stays, whichever side it is on.
+    // A NaN stays, whichever operand it is.
     return isnan(largest) || fabs(x) <= largest ? largest : fabs(x);
 }
 inline float quant_scale(float largest) {

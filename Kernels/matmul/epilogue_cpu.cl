@@ -95,7 +95,7 @@ inline void apply_epilogue16(
         }                                                                                                              \
     } while (0)
 
-// Keeps the sums for the features that follow, or applies the epilogue to them behind the last ones.
+// Keeps the sums while features remain, or applies the epilogue to them after the last ones.
 #define STORE_TILE(TOKENS, first, second)                                                                              \
     do {                                                                                                               \
         const uint column = (base + s) * subpanel_columns;                                                             \

@@ -1,8 +1,8 @@
 // gemm_panel_<format>, gemm_bf16_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
-// PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-quant
+// PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-level
 // cache, and runs its tokens over it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate
 // rows and their 16 value rows. With PANEL_BF16 weights and activations are BF16, two features in a word (dot.cl);
-// `x` then holds the quantised of quantise_bf16, whose stride `x_stride` counts words.
+// `x` then holds the output of quantise_bf16, whose stride `x_stride` counts words.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //

@@ -33,7 +33,7 @@ void MATMUL_NAME(quantise_int8)(
 // gemm_int8_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by PANEL_INPUTS features as
 // quants into local memory, which stays in its core's second-level cache, and runs its tokens over it, 4 tokens x 32
 // rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: quants [k / 4][32] words,
-// scales [k / QUANT_GROUP][32] and as many minima. `x` holds the quantised of quantise_int8.
+// scales [k / QUANT_GROUP][32] and as many minima. `x` holds the output of quantise_int8.
 //
 // Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (quants_cpu.cl, dot.cl). The
 // products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.

@@ -17,7 +17,7 @@
 #define QUANT_SPAN 256
 #define QUANT_SPAN_BYTES WEIGHT_BLOCK_BYTES
 #endif
-// A scale of more values than 32 is repeated.
+// A scale for more than 32 values is repeated.
 #if !defined(WEIGHT_INT8) && WEIGHT_GROUP_SIZE == 16
 #define QUANT_GROUP 16
 #else
@@ -39,11 +39,11 @@ QUANT_INLINE uint4 words16(__global const uchar *p) { return as_uint4(vload16(0,
 QUANT_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p), words16(p + 16)); }
 
 #if !defined(WEIGHT_INT8)
-// Two binary16 numbers as float: the one at `p` and the one at `q`.
+// Two binary16 numbers as floats: the one at `p` and the one at `q`.
 QUANT_INLINE float2 two_halves(__global const uchar *p, __global const uchar *q)
 {
 #if DOT_VARIANT == DOT_X86
-    // PoCL would take them apart bit by bit.
+    // PoCL would convert the numbers bit by bit.
     const uint4 words = (uint4)(as_ushort(vload2(0, p)) | (uint)as_ushort(vload2(0, q)) << 16, 0, 0, 0);
     float4 values;
     __asm__("vcvtph2ps %1, %0" : "=v"(values) : "v"(words));
@@ -72,7 +72,7 @@ QUANT_INLINE uint16 two_shifts(__global const uchar *p, const uint shift, const 
 }
 
 #ifdef BLOCK_TABLE
-// What the quants of formats with a table stand for (blocks.cl), with the offset added.
+// The values that the quants of formats with a table stand for (blocks.cl), with the offset added.
 #define TABLE_WORD(a, b, c, d)                                                                                         \
     (uint)((a) + QUANT_OFFSET) | (uint)((b) + QUANT_OFFSET) << 8 | (uint)((c) + QUANT_OFFSET) << 16                    \
         | (uint)((d) + QUANT_OFFSET) << 24
@@ -86,7 +86,7 @@ QUANT_INLINE uint16 look_up_table(const uint16 quants)
     return values;
 }
 #else
-// All bytes of 0 or 255, as bit `bit` of a byte is.
+// Bytes of 255 where bit `bit` of the byte is set, else 0.
 #define TABLE_MASK(bit) ((quants >> bit & 0x01010101u) * 255u)
 #define TABLE_CHOICE(mask, a, b) ((a) ^ ((mask) & ((a) ^ (b))))
 #define TABLE_BYTES(a) (uint16)((uint)((a) + QUANT_OFFSET) * 0x01010101u)
@@ -283,7 +283,7 @@ QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, flo
         const uint4 b = max(a.lo, a.hi);
         const uint2 c = max(b.lo, b.hi);
         const float scale = quant_scale(as_float(max(c.x, c.y)));
-        // The lowest bits of a sum with 1.5 * 2^23 are the nearest integer.
+        // The lowest bits of the sum with 1.5 * 2^23 are the nearest integer.
         const uint16 rounded = as_uint16(fma(part, (float16)(quant_inverse(scale)), (float16)(12582912.0f)));
         quants[i] = as_uint4(convert_uchar16(rounded & 255u));
         four[i] = scale;
@@ -292,7 +292,8 @@ QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, flo
     return (uint16)(quants[0], quants[1], quants[2], quants[3]);
 }
 
-// What weights need of the sums of activations' quants: minus the offset times them, or the scale times them.
+// The correction of the sums that weights need: the sum of the activations' quants times minus the offset, or times the
+// scale.
 QUANT_INLINE uint16 sum_corrections(const int16 sums, const float16 scales)
 {
 #if QUANT_MINIMA

@@ -41,7 +41,7 @@ __kernel void layer_norm_row_f32(
     }
     const float mean = total / (float)columns;
 
-    // From here the sum is read where it was stored, and formed again where it was not.
+    // From here on the sum is read where it was stored, and computed again where it was not.
     __global const float *s0 = sum ? sum : x;
     __global const float *s1 = sum ? 0 : residual;
     float16 squares16 = (float16)(0.0f);

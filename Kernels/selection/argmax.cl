@@ -13,7 +13,7 @@ __kernel void argmax_row_f32(
     if (row >= rows) return;
     x += x_offset + (ulong)row * x_stride;
 
-    // Lane by lane the best so far; no column yet is -1.
+    // The best so far in each lane; -1 where a lane has no column yet.
     float16 best16 = (float16)(-INFINITY);
     int16 column16 = (int16)(-1);
     int16 here16 = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

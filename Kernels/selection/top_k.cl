@@ -7,7 +7,7 @@
 //
 // Build macro: TOP_K_MAX.
 
-// A number that orders as the floats do: NaN lowest, both zeros equal.
+// An integer that orders as the floats do: NaN lowest, both zeros equal.
 inline uint order_key(float value) {
     if (isnan(value)) return 0u;
     if (value == 0.0f) return 0x80000000u;
@@ -16,7 +16,7 @@ inline uint order_key(float value) {
 }
 
 #if ROW_IS_WORK_ITEM
-// Puts column c into the sorted list of at most `count`; a later column never passes an equal key.
+// Inserts column c into the sorted list of at most `count`. A later column never passes an equal key.
 inline void insert_sorted(uint *keys, int *columns, uint *filled, uint count, uint key, int column) {
     uint place = *filled < count ? (*filled)++ : count - 1;
     for (; place > 0 && keys[place - 1] < key; place--) {

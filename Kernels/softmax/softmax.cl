@@ -7,7 +7,7 @@
 //
 // A row whose elements are all -infinity has no softmax and gives NaN.
 
-// Elements whose maximum is found together before the sum is rescaled; they stay in the first-quant cache.
+// Elements whose maximum is found together before the sum is rescaled; they stay in the first-level cache.
 #define SOFTMAX_BLOCK 256
 
 #if ROW_IS_WORK_ITEM

@@ -50,6 +50,8 @@ extension CPUBackend {
         public let instructionSet: InstructionSet
         /// Whether this machine runs it.
         public let isSupported: Bool
+        /// Whether only who names it gets it: a set for tests.
+        public let isOnlyByName: Bool
         let index: Int
 
         public var description: String { name }
@@ -68,6 +70,7 @@ extension CPUBackend {
                 }
             instructionSet = InstructionSet(set.isa)
             isSupported = set.runs
+            isOnlyByName = set.only_by_name
             self.index = index
         }
 

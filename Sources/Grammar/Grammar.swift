@@ -1,17 +1,17 @@
-/// A place in a grammar: what must come there.
+/// A node of a grammar: what must come at one place of a text.
 enum GrammarNode: Sendable {
     case lexeme(Int32)
     case sequence([Int32])
     case choice([Int32])
-    /// `maximum` `nil`: any number.
+    /// A `maximum` of `nil` means any number.
     case repetition(Int32, minimum: Int32, maximum: Int32?)
     case object(Int32)
     case empty
-    /// Nothing can come there.
+    /// Matches no text.
     case never
 }
 
-/// The members of a JSON object. Those that are named may come in any order, each at most once.
+/// The members of a JSON object. Named members may come in any order, each at most once.
 struct GrammarObject: Sendable {
     struct Member: Sendable {
         /// The key with its quotation marks.
@@ -20,7 +20,7 @@ struct GrammarObject: Sendable {
         var isRequired: Bool
     }
 
-    /// At most as many as a set of seen members has room for.
+    /// The most named members of an object; a set of those that were read has room for so many.
     static let memberLimit = 4096
     var members: [Member]
     /// Members of other names, any number of them.
@@ -28,7 +28,7 @@ struct GrammarObject: Sendable {
     var minimumCount = 0
     var maximumCount: Int?
 
-    /// What is left to come of what is required.
+    /// How many members are required.
     var requiredCount: Int { members.count { $0.isRequired } }
 }
 
@@ -48,33 +48,33 @@ struct JSONPunctuation: Sendable {
 /// ``GrammarBuilder``.
 package struct Grammar: Sendable {
     let nodes: [GrammarNode]
-    /// Of each lexeme, with its first state.
+    /// For each lexeme, its automaton with the first state.
     let automata: [LexemeAutomaton]
     let objects: [GrammarObject]
     let punctuation: JSONPunctuation?
     let root: Int32
-    /// Nodes that some text matches.
+    /// For each node, whether some text matches it.
     let isProductive: [Bool]
-    /// What is followed less strictly than it is written, and why; one line each.
+    /// Notices, a line each: what is followed less strictly than it is written, and why.
     package let notes: [String]
 }
 
 extension Grammar {
-    /// llama.cpp's GBNF: what the rule `root` derives.
+    /// llama.cpp's GBNF. The texts are those that the rule `root` derives.
     package init(gbnf text: String) throws(GrammarError) {
         var builder = GrammarBuilder()
         let root = try builder.addGBNF(text)
         self = try builder.finished(root: root, at: "grammar")
     }
 
-    /// What a regular expression matches as a whole.
+    /// Texts that a regular expression matches as a whole.
     package init(regex pattern: String) throws(GrammarError) {
         var builder = GrammarBuilder()
         let root = try builder.addRegex(pattern)
         self = try builder.finished(root: root, at: "regex")
     }
 
-    /// Any one of some texts.
+    /// One of several texts.
     package init(choices: [String]) throws(GrammarError) {
         var builder = GrammarBuilder()
         let root = try builder.addChoices(choices)

@@ -1,4 +1,4 @@
-/// Puts a grammar together. Each `add` returns the number of a node for further ones to refer to.
+/// Builds a grammar from parts. Each `add` returns the number of a node that later parts may refer to.
 package struct GrammarBuilder {
     static let nodeLimit = 400_000
     var nodes: [GrammarNode] = [.empty, .never]
@@ -6,8 +6,9 @@ package struct GrammarBuilder {
     var objects: [GrammarObject] = []
     var punctuation: JSONPunctuation?
     var notes: [String] = []
-    /// JSON has at most one blank beside a bracket, comma or colon, and numbers are short. So it is for texts that a model
-    /// writes, which might else go on with white space or digits for ever; texts that are checked may have any.
+    /// Whether JSON has at most one blank beside a bracket, comma or colon, and short numbers. Set for texts that a
+    /// model writes, which might otherwise add white space or digits without end; not set for texts that are only
+    /// checked.
     package var isCompact = false
 
     static let empty: Int32 = 0
@@ -80,13 +81,14 @@ package struct GrammarBuilder {
     package mutating func addSequence(_ parts: [Int32]) throws(GrammarError) -> Int32 { try add(sequence: parts) }
     package mutating func addChoice(_ parts: [Int32]) throws(GrammarError) -> Int32 { try add(choice: parts) }
 
-    /// One or more, with something between them.
+    /// One or more texts of a node, with a separator between them.
     package mutating func addRepeated(_ part: Int32, separator: Int32) throws(GrammarError) -> Int32 {
         let more = try add(repetition: try add(sequence: [separator, part]), minimum: 0, maximum: nil)
         return try add(sequence: [part, more])
     }
 
-    /// Free text up to and with the first of some triggers, and then `part`; with `mayEnd` also free text that has none.
+    /// Free text up to the first of some triggers, the trigger, and then `part`. With `mayEnd` also free text without a
+    /// trigger.
     package mutating func addAfter(
         _ triggers: [String], _ part: Int32, mayEnd: Bool
     ) throws(GrammarError) -> Int32 {
@@ -108,7 +110,7 @@ package struct GrammarBuilder {
         return try add(choice: [begun, try add(lexeme: free)])
     }
 
-    /// Most white space in a row that JSON may have between its tokens.
+    /// The most white space in a row that JSON may have between its tokens.
     static let whiteSpaceLimit = 160
 
     mutating func jsonPunctuation() throws(GrammarError) -> JSONPunctuation {
@@ -143,7 +145,7 @@ package struct GrammarBuilder {
             isProductive: productive, notes: notes)
     }
 
-    /// Which nodes some text matches: those whose parts do.
+    /// Which nodes match some text, found from the nodes' parts until nothing changes.
     private func productiveNodes(_ automata: [LexemeAutomaton]) -> [Bool] {
         var users = [[Int32]](repeating: [], count: nodes.count)
         for (index, node) in nodes.enumerated() {
@@ -193,7 +195,7 @@ package struct GrammarBuilder {
 }
 
 extension NFABuilder {
-    /// At most `limit` characters of white space, and then a byte, or nothing.
+    /// At most `limit` characters of white space, followed by one of some bytes or by nothing.
     mutating func whiteSpace(
         _ spaces: [UInt8], from: Int32, then byte: UInt8?, to: Int32, limit: Int
     ) throws(GrammarError) {

@@ -5,7 +5,7 @@ package enum GrammarError: Error, Equatable, Sendable {
     /// The text of a grammar or a regular expression is malformed.
     case syntax(kind: String, line: Int, column: Int, expected: String)
     case undefinedRule(name: String)
-    /// A rule can begin with itself, which this matcher, as llama.cpp's, cannot follow.
+    /// A rule can begin with itself. The matcher cannot follow left recursion, nor can llama.cpp's.
     case leftRecursion(rule: String)
     /// A keyword, or a part of a regular expression, that is not supported.
     case unsupported(String, at: String)
@@ -13,9 +13,9 @@ package enum GrammarError: Error, Equatable, Sendable {
     case invalidSchema(keyword: String, at: String, expected: String)
     /// A `$ref` that leads nowhere in this document.
     case unresolvedReference(String, at: String)
-    /// No text satisfies it.
+    /// No text satisfies the grammar.
     case unsatisfiable(at: String)
-    /// More states, rules or alternatives than are kept.
+    /// The grammar needs more states, rules or alternatives than the limit.
     case tooComplex(what: String, limit: Int)
 }
 

@@ -19,7 +19,7 @@ struct Infer: AsyncParsableCommand {
         [
             GenerateCommand.self, ChatCommand.self, TemplateCommand.self, ForwardCommand.self, TokenizeCommand.self,
             DetokenizeCommand.self, GrammarCommand.self, InspectCommand.self, FillMaskCommand.self,
-            ClassifyCommand.self, TagCommand.self,
+            ClassifyCommand.self, FitCommand.self, TagCommand.self,
             AnswerCommand.self,
             EmbedCommand.self, RerankCommand.self, TranslateCommand.self, DevicesCommand.self, BenchCommands.self,
             PerplexityCommand.self, EvaluateCommand.self, QuantizeCommand.self, ListCommand.self, ImagineCommand.self,

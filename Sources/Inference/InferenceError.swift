@@ -1,14 +1,14 @@
 public import Models
 
-/// What the engine refuses. Errors of files, tokenizers and devices pass through as they are.
+/// Requests, models and options that the engine refuses. Errors of files, tokenizers and devices are thrown unchanged.
 public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible {
     case invalidParameter(name: String, value: String, expected: String)
     case unknownArchitecture(name: String, path: String, supported: [String])
     /// The prompt leaves no room in the context for a token of the answer.
     case contextLengthExceeded(promptTokenCount: Int, contextLength: Int)
-    /// A request that could not even run if it were the only one.
+    /// A request that could not run even if it were the only one.
     case requestTooLarge(sampleCount: Int, capacity: Int)
-    /// So many sequences wait that this one is refused; trying again makes sense after about so many seconds.
+    /// The queue is full, so the request is refused. It may be tried again after about so many seconds.
     case queueFull(waitingCount: Int, retryAfterSeconds: Int)
     case emptyPrompt
     case tokenOutOfRange(id: Int, vocabularySize: Int)
@@ -33,7 +33,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case invalidImages(path: String, input: String, expected: String, found: String)
     case noImages(path: String)
     case engineStopped(reason: String)
-    /// A schema, grammar or regular expression that cannot be followed, with what is wrong and where.
+    /// A schema, grammar or regular expression that cannot be compiled, with what is wrong and where.
     case invalidConstraint(reason: String)
 
     public var description: String {

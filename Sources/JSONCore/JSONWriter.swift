@@ -77,6 +77,15 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: number.description.utf8)
     }
 
+    /// Writes the shortest text that reads back as the same float.
+    ///
+    /// - Throws: ``JSONError/nonFiniteNumber(_:)``; nothing is written then.
+    public mutating func value(_ number: Float) throws(JSONError) {
+        guard number.isFinite else { throw .nonFiniteNumber(Double(number)) }
+        beginValue()
+        bytes.append(contentsOf: number.description.utf8)
+    }
+
     /// Writes an array of integers.
     public mutating func value(_ integers: [Int]) {
         beginArray()

@@ -1,7 +1,7 @@
 public import JSONCore
 
 /// Why a model, a checkpoint or a configuration cannot be used. Every description is one line that names the file and
-/// what in it is wrong, and says what to do where that is not plain.
+/// what is wrong in it, and says what to do where that is not obvious.
 public enum LoadError: Error, Sendable, Equatable {
     /// A file or folder cannot be opened or read.
     case unreadable(path: String, reason: String)
@@ -9,21 +9,21 @@ public enum LoadError: Error, Sendable, Equatable {
     case unsupportedFile(path: String, reason: String)
     /// A file could not be written.
     case unwritable(path: String, reason: String)
-    /// A file's frame is broken: header length, magic number, size.
+    /// The container of a file is broken: header length, magic number, size.
     case invalidFile(path: String, reason: String)
-    /// The entry of one tensor in a checkpoint is broken.
+    /// The description of a tensor in a checkpoint is broken.
     case invalidTensor(path: String, tensor: String, reason: String)
-    /// A JSON file is no JSON or not of the structure it must have.
+    /// A JSON file is malformed or does not have the structure it must have.
     case json(JSONError)
     /// A configuration lacks a key; `keys` are the spellings that were looked for.
     case missingKey(path: String, keys: [String])
     /// A key's value is not what it must be.
     case invalidValue(path: String, key: String, expected: String, found: String)
-    /// Keys that are good alone do not fit together.
+    /// Values of keys that are valid alone contradict each other.
     case contradiction(path: String, keys: [String], reason: String)
-    /// A configuration asks for something that this build does not have.
+    /// A configuration asks for something that this version does not support.
     case unsupportedValue(path: String, key: String, value: String, supported: [String])
-    /// The index of a sharded checkpoint names a file or a tensor that cannot be had.
+    /// The index of a sharded checkpoint names a file or a tensor that does not exist.
     case invalidShard(index: String, shard: String, reason: String)
     /// A checkpoint lacks a tensor; `tried` are the names that were looked for.
     case missingTensor(path: String, name: String, tried: [String])
@@ -67,7 +67,7 @@ extension LoadError: CustomStringConvertible {
     }
 }
 
-/// Text from a file made fit for a one-line message: control characters replaced, cut to `limit` characters.
+/// Text from a file, made safe for a one-line message: control characters replaced, cut to `limit` characters.
 func printable(_ text: String, limit: Int = 80) -> String {
     var scalars = String.UnicodeScalarView()
     for scalar in text.unicodeScalars.prefix(limit) {

@@ -39,6 +39,8 @@ public enum ModelRegistry {
         "opt": .decoder { try DecoderArchitecture.opt($0).plan($0) },
         "phi": .decoder { try DecoderArchitecture.phi($0).plan($0) },
         "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
+        "modernbert": .encoder { try RotaryEncoderArchitecture.modernBert($0).plan($0) },
+        "nomic_bert": .encoder { try RotaryEncoderArchitecture.nomicBert($0).plan($0) },
         "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
         "t5": t5, "mt5": t5,
         "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,

@@ -3,9 +3,12 @@ internal import TensorCore
 extension AttentionCase {
     private static let cacheTypes = KVCacheLayer.dtypes
 
-    /// Every head size and group, decoding and in prefill.
+    /// Every head size and group, decoding and in prefill. An OpenCL device compiles a program for each size and format,
+    /// which takes a second; formats differ in how a row is read, whole vectors and the rest, so that a few sizes are
+    /// enough for narrow ones.
     package static let headShapes: [AttentionCase] = cacheTypes.flatMap { dtype in
-        [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256].flatMap { headSize in
+        (dtype == .float32 ? [1, 2, 10, 16, 31, 32, 64, 80, 96, 100, 128, 192, 256] : [10, 64, 100, 256]).flatMap {
+            headSize in
             [(1, 1), (2, 2), (1, 3), (1, 7), (2, 8), (3, 1)].flatMap { keyHeads, group in
                 [[[1, 37]], [[19, 19]]].map {
                     AttentionCase(sequences: $0, headSize: headSize, keyHeads: keyHeads, group: group, dtype: dtype)

@@ -15,12 +15,12 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     let staging: StagingArea
     var counts = BackendCounters()
     var limits: ExecutionLimits?
-    /// Scratch of the attention, made by `reserve`.
+    /// Scratch memory of attention, made by `reserve`.
     var attentionScratch: OpenCLBuffer?
-    /// Quantised activations of one product, made once a weight asks for them.
+    /// Memory for the quantised activations of one product, made once a weight asks for them.
     var quantisedActivations: OpenCLBuffer?
     var quantisesActivations = false
-    /// Outcomes of self-tests, each run once.
+    /// The outcomes of self-tests; each test runs once.
     private var abilities: [Capability: Bool] = [:]
     var isCollectingProfile = false
     var timedLaunches: [TimedLaunch] = []
@@ -41,7 +41,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         budget = MemoryBudget(device: device)
         builder = ProgramBuilder(queue: queue, tuning: tuning, options: options)
         staging = StagingArea()
-        // Drivers of processors have brought LLVM along.
+        // Drivers of CPUs load LLVM, whose code pages need not stay in memory.
         if device.kind == .cpu { ocl_release_code_pages() }
     }
 
@@ -63,7 +63,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     }
 
     public var capabilities: BackendCapabilities { OpenCLBackend.kernelCapabilities }
-    /// What the kernels take on any device.
+    /// The limits of the kernels, the same on any device.
     static let kernelCapabilities = BackendCapabilities(maxTopK: 256, maxHeadSize: 256)
 
     public func makeBuffer(byteCount: Int) throws -> any DeviceBuffer { try makeOpenCLBuffer(byteCount: byteCount) }
@@ -74,8 +74,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         return buffer
     }
 
-    /// Attention needs scratch in global memory (`attentionScratchByteCount(_:)` beside it), and products that round their
-    /// activations.
+    /// Attention needs scratch in global memory (`attentionScratchByteCount(_:)`), and so do products that quantise
+    /// their activations.
     public func reserve(_ limits: ExecutionLimits) throws {
         let merged = self.limits?.union(limits) ?? limits
         attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(merged))
@@ -83,7 +83,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         try reserveQuantisedActivations()
     }
 
-    /// Whether a capability passed its self-test, which runs at the first question. Blocks then.
+    /// Whether a capability passed its self-test. The first call runs the test and blocks.
     func has(_ capability: Capability) -> Bool {
         if let known = abilities[capability] { return known }
         let passed = probe(capability) == .passed
@@ -102,7 +102,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         try collectTimes()
     }
 
-    /// The compiled kernel, built at its first use. Blocks then.
+    /// The compiled kernel. The first call builds it and blocks.
     func kernel(_ descriptor: KernelDescriptor) throws -> Kernel {
         let key = ObjectIdentifier(descriptor)
         if let kernel = kernels[key] { return kernel }

@@ -16,6 +16,10 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case noVectors(path: String)
     /// The collection has no weights of terms, and a search asks for them.
     case noTermWeights(path: String)
+    /// The collection has no vectors of tokens, and a search asks for them.
+    case noTokenVectors(path: String)
+    /// The collection has no knowledge graph, and a search asks for it.
+    case noGraph(path: String)
     /// The collection has no approximate index, or its vectors have changed since it was built.
     case noApproximateIndex(path: String, kind: String)
     case unreadable(path: String, reason: String)
@@ -23,6 +27,8 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case invalidQuery(query: String, reason: String)
     case invalidFilter(filter: String, offset: Int, reason: String)
     case invalidParameter(name: String, value: String, expected: String)
+    /// A classifier does not say whether one text follows from another.
+    case noEntailment(path: String, labels: [String])
     /// A generator's context has no room for a source beside the question and the answer.
     case contextTooSmall(contextLength: Int)
 
@@ -44,8 +50,15 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
             "\(path): has no vectors (it was indexed with --lexical-only); use --mode lexical or index with --model"
         case .noTermWeights(let path):
             "\(path): has no sparse weights; use another --mode or index with --sparse and a model that gives them"
+        case .noTokenVectors(let path):
+            "\(path): has no token vectors; use another --mode or index with --multi-vector and a model that gives them"
+        case .noGraph(let path):
+            "\(path): has no knowledge graph; use another --mode or index with --triples or --extract-triples"
         case .noApproximateIndex(let path, let kind):
             "\(path): has no \(kind) index over its present vectors; build it with `infer index … --approximate \(kind)`"
+        case .noEntailment(let path, let labels):
+            "\(path): chooses among \(labels.prefix(8).joined(separator: ", ")), of which none is entailment; name a model of "
+                + "natural language inference or a cross-encoder"
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
         case .invalidLine(let path, let line, let reason): "\(path), line \(line): \(reason)"
         case .invalidQuery(let query, let reason): "query '\(query)': \(reason)"

@@ -13,16 +13,19 @@ package struct InferenceServer: Sendable {
     private let state: ServerState
     private let onListening: @Sendable (Int) async -> Void
 
-    /// - Parameter onListening: called with the port once connections are taken.
+    /// - Parameters:
+    ///   - collections: what requests may search.
+    ///   - onListening: called with the port once connections are taken.
     package init(
-        _ directory: ModelDirectory, options: ServingOptions, log: Logger,
+        _ directory: ModelDirectory, collections: [any ServedCollection] = [], options: ServingOptions, log: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
-        state = ServerState(options: options, directory: directory, log: log, routes: RouteTable().methods)
+        state = ServerState(
+            options: options, directory: directory, collections: collections, log: log, routes: RouteTable().methods)
         self.onListening = onListening
     }
 
-    /// Serves until it is told to end: by a signal it finishes what it has, by a second one it ends at once.
+    /// Serves until it is told to end: the first signal lets running requests finish, the second one ends them at once.
     package func run() async throws {
         let application = Application(
             router: RouteTable().makeRouter(state), server: makeServer(),

@@ -5,14 +5,15 @@ internal import JSONCore
 struct RouteTable {
     private static let gets = [
         "models", "health", "ready", "version", "props", "slots", "metrics", "openapi.json",
-        "tokenizer_info",
+        "tokenizer_info", "collections",
     ]
     private static let posts = [
         "chat/completions", "completions", "responses", "messages", "messages/count_tokens", "completion", "infill",
         "tokenize", "detokenize", "apply-template", "embeddings", "rerank", "score", "classify",
+        "search",
     ]
 
-    /// Methods by path.
+    /// The methods that each path answers.
     var methods: [String: [String]] {
         var result: [String: [String]] = ["/": ["GET", "HEAD"]]
         for prefix in ["/", "/v1/"] {
@@ -37,6 +38,7 @@ struct RouteTable {
         let embeddings = Embeddings(state: state)
         let ranking = Ranking(state: state)
         let properties = ServerProperties(state: state)
+        let searching = SearchEndpoints(state: state)
         router.get("/") { _, _ in ChatPageResponse.make() }
         for prefix in ["", "v1/"] {
             func get(_ path: String, _ answer: @escaping @Sendable (Request, ServerContext) async throws -> Response) {
@@ -69,6 +71,11 @@ struct RouteTable {
             post("rerank") { try await ranking.rerank($0, $1) }
             post("score") { try await ranking.score($0, $1) }
             post("classify") { try await ranking.classify($0, $1) }
+            post("search") { try await searching.search($0, $1) }
+            get("collections") { _, _ in try await searching.list() }
+            post("vector_stores/:id/search") { request, context in
+                try await searching.searchVectorStore(context.parameters.require("id"), request, context)
+            }
             post("tokenize") { request, _ in try await tokens.tokenize(request) }
             post("detokenize") { request, _ in try await tokens.detokenize(request) }
             post("apply-template") { request, _ in try await tokens.applyTemplate(request) }

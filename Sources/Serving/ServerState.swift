@@ -5,29 +5,34 @@ internal import Synchronization
 final class ServerState: Sendable {
     let options: ServingOptions
     let directory: ModelDirectory
+    let collections: CollectionDirectory
     let metrics: Metrics
     let slots = SlotBoards()
     let log: Logger
     let started = ContinuousClock.now
-    /// Methods by path, for answers to the wrong ones.
+    /// The methods that each path answers, for the `Allow` header of a 405.
     let routes: [String: [String]]
     let responses: ResponseStore
     private let draining = Atomic<Bool>(false)
     private let listening = Atomic<Bool>(false)
 
-    init(options: ServingOptions, directory: ModelDirectory, log: Logger, routes: [String: [String]]) {
+    init(
+        options: ServingOptions, directory: ModelDirectory, collections: [any ServedCollection], log: Logger,
+        routes: [String: [String]]
+    ) {
         self.options = options
         self.directory = directory
+        self.collections = CollectionDirectory(collections: collections)
         self.log = log
         self.routes = routes
         metrics = Metrics()
         responses = ResponseStore(capacity: options.storedResponseCount)
     }
 
-    /// Whether the server finishes what it has and takes nothing new.
+    /// Whether the server finishes what is running and takes nothing new.
     var isDraining: Bool { draining.load(ordering: .acquiring) }
 
-    /// Whether connections were ever taken.
+    /// Whether the server ever took connections; a server that has not yet is not ready.
     var isListening: Bool { listening.load(ordering: .acquiring) }
 
     func setListening() { listening.store(true, ordering: .releasing) }

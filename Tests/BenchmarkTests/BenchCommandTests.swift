@@ -87,14 +87,21 @@ import Testing
     }
 
     @Test(
-        "a profile has every launch of one token or step, its floor and its gap",
+        "a profile has every launch of one token, its floor and its gap",
         arguments: DeviceSelection.availableChoices().map(\.description))
     func profile(device: String) async throws {
-        let common = ["-n", "4", "--device", device, "--profile", "-t", "1"]
-        let decode = try await Self.run(["latency", "-p", "0", "-r", "1"] + common)
+        let decode = try await Self.run(
+            ["latency", "-p", "0", "-r", "1", "-n", "4", "--device", device, "--profile", "-t", "1"])
         #expect(decode.code == 0, "\(decode.errors)")
         #expect(decode.errors.contains("one token") && decode.errors.contains("gap ms"))
-        let batches = try await Self.run(["throughput", "-p", "3", "--batches", "2", "--requests", "0"] + common)
+    }
+
+    /// On one device: which passes count as a step does not depend on the device.
+    @Test("a profile of a batch has every launch of one step") func batchProfile() async throws {
+        let batches = try await Self.run([
+            "throughput", "-p", "3", "--batches", "2", "--requests", "0", "-n", "4", "--device", "cpu", "--profile",
+            "-t", "1",
+        ])
         #expect(batches.code == 0, "\(batches.errors)")
         let embed = batches.errors.split(separator: "\n").first { $0.hasPrefix("embed") }
         let launches = embed?.split(separator: " ").dropFirst().first.flatMap { Double($0) }

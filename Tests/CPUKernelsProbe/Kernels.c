@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// More than the least that any kernel takes.
+enum { MANY_TOKENS = 600 };
+
 static const gemm_kernel *gemm_of(int set, int format, int64_t tokens) {
     const kernel_set *kernels = kernels_of_set(set);
     for (int i = 0; i < kernels->matmul_count; i++) {
@@ -34,6 +37,7 @@ static const matmul_kernel *packed_kernel_of(int set, int format, int64_t tokens
     return NULL;
 }
 
+bool probe_takes_packed(int set, int format, int64_t tokens) { return packed_kernel_of(set, format, tokens) != NULL; }
 bool probe_takes_gemm(int set, int format, int64_t tokens) { return gemm_of(set, format, tokens) != NULL; }
 bool probe_takes_gemv(int set, int format, int64_t tokens) { return gemv_of(set, format, tokens) != NULL; }
 
@@ -111,6 +115,11 @@ void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens,
     run_gemm(gemm_of(set, -1, 0), &gathered, x, tokens, y);
 }
 
+void probe_chosen_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    const weight_rows gathered = rows_of(rows);
+    run_gemm(gemm_of(set, rows->format, tokens), &gathered, x, tokens, y);
+}
+
 static void run_gemv(
     const gemv_kernel *kernel, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
     const int64_t columns = rows->columns;
@@ -133,12 +142,12 @@ void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens,
 }
 
 int64_t probe_row_block_bytes(int set, int format, int64_t columns) {
-    const matmul_kernel *kernel = packed_kernel_of(set, format, 1);
+    const matmul_kernel *kernel = packed_kernel_of(set, format, MANY_TOKENS);
     return kernel ? kernel->packing->block_bytes((cpuk_format)format, columns) : 0;
 }
 
 void probe_pack_row_blocks(int set, const probe_rows *rows, void *packed) {
-    const weight_packing *packing = packed_kernel_of(set, rows->format, 1)->packing;
+    const weight_packing *packing = packed_kernel_of(set, rows->format, MANY_TOKENS)->packing;
     const weight_rows gathered = rows_of(rows);
     for (int64_t r = 0; r < rows->count; r += PACKED_ROWS) {
         const int64_t left = rows->count - r;

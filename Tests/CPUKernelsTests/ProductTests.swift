@@ -33,6 +33,23 @@ struct ProductTests {
         }
     }
 
+    @Test("GEMM of int8 with a scale a row", arguments: RunningSet.ofInt8)
+    func rowScales(_ running: RunningSet) {
+        // Where the kernel adds products of 128 columns as integers, activations have one scale for as many.
+        let isScaledByRow = running.kernels.name == "avx512_vnni"
+        let sizes = [1, 3, 63, 64, 65, 127, 128, 129, 200, 384, 1536, 2047, 2048, 2049, 2300]
+        for columns in sizes where probe_takes_gemm(running.number, WeightFormat.int8.code, 16) {
+            for (rows, tokens) in [(1, 16), (15, 17), (16, 32), (33, 33), (64, 48), (63, 50), (64, 97)] {
+                check(
+                    running, .int8, rows: rows, tokens: tokens, columns: columns,
+                    group: isScaledByRow && tokens > 16 ? 128 : 16
+                ) { packed, x, y in
+                    probe_chosen_gemm(running.number, &packed, x, Int64(tokens), y)
+                }
+            }
+        }
+    }
+
     @Test("GEMV", arguments: RunningSet.all, WeightFormat.allCases)
     func gemv(_ running: RunningSet, _ format: WeightFormat) {
         for tokens in 1...8 where probe_takes_gemv(running.number, format.code, Int64(tokens)) {
@@ -44,11 +61,12 @@ struct ProductTests {
         }
     }
 
-    @Test("packed weights, few tokens and many", arguments: RunningSet.ofInt8, WeightFormat.blocks)
+    @Test("packed weights, few tokens and many", arguments: RunningSet.all, WeightFormat.blocks)
     func packed(_ running: RunningSet, _ format: WeightFormat) {
         guard probe_row_block_bytes(running.number, format.code, Int64(format.fitting(32))) > 0 else { return }
         let shapes = [(16, 32), (17, 96), (64, 288), (33, 64), (48, 576), (5, 2080)]
-        for tokens in Array(1...8) + [9, 16, 17, 33, 48] {
+        for tokens in Array(1...8) + [9, 16, 17, 33, 48]
+        where probe_takes_packed(running.number, format.code, Int64(tokens)) {
             for (rows, columns) in shapes {
                 check(
                     running, format, rows: rows, tokens: tokens, columns: columns, stride: tokens > 8 ? 64 : rows
@@ -59,6 +77,7 @@ struct ProductTests {
 
     private func check(
         _ running: RunningSet, _ format: WeightFormat, rows: Int, tokens: Int, columns wanted: Int, stride: Int = 64,
+        group: Int = 16,
         _ product: (inout probe_rows, [Float], UnsafeMutablePointer<Float>) -> Void
     ) {
         let columns = (wanted + format.blockSize - 1) / format.blockSize * format.blockSize
@@ -75,7 +94,7 @@ struct ProductTests {
         if running.kernels.kind == .bfloat16 {
             values = running.rounded(values.map(Float.init), columns: columns).map(Double.init)
         }
-        let seen = running.rounded(x, columns: columns)
+        let seen = running.rounded(x, columns: columns, group: group)
         var expected: [Double] = []
         var found: [Double] = []
         for t in 0..<tokens {

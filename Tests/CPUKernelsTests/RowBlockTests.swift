@@ -7,7 +7,7 @@ import Testing
 /// The bytes of weights packed in blocks of 16 rows, as the picture in row_blocks.h draws them.
 @Suite("blocks of rows")
 struct RowBlockTests {
-    @Test("the values come back, and what pads is zero", arguments: RunningSet.ofInt8, WeightFormat.blocks)
+    @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.blocks)
     func values(_ running: RunningSet, _ format: WeightFormat) {
         for (rows, wanted) in [(16, 32), (37, 96), (5, 512)] {
             let columns = format.fitting(wanted)

@@ -130,4 +130,84 @@ struct RetrievalCommandTests {
             #expect(result.exitCode == 64, "\(wrong): \(result.errors)")
         }
     }
+
+    @Test("Triples are walked, taken out by a generator, and fused by weights that were learned")
+    func graph() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        func file(_ name: String, _ text: String) throws -> String {
+            try Data(text.utf8).write(to: folder.file(name))
+            return folder.file(name).path
+        }
+        let names = (0..<12).map { "E\($0)x" }
+        let docs = try file(
+            "docs.jsonl",
+            (0..<11).map {
+                #"{"id": "d\#($0)", "text": "\#(names[$0]) knows \#(names[$0 + 1]). \#(words(9, seed: $0))"}"# + "\n"
+            }
+            .joined())
+        let triples = try file(
+            "t.jsonl",
+            (0..<11).map { #"{"subject": "\#(names[$0])", "relation": "knows", "object": "\#(names[$0 + 1])"}"# + "\n" }
+                .joined() + #"{"subject": "nobody", "relation": "knows", "object": "nothing"}"#)
+        let collection = folder.file("c.db").path
+        let indexed = try CommandLineTool.run(
+            ["index", "--jsonl", docs, "--lexical-only", "-c", collection, "--triples", triples])
+        #expect(indexed.exitCode == 0 && indexed.output.contains("graph of 12 entities and 11 relations"))
+        #expect(indexed.errors.contains("t.jsonl, line 12"), "\(indexed.errors)")
+        func search(_ arguments: [String]) throws -> [String] {
+            let found = try CommandLineTool.run(["search", "-c", collection, "--json"] + arguments)
+            #expect(found.exitCode == 0, "\(found.errors)")
+            return elements(try JSONDocument(parsing: found.outputBytes, source: "hits").root).compactMap {
+                $0["id"]?.string
+            }
+        }
+        #expect(Set(try search(["--mode", "graph", "--hops", "1", "whom does e3x know"])) == ["d2", "d3"])
+        #expect(Set(try search(["--mode", "graph", "whom does e3x know"])) == ["d1", "d2", "d3", "d4"])
+        let queries = try file(
+            "q.jsonl", (0..<11).map { #"{"id": "q\#($0)", "text": "\#(names[$0])"}"# + "\n" }.joined())
+        let qrels = try file("qrels", (0..<11).map { "q\($0) 0 d\($0) 1\n" }.joined())
+        let weights = folder.file("w.json").path
+        let evaluate = ["evaluate", "retrieval", "-c", collection, "--queries", queries, "--qrels", qrels, "--json"]
+        let fitted = try CommandLineTool.run(evaluate + ["--fit-fusion", weights])
+        #expect(fitted.exitCode == 0, "\(fitted.errors)")
+        let report = try JSONDocument(parsing: fitted.outputBytes, source: "report").root
+        let again = try CommandLineTool.run(evaluate + ["--fusion", weights])
+        #expect(again.exitCode == 0, "\(again.errors)")
+        let fused = try JSONDocument(parsing: again.outputBytes, source: "report").root
+        #expect(fused["ndcg"]?.double == report["ndcg"]?.double && report["learned"]?["weights"]?["graph"] != nil)
+        for arguments in [
+            ["--fusion", "none.json"], ["--fusion", docs], ["--mode", "lexical", "--fit-fusion", weights],
+        ] {
+            let refused = try CommandLineTool.run(evaluate + arguments)
+            #expect(refused.exitCode == 1 && refused.errorLines.count == 1, "\(arguments): \(refused.errors)")
+        }
+        #expect(try CommandLineTool.run(evaluate + ["--fusion", "sum"]).exitCode == 64)
+        let extracted = try CommandLineTool.run(
+            ["index", "-c", collection, "--extract-triples", "bundled", "--device", "cpu"])
+        #expect(extracted.exitCode == 0 && extracted.output.contains("relations"), "\(extracted.errors)")
+        let semantic = try CommandLineTool.run(
+            ["index", "--jsonl", docs, "--lexical-only", "--chunking", "semantic", "-c", folder.file("s.db").path])
+        #expect(semantic.exitCode == 64)
+    }
+
+    @Test("The suite of searches prints its rows, and keeps what it searched")
+    func bench() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let result = try CommandLineTool.run([
+            "bench", "retrieval", "--chunks", "300", "--dimensions", "24", "--queries", "6", "--widths", "200",
+            "--probes",
+            "100", "--data", folder.file("data").path, "-o", "jsonl", "--device", "cpu",
+        ])
+        #expect(result.exitCode == 0, "\(result.errors)")
+        let rows = try result.output.split(separator: "\n").map {
+            try JSONDocument(parsing: Array($0.utf8), source: "row").root
+        }
+        let searches = rows.filter { $0["ms_mean"]?.double ?? 0 > 0 }.compactMap { $0["way"]?.string }
+        #expect(searches == ["BM25", "exact", "ivf:100", "hnsw:200"], "\(result.output)")
+        #expect(rows.compactMap { $0["recall"]?.double }.allSatisfy { $0 > 0.98 })
+        let vectors = try Data(contentsOf: folder.file("data/vectors.f32"))
+        #expect(vectors.count == 300 * 24 * 4)
+    }
 }

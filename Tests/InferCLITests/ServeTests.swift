@@ -87,4 +87,57 @@ struct ServeTests {
             try CommandLineTool.run(["serve", "--host", "203.0.113.7", "--port", "0", "--device", "cpu"]), code: 1,
             naming: ["203.0.113.7"], "address")
     }
+
+    @Test("Collections are searched over HTTP, and found anew when they have changed")
+    func collections() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let database = folder.file("birds.db").path
+        func index(_ text: String) throws {
+            try Data("{\"id\": \"a\", \"text\": \"\(text)\"}\n".utf8).write(to: folder.file("d.jsonl"))
+            let result = try CommandLineTool.run([
+                "index", "--jsonl", folder.file("d.jsonl").path, "--lexical-only", "-c", database,
+            ])
+            #expect(result.exitCode == 0, "\(result.errors)")
+        }
+        try index("the heron wades")
+        let again = "\"$INFER\" index --jsonl '\(folder.file("e.jsonl").path)' --lexical-only -c '\(database)'"
+        try Data("{\"id\": \"b\", \"text\": \"a stork nests\"}\n".utf8).write(to: folder.file("e.jsonl"))
+        let result = try CommandLineTool.shell(
+            ServeTests.script(
+                "--collection '\(database)' --collection law='\(database)'",
+                #"""
+                search() { ask 'POST /v1/search HTTP/1.1' "$1" | tr -d '\r' | sed -n '1p;$p' | tr '\n' ' '; echo; }
+                echo "first $(search '{"query":"stork"}')"
+                echo "heron $(search '{"query":"heron","collection":"law"}')"
+                """# + again + #"""
+                     >/dev/null
+                    echo "second $(search '{"query":"stork"}')"
+                    echo "mode $(search '{"query":"stork","mode":"dense"}')"
+                    echo "where $(search '{"query":"stork","where":"path ~"}')"
+                    echo "list $(ask 'GET /v1/collections HTTP/1.1' '' | tail -n 1)"
+                    kill -TERM $server
+                    wait $server
+                    echo "exit $?"
+                    """#))
+        let lines = result.output.split(separator: "\n").map(String.init)
+        func line(_ name: String) -> String { lines.first { $0.hasPrefix(name + " ") } ?? "" }
+        #expect(line("first").contains(" 200 OK") && line("first").contains(#""data":[]"#), "\(result.output)")
+        #expect(line("heron").contains(#""id":"a""#) && line("heron").contains(#""collection":"law""#))
+        #expect(line("second").contains(#""id":"b""#) && line("second").contains("a stork nests"))
+        #expect(line("mode").contains(" 400 ") && line("mode").contains(#""param":"mode""#))
+        #expect(line("where").contains(" 400 ") && line("where").contains(#""param":"where""#))
+        #expect(line("list").contains(#""id":"law""#) && line("list").contains(#""chunks":2"#))
+        #expect(line("exit") == "exit 0", "\(result.errors)")
+    }
+
+    @Test("Collections that are missing or named twice end the start")
+    func missingCollection() throws {
+        let missing = try CommandLineTool.run(["serve", "--port", "0", "--collection", "/nonexistent/c.db"])
+        #expect(missing.exitCode == 1 && missing.errorLines.count == 1 && missing.errors.contains("/nonexistent/c.db"))
+        let twice = try CommandLineTool.run(["serve", "--collection", "a/c.db", "--collection", "b/c.db"])
+        #expect(twice.exitCode == 64 && twice.errors.contains("'c'"), "\(twice.errors)")
+        let alone = try CommandLineTool.run(["serve", "--rerank", "m"])
+        #expect(alone.exitCode == 64, "\(alone.errors)")
+    }
 }

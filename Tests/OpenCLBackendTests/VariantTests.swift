@@ -1,6 +1,7 @@
 import Foundation
 import OpenCLBackend
 import TensorCore
+import TestSupport
 import Testing
 
 /// Every op in the variant of the device's kind and in the GPU's, against float64: a machine without a GPU checks the
@@ -62,21 +63,7 @@ import Testing
         let columns = 1_050
         let xs = numbers.floats(2 * columns).map { $0 * 12 }
         let x = try backend.makeTensor(xs, [2, columns])
-        let expected = xs.map(Double.init).map { x in
-            switch activation {
-            case .geluTanh: x / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
-            case .geluErf: x / 2 * (1 + erf(x / 2.0.squareRoot()))
-            case .silu: x / (1 + exp(-x))
-            case .relu: max(x, 0)
-            case .leakyRelu: max(x, 0.2 * x)
-            case .relu6: min(max(x, 0), 6)
-            case .tanh: tanh(x)
-            case .sigmoid: 1 / (1 + exp(-x))
-            case .quickGelu: x / (1 + exp(-1.702 * x))
-            case .hardSigmoid: min(max(x + 3, 0), 6) / 6
-            case .hardSwish: x * min(max(x + 3, 0), 6) / 6
-            }
-        }
+        let expected = xs.map { Reference.activate(Double($0), activation) }
         try backend.activate(x, activation, into: x)
         #expect(normalizedError(try backend.readFloats(x), expected) < tolerance)
     }

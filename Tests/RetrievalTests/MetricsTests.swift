@@ -99,6 +99,8 @@ struct MetricsTests {
         #expect(points.map(\.options.mode) == [.lexical, .hybrid, .lexical, .hybrid])
         #expect(points.map(\.options.reranks) == [false, true, false, true])
         #expect(points.allSatisfy { $0.options.scoring == .bm25(k1: 1.2, b: 0.1) })
+        let fused = try SweepPoint.all([SweepAxis("fusion=distribution,rrf")], from: base)
+        #expect(fused.map(\.options.fusion) == [.distribution, .reciprocalRank()])
         let metrics = RetrievalMetrics(ranking: ["x", "d"], relevance: ["d": 1], k: 5)
         let results = points.enumerated().map { index, point in
             SweepResult(
@@ -110,7 +112,7 @@ struct MetricsTests {
         let svg = SweepPicture(results).svg(title: "a < b & c")
         #expect(svg.ranges(of: "<circle").count == 2 * points.count)
         #expect(svg.contains("a &lt; b &amp; c") && svg.contains(">1000<") == false && svg.contains(">10<"))
-        for wrong in ["", "k", "k=", "z=1", "k=0", "k=1,1", "mode=fast", "b=2", "vectors=lsh"] {
+        for wrong in ["", "k", "k=", "z=1", "k=0", "k=1,1", "mode=fast", "b=2", "vectors=lsh", "fusion=sum"] {
             #expect(throws: RetrievalError.self) { try SweepAxis(wrong) }
         }
     }

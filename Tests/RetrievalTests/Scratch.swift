@@ -32,7 +32,8 @@ final class Scratch {
             path: collection,
             settings: CollectionSettings(
                 analyzer: .simple, embedder: embedder?.name, embedderFingerprint: embedder?.fingerprint,
-                dimensionCount: embedder?.dimensionCount, hasTermWeights: sparse))
+                dimensionCount: embedder?.dimensionCount, hasTermWeights: sparse,
+                tokenVectorSize: embedder?.tokenVectorSize))
         let chunker = try Chunker(tokenCount: 30, overlapTokenCount: 5) { Analyzer.simple.terms(in: $0).count }
         var indexer = Indexer(collection, chunker: chunker, embedder: embedder)
         return try await indexer.index(paths: paths, jsonLines: jsonLines)

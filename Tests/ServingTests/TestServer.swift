@@ -22,7 +22,7 @@ final class TestServer: Sendable {
     /// Runs `body` with a server, and ends the server after it.
     static func with(
         _ options: ServingOptions = ServingOptions(), models: Int = 1, folder: String? = nil, tasks: [TaskModel] = [],
-        sequenceCount: Int = 4, _ body: (TestServer) async throws -> Void
+        collections: [any ServedCollection] = [], sequenceCount: Int = 4, _ body: (TestServer) async throws -> Void
     ) async throws {
         var served: [ServedModel] = []
         for index in 0..<models {
@@ -43,7 +43,9 @@ final class TestServer: Sendable {
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let task = Task { [options] in
             defer { continuation.finish() }
-            try await InferenceServer(directory, options: options, log: log) { continuation.yield($0) }.run()
+            try await InferenceServer(directory, collections: collections, options: options, log: log) {
+                continuation.yield($0)
+            }.run()
         }
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else {

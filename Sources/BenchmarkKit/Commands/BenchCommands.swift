@@ -11,9 +11,17 @@ package struct BenchCommands: AsyncParsableCommand {
         subcommands: suites, defaultSubcommand: LatencyCommand.self)
 
     /// The suites that both executables have.
-    package static let suites: [any ParsableCommand.Type] = [
-        LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, ImagesCommand.self, CountsCommand.self,
-    ]
+    package static let suites: [any ParsableCommand.Type] =
+        [
+            LatencyCommand.self, OpsCommand.self, ThroughputCommand.self, EmbedSuiteCommand.self,
+            TranslateSuiteCommand.self, ImagesCommand.self, CountsCommand.self,
+        ] + retrieval
+
+    #if SQLite
+        private static let retrieval: [any ParsableCommand.Type] = [RetrievalCommand.self]
+    #else
+        private static let retrieval: [any ParsableCommand.Type] = []
+    #endif
 
     package init() {}
 }
@@ -27,6 +35,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
     case unreadableBaseline(path: String)
     case noReferenceModels(path: String)
     case noDevice
+    case noAdapters(model: String)
 
     package var description: String {
         switch self {
@@ -41,6 +50,7 @@ package enum BenchmarkError: Error, Sendable, Equatable, CustomStringConvertible
         case .noReferenceModels(let path):
             "\(path): has no folder of a reference model with a config.json; name one with --models"
         case .noDevice: "no device is left to measure"
+        case .noAdapters(let model): "\(model): no matrix of its layers is known by name; leave out --adapters"
         }
     }
 }

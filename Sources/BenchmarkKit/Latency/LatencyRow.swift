@@ -24,7 +24,8 @@ package struct RunDescription: Sendable {
         _ source: BenchModelSource, _ package: ModelPackage, _ options: ModelOptions, passTokenCount: Int
     ) throws {
         modelName = package.name
-        architecture = try package.describe().architecture
+        architecture =
+            package.kind == .decoder ? try package.describe().architecture : package.configuration.modelType
         shape = source.shapeName ?? ""
         format = source.formatName
         byteCount = package.checkpoint.byteCount

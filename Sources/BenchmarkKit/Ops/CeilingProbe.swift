@@ -71,8 +71,7 @@ package struct CeilingProbe {
     private func argmaxRate() throws -> Ceilings.Rate {
         let columns = 1 << 17
         let rows = byteCount / 4 / columns
-        var random = SplitMix64(seed: 3)
-        let x = try backend.makeTensor(random.floats(rows * columns), [rows, columns])
+        let x = try randomTensor([rows, columns], seed: 3)
         let indices = try backend.makeTensor(.int32, [rows])
         let seconds = try timing.measure(on: backend) { _ in try backend.argmax(x, into: indices) }
         return Ceilings.Rate(perSecond: Double(rows * columns * 4) / seconds.sorted[0], reachedBy: "argmax")
@@ -80,10 +79,10 @@ package struct CeilingProbe {
 
     /// Blocks of a cache, half of them to the other half.
     private func copyRate() throws -> Ceilings.Rate {
-        let shape: Shape = [byteCount / (8 * 16 * 64 * 4), 8, 16, 64]
-        var random = SplitMix64(seed: 4)
-        let keys = try backend.makeTensor(random.floats(shape.elementCount), shape)
-        let values = try backend.makeTensor(random.floats(shape.elementCount), shape)
+        // Keys and values together are past the caches.
+        let shape: Shape = [byteCount / 2 / (8 * 16 * 64 * 4), 8, 16, 64]
+        let keys = try randomTensor([shape[0], shape.elementCount / shape[0]], seed: 4).reshaped(shape)
+        let values = try randomTensor([shape[0], shape.elementCount / shape[0]], seed: 5).reshaped(shape)
         let half = shape[0] / 2
         let pairs = try backend.makeTensor(
             (0..<half).flatMap { [Int32($0), Int32($0 + half)] }, [half, 2])
@@ -92,6 +91,23 @@ package struct CeilingProbe {
         // Keys and values, each read and written.
         let bytes = Double(half * 2 * 2 * shape.elementCount / shape[0] * 4)
         return Ceilings.Rate(perSecond: bytes / seconds.sorted[0], reachedBy: "copyBlocks")
+    }
+
+    /// Random numbers that repeat after some megabytes: the memory is as large as several caches, and drawing as many
+    /// numbers would take longer than what is measured.
+    private func randomTensor(_ shape: Shape, seed: UInt64) throws -> Tensor {
+        let tensor = try backend.makeTensor(.float32, shape)
+        let rowCount = min(shape[0], max((1 << 20) / shape[1], 1))
+        var random = SplitMix64(seed: seed)
+        let values = random.floats(rowCount * shape[1])
+        try values.withUnsafeBytes { bytes in
+            for start in stride(from: 0, to: shape[0], by: rowCount) {
+                let rows = start..<min(start + rowCount, shape[0])
+                let part = UnsafeRawBufferPointer(rebasing: bytes[..<(rows.count * shape[1] * 4)])
+                try backend.write(part, to: tensor.rows(rows))
+            }
+        }
+        return tensor
     }
 
     private func productRate(_ format: WeightFormat, on backend: any Backend) throws -> Double {

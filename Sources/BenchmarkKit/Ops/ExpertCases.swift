@@ -56,10 +56,11 @@ struct ExpertCases {
                 try call()
                 return SampledError.ofSample(64, of: try backend.readFloats(output), seed: 72) { place in
                     let (token, column) = place.quotientAndRemainder(dividingBy: width)
-                    return (0..<expertsPerToken).reduce(Double(added[place])) { sum, choice in
+                    let sum = (0..<expertsPerToken).reduce(Double(added[place])) { sum, choice in
                         let row = token * expertsPerToken + choice
                         return sum + Double(factors[row]) * Double(values[row * width + column])
                     }
+                    return ExpectedOutput(sum)
                 }
             }, tolerance: 1e-9, rates: context.ceilings.rates(for: .float32))
     }
@@ -164,14 +165,14 @@ private struct ExpertGroup {
         }
     }
 
-    private func expected(_ place: Int, inputs: [Float], expertIDs: [Int32]) -> Double {
+    private func expected(_ place: Int, inputs: [Float], expertIDs: [Int32]) -> ExpectedOutput {
         let (row, channel) = place.quotientAndRemainder(dividingBy: matrix.partRows)
         let expert = Int(expertIDs[row])
         let inputRow = matrix.isGated ? row / matrix.experts.expertsPerToken : row
         let input = inputs[inputRow * matrix.columns..<(inputRow + 1) * matrix.columns]
         let first = sources[expert].product(row: channel, input)
-        guard matrix.isGated else { return first }
-        return Activation.silu.reference(first)
-            * sources[matrix.experts.count + expert].product(row: channel, input)
+        guard matrix.isGated else { return ExpectedOutput(first, times: nil, activation: nil) }
+        let second = sources[matrix.experts.count + expert].product(row: channel, input)
+        return ExpectedOutput(first, times: second, activation: .silu)
     }
 }

@@ -9,10 +9,10 @@ struct HostMemoryProbe {
     private let source: HostAllocation
     private let target: HostAllocation
 
-    /// - Parameter byteCount: of each of the two pieces of memory; past the caches.
+    /// - Parameter byteCount: of the two pieces of memory together; far past the caches, since a pass may read one alone.
     init(threadCount: Int, byteCount: Int) {
         self.threadCount = threadCount
-        source = HostAllocation(byteCount: byteCount / (threadCount * 256) * threadCount * 256)
+        source = HostAllocation(byteCount: byteCount / 2 / (threadCount * 256) * threadCount * 256)
         target = HostAllocation(byteCount: source.pointer.count)
         RandomWeight.fill(source, format: .float32, scale: 1, seed: 5)
         RandomWeight.fill(target, format: .float32, scale: 1, seed: 6)

@@ -30,7 +30,8 @@ package struct PreparedOp {
     package let opCase: OpCase
     /// Enqueues it on the operands of this number.
     package let call: (Int) throws -> Void
-    /// The NMSE of a sample of the outputs of `call(0)` against the reference in double precision, `Σ(a−b)² / Σb²`.
+    /// The NMSE of a sample of the outputs of `call(0)` against the reference in double precision, `Σ(a−b)² / Σb²`; for
+    /// matrix products `Σb²` is that of the terms where these cancel.
     package let error: () throws -> Double
     /// The largest NMSE that is taken for right.
     package let tolerance: Double

@@ -2,15 +2,40 @@ import Foundation
 internal import OpCases
 internal import TensorCore
 
+/// What an output should be.
+struct ExpectedOutput {
+    var value: Double
+    /// The square that errors are measured against: that of the value, or of its terms where these may cancel.
+    var square: Double
+
+    init(_ value: Double) { self.init(value, square: value * value) }
+
+    init(_ value: Double, square: Double) {
+        self.value = value
+        self.square = square
+    }
+}
+
+/// A sum of products, and the sum of the squares of its terms.
+///
+/// Rounding the factors changes the sum by errors that grow with its terms, however much these cancel. So errors are
+/// measured against the terms: a product of few outputs that nearly cancel is otherwise wrong by rounding alone.
+struct DotProduct {
+    var value = 0.0
+    var squares = 0.0
+}
+
 /// `Σ(a−b)² / Σb²` of a sample.
 struct SampledError {
     private var difference = 0.0
     private var reference = 0.0
 
-    mutating func add(_ found: Float, expected: Double) {
-        difference += (Double(found) - expected) * (Double(found) - expected)
-        reference += expected * expected
+    mutating func add(_ found: Float, expected: ExpectedOutput) {
+        difference += (Double(found) - expected.value) * (Double(found) - expected.value)
+        reference += expected.square
     }
+
+    mutating func add(_ found: Float, expected: Double) { add(found, expected: ExpectedOutput(expected)) }
 
     /// Infinite where something is not finite.
     var value: Double {
@@ -21,7 +46,7 @@ struct SampledError {
     /// Of `count` elements at random places.
     /// - Parameter expected: what stands at a place.
     static func ofSample(
-        _ count: Int, of found: [Float], seed: UInt64, expected: (Int) -> Double
+        _ count: Int, of found: [Float], seed: UInt64, expected: (Int) -> ExpectedOutput
     ) -> Double {
         var error = SampledError()
         var random = SplitMix64(seed: seed)
@@ -45,8 +70,23 @@ extension GuardedTensor {
 
 extension RandomWeight {
     /// Row `row` times a vector in double precision.
-    func product(row: Int, _ vector: ArraySlice<Float>) -> Double {
-        zip(vector, values(row: row)).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    func product(row: Int, _ vector: ArraySlice<Float>) -> DotProduct {
+        var result = DotProduct()
+        for (x, weight) in zip(vector, values(row: row)) {
+            let term = Double(x) * Double(weight)
+            result.value += term
+            result.squares += term * term
+        }
+        return result
+    }
+}
+
+extension ExpectedOutput {
+    /// The output of a product with its epilogue: `activation(first) * second + residual`.
+    /// - Parameter second: the other half of a gated product; `nil`: not gated.
+    init(_ first: DotProduct, times second: DotProduct?, activation: Activation?, residual: Double = 0) {
+        let value = (activation?.reference(first.value) ?? first.value) * (second?.value ?? 1) + residual
+        self.init(value, square: max(value * value, first.squares * (second?.squares ?? 1)))
     }
 }
 

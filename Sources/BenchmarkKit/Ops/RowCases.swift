@@ -90,7 +90,7 @@ private struct RowCase {
             opCase: opCase, call: { [inputs] in try call(inputs[$0 % inputs.count]) },
             error: { [inputs] in
                 try call(inputs[0])
-                return SampledError.ofSample(64, of: try found(), seed: 42, expected: expected)
+                return SampledError.ofSample(64, of: try found(), seed: 42) { ExpectedOutput(expected($0)) }
             },
             tolerance: tolerance, rates: context.ceilings.rates(for: .float32))
     }

@@ -13,8 +13,8 @@ package struct ThroughputCommand: AsyncParsableCommand {
         discussion: """
             First each number of sequences in --batches: every prompt, then decoding in step, with separate prompts or
             one that all share (--prompts). Then --requests requests of mixed lengths through the engine's scheduler.
-            With --serving also: 16 answers together over one alone, a shared prompt again, and the gaps between tokens
-            while long prompts arrive.
+            With --adapters N also what adapters that requests name cost. With --serving also: 16 answers together over
+            one alone, a shared prompt again, and the gaps between tokens while long prompts arrive.
             """)
 
     /// Which prompts the sequences of a batch have.
@@ -60,6 +60,12 @@ package struct ThroughputCommand: AsyncParsableCommand {
     @Flag(help: "Measures what a server needs, with prompts of 1,000 and 2,000 tokens.")
     var serving = false
 
+    @Option(help: "Sequences that decode with an adapter of their own, against the same without; 0 leaves it out.")
+    var adapters = 0
+
+    @Option(help: "Rank of those adapters, which are for every matrix of the layers.")
+    var rank = 16
+
     @Option(help: "Draws the lengths of the mixed set.")
     var seed: UInt64 = 0
 
@@ -74,6 +80,8 @@ package struct ThroughputCommand: AsyncParsableCommand {
         _ = try models.sources(model)
         try OptionRange.check("--batch-size", passTokenCount, in: 1...65_536)
         try OptionRange.check("--requests", requests, in: 0...100_000)
+        try OptionRange.check("--adapters", adapters, in: 0...64)
+        try OptionRange.check("--rank", rank, in: 1...256)
         try OptionRange.check("--max-sequences", maxSequences, in: 1...4096)
         for count in batches.counts { try OptionRange.check("--batches", count, in: 1...4096) }
         for count in promptCounts.counts { try OptionRange.check("--n-prompt", count, in: 1...(1 << 20)) }
@@ -104,6 +112,7 @@ package struct ThroughputCommand: AsyncParsableCommand {
                 ).measure() : nil
             try runBatches(package, device.backend, options, description, ceilings, &output)
             try await runSet(package, device.backend, options, description, &output)
+            if adapters > 0 { try await runAdapters(package, device.backend, options, description, &output) }
             if serving { try await runServing(package, device.backend, options, description, &output) }
         }
         try output.end()
@@ -169,6 +178,20 @@ package struct ThroughputCommand: AsyncParsableCommand {
         try output.begin("offline")
         let result = try await set.run(on: engine)
         try output.write(set.row(result, description, sequenceCount: maxSequences))
+    }
+
+    private func runAdapters(
+        _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
+        _ output: inout ResultOutput
+    ) async throws {
+        let set = AdapterSet(count: adapters, rank: rank)
+        var options = options
+        options.contextLength = 16 + set.tokenCount
+        options.sequenceCount = adapters
+        options.cacheTokenCount = 2 * adapters * (16 + set.tokenCount + options.blockSizeInTokens)
+        let engine = try await Engine(try set.offer(package), on: backend, options: options)
+        try output.begin("adapters")
+        try output.write(set.row(try await set.run(on: engine), description))
     }
 
     private func runServing(

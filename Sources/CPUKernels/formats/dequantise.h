@@ -4,7 +4,7 @@
 #include "../include/CPUKernels.h"
 #include "../simd/vector.h"
 
-// Values as they lie one by one: bytes of one.
+// Formats without blocks, whose elements are bytes of their own.
 INLINE int64_t format_bytes(const int format) {
     return format == CPUK_F32 ? 4 : format == CPUK_BF16 || format == CPUK_F16 ? 2 : 1;
 }
@@ -13,8 +13,8 @@ INLINE vf floats_of_bytes(const char *quants) {
     return __builtin_convertvector(__builtin_convertvector(*(const vb_any *)quants, vi), vf);
 }
 
-// ---- Blocks: VL values from value `i` of a row on, a multiple of VL, which divides the 16 values or more that share a
-// scale
+// ---- Block formats: VL values of a row from value `i` on. `i` is a multiple of VL, and VL divides the number of
+// values that share a scale, which is 16 or more.
 
 #define LANE_NUMBER(i) (i)
 
@@ -24,7 +24,7 @@ INLINE vf read_half(const uint8_t *p) {
     return from_f16((vh){0} + bits);
 }
 
-// Quants of `bits` bits from bit `shift` of VL bytes.
+// The quants of `bits` bits that begin at bit `shift` of each of VL bytes.
 INLINE vi read_quants(const uint8_t *p, const int bits, int shift) {
     return (__builtin_convertvector(*(const vq_any *)p, vi) >> shift) & ((1 << bits) - 1);
 }
@@ -32,7 +32,7 @@ INLINE vi read_quants(const uint8_t *p, const int bits, int shift) {
 // Of 32 values: the low halves of 16 bytes, then their high halves.
 INLINE vi read_nibbles(const uint8_t *p, int i) { return read_quants(p + i % 16, 4, i / 16 * 4); }
 
-// The fifth bits of quants: those from bit `i` of 32 on, worth 16 each.
+// The fifth bits of VL quants, from bit `i` of 32 bits on; each adds 16 to its quant.
 INLINE vi read_fifth_bits(const uint8_t *p, int i) {
     uint32_t bits;
     memcpy(&bits, p, sizeof bits);
@@ -166,7 +166,7 @@ INLINE vf dequantise_block(const int format, const void *row, int64_t i) {
     }
 }
 
-// ---- Any format: VL values from value `i` of a row on
+// ---- Any format: VL values of a row from value `i` on
 
 INLINE vf dequantise(const int format, const void *p, int64_t i) {
     const char *at = (const char *)p + i * format_bytes(format);
@@ -179,7 +179,7 @@ INLINE vf dequantise(const int format, const void *p, int64_t i) {
     }
 }
 
-// The first `count` of them, the rest zero. Rows of blocks have no part of a vector at their end.
+// The first `count` values, followed by zeros. In block formats a row is whole blocks, so no vector is partial.
 INLINE vf dequantise_part(const int format, const void *p, int64_t i, int64_t count) {
     if (number_format_block_size(format) > 1) return splat(0);
     _Alignas(64) char buffer[VL * 4] = {0};

@@ -8,7 +8,7 @@
 #include "../include/CPUKernels.h"
 #include "../simd/int8.h"
 
-/// Quants of a vector.
+/// The quants of one vector of 64 bytes.
 enum { QUANTS = 64 };
 
 /// The formats whose quants can be unpacked. Others are dequantised and multiplied as floats.
@@ -25,7 +25,7 @@ INLINE bool has_quants(const int format) {
     }
 }
 
-/// Values that share a scale: 16 or 32. Where more do, as in a row of I8, each 32 have a copy of it.
+/// How many values share a scale: 16 or 32. Where more do, as in a row of I8, the scale is repeated for each 32.
 INLINE int group_of(const int format) { return number_format_group_size(format) == 16 ? 16 : 32; }
 
 /// Values that are unpacked together, a span: a block of 256, or the QUANTS of two blocks of 32.
@@ -40,13 +40,13 @@ INLINE bool has_minimum(const int format) { return number_format_has_minima(form
 /// Whether minima are applied once for a span, by sums of activations in the order of its groups.
 INLINE bool has_span_minima(const int format) { return has_minimum(format) && span_of(format) == 256; }
 
-/// Whether quants take all 8 bits.
+/// Whether quants use all 8 bits.
 INLINE bool has_8_bit_quants(const int format) { return number_format_quant_offset(format) == 128; }
 
 /// Added to signed quants of 8 bits: 128 makes them unsigned.
 enum { OFFSET_OF_8_BITS = HAS_DOT_QUADS ? 128 : 0 };
 
-/// What is subtracted from the unpacked quants of a format.
+/// The offset of a format: what is subtracted from its unpacked quants.
 INLINE int quant_offset(const int format) {
     return has_8_bit_quants(format) ? OFFSET_OF_8_BITS : number_format_quant_offset(format);
 }
@@ -148,7 +148,7 @@ INLINE vq unpack_block_of_256(const int format, const uint8_t *block, int c) {
     }
 }
 
-// The `c`th QUANTS of a span of which `rest` values are there; the others are zero, or the offset.
+// The `c`th QUANTS of a span of which only `rest` values are there. The others are zero, or equal to the offset.
 INLINE vq unpack_quants(const int format, const uint8_t *span, int c, int64_t rest) {
     if (span_of(format) == 256) return unpack_block_of_256(format, span, c);
     if (format == CPUK_I8) return (rest >= QUANTS ? load_q(span) : load_part_q(span, rest)) ^ splat_q(OFFSET_OF_8_BITS);
@@ -198,7 +198,7 @@ INLINE span_scales scales_q3_k(const uint8_t *block) {
         .scales = (from_bytes((low & mask) | first, (low >> 4 & mask) | second) - 32.0f) * half_at(block + 108)};
 }
 
-// Four bits of a scale in one half of a byte, two in a quarter.
+// A scale of 6 bits: four in one half of a byte, two in a quarter of another.
 INLINE span_scales scales_iq4_xs(const uint8_t *block) {
     typedef int32_t lanes_8 __attribute__((vector_size(32)));
     typedef float floats_8 __attribute__((vector_size(32)));
@@ -262,8 +262,7 @@ INLINE span_scales scales_of(const int format, const uint8_t *span, int64_t rest
     }
 }
 
-// The scales of groups, spread over their quads: lane i is for the group of the `c`th QUANTS that values 4 i to 4 i + 3
-// belong to.
+// The scales of groups, one for each quad: lane i belongs to the group of values 4 i to 4 i + 3 of the `c`th QUANTS.
 INLINE vf spread_scales(const int format, vf groups, const int c) {
 #define BY_16(c) __builtin_shufflevector(groups, groups, FOUR(4 * c), FOUR(4 * c + 1), FOUR(4 * c + 2), FOUR(4 * c + 3))
 #define BY_32(c) __builtin_shufflevector(groups, groups, FOUR(2 * c), FOUR(2 * c), FOUR(2 * c + 1), FOUR(2 * c + 1))

@@ -85,7 +85,7 @@ INLINE vq nibbles_of_rows(const uint8_t *group, const int half, const int v) {
     return (half ? shift_right(both_halves, 4) : both_halves) & splat_q(15);
 }
 
-// The bits above the nibbles, where they belong.
+// The bits of quants above the nibbles, at their place in the quant.
 INLINE vq fifth_bits_of_rows(const uint8_t *group, const int half, const int v) {
     const vq bits = load_q(group + GROUP_VECTORS * 64);
     return (half ? shift_right(bits, v) : shift_left(bits, 4 - v)) & splat_q(16);
@@ -109,12 +109,12 @@ INLINE vq unpack_rows(const int format, const uint8_t *group, const int half, co
     }
 }
 
-/// What the scales of 16 rows are multiplied with.
+/// A factor for the scales of each of 16 rows.
 typedef struct {
     vf scale, minimum;
 } row_factors;
 
-/// Scales of 16 rows for a group of 32 columns: of all, or of each half where a scale is for 16.
+/// The scales of 16 rows for a group of 32 columns, or for each half of it where a scale is for 16.
 typedef struct {
     vf scales[2], minimum;
 } row_scales;

@@ -9,10 +9,10 @@ typedef struct {
     int64_t channels;
 } cpuk_window;
 
-/// Rows `first ..< first + rows` of the grid as rows of pixels, zero in the padding.
+/// Writes rows `first ..< first + rows` of the grid as rows of pixels, with zeros for the padding.
 void cpuk_unfold(
     cpuk_context *context, const cpuk_window *window, cpuk_rows x, int64_t first, int64_t rows, cpuk_rows patches);
-/// Sums the windows that lie on each pixel.
+/// Sums for each pixel the windows that lie on it.
 void cpuk_fold(
     cpuk_context *context, const cpuk_window *window, cpuk_rows patches, const float *bias, cpuk_activation activation,
     cpuk_rows output);
@@ -23,13 +23,13 @@ void cpuk_convolve_depthwise(
 void cpuk_max_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
 void cpuk_average_pool(
     cpuk_context *context, const cpuk_window *window, bool counts_padding, cpuk_rows x, cpuk_rows output);
-/// Of `window` only the images, the grid and the channels are read.
+/// Of `window` only the images, the grid and the channels are used.
 void cpuk_adaptive_average_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
 
 /// Images of another size, or with pixels of channels; see ImageOps.
 typedef struct {
     int64_t images, image_height, image_width;
-    /// Of the output, and its channels.
+    /// The output's size and channels.
     int64_t grid_height, grid_width, channels;
     cpuk_rows x, output;
 } cpuk_image_args;
@@ -39,16 +39,16 @@ typedef enum {
     CPUK_BILINEAR_ALIGNED = 2,
 } cpuk_interpolation;
 void cpuk_resize(cpuk_context *context, const cpuk_image_args *args, cpuk_interpolation interpolation);
-/// `factor` pixels in each direction become of one.
+/// One pixel becomes `factor` pixels in each direction.
 void cpuk_pixel_shuffle(cpuk_context *context, const cpuk_image_args *args, int64_t factor);
-/// Each of `rows` rows of `columns` times the row of `scales` of its image, of which there are `images`.
+/// Each of `rows` rows of `columns` is multiplied by the row of `scales` of its image, of which there are `images`.
 typedef struct {
     int64_t images, rows, columns;
     cpuk_rows x, scales, output;
 } cpuk_scale_channels_args;
 void cpuk_scale_channels(cpuk_context *context, const cpuk_scale_channels_args *args);
 
-/// See localResponseNorm.
+/// See localResponseNorm in Swift.
 typedef struct {
     int64_t rows, columns, size;
     cpuk_rows x, output;

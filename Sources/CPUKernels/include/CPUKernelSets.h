@@ -1,4 +1,4 @@
-// Which kernel sets are built in, and which this machine runs.
+// Which kernel sets are built in, and which of them this machine can run.
 #pragma once
 #include <stdbool.h>
 
@@ -12,14 +12,14 @@ typedef enum {
 
 /// The best instruction set of this machine.
 cpuk_isa cpuk_best_isa(void);
-/// Whether kernels for `isa` are built in and this machine runs them.
+/// Whether kernels for `isa` are built in and this machine can run them.
 bool cpuk_supports(cpuk_isa isa);
 /// Processors this process may run on.
 int cpuk_available_processors(void);
 
-/// What a kernel set is for.
+/// The products that a kernel set is for.
 typedef enum {
-    /// All ops, with FP32 activations; named as its instruction set.
+    /// All ops, with FP32 activations. Such a set has the name of its instruction set.
     CPUK_SET_OF_FLOATS,
     /// Products of activations rounded to BF16, in pairs, into FP32 sums.
     CPUK_SET_OF_BF16,
@@ -32,14 +32,17 @@ typedef struct {
     /// Such as "avx2_int8".
     const char *name;
     cpuk_set_kind kind;
-    /// The instruction set that the kernels need, beside which they may need more.
+    /// The instruction set that the kernels need at least.
     cpuk_isa isa;
-    /// The set is built in and this machine runs it.
+    /// Whether the set is built in and this machine can run it.
     bool runs;
+    /// Only for who names it: a set for tests.
+    bool only_by_name;
 } cpuk_kernel_set;
 /// All sets in the order of preference, `cpuk_kernel_set_count` of them.
 cpuk_kernel_set cpuk_kernel_set_at(int index);
 int cpuk_kernel_set_count(void);
-/// Of each kind the first set of `isa` that this machine runs. Returns their number, at most CPUK_MAX_SETS.
+/// The first set of each kind that has `isa` and that this machine can run, but for those only by name. Returns their
+/// number, at most CPUK_MAX_SETS.
 enum { CPUK_MAX_SETS = 3 };
 int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]);

@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// A row of the table of number formats; those from CPUK_Q8_0 on are blocks of a row, only of weights.
+/// The number of a row in the table of number formats. Those from CPUK_Q8_0 on are block formats, which only weights
+/// have.
 typedef number_format cpuk_format;
 enum {
 #define CPUK_FORMAT(ID, ...) CPUK_##ID = NUMBER_FORMAT_##ID,
@@ -28,9 +29,9 @@ typedef void (*cpuk_sgemm)(
     int order, int trans_a, int trans_b, int m, int n, int k, float alpha, const float *a, int lda, const float *b,
     int ldb, float beta, float *c, int ldc);
 
-/// A context with `threads` threads in all, the caller being the first. Its kernels come of the sets with those
-/// numbers, one of floats and at most one of each other kind. NULL where memory or threads run out, and for other
-/// sets.
+/// A context with `threads` threads in all, of which the caller is one. Its kernels come from the sets with the given
+/// numbers: one set of floats, and at most one of each other kind. NULL where memory or threads run out, or for other
+/// combinations of sets.
 cpuk_context *cpuk_create(int threads, const int *sets, int set_count);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
@@ -59,7 +60,7 @@ typedef struct {
     int64_t row_bytes;
     int64_t part_count;
     const cpuk_weight_part *parts;
-    /// What `cpuk_pack` made of all parts' rows; NULL: products read the parts. (`cpuk_embed` always does.)
+    /// What `cpuk_pack` made of the rows of all parts. NULL: products read the parts. (`cpuk_embed` always does.)
     const void *packed;
     /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
     /// processor has instructions for them.
@@ -165,15 +166,15 @@ typedef struct {
     int64_t rotary_size;
     bool interleaved;
 } cpuk_rope_args;
-/// Returns -1, or the index of the first token whose position is outside the table (then nothing is written).
+/// Returns -1, or the index of the first token whose position is outside the table, in which case nothing is written.
 int64_t cpuk_rope(
     cpuk_context *context, cpuk_rows x, int64_t tokens, int64_t heads, int64_t head_size, const cpuk_rope_args *rope);
 
-/// Returns -1, or the index of the first id outside the table (then nothing is written).
+/// Returns -1, or the index of the first id outside the table, in which case nothing is written.
 int64_t cpuk_embed(
     cpuk_context *context, const int32_t *ids, int64_t tokens, const cpuk_weight *table, float scale,
     bool accumulate, cpuk_rows output);
-/// Returns -1, or the index of the first row number outside `0..<x_rows` (then nothing is written).
+/// Returns -1, or the index of the first row number outside `0..<x_rows`, in which case nothing is written.
 int64_t cpuk_gather_rows(
     cpuk_context *context, cpuk_rows x, int64_t x_rows, int64_t columns, const int32_t *rows, int64_t count,
     cpuk_rows output);
@@ -203,9 +204,10 @@ typedef struct {
     cpuk_cache cache;
     cpuk_rope_args rope;
 } cpuk_store_args;
-/// Returns -1, or the index of the first token whose slot or position is out of range (then nothing is written).
+/// Returns -1, or the index of the first token whose slot or position is out of range, in which case nothing is
+/// written.
 int64_t cpuk_store_key_value(cpuk_context *context, const cpuk_store_args *args);
-/// Returns -1, or the index of the first pair outside the cache (then nothing is written).
+/// Returns -1, or the index of the first pair outside the cache, in which case nothing is written.
 int64_t cpuk_copy_blocks(cpuk_context *context, const cpuk_cache *cache, const int32_t *pairs, int64_t count);
 
 typedef struct {
@@ -213,9 +215,9 @@ typedef struct {
     int64_t heads;
     cpuk_cache cache;
     float scale;
-    /// 0: none.
+    /// Tokens of the sliding window; 0: no window.
     float soft_cap;
-    /// 0: none.
+    /// 0: no cap.
     int64_t window;
     const int32_t *query_offsets, *context_lengths, *block_tables;
     int64_t table_stride, table_columns;

@@ -1,4 +1,4 @@
-// What all kernels' arguments are made of.
+// The types that all kernels' arguments are made of.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -17,7 +17,7 @@ enum { X_GROUP = 16, QUAD = 4 };
 _Static_assert(X_GROUP == VL, "a vector of activations has one scale");
 
 INLINE int64_t padded_columns(int64_t columns) { return (columns + QUANTS - 1) / QUANTS * QUANTS; }
-// Where the scales and the corrections of a token begin.
+// Where the scales of a token begin, and where its corrections do.
 INLINE int64_t token_scales(int64_t columns) { return padded_columns(columns); }
 INLINE int64_t scales_bytes(int64_t columns) { return padded_columns(columns) / QUAD * 4; }
 INLINE int64_t token_corrections(int64_t columns) { return token_scales(columns) + scales_bytes(columns); }
@@ -25,7 +25,7 @@ static inline int64_t quantised_token_bytes(int64_t columns) {
     return (token_corrections(columns) + scales_bytes(columns) + 63) / 64 * 64;
 }
 
-// The corrections that belong to sums of integers, `scale` being that of their activations.
+// The corrections of sums of integers, `scale` being the scale of the activations.
 INLINE vi corrections(cpuk_format format, vi sums, vf scale) {
     if (has_minimum((int)format)) return (vi)(__builtin_convertvector(sums, vf) * scale);
     return sums * -quant_offset((int)format);
@@ -44,7 +44,7 @@ INLINE vf quantise(const float *x, int64_t count, char *integers) {
     return (vf){FOUR(each[0]), FOUR(each[1]), FOUR(each[2]), FOUR(each[3])};
 }
 
-// Corrections of the groups of QUANTS columns from `k` on, from those of their quads.
+// The corrections of the groups of QUANTS columns from `k` on, made from those of their quads.
 INLINE void store_group_corrections(int format, vf quads, int64_t k, float *to) {
     const int groups = QUANTS / group_of(format), line = (int)(k % 256 / QUANTS);
     float each[VL];

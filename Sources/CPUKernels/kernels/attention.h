@@ -7,8 +7,8 @@ enum {
     ATTENTION_KEY_TILE = 64,
     /// Most query rows (queries times heads of a group) of one prefill tile.
     ATTENTION_QUERY_TILE = 96,
-    /// Largest head, and the stride of packed query rows: off a power of two, so that rows fall in different cache
-    /// sets.
+    /// The largest head, and the stride of packed query rows. The stride is not a power of two, so that rows fall in
+    /// different cache sets.
     MAX_HEAD_SIZE = 256,
     QUERY_STRIDE = MAX_HEAD_SIZE + 16,
     /// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of

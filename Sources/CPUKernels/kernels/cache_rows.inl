@@ -40,7 +40,7 @@ INLINE void dequantise_rows_of(
     }
 }
 
-// Copies rows `begin..<begin + count` as floats `stride` apart, a block at a time, where rows lie together.
+// Copies rows `begin..<begin + count` as floats `stride` apart, a block at a time where rows are contiguous.
 static inline void dequantise_tokens(
     const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t begin,
     int64_t count, float *output, int64_t stride) {
@@ -61,7 +61,7 @@ static inline void dequantise_tokens(
     }
 }
 
-// Rows `begin..<begin + count` as floats `*stride` apart: in place where they lie so already, else copied to
+// Rows `begin..<begin + count` as floats `*stride` apart: in place where they are floats already, else copied to
 // `buffer`.
 static inline const float *token_rows(
     const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t begin,

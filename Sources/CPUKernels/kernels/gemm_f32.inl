@@ -11,26 +11,26 @@
 #include "../formats/dequantise.h"
 #include "matmul.h"
 
-// A tile's sums, a vector of weights each and one activation fit the registers.
+// Chosen so that a tile's sums, a vector of weights each and one activation fit the registers.
 enum {
     NR_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
     MR = 6,
     NR = NR_VECTORS * VL,
-    /// Columns of a panel of B: it takes half the second-level cache of 512 KB and more.
+    /// Columns of a panel of B, which then takes half of a second-level cache of 512 KB.
     KC = 1024,
-    /// Fewer tokens than this are faster by GEMV (measured): of formats that are read quickly, and of blocks, whose
-    /// dequantising should serve all tokens.
+    /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
+    /// where each dequantised value should serve all tokens.
     MIN_GEMM_TOKENS = 128,
     MIN_GEMM_TOKENS_OF_BLOCKS = MAX_GEMV_TOKENS + 1,
 };
 _Static_assert(NC % NR == 0, "whole tiles");
 
-// VL columns of a row, dequantised; zero for a row that is not there.
+// VL columns of a row, dequantised; zeros for a row that does not exist.
 INLINE vf panel_vector(const int format, const weight_rows *rows, int64_t row, int64_t k) {
     if (row >= rows->count) return splat(0);
     const int64_t rest = rows->columns - k;
     const char *from = rows->rows[row];
-    // The rows packed next, which mostly lie behind these.
+    // The rows that are packed next, which mostly lie behind these.
     __builtin_prefetch(from + VL * rows->row_bytes + k * rows->row_bytes / rows->columns, 0, 2);
     const vf x = rest >= VL ? dequantise(format, from, k) : dequantise_part(format, from, k, rest);
     return format == CPUK_I8 ? x * rows->scales[row] : x;
@@ -85,7 +85,7 @@ INLINE void micro_kernel(
 static void multiply(
     const weight_rows *rows, const void *panel, const packed_a *x, int64_t tokens, int64_t begin, int64_t depth,
     read_ahead ahead, float *y) {
-    (void)ahead;  // Packing prefetches.
+    (void)ahead;  // Not needed: packing prefetches.
     const int64_t ldx = x->stride / (int64_t)sizeof(float), groups = (tokens + MR - 1) / MR;
     for (int64_t group = 0; group < groups; group++) {
         const int64_t t = group * tokens / groups, count = (group + 1) * tokens / groups - t;

@@ -54,14 +54,14 @@ INLINE void micro_kernel(
     FOR_EACH_SUM { store_r(products + products_of_register(s) + r * VL, sums[r * S + s]); }
 }
 
-// Those of panels of lines (pack_int8.inl).
+// The strides of panels of lines (pack_int8.inl).
 INLINE panel_strides line_strides(const int format) {
     return (panel_strides){
         .row = line_bytes(format), .part = 4, .line = lines_stride(format), .row_scales = LINE_SCALES,
         .group_scales = 1, .line_scales = SCALES_STRIDE};
 }
 
-/// What all tiles of a product share.
+/// The arguments that all tiles of a product share.
 typedef struct {
     const char *packed;
     int64_t rows, begin, depth;
@@ -85,7 +85,7 @@ INLINE void multiply_panels_of(
     }
 }
 
-// Products of all panels of A.
+// The products with all panels of A.
 INLINE void multiply_of(
     const int format, const weight_rows *rows, const char *packed, const packed_a *panels, int64_t count,
     int64_t begin, int64_t depth, read_ahead ahead, float *products) {
@@ -103,11 +103,12 @@ INLINE void multiply_of(
             format, 1, &product, panels->data + s * panels->stride, panels->stride, products + s * PRODUCTS_STRIDE);
 }
 
-// A format whose packed rows are multiplied alike, so that all such formats share one copy of the code.
+// The format whose code multiplies the packed rows of this one: all formats whose packed rows look alike share one
+// copy.
 INLINE int multiplied_as(cpuk_format format) {
     const bool has_groups_of_16 = group_of((int)format) == 16;
     if (has_minimum((int)format)) return has_groups_of_16 ? CPUK_Q2_K : CPUK_Q4_K;
-    // Quants of Q6_K are too large for sums of as many products as those of Q3_K.
+    // Quants of Q6_K are too large for as many products in a 16-bit sum as those of Q3_K.
     if (has_groups_of_16) return HAS_DOT_QUADS || format == CPUK_Q6_K ? CPUK_Q6_K : CPUK_Q3_K;
     return HAS_DOT_QUADS || has_8_bit_quants((int)format) ? CPUK_Q8_0 : CPUK_Q4_0;
 }

@@ -15,7 +15,7 @@ enum {
     BLOCK_KC = 512,
     BLOCK_SCALES = BLOCK_KC * BLOCK_ROWS,
     BLOCK_MINIMA = BLOCK_SCALES + BLOCK_KC * 4,
-    /// Bytes of a block in a panel of B: off a power of two.
+    /// Bytes of a block in a panel of B. Not a power of two, so that blocks fall in different cache sets.
     PANEL_BLOCK_BYTES = BLOCK_MINIMA + BLOCK_KC * 4 + 2 * LINE,
 };
 
@@ -72,7 +72,7 @@ static void pack_b_of_row_blocks(const weight_rows *rows, int64_t begin, int64_t
 }
 #undef UNPACK_CASE
 
-// Products of all rows with S panels of A from the `p`th on.
+// The products of all rows with S panels of A from the `p`th on.
 INLINE void multiply_row_tiles(
     const int format, const int S, const char *packed, const packed_a *a, int64_t p, int64_t rows, int64_t begin,
     int64_t lines, prefetcher *ahead, float *products) {
@@ -91,7 +91,7 @@ INLINE void multiply_row_tiles(
 INLINE void multiply_row_blocks_of(
     const int format, const weight_rows *rows, const char *packed, const packed_a *a, int64_t count, int64_t begin,
     int64_t depth, read_ahead ahead, float *products) {
-    // As gemm_int8.inl does: one panel of A and eight rows, or two and four.
+    // Tiles as in gemm_int8.inl: one panel of A and eight rows, or two panels and four.
     const int64_t lines = padded_columns(depth) / QUANTS, row_count = rounded_rows(rows);
     prefetcher next = prefetch_in(ahead, lines * row_count * count / TILE_SUMS);
     int64_t p = 0;

@@ -1,23 +1,23 @@
-// GEMV with FP32 activations. (The field's word for few tokens; there may be up to 8.)
+// GEMV with FP32 activations. (The word for few tokens; here up to 8.)
 //
-// Weights are read as they are: each sum is a dot product of a row and a token, R x T of them in registers at a time,
-// so that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing is
-// packed, and narrow formats are dequantised in registers.
+// Weights are read where they lie. Each sum is a dot product of a row and a token; R x T of them are in registers at a
+// time, so that R + T loads feed R * T multiply-adds. Weights and activations are both contiguous along K, so nothing
+// is packed, and narrow formats are dequantised in registers.
 #pragma once
 #include "../formats/dequantise.h"
 #include "matmul.h"
 
 enum { MAX_BLOCK_ROWS = 4, MAX_BLOCK_SUMS = 32, LINE_BYTES = 64 };
-// Rows at a time for T tokens: their sums, a vector of weights each and one of activations fit the registers. One
-// token takes one row: a single stream of addresses is what the hardware prefetches best.
+// The number of rows at a time for T tokens. Their sums, a vector of weights each and one of activations fit the
+// registers. With one token it is one row: the hardware prefetches a single stream of addresses best.
 INLINE int rows_for(const int T) {
     if (VECTOR_REGISTERS >= 32) return T == 1 ? 1 : T <= 6 ? 4 : 3;
     return T == 1 ? 1 : T <= 2 ? 4 : T == 3 ? 3 : T <= 5 ? 2 : 1;
 }
-/// Tokens with the least loads a product.
+/// The number of tokens with the fewest loads for each product.
 enum { GEMV_TOKENS = VECTOR_REGISTERS >= 32 ? 6 : 5 };
 
-// Lane sums of `count` vectors. `sums` holds whole groups of VL; the rest of the last group is zero.
+// The sums of the lanes of `count` vectors. `sums` holds whole groups of VL; the rest of the last group is zero.
 INLINE void sum_groups(const int count, vf *sums, float *totals) {
     UNROLL for (int i = 0; i < count; i += VL) store(totals + i, sum_each(sums + i));
 }
@@ -99,7 +99,7 @@ INLINE void dot_block(
             y[t * ldy + r] = format == CPUK_I8 ? totals[t * R + r] * scales[r] : totals[t * R + r];
 }
 
-// Row scales, only of CPUK_I8.
+// Row scales, which only CPUK_I8 has.
 #define SCALES_AT(r) (format == CPUK_I8 ? scales + (r) : NULL)
 
 INLINE void gemv_of(
@@ -113,7 +113,7 @@ INLINE void gemv_of(
         dot_block(format, 1, T, rows + r * row_bytes, row_bytes, SCALES_AT(r), x, ldx, columns, y + r, ldy);
 }
 
-// Values that stand one by one have a copy of the code for each number of tokens.
+// Formats without blocks have a copy of the code for each number of tokens.
 #define TOKENS_CASE(T) \
     case T: gemv_of(format, T, rows, row_bytes, scales, count, x, ldx, columns, y, ldy); return;
 #define DEFINE_GEMV(name, format_value)                                                                               \
@@ -129,10 +129,10 @@ INLINE void gemv_of(
     }
 #define DEFINE_GEMV_OF_VALUES(ID, ...) DEFINE_GEMV(gemv_##ID, CPUK_##ID)
 NUMBER_FORMATS_OF_VALUES(DEFINE_GEMV_OF_VALUES)
-// Q8_0 too: its blocks are read so quickly that tokens count.
+// Q8_0 too: its blocks are dequantised so quickly that the number of tokens matters.
 DEFINE_GEMV(gemv_q8_0_all, CPUK_Q8_0)
 
-// Other blocks take 4, 2 or 1 tokens at a time: each more would be another copy of the code for every format.
+// Other blocks take 4, 2 or 1 tokens at a time: each further number would be another copy of the code for every format.
 #define DEFINE_GEMV_OF_BLOCKS(ID, ...)                                                                                \
     static inline void gemv_##ID(                                                                                     \
         const char *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x, int64_t ldx,         \
@@ -153,7 +153,7 @@ NUMBER_FORMATS_OF_BLOCKS(DEFINE_GEMV_OF_BLOCKS)
 
 #define GEMV_CASE(ID, ...)                                                                                            \
     case CPUK_##ID: gemv_##ID(rows, row_bytes, scales, count, x, ldx, tokens, columns, y, ldy); return;
-// Not inlined: where the compiler sees how `ldx` was divided, it spends registers on addresses that sums need.
+// Not inlined: where the compiler sees how `ldx` was divided, it uses registers for addresses that the sums need.
 static __attribute__((noinline)) void multiply_floats(
     cpuk_format format, const void *rows, int64_t row_bytes, const float *scales, int64_t count, const float *x,
     int64_t ldx, int64_t tokens, int64_t columns, float *y, int64_t ldy) {

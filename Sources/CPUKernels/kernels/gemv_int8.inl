@@ -32,7 +32,7 @@ INLINE void dot_quants(
     }
 }
 
-/// Chains of additions of a row and a token: with one chain, a single token's additions would wait for each other.
+/// The chains of additions for a row and a token. With one chain, a single token's additions would wait for each other.
 INLINE int chains_of(const int T) { return T == 1 ? MAX_CHAINS : 1; }
 
 INLINE void dot_span(

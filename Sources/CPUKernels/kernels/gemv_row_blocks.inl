@@ -51,7 +51,7 @@ static void quantise_row_token(cpuk_format format, const float *x, int64_t colum
     }
 }
 
-/// The tokens at a group of columns.
+/// The tokens at one group of columns.
 typedef struct {
     const char *integers, *scales, *corrections;
     int64_t stride;
@@ -122,7 +122,8 @@ INLINE void gemv_row_blocks_of(
     const int format, const int T, const char *blocks, int64_t count, const packed_a *x, float *y, int64_t ldy) {
     const int64_t bytes = row_block_bytes(format, x->columns);
     for (int64_t r = 0; r < count; r += BLOCK_ROWS, blocks += bytes) {
-        // The next block comes into the second-level cache meanwhile (measured: nearer, and into the first, is slower).
+        // The next block is prefetched into the second-level cache (measured: a shorter distance, or the first-level
+        // cache, is slower).
         const read_ahead next = {.from = blocks + bytes, .bytes = bytes};
         prefetcher ahead = prefetch_in(next, x->columns / GROUP_COLUMNS);
         vf sums[MAX_BLOCK_TOKENS];

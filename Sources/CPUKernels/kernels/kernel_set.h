@@ -6,14 +6,14 @@
 #include "row_kernels.h"
 
 typedef struct {
-    /// In the order in which they are asked for a product.
+    /// The GEMM and GEMV kernels, in the order in which they are asked for a product.
     int matmul_count;
     const matmul_kernel *matmuls;
-    /// Sets of floats only.
+    /// Only in sets of floats.
     const row_kernels *rows;
     const attention_kernels *attention;
     const convolution_kernels *convolution;
-    /// NULL: none. (A set of floats has its own in `attention`.)
+    /// Prefill attention with rounded products; NULL: none. (A set of floats has its own in `attention`.)
     paged_prefill_kernel paged_prefill;
     /// Sets of int8 only; NULL: none.
     const convolution_int8_kernels *convolution_int8;

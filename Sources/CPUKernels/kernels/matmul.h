@@ -8,7 +8,7 @@
 #include "../include/CPUKernels.h"
 
 enum {
-    /// Most tokens that a GEMV kernel takes at once.
+    /// The most tokens that a GEMV kernel takes at once.
     MAX_GEMV_TOKENS = 8,
     /// MC: tokens whose products with one panel of B wait in scratch for the epilogue.
     MC = 512,
@@ -25,13 +25,13 @@ typedef struct {
     cpuk_format format;
     int64_t columns, row_bytes;
     int64_t count;
-    /// Each row; of a packed weight each block of PACKED_ROWS.
+    /// The address of each row; for a packed weight, of each block of PACKED_ROWS.
     const char *rows[NC];
-    /// Only for CPUK_I8.
+    /// The scale of each row, only for CPUK_I8.
     float scales[NC];
 } weight_rows;
 
-/// Activations as a kernel reads them: floats where they lie, or what its `pack_a` has made of them.
+/// Activations as a kernel reads them: floats where they lie, or the output of its `pack_a`.
 typedef struct {
     const char *data;
     /// Bytes from one panel to the next. A panel holds MR tokens; for GEMV it holds one.
@@ -45,7 +45,7 @@ typedef struct {
     int64_t bytes;
 } read_ahead;
 
-/// A way to pack weights once, while a model loads, for kernels that read nothing else.
+/// A way to pack weights once, while a model loads, for kernels that read the packed weight alone.
 typedef struct {
     /// Bytes of a block of PACKED_ROWS rows, a multiple of 64; 0: not a format that is packed.
     int64_t (*block_bytes)(cpuk_format format, int64_t columns);
@@ -108,17 +108,17 @@ typedef struct {
 
 /// One way to multiply. A context has an ordered list of them; the first that takes a product computes it.
 typedef struct {
-    /// Activations are rounded to BF16 or quantised to int8: only for weights that allow it.
+    /// Whether activations are rounded to BF16 or quantised to int8. Such kernels take only weights that allow it.
     bool rounds_activations;
     bool (*supports)(cpuk_format format, int64_t tokens);
-    /// How the weights are packed that it multiplies; NULL: they lie as in their file.
+    /// The packing of the weights that the kernel multiplies; NULL: they lie as in their file.
     const weight_packing *packing;
-    /// One of them; the other is NULL.
+    /// One of these two; the other is NULL.
     const gemv_kernel *gemv;
     const gemm_kernel *gemm;
 } matmul_kernel;
 
-/// What follows a product for columns `n0..<n0 + count` of an output row.
+/// The epilogue for columns `n0..<n0 + count` of an output row.
 typedef struct {
     const float *bias;
     const float *gate_bias;

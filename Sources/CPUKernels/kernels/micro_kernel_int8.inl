@@ -3,7 +3,7 @@
 #include "pack_int8.inl"
 
 enum {
-    /// Registers that hold one number of each token of a panel of A.
+    /// The number of registers that hold one number of each token of a panel of A.
     PANEL_REGISTERS = VL / REGISTER_LANES,
     /// Sums of a tile: of TILE_SUMS / S rows (NR) and S registers of tokens.
     TILE_SUMS = 8,
@@ -11,7 +11,7 @@ enum {
 };
 _Static_assert(TILE_SUMS == 8, "KEEP_ORDER names eight sums");
 
-/// How far apart things lie in a packed panel of B; constants, where the micro-kernel is inlined.
+/// The strides of a packed panel of B. They are constants where the micro-kernel is inlined.
 typedef struct {
     /// Bytes from a row's quants to the next row's, from four bytes of a row to its next four, from a line to the next.
     int64_t row, part, line;
@@ -27,7 +27,7 @@ typedef struct {
     panel_strides strides;
 } quads_step;
 
-// The sums of a tile: those of all tokens with one row, then with the next row.
+// The sums of a tile: those of all tokens with the first row, then with the next row.
 #define FOR_EACH_SUM UNROLL for (int r = 0; r < TILE_SUMS / S; r++) UNROLL for (int s = 0; s < S; s++)
 
 INLINE int32_t int_at(const char *p) { int32_t x; memcpy(&x, p, sizeof x); return x; }
@@ -64,7 +64,7 @@ INLINE void add_dot_products(
         KEEP_ORDER(quads);
     }
 }
-// Adds them by products of pairs of 16 bits.
+// Adds the products of a group as products of pairs of 16 bits.
 INLINE void add_pairs_of_group(
     const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
     UNROLL for (int part = 0; part < X_GROUP / 2; part++) {
@@ -76,8 +76,8 @@ INLINE void add_pairs_of_group(
     }
 }
 
-// Adds them by products of pairs of bytes. Those of a group fit in 16 bits together with quants up to 31, two with
-// quants up to 63.
+// Adds the products of a group as products of pairs of bytes. The products of a group fit a 16-bit sum with quants up
+// to 31, those of two quads with quants up to 63.
 INLINE void add_quads_of_group(
     const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
     const int together = format == CPUK_Q6_K ? 2 : X_GROUP / QUAD;

@@ -45,13 +45,13 @@ static inline int64_t packed_a_bytes(int64_t columns) {
     return padded_columns(columns) / X_GROUP * MAX_GROUP_VECTORS * LINE;
 }
 
-// Four vectors of integers of 8 bits as one of quads.
+// Turns four vectors of 8-bit integers into one of quads.
 INLINE vu join_bytes(vi a, vi b, vi c, vi d) {
     const vu low = ((vu)a & 0xff) | ((vu)b << 8 & ~0xffu), high = ((vu)c << 16 & 0xff0000) | ((vu)d << 24 & ~0xff0000u);
     return (low & 0xffff) | (high & ~0xffffu);
 }
 
-// Stores a group as quads and returns each token's sum, or as pairs, whose weights need no corrections.
+// Stores a group as quads and returns each token's sum; or as pairs, whose weights need no corrections.
 INLINE vi store_quants(bool paired, const vi integers[VL], char *group) {
     vi sums = splat_i(0);
     if (paired) {
@@ -67,7 +67,8 @@ INLINE vi store_quants(bool paired, const vi integers[VL], char *group) {
     return sums;
 }
 
-// Quantises 16 columns of the tokens to a group, all but its corrections. Returns the sums that those are made of.
+// Quantises 16 columns of the tokens to a group, without its corrections. Returns the sums that the corrections are
+// made of.
 INLINE vi pack_group(
     const float *x, int64_t ldx, int64_t tokens, int64_t columns, bool paired, char *group, vf *scale) {
     vf square[VL];
@@ -76,7 +77,7 @@ INLINE vi pack_group(
         else square[t] = columns >= VL ? load(x + t * ldx) : load_part(x + t * ldx, columns);
     }
     transpose(square);
-    // The bits are compared, so that a NaN counts as the largest and stays.
+    // Bit patterns are compared, so that a NaN counts as the largest and stays.
     vu top = splat_u(0);
     UNROLL for (int i = 0; i < VL; i++) top = __builtin_elementwise_max(top, (vu)abs_v(square[i]));
     const vf largest = (vf)top, inverse = select_v(largest > 0.0f, 127.0f / largest, splat(0));
@@ -125,7 +126,7 @@ INLINE __m128 quarter(vf x, const int number) {
     }
 }
 
-// The scales of the `c`th line of a span, each for `group_of` values, from lane 0 on.
+// The scales of the `c`th line of a span, each for `group_of` values, in the lanes from 0 on.
 INLINE __m128 line_scales(const int format, vf groups, const int c) {
     if (span_of(format) == QUANTS) return quarter(groups, 0);
     const __m128 two_lines = quarter(groups, group_of(format) == X_GROUP ? c : c / 2);

@@ -3,7 +3,7 @@
 #include "../formats/row_blocks.h"
 #include "matmul.h"
 
-// 64 quants as the file has them: those of tables stay their numbers, and signed bytes get their offset.
+// 64 quants as the file has them: indices of a table are not looked up, and signed bytes get their offset.
 INLINE vq stored_quants(const int format, const uint8_t *span, int c, int64_t rest) {
     const uint8_t *second = rest >= QUANTS ? span + span_bytes(format) / 2 : span;
     switch (format) {
@@ -35,7 +35,7 @@ INLINE void store_group(const int format, const vq quads[2 * GROUP_VECTORS], uin
     if (quant_bits(format) == 6) store_q(group + (GROUP_VECTORS + 1) * 64, upper[1]);
 }
 
-// Rows that are not there are zero.
+// Rows that do not exist become zeros.
 INLINE void pack_quants(
     const int format, const uint8_t *const rows[BLOCK_ROWS], int64_t count, int64_t columns, uint8_t *block) {
     for (int64_t k = 0; k < columns; k += QUANTS) {
@@ -52,7 +52,7 @@ INLINE void pack_quants(
     }
 }
 
-// A number of two bytes of each row at `from`.
+// The 16-bit number at `from` of each row.
 INLINE void pack_halves(
     const uint8_t *const rows[BLOCK_ROWS], int64_t count, int64_t from, uint8_t *to) {
     for (int64_t r = 0; r < BLOCK_ROWS; r++) {
@@ -72,7 +72,7 @@ INLINE void scales_of_6_bits(const uint8_t *scales, int g, uint8_t *scale, uint8
     *minimum = (uint8_t)(scales[g + 4] >> 4 | scales[g] >> 6 << 4);
 }
 
-// The integers of the `g`th group of 32 of a block of 256: one byte a scale, or two.
+// The integer scales of the `g`th group of 32 in a block of 256, one or two bytes.
 INLINE void integer_scales(const int format, const uint8_t *block, int g, uint8_t *first, uint8_t *second) {
     switch (format) {
     case CPUK_Q4_K: case CPUK_Q5_K: scales_of_6_bits(block + 4, g, first, second); return;

@@ -19,12 +19,13 @@ enum {
     /// Floats from the products of one panel of A to those of the next.
     PRODUCTS_STRIDE = NC * MR,
     LINE = 64,
-    /// Bytes from the lines of NC rows to the next ones: off a power of two, so that they fall in different sets.
+    /// Bytes from the lines of NC rows to the next ones. Not a power of two, so that lines fall in different cache
+    /// sets.
     LINES_STRIDE = (NC + 1) * LINE,
 };
 _Static_assert(MR == VL && TRANSPOSED_ROWS == VL, "products are transposed as squares of vectors");
 
-/// Prefetches a share of what is read ahead at each step of a product.
+/// Prefetches a share of the weights that are read ahead, at each step of a product.
 typedef struct {
     const char *at, *end;
     int64_t share;
@@ -41,7 +42,7 @@ INLINE void prefetch_step(prefetcher *p) {
     p->at += p->share;
 }
 
-// Rows of a tile that is not whole repeat the last one; their products are not used.
+// In a partial tile the last row is repeated; the products of the repeats are not used.
 INLINE const char *row_of(const weight_rows *rows, int64_t r) {
     return rows->rows[r < rows->count ? r : rows->count - 1];
 }

@@ -5,11 +5,11 @@
 #include "softmax.inl"
 #include <math.h>
 
-/// Groups of VL tokens between the one that is read and the one that is fetched. Blocks are not
-/// contiguous, so the hardware's prefetcher cannot tell which comes next.
+/// The distance in groups of VL tokens between the one that is read and the one that is prefetched. Blocks are not
+/// contiguous, so the hardware's prefetcher does not know which comes next.
 enum { GROUPS_AHEAD = 2 };
 
-// Fetches what lies together of the VL rows from token `j` on, where that is before `end`.
+// Prefetches the part of the VL rows from token `j` on that is contiguous and before `end`.
 INLINE void prefetch_tokens(
     const cpuk_cache *cache, const cache_side side, const int32_t *table, int64_t kv_head, int64_t j, int64_t end) {
     if (j >= end) return;
@@ -29,7 +29,7 @@ static void decode_scores(
         int64_t count = end - j < VL ? end - j : VL, stride;
         const int64_t ahead = j + GROUPS_AHEAD * VL;
         prefetch_tokens(cache, keys_of(cache), table, kv_head, ahead, end);
-        // The values are read after the keys.
+        // The values are read after the keys, so prefetch them meanwhile.
         if (ahead >= end) {
             const int64_t group = (ahead - begin) / VL - (end - begin + VL - 1) / VL;
             prefetch_tokens(cache, values_of(cache), table, kv_head, begin + group * VL, end);

@@ -2,7 +2,7 @@
 #pragma once
 #include "matmul.h"
 
-/// Where one chunk of a softmax over columns ended.
+/// The result of a softmax over one chunk of columns: its maximum, and the sum of the weights relative to it.
 typedef struct {
     float maximum, sum;
 } softmax_part;

@@ -10,7 +10,7 @@ static int64_t argmax(const float *x, int64_t columns) {
     int64_t i = 0;
     for (; i + VL <= columns; i += VL) {
         vf value = load(x + i);
-        // Minus infinity counts as found too, where nothing better was.
+        // Minus infinity counts as found too, where there is nothing better.
         vi better = (value > best) | ((value == best) & (best_at == INT32_MAX));
         best = select_v(better, value, best);
         best_at = (at & better) | (best_at & ~better);
@@ -42,7 +42,7 @@ static int64_t top_k_scan(
         i++;
     }
     while (i < columns) {
-        // Skip whole vectors in which nothing is above the least of the best; an equal one has a higher column.
+        // Skip whole vectors in which nothing exceeds the least of the best; an equal element has a higher column.
         float threshold = selection_value(heap[0]);
         if (i + VL <= columns && !isnan(threshold)) {
             vi above = load(x + i) > threshold;

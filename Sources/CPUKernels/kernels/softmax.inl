@@ -4,7 +4,7 @@
 #include "row_kernels.h"
 #include <math.h>
 
-// Where nothing but minus infinity was seen yet, exponents are taken from zero, so that they are zero and not NaN.
+// Where only minus infinity was seen so far, exponents are taken relative to zero, so that they are zero and not NaN.
 INLINE float exponent_base(float maximum) { return maximum == -INFINITY ? 0 : maximum; }
 
 enum { SOFTMAX_STEP = 8 };

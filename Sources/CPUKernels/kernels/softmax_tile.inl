@@ -9,25 +9,31 @@
 #include "cache_rows.inl"
 #include <math.h>
 
-enum { QUERY_PANEL = 6, TILE_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2 };
+#if defined(SIMD_TILES)
+enum { QUERY_PANEL = 16 };
+#else
+enum { QUERY_PANEL = 6 };
+#endif
+enum { TILE_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2 };
 _Static_assert(ATTENTION_QUERY_TILE % QUERY_PANEL == 0 && ATTENTION_QUERY_TILE % VL == 0, "whole panels and groups");
 _Static_assert(ATTENTION_KEY_TILE % VL == 0, "whole vectors of keys");
 
-/// What is the same for all rows of a tile.
+/// What all rows of a tile share.
 typedef struct {
     const cpuk_attention_args *args;
     const int32_t *table;
     int64_t head, heads, kv_head;
-    /// First query's number among all tokens, and its place in the context.
+    /// The number of the first query among all tokens, and its place in the context.
     int64_t token, position;
-    /// Rows, and rows rounded up to whole panels: those repeat the last row and are not used.
+    /// The number of rows, and the number rounded up to whole panels; the additional rows repeat the last one and are
+    /// not used.
     int64_t rows, weight_rows;
     int64_t size, padded;
-    /// Of each row's query in the context.
+    /// The place in the context of each row's query.
     int32_t positions[ATTENTION_QUERY_TILE];
 } prefill_tile;
 
-/// Keys that a row, or some row of a panel, sees of one tile of keys: `begin..<end`.
+/// The keys `begin..<end` of a tile of keys that a row, or some row of a panel, sees.
 typedef struct {
     int64_t begin, end;
 } key_range;
@@ -46,7 +52,8 @@ INLINE key_range panel_keys(const prefill_tile *tile, int64_t m, int64_t j, int6
     return (key_range){.begin = first.begin / VL * VL, .end = (last.end + VL - 1) / VL * VL};
 }
 
-// The largest lanes of a row's scores. Caps scores and masks them with minus infinity first, where that is asked for.
+// The largest lanes of a row's scores. Before that, caps scores and masks them with minus infinity where that is asked
+// for.
 INLINE vf prepare_scores(float *scores, key_range panel, key_range row, float soft_cap) {
     vf top = splat(-INFINITY);
     if (panel.begin >= row.begin && panel.end <= row.end && soft_cap <= 0) {
@@ -76,7 +83,7 @@ INLINE vf weigh_vectors(const weight_store put, float *scores, int64_t begin, in
     return total;
 }
 
-// Lane sums of a row's weights. Most tiles are seen whole: their steps are unrolled.
+// The sums of the lanes of a row's weights. Most tiles are seen whole, so their steps are unrolled.
 INLINE vf weigh_row(const weight_store put, float *scores, key_range range, vf base) {
     if (range.begin == 0 && range.end == ATTENTION_KEY_TILE)
         return weigh_vectors(put, scores, 0, ATTENTION_KEY_TILE, base);
@@ -147,7 +154,7 @@ INLINE void store_tile(const prefill_tile *tile, const prefill_scratch *scratch)
 
 /// Packs the queries of a tile as its products take them.
 typedef void (*query_function)(const prefill_tile *tile, prefill_scratch *scratch);
-/// Adds what a tile's rows see of `keys` keys from `j` on.
+/// Adds the part of `keys` keys from `j` on that a tile's rows see.
 typedef void (*attend_function)(const prefill_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch);
 
 INLINE void attend_tile(

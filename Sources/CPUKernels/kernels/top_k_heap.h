@@ -15,7 +15,7 @@ static inline int64_t selection_key(float value, int64_t column) {
 
 static inline int64_t selection_column(int64_t key) { return (int64_t)(0xffffffffu - (uint32_t)(uint64_t)key); }
 
-// NaN where the key was made of one.
+// The value of a key; NaN where the key was made of one.
 static inline float selection_value(int64_t key) {
     int32_t ordered = (int32_t)(key >> 32);
     if (ordered == INT32_MIN) return NAN;

@@ -3,7 +3,7 @@
 #pragma once
 #include "attention_products.inl"
 
-// Rows `begin..<begin + count` of a head as floats `*stride` apart, padded to whole vectors: in place where heads are
+// Rows `begin..<begin + count` of a head as floats `*stride` apart, padded to whole vectors: in place where a head is
 // whole vectors, else copied to `buffer`.
 static inline const float *plain_rows(
     cpuk_rows rows, int64_t begin, int64_t count, int64_t column, int64_t size, float *buffer, int64_t *stride) {
@@ -34,7 +34,7 @@ INLINE vf distance_bias(const float *middle, int64_t reach, int64_t distance) {
 typedef struct {
     prefill_tile rows;
     const cpuk_varlen_attention_args *args;
-    /// First key row of the sequence, and where the tile's first query stands among its keys.
+    /// The first key row of the sequence, and the place of the tile's first query among its keys.
     int64_t first_key, position;
 } varlen_tile;
 
@@ -96,7 +96,7 @@ static void varlen_attention(
             .weight_rows = (count + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL, .size = args->head_size,
             .padded = padded_head(args->head_size)}};
     start_tile(&tile.rows, scratch);
-    // Without a causal mask every query sees the keys that the last one sees.
+    // Without a causal mask every query sees the same keys as the last one.
     if (!args->causal)
         for (int64_t m = 0; m < tile.rows.weight_rows; m++) tile.rows.positions[m] = (int32_t)(keys - 1);
     const int64_t end = args->causal ? position + count : keys;

@@ -1,7 +1,7 @@
-// What ops of attention ask for.
+// The scratch memory of attention.
 #pragma once
 #include "../runtime/scratch.h"
 #include "context.h"
 
-/// Scratch of paged and varlen attention.
+/// The scratch sizes of paged and varlen attention.
 scratch_sizes attention_scratch(const cpuk_limits *limits);

@@ -4,7 +4,7 @@
 
 enum { MAX_COLUMN_CHUNKS = 64, COLUMN_CHUNK = 8192 };
 
-/// Columns of a chunk. They do not depend on the number of threads, so neither do results.
+/// Columns of a chunk. Independent of the number of threads, so that results are too.
 static inline int64_t column_chunk(int64_t columns) {
     return at_least(COLUMN_CHUNK, divide_up(divide_up(columns, MAX_COLUMN_CHUNKS), 64) * 64);
 }

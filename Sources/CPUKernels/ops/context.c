@@ -15,7 +15,7 @@ static bool add_set(cpuk_context *context, const kernel_set *set) {
     return true;
 }
 
-// Those of floats last, since they take every product.
+// The kernels for floats come last, since they take every product.
 static bool add_sets(cpuk_context *context, const int *sets, int count) {
     bool has_kind[CPUK_MAX_SETS] = {false};
     for (int pass = 0; pass < 2; pass++)

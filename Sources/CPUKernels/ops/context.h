@@ -1,25 +1,25 @@
-// What one backend owns: threads, kernels, scratch.
+// The state of one backend: threads, kernels, scratch.
 #pragma once
 #include "../kernels/kernel_set.h"
 #include "../runtime/partition.h"
 #include "../runtime/scratch.h"
 
-enum { MAX_MATMUL_KERNELS = 8 };
+enum { MAX_MATMUL_KERNELS = 12 };
 
 struct cpuk_context {
     thread_pool *pool;
-    /// Of the set of floats.
+    /// The kernels of the set of floats.
     const row_kernels *rows;
     const attention_kernels *attention;
     const convolution_kernels *convolution;
-    /// For convolutions that may round; NULL: none.
+    /// The kernels of convolutions with rounded products; NULL: none.
     const convolution_int8_kernels *convolution_int8;
-    /// For attention that may round; NULL: none.
+    /// The kernels of attention with rounded products; NULL: none.
     paged_prefill_kernel rounding_prefill;
-    /// In the order in which they are asked for a product. The last one takes every product.
+    /// The GEMM and GEMV kernels, in the order in which they are asked for a product. The last one takes every product.
     const matmul_kernel *matmuls[MAX_MATMUL_KERNELS];
     int matmul_count;
-    /// NULL: none.
+    /// The library's function; NULL: none.
     cpuk_sgemm sgemm;
     cpuk_limits limits;
     scratch_memory scratch;

@@ -5,7 +5,7 @@ typedef struct {
     const product *product;
     const gemm_kernel *kernel;
     packed_a a;
-    /// Pieces of columns that a panel of A is packed in, a task each.
+    /// The pieces of columns that a panel of A is packed in, a task each.
     int64_t packing_pieces;
     product_grid grid;
     product_plan plan;
@@ -19,14 +19,14 @@ typedef struct {
 
 enum {
     PRODUCTS_BYTES = MC * NC * sizeof(float),
-    /// Columns of a panel of A that one task packs.
+    /// The columns of a panel of A that one task packs.
     PACKED_COLUMNS = 512,
-    /// Most tokens of a panel of A.
+    /// The most tokens of a panel of A.
     MAX_PANEL_TOKENS = 16,
 };
 
 static int64_t packed_a_bytes(const matmul_kernel *kernel, const cpuk_limits *limits) {
-    // A panel is less than four bytes an element and a little.
+    // A panel takes less than four bytes for each element, and a little more.
     if (limits->tokens < 0 || limits->matmul_inputs < 0 || limits->matmul_inputs > INT64_MAX / 64 - 1024)
         return SCRATCH_TOO_MUCH;
     if (kernel->gemv)
@@ -107,7 +107,7 @@ static read_ahead rows_after(const product *product, int64_t n, int64_t count) {
         .from = from, .bytes = packed_block(weight, product->packing, at_most(n + count, weight->rows)) - from};
 }
 
-// The rows that are packed at a time: see `few_panels`.
+// The rows that are packed at a time; see `few_panels`.
 static int64_t packed_rows(const gemm_kernel *kernel, int64_t panels) {
     return panels <= kernel->few_panels ? TRANSPOSED_ROWS : NC;
 }
@@ -161,7 +161,7 @@ static void gemm_task(void *argument, int64_t task, int worker) {
         .products = (float *)memory, .up_products = (float *)(memory + PRODUCTS_BYTES),
         .packed_b = memory + 2 * PRODUCTS_BYTES};
     const product_tile tile = tile_of_task(&job->grid, &job->plan, task);
-    // What this thread most likely takes next.
+    // The unit that this thread will most likely take next.
     const int64_t rows_ahead = job->plan.blocks > 1 ? 0 : job->grid.threads * job->grid.panel_outputs;
     const int64_t next = tile.output + rows_ahead, up = product->outputs + tile.output;
     const bool gated = product->epilogue.gated;

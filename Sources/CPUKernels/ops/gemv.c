@@ -15,7 +15,7 @@ typedef struct {
     int64_t outputs_per_task;
 } gemv_job;
 
-// Rows `n..<n + count` with tokens `t..<t + tokens`.
+// Multiplies rows `n..<n + count` with tokens `t..<t + tokens`.
 static void multiply(const gemv_job *job, int64_t n, int64_t count, int64_t t, int64_t tokens, float *y) {
     const cpuk_weight *weight = job->product->args->weight;
     const packed_a x = {.data = job->x.data + t * job->x.stride, .stride = job->x.stride, .columns = job->x.columns};
@@ -51,7 +51,7 @@ static void gemv_task(void *argument, int64_t task, int worker) {
     const gemv_job *job = argument;
     const int64_t begin = task * job->outputs_per_task;
     const int64_t count = at_most(job->outputs_per_task, job->product->outputs - begin);
-    // Steps of even size: a short last one would read as much for less.
+    // Steps are of even size: a short last one would read as much for fewer outputs.
     const int64_t steps = divide_up(count, ROW_STEP);
     const int64_t step_rows = divide_up(divide_up(count, steps), LINE_FLOATS) * LINE_FLOATS;
     for (int64_t n = 0; n < count; n += step_rows) multiply_step(job, begin + n, at_most(step_rows, count - n));
@@ -98,7 +98,7 @@ static void pack(gemv_job *job) {
 void gemv(const product *product, const gemv_kernel *kernel) {
     gemv_job job = {.product = product, .kernel = kernel};
     pack(&job);
-    // Few tokens take as long as reading the bytes does, more as long as the products.
+    // For few tokens the time is that of reading the bytes, for more that of the products.
     const cpuk_matmul_args *args = product->args;
     const int64_t row_bytes = args->weight->row_bytes * (args->gated ? 2 : 1);
     const int64_t cost = row_bytes * at_least(1, args->tokens / 4), threads = thread_count(product->context);

@@ -1,7 +1,7 @@
 // Matrix products: chooses the kernel. A row's result does not depend on how many threads there are.
 #include "matmul.h"
 
-// The first kernel that takes the product.
+// Finds the first kernel that takes the product.
 static const matmul_kernel *choose(const cpuk_context *context, const cpuk_weight *weight, int64_t tokens) {
     const int last = context->matmul_count - 1;
     for (int i = 0; i < last; i++) {

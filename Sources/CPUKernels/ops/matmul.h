@@ -13,7 +13,7 @@
 typedef struct {
     cpuk_context *context;
     const cpuk_matmul_args *args;
-    /// How the weight is packed; NULL: it is not.
+    /// The packing of the weight; NULL: it is not packed.
     const weight_packing *packing;
     epilogue epilogue;
     /// Output columns.
@@ -34,15 +34,15 @@ scratch_sizes sgemm_scratch(const cpuk_context *context);
 /// Rows of a weight that lie together.
 typedef struct {
     const char *rows;
-    /// Only for CPUK_I8.
+    /// The scales of the rows, only for CPUK_I8.
     const float *scales;
     int64_t count;
 } part_rows;
 
-/// Of rows `n..<n + count` the first ones that lie in one part. None where `n` is behind the last row.
+/// The first of rows `n..<n + count` that lie in one part. No rows where `n` is behind the last one.
 part_rows rows_from(const cpuk_weight *weight, int64_t n, int64_t count);
 
-/// Block of the packed rows from `n` on, a multiple of PACKED_ROWS.
+/// The block of the packed rows from `n` on; `n` is a multiple of PACKED_ROWS.
 const char *packed_block(const cpuk_weight *weight, const weight_packing *packing, int64_t n);
 
 /// Calls the epilogue for `count` outputs from `n0` on of `tokens` rows from `t0` on, whose products lie in `y` (and

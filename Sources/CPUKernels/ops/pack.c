@@ -3,14 +3,14 @@
 
 _Static_assert(CPUK_PACKED_ROWS == PACKED_ROWS, "what the interface says");
 
-// The packing that kernels of the context read this weight in. NULL: none.
+// The packing in which the context's kernels, those for few tokens too, read this weight. NULL: none.
 static const weight_packing *packing_of(const cpuk_context *context, const cpuk_weight *weight) {
     // The second half of a gated weight must begin with a block. One with an odd number of rows is never gated.
     if (!weight->reduced || weight->columns == 0 || weight->rows == 0) return NULL;
     if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
     for (int i = 0; i < context->matmul_count; i++) {
         const weight_packing *packing = context->matmuls[i]->packing;
-        if (packing && packing->block_bytes(weight->format, weight->columns) > 0) return packing;
+        if (packing && context->matmuls[i]->gemv && packing->block_bytes(weight->format, weight->columns) > 0) return packing;
     }
     return NULL;
 }

@@ -19,7 +19,7 @@ typedef struct {
     /// For each sequence: its first task, and its first partial result (one a chunk, all heads).
     int64_t *first_task, *first_chunk;
     int64_t tasks;
-    /// Floats of one chunk's result.
+    /// The floats of one chunk's result.
     int64_t result_floats;
 } attention_job;
 
@@ -27,7 +27,7 @@ static int64_t queries_of(const cpuk_attention_args *args, int64_t s) {
     return args->query_offsets[s + 1] - args->query_offsets[s];
 }
 
-// The first token that a lone last query sees.
+// The first token that the last query sees, if it is the only one.
 static int64_t decode_begin(const cpuk_attention_args *args, int64_t s) {
     return args->window > 0 ? at_least(0, args->context_lengths[s] - args->window) : 0;
 }
@@ -45,7 +45,7 @@ static cpuk_attention_status check(const cpuk_attention_args *args, int64_t s) {
         return CPUK_ATTENTION_BAD_CONTEXT;
     const int32_t *table = args->block_tables + s * args->table_stride;
     int64_t first = args->window > 0 ? at_least(0, context - (end - begin) + 1 - args->window) : 0;
-    // Prefill reads from the start of a tile of keys, a little before the window.
+    // Prefill reads from the start of a tile of keys, which may lie a little before the window.
     first -= first % ATTENTION_KEY_TILE;
     for (int64_t block = first / cache->block_tokens; block < divide_up(context, cache->block_tokens); block++)
         if (table[block] < 0 || table[block] >= cache->blocks) return CPUK_ATTENTION_BAD_BLOCK;

@@ -1,4 +1,4 @@
-// Scratch for whatever a backend's ops may need.
+// Reserves the scratch memory for everything that a backend's ops may need.
 #include "attention.h"
 #include "matmul.h"
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "context.h"
 
-/// The first of `tokens` whose position is outside the table, or -1.
+/// The index of the first of `tokens` tokens whose position is outside the table, or -1.
 int64_t bad_position(const cpuk_rope_args *rope, int64_t tokens);
 /// Rotates a head of a token; `output` may be `x`.
 void rotate(

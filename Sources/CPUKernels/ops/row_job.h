@@ -9,7 +9,7 @@ typedef struct {
     int64_t rows, tasks;
 } row_job;
 
-/// Runs `task`, whose job is a `row_job`, over `rows` of about `row_bytes` each.
+/// Runs `task` over `rows` rows of about `row_bytes` bytes each; the task's job is a `row_job`.
 static inline void run_rows(
     const cpuk_context *context, pool_task task, const void *args, int64_t rows, int64_t row_bytes) {
     if (rows == 0) return;

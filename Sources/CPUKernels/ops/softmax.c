@@ -44,7 +44,7 @@ static softmax_part merge_parts(const softmax_part *parts, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         if (parts[i].maximum > whole.maximum) whole.maximum = parts[i].maximum;
     for (int64_t i = 0; i < count; i++) {
-        // A part of minus infinities alone adds nothing, but one with a NaN must still add it.
+        // A chunk that holds only minus infinity adds nothing, but one with a NaN must still add the NaN.
         float factor = parts[i].maximum == whole.maximum ? 1 : __builtin_expf(parts[i].maximum - whole.maximum);
         whole.sum += parts[i].sum * factor;
     }

@@ -1,8 +1,8 @@
-// What this processor can do.
+// The instructions that this processor has.
 #pragma once
 #include <stdint.h>
 
-/// Instructions beside the baseline of the architecture, as bits.
+/// Instructions beyond the baseline of the architecture, as bits.
 typedef uint32_t cpu_features;
 enum {
     CPU_NEON = 1 << 0,
@@ -13,6 +13,8 @@ enum {
     CPU_AVX512_VNNI = 1 << 3,
     CPU_AVX512_BF16 = 1 << 4,
     CPU_AVX_VNNI = 1 << 5,
+    /// Tiles and their products of BF16, which the kernel lets this process use.
+    CPU_AMX_BF16 = 1 << 6,
 };
 
 cpu_features cpu_features_here(void);

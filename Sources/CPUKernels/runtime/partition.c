@@ -1,6 +1,6 @@
 #include "partition.h"
 
-/// Work that touches fewer bytes (some microseconds) is not worth another thread.
+/// Work that touches fewer bytes than this takes some microseconds and is not worth another thread.
 enum { MIN_PARALLEL_BYTES = 48 * 1024 };
 
 void run_tasks(thread_pool *pool, pool_task task, void *job, int64_t count, int64_t bytes) {
@@ -26,8 +26,8 @@ int64_t sequence_of_task(const int64_t *first_task, int64_t sequences, int64_t t
     return low;
 }
 
-// Pieces to cut each of `units` units into, fewer than there are threads, by the time that the slowest thread takes:
-// that of its tokens, and of packing the panel of B again for each piece.
+// How many pieces each of `units` units is cut into, where there are fewer units than threads. Chosen by the time of
+// the slowest thread: that of its tokens, and of packing the panel of B again for each piece.
 static int64_t pieces_of(const product_grid *grid, int64_t units, int64_t panels) {
     int64_t best = 1, least = INT64_MAX;
     for (int64_t pieces = 1; pieces <= grid->threads; pieces++) {
@@ -55,7 +55,7 @@ product_tile tile_of_task(const product_grid *grid, const product_plan *plan, in
     const int64_t rest = task - plan->whole_units, pieces = is_whole ? 1 : plan->pieces;
     const int64_t unit = is_whole ? task : plan->whole_units + rest / pieces, piece = is_whole ? 0 : rest % pieces;
     const int64_t output = unit / plan->blocks * grid->panel_outputs;
-    // Panels of A lie in the order of blocks, each block being cut into `pieces`.
+    // Panels of A are numbered block by block, each block being cut into `pieces`.
     const index_range panels =
         task_range(unit % plan->blocks * pieces + piece, plan->blocks * pieces, grid->panels);
     return (product_tile){

@@ -12,12 +12,12 @@ typedef struct {
     int64_t begin, end;
 } index_range;
 
-/// The part of `count` things that task `task` of `tasks` has, all parts being of even size.
+/// The part of `count` things that task `task` of `tasks` takes. All parts are of even size.
 static inline index_range task_range(int64_t task, int64_t tasks, int64_t count) {
     return (index_range){task * count / tasks, (task + 1) * count / tasks};
 }
 
-/// Runs tasks on all threads, or on the caller alone where so few `bytes` are touched that waking costs more.
+/// Runs tasks on all threads; on the caller alone where they touch so few `bytes` that waking others costs more.
 void run_tasks(thread_pool *pool, pool_task task, void *job, int64_t count, int64_t bytes);
 
 /// Tasks to cut `count` rows of `bytes` each into: a few a thread, so that a thread that was held up does not hold up
@@ -29,13 +29,13 @@ int64_t sequence_of_task(const int64_t *first_task, int64_t sequences, int64_t t
 
 /// A matrix product of many tokens to be cut into tasks.
 typedef struct {
-    /// Outputs (rows of the weight, or pairs of them where it is gated), and panels of A.
+    /// The number of outputs (rows of the weight, or pairs of them where it is gated), and of panels of A.
     int64_t outputs, panels;
     /// Tokens of a panel of A, and panels of A whose products wait together for their epilogue.
     int64_t panel_tokens, block_panels;
-    /// Tokens whose products with a panel of B take as long as packing it.
+    /// The number of tokens whose products with a panel of B take as long as packing the panel.
     int64_t packing_tokens;
-    /// Outputs of a panel of B at most.
+    /// The most outputs of a panel of B.
     int64_t panel_outputs;
     int64_t threads;
 } product_grid;
@@ -61,6 +61,6 @@ typedef struct {
 product_plan plan_product(const product_grid *grid);
 product_tile tile_of_task(const product_grid *grid, const product_plan *plan, int64_t task);
 
-/// Outputs that a panel of B has, of `step` or whole multiples up to `most`, such that equally fast threads end
+/// The outputs of a panel of B, a whole multiple of `step` up to `most`, chosen so that equally fast threads end
 /// together.
 int64_t even_panel_outputs(int64_t outputs, int64_t threads, int64_t step, int64_t most);

@@ -1,9 +1,9 @@
-// Memory that ops of a context use while they run, reserved once.
+// Memory that the ops of a context use while they run. It is reserved once.
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
-/// Bytes that an op or a kernel asks for.
+/// The bytes that an op or a kernel needs.
 typedef struct {
     /// The partial results of decode attention.
     int64_t partials;
@@ -11,7 +11,7 @@ typedef struct {
     int64_t starts;
     /// The packed activations of a matrix product.
     int64_t packed_a;
-    /// Of each thread, for a tile of attention, a packed panel, or products that wait for their epilogue.
+    /// For each thread: a tile of attention, a packed panel, or products that wait for their epilogue.
     int64_t per_thread;
 } scratch_sizes;
 
@@ -23,15 +23,15 @@ typedef struct {
     char *threads;
 } scratch_memory;
 
-/// Larger than any memory: reserving so much fails.
+/// Larger than any memory, so that reserving it fails.
 #define SCRATCH_TOO_MUCH (INT64_MAX / 64)
 
-/// a * b, or SCRATCH_TOO_MUCH where it is not less or a factor is negative.
+/// a * b, or SCRATCH_TOO_MUCH where the product is not smaller than that or a factor is negative.
 int64_t scratch_product(int64_t a, int64_t b);
-/// The larger of each size, so that there is room for one or the other.
+/// The larger of each pair of sizes, so that the memory suffices for either.
 scratch_sizes scratch_union(scratch_sizes a, scratch_sizes b);
-/// Memory of those sizes for `threads` threads, uninitialised. False where it cannot be had; `memory` is then
-/// unchanged.
+/// Allocates memory of those sizes for `threads` threads, uninitialised. Returns false where it cannot be had; `memory`
+/// is then unchanged.
 bool scratch_reserve(scratch_memory *memory, scratch_sizes sizes, int threads);
 void scratch_free(scratch_memory *memory);
 

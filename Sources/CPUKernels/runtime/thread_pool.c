@@ -18,9 +18,9 @@
 
 enum { CACHE_LINE = 128 };
 // A worker looks for the next job this long before it sleeps: longer than the gap between two ops of a model, short
-// enough that an idle engine takes no processor time.
+// enough that an idle engine uses no processor time.
 static const int64_t spin_nanoseconds = 50 * 1000;
-// Looks at memory between two looks at the clock.
+// The number of looks at memory between two looks at the clock.
 enum { LOOKS_PER_CLOCK = 64 };
 
 typedef struct {
@@ -70,7 +70,7 @@ static void take_tasks(thread_pool *pool, int index) {
     }
 }
 
-// Returns when the epoch is no longer `seen`.
+// Waits until the epoch is no longer `seen`.
 static void wait_for_epoch(thread_pool *pool, uint32_t seen) {
     int64_t deadline = now_nanoseconds() + spin_nanoseconds;
     do {
@@ -149,8 +149,8 @@ void thread_pool_run(thread_pool *pool, pool_task task, void *job, int64_t count
     atomic_store_explicit(&pool->remaining, count, memory_order_release);
     raise_epoch(pool);
     take_tasks(pool, 0);
-    // What is left is under way on other threads, and short. With more threads than there are processors, give ours
-    // to the one we wait for.
+    // The remaining tasks run on other threads, and are short. Where there are more threads than processors, yield to
+    // the one we wait for.
     for (int look = 0; atomic_load_explicit(&pool->completed, memory_order_acquire) < count; look++) {
         if (look < 2000) relax();
         else sched_yield();

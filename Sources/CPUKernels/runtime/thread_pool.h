@@ -1,4 +1,4 @@
-// A pool of threads that share out the tasks of one job at a time. The thread that runs a job takes part in it.
+// A pool of threads that share the tasks of one job at a time. The thread that runs a job takes part in it.
 #pragma once
 #include <stdint.h>
 
@@ -11,5 +11,6 @@ typedef void (*pool_task)(void *job, int64_t task, int worker);
 thread_pool *thread_pool_create(int threads);
 void thread_pool_destroy(thread_pool *pool);
 int thread_pool_threads(const thread_pool *pool);
-/// Runs tasks `0..<count` and returns when all are done. Their order and their threads are not defined.
+/// Runs tasks `0..<count` and returns when all are done. Their order, and which thread runs which task, are not
+/// defined.
 void thread_pool_run(thread_pool *pool, pool_task task, void *job, int64_t count);

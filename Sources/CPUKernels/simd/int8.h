@@ -10,7 +10,7 @@
 #include "int8_avx2.h"
 #endif
 
-// vr, vri, vr_16: one register, of which products of many tokens need as many as there are.
+// vr, vri, vr_16: vectors of one register. Products of many tokens need as many sums as there are registers.
 typedef float vr_unaligned __attribute__((vector_size(REGISTER_LANES * 4), aligned(1), may_alias));
 
 INLINE vr load_r(const void *p) { return *(const vr_unaligned *)p; }

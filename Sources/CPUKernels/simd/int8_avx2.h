@@ -1,4 +1,5 @@
-// Integer products on AVX2: a vector of 64 bytes is two registers, and what AVX2 does not have takes a few steps.
+// Integer products on AVX2. A vector of 64 bytes is two registers, and operations that AVX2 lacks take several
+// instructions.
 #pragma once
 #include "int8_types.h"
 #include <immintrin.h>
@@ -17,12 +18,12 @@ INLINE vr_16 multiply_r(vri quants, vri integers) {
 // Sums of two products of 16 bits.
 INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
 
-// What an instruction makes of both halves of a vector.
+// Applies an instruction to both halves of a vector.
 #define BY_HALVES(instruction, a, b) \
     both((q32)instruction((__m256i)low_half(a), (__m256i)low_half(b)), \
          (q32)instruction((__m256i)high_half(a), (__m256i)high_half(b)))
 
-// The entries of a table that the low four bits of each quant name; the high ones are zero.
+// Looks up the low four bits of each quant in a table. The high bits are zero.
 INLINE vq look_up(q16 table, vq quants) { return BY_HALVES(_mm256_shuffle_epi8, twice_each(table, table), quants); }
 
 // `value` in each byte whose bit is set.
@@ -42,7 +43,7 @@ INLINE vq load_part_q(const void *p, int64_t count) {
     return x;
 }
 
-// To nearest, ties to even; what is no 32-bit integer becomes the least one.
+// Rounds to nearest, ties to even. What does not fit a 32-bit integer becomes the smallest one.
 INLINE vi round_v(vf x) {
     const q32 low = low_half((vq)x), high = high_half((vq)x);
     return (vi)both((q32)_mm256_cvtps_epi32((__m256)low), (q32)_mm256_cvtps_epi32((__m256)high));
@@ -78,8 +79,8 @@ INLINE vi dot_quads(vi sums, vq quants, vq integers) {
 }
 #endif
 
-// Makes all eight sums of a tile before what follows, which the compiler may then not move before them. It would go
-// through a tile row by row, and each row would load the tokens anew, since 16 registers do not hold them.
+// Computes all eight sums of a tile before what follows, which the compiler may not move before them. Otherwise it
+// would go through a tile row by row, and load the tokens anew for each row, since 16 registers do not hold them.
 #define KEEP_ORDER(sums)                                                                                              \
     __asm__(                                                                                                          \
         "" : "+x"(sums[0]), "+x"(sums[1]), "+x"(sums[2]), "+x"(sums[3]), "+x"(sums[4]), "+x"(sums[5]),                \

@@ -17,7 +17,7 @@ INLINE vr_16 multiply_r(vri quants, vri integers) {
 // Sums of two products of 16 bits.
 INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 
-// The entries of a table that the low four bits of each quant name; the high ones are zero.
+// Looks up the low four bits of each quant in a table. The high bits are zero.
 INLINE vq look_up(q16 table, vq quants) {
     return (vq)_mm512_shuffle_epi8(_mm512_broadcast_i32x4((__m128i)table), (__m512i)quants);
 }
@@ -30,7 +30,7 @@ INLINE vq spread_bits(uint32_t low, uint32_t high, const int value) {
 // The first `count` bytes, fewer than a vector; the rest zero.
 INLINE vq load_part_q(const void *p, int64_t count) { return (vq)_mm512_maskz_loadu_epi8((1ull << count) - 1, p); }
 
-// To nearest, ties to even; what is no 32-bit integer becomes the least one.
+// Rounds to nearest, ties to even. What does not fit a 32-bit integer becomes the smallest one.
 INLINE vi round_v(vf x) { return (vi)_mm512_cvtps_epi32(x); }
 
 // To 8 bits each, saturated.
@@ -55,5 +55,5 @@ INLINE vri dot_r(vri sums, vri quants, vri integers) {
 INLINE vi dot_quads(vi sums, vq quants, vq integers) { return dot_r(sums, (vri)quants, (vri)integers); }
 #endif
 
-// The compiler's order is good with 32 registers (see int8_avx2.h).
+// With 32 registers the compiler's own order is good (compare int8_avx2.h).
 #define KEEP_ORDER(sums)

@@ -1,6 +1,6 @@
-// Vectors of VL floats for one instruction set, on clang's vector extensions. The target that is compiled says which,
-// by defining one of SIMD_NEON, SIMD_AVX2, SIMD_AVX2_PAIR and SIMD_AVX512; where none is defined it is the generic
-// one.
+// Vectors of VL floats for one instruction set, on clang's vector extensions. The target that is compiled chooses the
+// instruction set by defining one of SIMD_NEON, SIMD_AVX2, SIMD_AVX2_PAIR and SIMD_AVX512; without any of them it is
+// the generic one.
 #pragma once
 #if defined(SIMD_AVX512)
 #include "vector_avx512.h"
@@ -21,7 +21,7 @@ INLINE vi splat_i(int32_t x) { return (vi){0} + x; }
 INLINE vf load(const float *p) { return *(const vf_any *)p; }
 INLINE void store(float *p, vf x) { *(vf_any *)p = x; }
 
-// The first `count` lanes, the rest zero.
+// The first `count` lanes, followed by zeros.
 INLINE vf load_part(const float *p, int64_t count) {
     vf x = {0};
     memcpy(&x, p, (size_t)count * 4);
@@ -30,7 +30,7 @@ INLINE vf load_part(const float *p, int64_t count) {
 INLINE void store_part(float *p, vf x, int64_t count) { memcpy(p, &x, (size_t)count * 4); }
 
 INLINE vf select_v(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
-// NaN in `a` is ignored, NaN in `b` stays.
+// A NaN in `a` is ignored, a NaN in `b` stays.
 INLINE vf max_v(vf a, vf b) { return select_v(a > b, a, b); }
 INLINE vf abs_v(vf x) { return (vf)((vu)x & 0x7fffffffu); }
 INLINE vf copy_sign(vf size, vf sign) { return (vf)(((vu)size & 0x7fffffffu) | ((vu)sign & 0x80000000u)); }

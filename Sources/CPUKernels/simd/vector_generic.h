@@ -1,4 +1,4 @@
-// Four lanes of whatever the compiler makes of them on the baseline of the architecture.
+// Four lanes, in whatever instructions the compiler finds in the baseline of the architecture.
 #pragma once
 #include "types.h"
 

@@ -2,7 +2,7 @@
 #include "targets.h"
 
 #if defined(__x86_64__)
-// Before the attribute, which must not reach what the system declares.
+// The system's headers come before the attribute, which must not apply to what they declare.
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #pragma clang attribute push( \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c"))), apply_to = function)
 #define SIMD_AVX512
+#define SIMD_BF16
 #include "../kernels/bf16_set.inl"
 #pragma clang attribute pop
 

@@ -2,7 +2,7 @@
 #include "targets.h"
 
 #if defined(__x86_64__)
-// Before the attribute, which must not reach what the system declares.
+// The system's headers come before the attribute, which must not apply to what they declare.
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>

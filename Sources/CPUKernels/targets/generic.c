@@ -1,4 +1,4 @@
-// The baseline of the architecture, by whatever the compiler makes of four lanes.
+// The baseline of the architecture, in whatever instructions the compiler finds for four lanes.
 #include "targets.h"
 
 #include "../kernels/float_set.inl"

@@ -3,5 +3,5 @@
 #include "../include/CPUKernels.h"
 #include "../kernels/kernel_set.h"
 
-/// The kernels of set `index`; NULL where this machine does not run it.
+/// The kernels of set `index`; NULL where this machine cannot run it.
 const kernel_set *kernels_of_set(int index);

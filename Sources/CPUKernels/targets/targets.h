@@ -12,3 +12,5 @@ const kernel_set *kernels_avx_vnni(void);
 const kernel_set *kernels_avx512_int8(void);
 const kernel_set *kernels_avx512_vnni(void);
 const kernel_set *kernels_avx512_bf16(void);
+const kernel_set *kernels_avx512_amx(void);
+const kernel_set *kernels_amx_model(void);

@@ -1,5 +1,5 @@
-/// A regular language over bytes that the matcher follows with one lazily built deterministic automaton: all parts that are
-/// not excluded match, no excluded one does.
+/// A regular language over bytes, which the matcher follows with one deterministic automaton that is built lazily. A
+/// text is in it if all parts that are not excluded match and no excluded part does.
 package struct Lexeme: Sendable {
     struct Part: Sendable {
         var automaton: NFA
@@ -9,15 +9,16 @@ package struct Lexeme: Sendable {
     enum Frame: Sendable {
         /// The parts match the bytes as they are.
         case none
-        /// A JSON string in quotation marks; the parts match what stands between them. So many characters.
+        /// A JSON string in quotation marks, with the number of its characters; the parts match what is between the
+        /// marks.
         case jsonString(minimum: Int, maximum: Int?)
     }
 
     var frame = Frame.none
     var parts: [Part]
-    /// Ends where it first can.
+    /// Whether the lexeme ends as soon as it can.
     var endsEarly = false
-    /// Free text, in which control tokens may stand.
+    /// Whether this is free text, in which control tokens may stand.
     var isFree = false
 
     init(frame: Frame = .none, parts: [Part], endsEarly: Bool = false, isFree: Bool = false) {
@@ -29,7 +30,8 @@ package struct Lexeme: Sendable {
 
     init(_ automaton: NFA) { self.init(parts: [Part(automaton: automaton)]) }
 
-    /// A set of states that is not empty may still lead nowhere, where more than one part has a say.
+    /// Whether a set of states that is not empty may still have no way to the end. That may be where more than one part
+    /// decides.
     var needsSearch: Bool {
         switch frame {
         case .none: parts.count > 1 || parts.contains { $0.isExcluded }
@@ -46,12 +48,12 @@ enum JSONStringScanner {
     static let body: State = 1
     static let end: State = 2
     private static let escape: State = 3
-    /// `u` was read; then 3, 2, 1 more hexadecimal digits.
+    /// After `\u`: 3, 2 or 1 more hexadecimal digits follow, after the first one or more were read.
     private static let unicode: State = 4
     private static let threeDigits: State = 5
     private static let twoDigits: State = 6
     private static let oneDigit: State = 7
-    /// `uD` was read.
+    /// After `\uD`.
     private static let surrogateRow: State = 8
     private static let highTwoDigits: State = 9
     private static let highOneDigit: State = 10
@@ -59,7 +61,7 @@ enum JSONStringScanner {
     private static let lowU: State = 12
     private static let lowD: State = 13
     private static let lowRow: State = 14
-    /// So many continuation bytes of a character to come.
+    /// Inside a character: so many continuation bytes follow.
     private static let oneByte: State = 15
     private static let twoBytes: State = 16
     private static let threeBytes: State = 17
@@ -68,7 +70,7 @@ enum JSONStringScanner {
     private static let afterF0: State = 20
     private static let afterF4: State = 21
 
-    /// - Returns: nil where no string goes on like that.
+    /// - Returns: nil where no string continues with this byte.
     static func step(_ state: State, _ byte: UInt8) -> State? {
         switch state {
         case start: return byte == 0x22 ? body : nil
@@ -131,7 +133,7 @@ enum JSONStringScanner {
 
     private static func isContinuation(_ byte: UInt8) -> Bool { (0x80...0xBF).contains(byte) }
 
-    /// Marks the bytes at which ranges begin that any state tells apart.
+    /// Marks the bytes at which ranges begin that some state distinguishes.
     static func markBoundaries(_ boundaries: inout [Bool]) {
         for byte in rangeStarts { boundaries[byte] = true }
     }

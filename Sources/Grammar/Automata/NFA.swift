@@ -1,5 +1,5 @@
-/// A nondeterministic automaton over bytes. Every state can reach the final one, so a set of states that is not empty can
-/// always be completed.
+/// A nondeterministic automaton over bytes. The final state can be reached from every state, so a set of states that is
+/// not empty can always be completed.
 package struct NFA: Sendable {
     package struct Edge: Sendable, Hashable {
         package var low: UInt8
@@ -7,14 +7,14 @@ package struct NFA: Sendable {
         package var target: Int32
     }
 
-    /// By state.
+    /// The edges of each state.
     package private(set) var edges: [[Edge]]
     package private(set) var emptyEdges: [[Int32]]
     package private(set) var start: [Int32]
     package private(set) var final: Int32
-    /// A state from which every character leads back to it, and that is final: what follows does not matter.
+    /// A final state that every character leads back to: from here on any text matches.
     package private(set) var universal: Int32?
-    /// The fewest bytes from each state to the final one.
+    /// For each state, the fewest bytes to the final one.
     let distances: [Int32]
     /// States from which every character leads to one of them again.
     package private(set) var persistent: Set<Int32>
@@ -33,7 +33,7 @@ package struct NFA: Sendable {
         self.persistent = persistent.filter { useful[Int($0)] }
     }
 
-    /// The fewest bytes from each state to the final one; `.max` where there is no way.
+    /// The fewest bytes from each state to the final one; `.max` where it cannot be reached.
     private static func distances(_ edges: [[Edge]], _ emptyEdges: [[Int32]], to final: Int32) -> [Int32] {
         var sources = [[Int32]](repeating: [], count: edges.count)
         var emptySources = sources
@@ -60,9 +60,10 @@ package struct NFA: Sendable {
         return result
     }
 
-    /// The states that are reached without a byte, sorted; where what follows does not matter, that state alone.
+    /// The states that are reached without a byte, sorted. If a state from which any text matches is among them, that
+    /// state alone.
     func closure(_ states: [Int32]) -> [Int32] {
-        // Few states are looked through, many are hashed.
+        // A few states are searched one by one, many are hashed.
         var members: [Int32] = []
         var seen: Set<Int32> = []
         func isNew(_ state: Int32) -> Bool {
@@ -91,7 +92,7 @@ package struct NFA: Sendable {
         return targets.isEmpty ? [] : closure(targets)
     }
 
-    /// States that are final in a set that `closure` made.
+    /// Whether a set that `closure` made contains the final state.
     func accepts(_ states: [Int32]) -> Bool { states.contains(final) || universal.map(states.contains) ?? false }
 
     /// Marks the bytes at which ranges of edges begin.
@@ -105,9 +106,9 @@ package struct NFA: Sendable {
     }
 }
 
-/// How characters are written as bytes.
+/// How characters are encoded as bytes.
 package enum CharacterEncoding: Sendable, Hashable {
     case utf8
-    /// As JSON writes them inside of a string: as they are where that is allowed, or as any escape.
+    /// As in a JSON string: unescaped where that is allowed, or as any escape sequence.
     case jsonString
 }

@@ -1,4 +1,4 @@
-/// Puts an automaton together from characters and texts.
+/// Builds an automaton from characters and texts.
 struct NFABuilder {
     static let stateLimit = 400_000
     private(set) var edges: [[NFA.Edge]] = []
@@ -21,7 +21,7 @@ struct NFABuilder {
 
     mutating func add(_ from: Int32, _ byte: UInt8, _ to: Int32) { add(from, byte...byte, to) }
 
-    /// A chain of bytes, each in one of its ranges.
+    /// A sequence of bytes, each in one of its ranges.
     mutating func chain(_ from: Int32, _ parts: [[ClosedRange<UInt8>]], _ to: Int32) throws(GrammarError) {
         var current = from
         for (index, ranges) in parts.enumerated() {
@@ -48,7 +48,7 @@ struct NFABuilder {
         }
     }
 
-    /// Controls, the quotation mark and the backslash.
+    /// Control characters, the quotation mark and the backslash, which JSON strings must escape.
     private static let mustEscape = ScalarSet([0...0x1F, 0x22...0x22, 0x5C...0x5C])
 
     // MARK: UTF-8
@@ -66,7 +66,7 @@ struct NFABuilder {
 
     private static let leads: [UInt32] = [0, 0xC0, 0xE0, 0xF0]
 
-    /// Characters from `low` to `high`, which have as many bytes.
+    /// Characters from `low` to `high`, whose UTF-8 has the same number of bytes.
     private mutating func utf8(
         _ from: Int32, _ low: UInt32, _ high: UInt32, continuationCount count: Int, lead: UInt32, _ to: Int32
     ) throws(GrammarError) {
@@ -113,7 +113,7 @@ struct NFABuilder {
         }
     }
 
-    /// Two escapes of a character over U+FFFF, less 0x10000.
+    /// The two escapes (a surrogate pair) of characters over U+FFFF, given less 0x10000.
     private mutating func surrogates(
         _ from: Int32, _ low: UInt32, _ high: UInt32, _ to: Int32
     ) throws(GrammarError) {
@@ -171,7 +171,7 @@ struct NFABuilder {
             persistent: persistent)
     }
 
-    /// Any of some texts.
+    /// One of several texts.
     static func texts(
         _ texts: [String], _ encoding: CharacterEncoding, prefix: [UInt8] = [], suffix: [UInt8] = []
     ) throws(GrammarError) -> NFA {

@@ -46,7 +46,7 @@ package struct ScalarSet: Hashable, Sendable {
 
     package func subtracting(_ other: ScalarSet) -> ScalarSet { inverted.union(other).inverted }
 
-    /// What lies in `bounds`.
+    /// The members that lie in `bounds`.
     package func clipped(to bounds: ClosedRange<UInt32>) -> [ClosedRange<UInt32>] {
         ranges.compactMap { $0.overlaps(bounds) ? $0.clamped(to: bounds) : nil }
     }

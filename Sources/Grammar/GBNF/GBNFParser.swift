@@ -1,4 +1,4 @@
-/// A part of a rule of a grammar.
+/// An expression of a GBNF grammar.
 indirect enum GBNFExpression: Sendable {
     case scalars(ScalarSet)
     case sequence([GBNFExpression])
@@ -9,9 +9,9 @@ indirect enum GBNFExpression: Sendable {
 
 /// Reads GBNF as llama.cpp does (`grammars/README.md` there): rules `name ::= …`, literals, classes, `.`, groups, `* + ?
 /// {m,n}`, comments; a rule goes on over lines in parentheses and behind `|`.
-struct GBNFParser {
-    private let scalars: [Unicode.Scalar]
-    private var position = 0
+struct GBNFParser: ScalarParser {
+    let scalars: [Unicode.Scalar]
+    var position = 0
     private var depth = 0
     static let maximumDepth = 200
     static let maximumRepetition = 1 << 24
@@ -32,12 +32,10 @@ struct GBNFParser {
                 throw expected("an expression or the end of the line")
             }
             skipSpace(newlines: true)
-            // As in llama.cpp the last definition of a name counts.
+            // As in llama.cpp, the last definition of a name holds.
             rules[name] = body
         }
     }
-
-    private var next: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
 
     private func expected(_ what: String) -> GrammarError {
         let before = scalars[..<min(position, scalars.count)]
@@ -59,19 +57,6 @@ struct GBNFParser {
                 return
             }
         }
-    }
-
-    private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
-        guard next == scalar else { return false }
-        position += 1
-        return true
-    }
-
-    private mutating func takeText(_ text: String) -> Bool {
-        let wanted = Array(text.unicodeScalars)
-        guard scalars[position...].starts(with: wanted) else { return false }
-        position += wanted.count
-        return true
     }
 
     private func isNameScalar(_ scalar: Unicode.Scalar) -> Bool {
@@ -211,12 +196,12 @@ struct GBNFParser {
             } else if take("?") {
                 result = .repetition(result, minimum: 0, maximum: 1)
             } else if take("{") {
-                let minimum = try number()
+                let minimum = try repetitionCount()
                 skipSpace(newlines: isNested)
                 var maximum = minimum
                 if take(",") {
                     skipSpace(newlines: isNested)
-                    maximum = try number()
+                    maximum = try repetitionCount()
                     skipSpace(newlines: isNested)
                 } else if minimum == nil {
                     throw expected("a number")
@@ -235,17 +220,5 @@ struct GBNFParser {
                 throw .tooComplex(what: "repetitions of one part", limit: GBNFParser.maximumDepth)
             }
         }
-    }
-
-    private mutating func number() throws(GrammarError) -> Int? {
-        var value: Int?
-        while let scalar = next, ("0"..."9").contains(scalar) {
-            value = (value ?? 0) * 10 + Int(scalar.value - 48)
-            guard value ?? 0 <= GBNFParser.maximumRepetition else {
-                throw .tooComplex(what: "repetitions", limit: GBNFParser.maximumRepetition)
-            }
-            position += 1
-        }
-        return value
     }
 }

@@ -9,16 +9,17 @@ extension GrammarBuilder {
     }
 }
 
-/// Makes nodes of rules. What does not lead back to its own rule, and is small, becomes a lexeme as a whole.
+/// Makes nodes of rules. A small rule that does not refer to itself, directly or through others, becomes one lexeme.
 struct GBNFCompiler {
-    /// States of the largest part that is made a lexeme: beyond it counting costs less than states.
+    /// The most states of a part that becomes a lexeme. Counting the repetitions of larger parts costs less than
+    /// states.
     private static let lexemeSizeLimit = 4_000
 
     private let rules: [String: GBNFExpression]
-    /// Rules that lead to themselves.
+    /// Rules that refer to themselves, directly or through others.
     private var recursive: Set<String> = []
     private var nullable: Set<String> = []
-    /// About how many states a rule takes that is not recursive.
+    /// An estimate of the states that each rule takes that is not recursive.
     private var sizes: [String: Int] = [:]
     private var expansions: [String: RegexSyntax] = [:]
     private var nodes: [String: Int32] = [:]
@@ -47,7 +48,7 @@ struct GBNFCompiler {
         }
     }
 
-    // MARK: What rules are like
+    // MARK: Properties of rules
 
     private func isNullable(_ expression: GBNFExpression) -> Bool {
         switch expression {
@@ -72,7 +73,7 @@ struct GBNFCompiler {
         }
     }
 
-    /// The rules that an expression may begin with.
+    /// The rules that may stand at the beginning of an expression.
     private func firstRules(_ expression: GBNFExpression) -> [String] {
         switch expression {
         case .scalars: return []
@@ -115,7 +116,7 @@ struct GBNFCompiler {
     // MARK: Nodes
 
     mutating func compile(_ name: String, into builder: inout GrammarBuilder) throws(GrammarError) -> Int32 {
-        // Rules are reserved before they are made, so that they can lead to themselves.
+        // Rules get their numbers before their nodes are made, so that they can refer to themselves.
         var pending: [String] = []
         let root = try reserve(name, &pending, &builder)
         while let name = pending.popLast() {
@@ -144,7 +145,7 @@ struct GBNFCompiler {
         case .rule(let name): return try reserve(name, &pending, &builder)
         case .repetition(let part, let minimum, let maximum):
             let inner = try compile(part, &pending, &builder)
-            // Turns that read nothing count for nothing.
+            // A repetition of the empty text matches the empty text only.
             let least = isNullable(part) ? 0 : minimum
             return try builder.add(repetition: inner, minimum: least, maximum: maximum)
         case .sequence(let parts):
@@ -154,7 +155,7 @@ struct GBNFCompiler {
         }
     }
 
-    /// Neighbours that are lexemes become one.
+    /// Makes one lexeme of neighbours that are lexemes.
     private mutating func compile(
         _ parts: [GBNFExpression], joined: ([GBNFExpression]) -> GBNFExpression, _ pending: inout [String],
         _ builder: inout GrammarBuilder
@@ -203,10 +204,10 @@ struct GBNFCompiler {
     }
 }
 
-/// Rules in an order in which each comes after those that it names, as far as none leads to itself.
+/// The rules, each behind those that it refers to where that is possible.
 struct RuleOrder {
     private(set) var names: [String] = []
-    /// Rules that lead to themselves.
+    /// The rules that refer to themselves, directly or through others.
     private(set) var recursive: Set<String> = []
 
     /// Tarjan's strongly connected components, without recursion.

@@ -1,7 +1,7 @@
 internal import JSONCore
 
 extension SchemaCompiler {
-    /// Most elements that have schemas of their own.
+    /// The most elements with schemas of their own.
     private static let prefixLimit = 5_000
 
     // MARK: Arrays
@@ -34,7 +34,7 @@ extension SchemaCompiler {
             return try containing(conjunction, prefixCount, minimum...maximum, marks, &builder)
         }
         let fixedCount = min(max(prefixCount, 1), maximum)
-        // From the end: what may come after so many elements.
+        // Built from the end: the node of what may come after so many elements.
         var tail = GrammarBuilder.empty
         if maximum > fixedCount {
             let rest = try node(for: schemas(ofElement: fixedCount, in: conjunction), &builder)
@@ -52,7 +52,7 @@ extension SchemaCompiler {
         return try builder.add(sequence: [marks.listOpen, tail])
     }
 
-    /// Arrays of which some element matches a further schema: the first one that is taken for it may stand anywhere.
+    /// Arrays with an element that matches a further schema. The first such element may stand anywhere.
     private mutating func containing(
         _ conjunction: SchemaConjunction, _ prefixCount: Int, _ counts: ClosedRange<Int>, _ marks: JSONPunctuation,
         _ builder: inout GrammarBuilder
@@ -128,13 +128,13 @@ extension SchemaCompiler {
     private mutating func matches(_ name: String, _ pattern: String, _ pointer: String) throws(GrammarError) -> Bool {
         let automaton = try automaton(pattern, pointer)
         var states = automaton.closure(automaton.start)
-        // The automaton reads the name as JSON writes it.
+        // The automaton reads names as JSON writes them.
         let written = Array(JSON.string(name).text.utf8)
         for byte in written.dropFirst().dropLast() { states = automaton.step(states, byte) }
         return automaton.accepts(states)
     }
 
-    /// Members of other names, by which of the patterns their names match.
+    /// Members of other names, one kind for each set of the patterns that a name may match.
     private mutating func addOthers(
         _ names: [String], _ conjunction: SchemaConjunction, _ keyParts: KeyParts, _ result: inout GrammarObject,
         _ builder: inout GrammarBuilder
@@ -155,7 +155,7 @@ extension SchemaCompiler {
                 if matched.isEmpty, let additional = part.additional { ids.append(additional) }
             }
             if try isNever(ids) { continue }
-            // A model that may make up names does so before it comes to those that are asked for.
+            // A model that may make up names would do so before it writes the required ones.
             let isUnasked = ids.isEmpty && conjunction.listsMembers && result.minimumCount <= result.requiredCount
             if builder.isCompact, isUnasked { continue }
             var parts = keyParts
@@ -169,7 +169,7 @@ extension SchemaCompiler {
         }
     }
 
-    /// What names of members must be like.
+    /// The schemas that names of members must satisfy.
     struct KeyParts {
         var parts: [Lexeme.Part] = []
         var minimumLength = 0
@@ -194,7 +194,7 @@ extension SchemaCompiler {
         return result
     }
 
-    /// The keys that are one of some names, or none of them.
+    /// The keys that are one of some names, or those that are none of them.
     private func key(
         _ names: [String], isExcluded: Bool, _ keyParts: KeyParts, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Int32 {

@@ -12,7 +12,7 @@ extension GrammarBuilder {
     }
 }
 
-/// Makes nodes of schemas: one for each set of schemas that a value must satisfy at once.
+/// Makes nodes of schemas: one for each set of schemas that a value must satisfy together.
 struct SchemaCompiler {
     typealias ID = SchemaDocument.ID
     private static let placeLimit = 30_000
@@ -35,7 +35,7 @@ struct SchemaCompiler {
         return node
     }
 
-    /// The node of a value that satisfies some schemas. It is made later, so that schemas can lead to themselves.
+    /// The node of a value that satisfies some schemas. It is filled in later, so that schemas can refer to themselves.
     mutating func node(for ids: [ID], _ builder: inout GrammarBuilder) throws(GrammarError) -> Int32 {
         let key = Array(Set(ids.filter { !isTrivial($0) })).sorted()
         if let known = nodes[key] { return known }
@@ -67,7 +67,7 @@ struct SchemaCompiler {
         return .choice(parts)
     }
 
-    /// One of each list, in every way that is not plainly impossible.
+    /// All ways to choose one alternative from each list, without those that are obviously impossible.
     private mutating func combinations(of conjunction: SchemaConjunction) throws(GrammarError) -> [[ID]] {
         var result: [[ID]] = [[]]
         for alternatives in conjunction.disjunctions {
@@ -90,7 +90,7 @@ struct SchemaCompiler {
 
     // MARK: Values
 
-    /// The nodes of the kinds of values that are possible.
+    /// The nodes of the kinds of values that the schemas allow.
     private mutating func values(
         _ conjunction: SchemaConjunction, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> [Int32] {
@@ -123,7 +123,7 @@ struct SchemaCompiler {
         return made
     }
 
-    /// Arrays and objects of an `enum` or `const`, as schemas of their own that must hold besides.
+    /// The arrays and objects of an `enum` or `const`, each as a schema that must hold together with the others.
     private mutating func listedContainers(
         _ values: [JSON], _ conjunction: SchemaConjunction, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> [Int32] {
@@ -138,11 +138,11 @@ struct SchemaCompiler {
         return parts
     }
 
-    /// What accepts an array or an object alone.
+    /// The schema of an array or an object of an `enum`: it accepts this value alone.
     private static func schema(of value: JSON) -> [String: JSON]? {
         switch value {
         case .array(let elements):
-            // `items` as an array is read in every draft.
+            // `items` as an array means the same in every draft.
             [
                 "type": "array", "items": .array(elements.map { .object([.init(key: "const", value: $0)]) }),
                 "additionalItems": .bool(false), "minItems": .int(elements.count), "maxItems": .int(elements.count),
@@ -215,7 +215,7 @@ struct SchemaCompiler {
     }
 
     static func stringLexeme(_ conjunction: SchemaConjunction, _ parts: [Lexeme.Part]) -> Lexeme {
-        // Listed values have been counted already.
+        // The length of listed values was checked already.
         let isListed = conjunction.allowed != nil
         return Lexeme(
             frame: .jsonString(
@@ -223,7 +223,7 @@ struct SchemaCompiler {
                 maximum: isListed ? nil : conjunction.maximumLength.map { min($0, 1 << 30) }), parts: parts)
     }
 
-    /// What the characters of a string must match.
+    /// The lexeme parts that the characters of a string must match.
     mutating func stringParts(_ conjunction: SchemaConjunction) throws(GrammarError) -> [Lexeme.Part] {
         var parts: [Lexeme.Part] = []
         if let allowed = conjunction.allowed {

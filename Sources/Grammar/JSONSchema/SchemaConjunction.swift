@@ -1,6 +1,6 @@
 internal import JSONCore
 
-/// The kinds of JSON values; integers and other numbers apart.
+/// The kinds of JSON values, integers apart from other numbers.
 struct SchemaTypes: OptionSet, Hashable {
     let rawValue: Int
     static let null = SchemaTypes(rawValue: 1)
@@ -42,7 +42,7 @@ struct SchemaTypes: OptionSet, Hashable {
     }
 }
 
-/// All that several schemas ask of one value at once.
+/// All that several schemas together demand of one value.
 struct SchemaConjunction {
     typealias ID = SchemaDocument.ID
 
@@ -51,13 +51,13 @@ struct SchemaConjunction {
         var isExclusive: Bool
     }
 
-    /// What one schema says of the elements of an array.
+    /// What one schema demands of the elements of an array.
     struct ArrayPart {
         var prefix: [ID] = []
         var rest: ID?
     }
 
-    /// What one schema says of the members of an object.
+    /// What one schema demands of the members of an object.
     struct ObjectPart {
         var properties: [(name: String, schema: ID)] = []
         var patterns: [(pattern: String, schema: ID)] = []
@@ -67,7 +67,7 @@ struct SchemaConjunction {
     var types = SchemaTypes.any
     /// No value can satisfy it.
     var isNever = false
-    /// The only values; `nil`: any.
+    /// The only values that are allowed; `nil`: any.
     var allowed: [JSON]?
     var excluded: [JSON] = []
 
@@ -83,7 +83,7 @@ struct SchemaConjunction {
     var arrays: [ArrayPart] = []
     var minimumItems = 0
     var maximumItems: Int?
-    /// So many elements must match.
+    /// Schemas of which each must match so many elements.
     var contains: [(schema: ID, minimum: Int)] = []
 
     var objects: [ObjectPart] = []
@@ -91,14 +91,14 @@ struct SchemaConjunction {
     var minimumProperties = 0
     var maximumProperties: Int?
     var propertyNames: [ID] = []
-    /// `properties` or `required` says which members there are, even if that is none.
+    /// Whether `properties` or `required` is given, even if empty.
     var listsMembers = false
 
-    /// Of each list one alternative must hold, with all of its schemas.
+    /// Lists of alternatives. Of each list one alternative must hold, with all of its schemas.
     var disjunctions: [[[ID]]] = []
-    /// The schemas without what other schemas say of the same value.
+    /// The schemas without their applicators, which bring in further schemas of the same value.
     var leaves: [ID] = []
-    /// Where the first of them stands.
+    /// The place of the first schema, for errors.
     var pointer = "#"
 
     mutating func raise(_ bound: Bound) {
@@ -119,7 +119,7 @@ struct SchemaConjunction {
     }
 
     private static func unique(_ values: [JSON]) -> [JSON] {
-        // Long lists are of strings, which are quickly told apart.
+        // Long lists consist of strings, whose equality is decided quickly.
         var strings: Set<String> = []
         var result: [JSON] = []
         for value in values {
@@ -132,7 +132,7 @@ struct SchemaConjunction {
         return result
     }
 
-    /// Leaves out listed values that something else excludes, and kinds of values that are not among them.
+    /// Removes listed values that something else excludes, and kinds of values that are not listed.
     mutating func settle() {
         if let values = allowed {
             let kept = values.filter { allows($0) }
@@ -149,7 +149,7 @@ struct SchemaConjunction {
         if types.isEmpty { isNever = true }
     }
 
-    /// Whether a listed value passes what can be told of it at once.
+    /// Whether a listed value passes the checks that need no automaton.
     private func allows(_ value: JSON) -> Bool {
         guard types.isSuperset(of: SchemaTypes(of: value)) else { return false }
         guard !excluded.contains(where: { $0.isSchemaEqual(to: value) }) else { return false }
@@ -171,7 +171,7 @@ struct SchemaConjunction {
 }
 
 extension JSON {
-    /// Equality as JSON Schema has it: numbers by value, members in any order.
+    /// Equality in JSON Schema: numbers by value, members in any order.
     func isSchemaEqual(to other: JSON) -> Bool {
         switch (self, other) {
         case (.int, .double), (.double, .int), (.double, .double):

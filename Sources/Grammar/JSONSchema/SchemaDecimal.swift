@@ -1,15 +1,15 @@
 internal import JSONCore
 
-/// A decimal number as it is written, of any size.
+/// A decimal number of any size, exactly as written.
 struct SchemaDecimal: Hashable {
     var isNegative: Bool
-    /// Without zeros at either end; empty for 0.
+    /// The digits without zeros at either end; empty for 0.
     var digits: [UInt8]
-    /// How many digits stand before the point, as if there were zeros enough.
+    /// How many digits stand before the point. Negative, or more than there are, where zeros are left out between.
     var pointPosition: Int
 
     static let zero = SchemaDecimal(isNegative: false, digits: [], pointPosition: 0)
-    /// Most digits on either side of the point.
+    /// The most digits on either side of the point.
     static let digitLimit = 400
 
     var isZero: Bool { digits.isEmpty }
@@ -52,7 +52,7 @@ struct SchemaDecimal: Hashable {
 
     var isInteger: Bool { digits.count <= pointPosition || isZero }
 
-    /// At least one digit.
+    /// The digits, at least one.
     var wholeDigits: [UInt8] {
         guard pointPosition > 0 else { return [0] }
         return (0..<pointPosition).map { $0 < digits.count ? digits[$0] : 0 }
@@ -63,7 +63,7 @@ struct SchemaDecimal: Hashable {
         return Array(repeating: 0, count: max(-pointPosition, 0)) + digits[max(pointPosition, 0)...]
     }
 
-    /// -1, 0, 1 for less, equal, greater.
+    /// -1, 0 or 1 where this number is less, equal or greater.
     func compare(_ other: SchemaDecimal) -> Int {
         if isNegative != other.isNegative { return isNegative ? -1 : 1 }
         let sign = isNegative ? -1 : 1

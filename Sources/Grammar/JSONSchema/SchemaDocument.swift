@@ -1,24 +1,24 @@
 internal import JSONCore
 
-/// The schemas of one document by number, those among them that were made of others, and what `$ref` leads to.
+/// The schemas of one document by number, those that were derived from them, and the targets of `$ref`.
 struct SchemaDocument {
     typealias ID = Int32
 
     struct Schema {
-        /// `nil` for `true` and `false`.
+        /// The schema's object; `nil` for `true` and `false`.
         var keywords: [String: JSON]?
         var accepts: Bool
         /// A JSON pointer from the document's root, for errors.
         var pointer: String
-        /// What references are resolved against.
+        /// The URI that references are resolved against.
         var base: String
-        /// What is left out, since it was taken into account already.
+        /// Keywords that are left out, because they were taken into account already.
         var omits: Omission = []
     }
 
     struct Omission: OptionSet, Hashable {
         let rawValue: Int
-        /// `$ref`, `allOf`, `anyOf` and all that else needs other schemas of the same value.
+        /// `$ref`, `allOf`, `anyOf` and all other keywords that bring in further schemas of the same value.
         static let applicators = Omission(rawValue: 1)
         static let values = Omission(rawValue: 2)
     }
@@ -38,10 +38,10 @@ struct SchemaDocument {
     private var numbers: [Key: ID] = [:]
     private var resources: [String: Resource] = [:]
     private var anchors: [String: Resource] = [:]
-    /// Drafts to 7: what stands beside `$ref` is ignored.
+    /// Whether the draft is 7 or older: keywords beside `$ref` are then ignored.
     let isLegacy: Bool
     private let identifierKey: String
-    /// Keywords that the declared draft does not know.
+    /// Keywords that the declared draft does not have, which are ignored.
     private let unknownKeywords: Set<String>
     private(set) var root: ID = 0
 
@@ -62,7 +62,7 @@ struct SchemaDocument {
 
     // MARK: Schemas
 
-    /// - Parameter base: of the schema that this one lies in.
+    /// - Parameter base: the base URI of the surrounding schema.
     mutating func add(_ value: JSON, pointer: String, base: String) throws(GrammarError) -> ID {
         let key = Key(pointer: pointer, omits: [])
         if let known = numbers[key] { return known }
@@ -86,14 +86,14 @@ struct SchemaDocument {
         return id
     }
 
-    /// A schema under a keyword of another one.
+    /// The schema under a keyword of another schema.
     mutating func child(_ parent: ID, _ steps: [String], _ value: JSON) throws(GrammarError) -> ID {
         let schema = schemas[Int(parent)]
         let pointer = ([schema.pointer] + steps.map(SchemaURI.escaped)).joined(separator: "/")
         return try add(value, pointer: pointer, base: schema.base)
     }
 
-    /// The same schema without what was taken into account.
+    /// The same schema without the keywords that were taken into account.
     mutating func omitting(_ omission: Omission, of id: ID) -> ID {
         var schema = schemas[Int(id)]
         guard !schema.omits.isSuperset(of: omission) else { return id }
@@ -123,7 +123,7 @@ struct SchemaDocument {
         "unevaluatedItems", "unevaluatedProperties", "contentSchema",
     ]
 
-    /// Finds identifiers and anchors. The reader has bounded the depth.
+    /// Finds identifiers and anchors. The depth is bounded by the JSON reader.
     private mutating func scan(_ value: JSON, _ pointer: String, base: String) throws(GrammarError) {
         guard case .object = value else { return }
         let own = self.base(of: value, in: base)
@@ -153,7 +153,7 @@ struct SchemaDocument {
         }
     }
 
-    /// The schema that a reference of another one leads to.
+    /// The schema that a reference in another schema points to.
     mutating func target(of reference: String, from id: ID) throws(GrammarError) -> ID {
         let schema = schemas[Int(id)]
         let (uri, fragment) = SchemaURI.split(reference)

@@ -1,14 +1,14 @@
-/// Keywords of JSON Schema, and of our own for what negation makes.
+/// Keywords of JSON Schema, and internal ones for the results of negation.
 enum SchemaKeyword {
-    /// The set of types, as a number.
+    /// The internal keyword of a set of kinds, as a number.
     static let types = "\u{0}types"
     static let excludedValues = "\u{0}excluded"
     static let excludedPattern = "\u{0}notPattern"
     static let excludedMultiple = "\u{0}notMultipleOf"
-    /// The number of a schema that must not hold.
+    /// The internal keyword of a schema that must not hold, by its number.
     static let negated = "\u{0}not"
 
-    /// What says nothing of which values are valid.
+    /// Keywords that do not affect which values are valid.
     static let annotations: Set<String> = [
         "title", "description", "default", "examples", "example", "$comment", "deprecated", "readOnly", "writeOnly",
         "$schema", "$id", "id", "$anchor", "$defs", "definitions", "$vocabulary", "contentEncoding",
@@ -19,7 +19,7 @@ enum SchemaKeyword {
         "unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef",
     ]
 
-    /// What a draft that `$schema` names does not know, and therefore ignores.
+    /// Keywords that a draft named by `$schema` does not have, and therefore ignores.
     static func unknown(in dialect: String) -> Set<String> {
         let since2019: Set<String> = [
             "dependentRequired", "dependentSchemas", "unevaluatedProperties", "unevaluatedItems", "minContains",

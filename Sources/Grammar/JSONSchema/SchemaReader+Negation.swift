@@ -1,8 +1,8 @@
 internal import JSONCore
 
 extension SchemaReader {
-    /// The alternatives, of which one holds where a schema does not.
-    /// - Throws: ``GrammarError/unsupported(_:at:)`` for keywords whose negation can not be followed.
+    /// The alternatives of which one holds where a schema does not.
+    /// - Throws: ``GrammarError/unsupported(_:at:)`` for keywords that cannot be negated.
     mutating func negation(of id: ID) throws(GrammarError) -> [[ID]] {
         let schema = document[id]
         guard let keywords = schema.keywords else { return schema.accepts ? [] : [[]] }
@@ -50,8 +50,7 @@ extension SchemaReader {
         }
     }
 
-    /// - Throws: ``GrammarError/unsupported(_:at:)`` where the negation of a schema, or of one that it needs, can not be
-    ///   followed.
+    /// - Throws: ``GrammarError/unsupported(_:at:)`` where a schema, or one that it needs, cannot be negated.
     mutating func checkNegation(of id: ID, _ visited: inout Set<ID>) throws(GrammarError) {
         guard visited.insert(id).inserted else { return }
         _ = try negation(of: id)
@@ -75,7 +74,7 @@ extension SchemaReader {
         }
     }
 
-    /// A count, also one that is written `2.0`.
+    /// A count. It may be written as `2.0`.
     private static func count(_ value: JSON) -> Int? {
         switch value {
         case .int(let count): count

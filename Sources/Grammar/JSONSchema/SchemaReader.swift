@@ -1,18 +1,17 @@
 internal import JSONCore
 
-/// Gathers what schemas say of one value.
+/// Collects what schemas demand of one value.
 struct SchemaReader {
     typealias ID = SchemaDocument.ID
 
     var document: SchemaDocument
-    /// What is followed less strictly than it is written.
-    private(set) var notes: [String] = []
+    /// Notices: what is followed less strictly than it is written.
+    var notes: [String] = []
 
     init(_ document: SchemaDocument) { self.document = document }
 
-    /// Most alternatives of one place.
+    /// The most alternatives at one place.
     static let alternativeLimit = 256
-    private static let depthLimit = 4
 
     // MARK: Conjunctions
 
@@ -30,7 +29,7 @@ struct SchemaReader {
         return result
     }
 
-    private mutating func read(
+    mutating func read(
         _ id: ID, _ result: inout SchemaConjunction, _ pending: inout [ID]
     ) throws(GrammarError) {
         let schema = document[id]
@@ -55,7 +54,7 @@ struct SchemaReader {
         try readObjects(id, keywords, schema, &result)
     }
 
-    private func invalid(_ keyword: String, _ schema: SchemaDocument.Schema, _ expected: String) -> GrammarError {
+    func invalid(_ keyword: String, _ schema: SchemaDocument.Schema, _ expected: String) -> GrammarError {
         .invalidSchema(keyword: keyword, at: schema.pointer, expected: expected)
     }
 
@@ -68,6 +67,17 @@ struct SchemaReader {
         case .double(let number) where number >= 0 && number.rounded() == number: return Int(min(number, 1e15))
         default: throw invalid(keyword, schema, "an integer from 0")
         }
+    }
+
+    /// A schema that stands nowhere in the document.
+    mutating func made(_ parent: ID, _ name: String, _ keywords: [String: JSON]) throws(GrammarError) -> ID {
+        let members = keywords.sorted { $0.key < $1.key }.map { JSON.Member(key: $0.key, value: $0.value) }
+        let schema = document[parent]
+        return try document.add(.object(members), pointer: "\(schema.pointer)\u{1}\(name)", base: schema.base)
+    }
+
+    mutating func notSchema(_ id: ID) throws(GrammarError) -> ID {
+        try made(id, "not", [SchemaKeyword.negated: .int(Int(id))])
     }
 
     // MARK: Keywords
@@ -123,7 +133,7 @@ struct SchemaReader {
     ) throws(GrammarError) {
         func decimal(_ keyword: String) throws(GrammarError) -> SchemaDecimal? {
             guard let value = keywords[keyword] else { return nil }
-            // Draft 4 says with a boolean that the other bound is exclusive.
+            // In draft 4 a boolean says that the other bound is exclusive.
             if case .bool = value, keyword.hasPrefix("exclusive") { return nil }
             guard let number = SchemaDecimal(value) else { throw invalid(keyword, schema, "a number") }
             return number
@@ -203,7 +213,7 @@ struct SchemaReader {
         }
         if !part.properties.isEmpty || !part.patterns.isEmpty || part.additional != nil { result.objects.append(part) }
         if let required = keywords["required"], required.arrayValue == nil, case .bool = required {
-            // Draft 3 has it on the property; nothing is known of it here.
+            // In draft 3 `required` stands in the property's schema, where it means nothing here.
         } else if let required = keywords["required"] {
             guard let names = required.arrayValue?.map(\.stringValue), !names.contains(nil) else {
                 throw invalid("required", schema, "an array of strings")
@@ -221,167 +231,8 @@ struct SchemaReader {
         }
     }
 
-    // MARK: Applicators
-
-    private mutating func readApplicators(
-        _ id: ID, _ keywords: [String: JSON], _ result: inout SchemaConjunction, _ pending: inout [ID]
-    ) throws(GrammarError) {
-        let schema = document[id]
-        if let reference = keywords["$ref"] {
-            guard let text = reference.stringValue else { throw invalid("$ref", schema, "a string") }
-            pending.append(try document.target(of: text, from: id))
-        }
-        for child in try children("allOf", of: id, keywords) { pending.append(child) }
-        let any = try children("anyOf", of: id, keywords)
-        if any.count == 1 {
-            pending.append(any[0])
-        } else if !any.isEmpty {
-            result.disjunctions.append(any.map { [$0] })
-        }
-        let one = try children("oneOf", of: id, keywords)
-        if one.count == 1 {
-            pending.append(one[0])
-        } else if !one.isEmpty {
-            result.disjunctions.append(try exclusive(one, schema))
-        }
-        if let negated = keywords["not"] {
-            result.disjunctions.append(try negation(of: try document.child(id, ["not"], negated)))
-        }
-        if case .int(let number)? = keywords[SchemaKeyword.negated] {
-            result.disjunctions.append(try negation(of: ID(number)))
-        }
-        if let condition = keywords["if"] {
-            let test = try document.child(id, ["if"], condition)
-            let then = try optionalChild("then", of: id, keywords)
-            let other = try optionalChild("else", of: id, keywords)
-            if then != nil || other != nil {
-                result.disjunctions.append([
-                    [test] + [then].compactMap { $0 }, [try notSchema(test)] + [other].compactMap { $0 },
-                ])
-            }
-        }
-        try readDependencies(id, keywords, &result)
-    }
-
-    private mutating func optionalChild(
-        _ keyword: String, of id: ID, _ keywords: [String: JSON]
-    ) throws(GrammarError) -> ID? {
-        guard let value = keywords[keyword] else { return nil }
-        return try document.child(id, [keyword], value)
-    }
-
-    private mutating func children(
-        _ keyword: String, of id: ID, _ keywords: [String: JSON]
-    ) throws(GrammarError) -> [ID] {
-        guard let value = keywords[keyword] else { return [] }
-        guard let list = value.arrayValue, !list.isEmpty else {
-            throw invalid(keyword, document[id], "an array of schemas")
-        }
-        var result: [ID] = []
-        for (index, element) in list.enumerated() {
-            result.append(try document.child(id, [keyword, "\(index)"], element))
-        }
-        return result
-    }
-
-    private mutating func readDependencies(
-        _ id: ID, _ keywords: [String: JSON], _ result: inout SchemaConjunction
-    ) throws(GrammarError) {
-        for keyword in ["dependencies", "dependentRequired", "dependentSchemas"] {
-            guard let value = keywords[keyword] else { continue }
-            guard case .object(let members) = value else { throw invalid(keyword, document[id], "an object") }
-            for member in members {
-                let without = try made(
-                    id, "without \(member.key)", ["properties": .object([.init(key: member.key, value: .bool(false))])])
-                var needed: JSON = [.string(member.key)]
-                var others: [ID] = []
-                if case .array(let names) = member.value {
-                    needed = .array([.string(member.key)] + names)
-                } else {
-                    others = [try document.child(id, [keyword, member.key], member.value)]
-                }
-                let with = try made(id, "with \(keyword) \(member.key)", ["type": "object", "required": needed])
-                result.disjunctions.append([[without], [with] + others])
-            }
-        }
-    }
-
-    /// A schema that is written nowhere.
-    mutating func made(_ parent: ID, _ name: String, _ keywords: [String: JSON]) throws(GrammarError) -> ID {
-        let members = keywords.sorted { $0.key < $1.key }.map { JSON.Member(key: $0.key, value: $0.value) }
-        let schema = document[parent]
-        return try document.add(.object(members), pointer: "\(schema.pointer)\u{1}\(name)", base: schema.base)
-    }
-
-    mutating func notSchema(_ id: ID) throws(GrammarError) -> ID {
-        try made(id, "not", [SchemaKeyword.negated: .int(Int(id))])
-    }
-
-    // MARK: One of several
-
-    /// Exactly one of some schemas: each with all others excluded, as far as they are not disjoint anyway.
-    private mutating func exclusive(_ ids: [ID], _ schema: SchemaDocument.Schema) throws(GrammarError) -> [[ID]] {
-        var alternatives = ids.map { [$0] }
-        do throws(GrammarError) {
-            for first in ids.indices {
-                for second in ids.indices where first != second {
-                    if try areDisjoint([ids[first]], [ids[second]], depth: 0) { continue }
-                    let excluded = try notSchema(ids[second])
-                    var visited: Set<ID> = []
-                    try checkNegation(of: ids[second], &visited)
-                    alternatives[first].append(excluded)
-                }
-            }
-            return alternatives
-        } catch .unsupported {
-            let note = "schema: \(schema.pointer)/oneOf is followed as anyOf, since its branches can not be told apart"
-            if !notes.contains(note) { notes.append(note) }
-            return ids.map { [$0] }
-        }
-    }
-
-    /// Whether it is plain that no value satisfies both.
-    private mutating func areDisjoint(_ first: [ID], _ second: [ID], depth: Int) throws(GrammarError) -> Bool {
-        try isEmpty(try plainConjunction(of: first + second), depth: depth)
-    }
-
-    /// Whether it is plain that no value satisfies it.
-    mutating func isEmpty(_ conjunction: SchemaConjunction, depth: Int) throws(GrammarError) -> Bool {
-        if conjunction.isNever { return true }
-        guard depth < SchemaReader.depthLimit else { return false }
-        guard conjunction.types == .object else { return false }
-        for name in conjunction.required {
-            let ids = try schemas(ofMember: name, in: conjunction, isMatch: { _ in nil })
-            if try isEmpty(try plainConjunction(of: ids), depth: depth + 1) { return true }
-        }
-        return false
-    }
-
-    /// As far as it can be told without negation, which may lead back here.
-    private mutating func plainConjunction(of ids: [ID]) throws(GrammarError) -> SchemaConjunction {
-        var result = SchemaConjunction()
-        var pending = Array(ids.reversed())
-        var visited: Set<ID> = []
-        while let id = pending.popLast() {
-            guard visited.insert(id).inserted else { continue }
-            guard let keywords = document[id].keywords else {
-                if !document[id].accepts { result.isNever = true }
-                continue
-            }
-            if !document[id].omits.contains(.applicators) {
-                if let reference = keywords["$ref"]?.stringValue {
-                    pending.append(try document.target(of: reference, from: id))
-                }
-                pending += try children("allOf", of: id, keywords)
-            }
-            try read(document.omitting(.applicators, of: id), &result, &pending)
-        }
-        result.settle()
-        return result
-    }
-
     /// The schemas that a member of a name must satisfy.
-    /// - Parameter isMatch: whether the name matches a pattern; `nil`: nothing is known of it, and what depends on it is
+    /// - Parameter isMatch: whether the name matches a pattern; `nil`: this is not known, and what depends on it is
     ///   left out.
     mutating func schemas(
         ofMember name: String, in conjunction: SchemaConjunction, isMatch: (String) throws(GrammarError) -> Bool?

@@ -1,12 +1,12 @@
 /// References as RFC 3986 resolves them, as far as `$id` and `$ref` need it.
 enum SchemaURI {
-    /// The part before `#` and the one behind it.
+    /// The part of a URI before `#` and the part behind it.
     static func split(_ reference: String) -> (uri: String, fragment: String) {
         guard let hash = reference.firstIndex(of: "#") else { return (reference, "") }
         return (String(reference[..<hash]), String(reference[reference.index(after: hash)...]))
     }
 
-    /// - Parameter reference: without a fragment.
+    /// - Parameter reference: the reference without its fragment.
     static func resolve(_ reference: String, against base: String) -> String {
         if reference.isEmpty { return base }
         if hasScheme(reference) { return reference }
@@ -51,7 +51,7 @@ enum SchemaURI {
         return segments.joined(separator: "/")
     }
 
-    /// The steps of a JSON pointer that stands in a fragment (RFC 6901).
+    /// The steps of a JSON pointer in a fragment (RFC 6901).
     static func pointerSteps(_ fragment: String) -> [String]? {
         guard let text = percentDecoded(fragment) else { return nil }
         if text.isEmpty { return [] }

@@ -1,4 +1,4 @@
-/// The formats of JSON Schema that are held to, as regular expressions over the whole string.
+/// The formats of JSON Schema that are enforced, as regular expressions over the whole string.
 enum StringFormats {
     private static let day =
         #"(?:\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|"#
@@ -23,7 +23,7 @@ enum StringFormats {
         let group = "[0-9A-Fa-f]{1,4}"
         let tail = "(?:\(group):\(group)|\(ipv4))"
         var forms = ["(?:\(group):){6}\(tail)"]
-        // So many groups before `::`, and at most so many behind it.
+        // At most so many groups on either side of `::`.
         for before in 0...7 {
             let head = before == 0 ? "" : "\(group)(?::\(group)){\(before - 1)}"
             let room = 7 - before
@@ -60,7 +60,7 @@ enum StringFormats {
     private static let international = #"\u00A0-\uD7FF\uF900-\uFDCF\uFDF0-\uFFEF\u{10000}-\u{EFFFD}"#
     private static let pointer = "(?:/(?:[^~/]|~[01])*)*"
 
-    /// Regular expressions, of groups in groups to a depth that people write.
+    /// A regular expression for regular expressions, with groups nested as deeply as people write them.
     private static let regex: String = {
         let escape = #"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|c[A-Za-z]|[^uxc\n])"#
         let set = #"\[\^?(?:[^\]\\\n]|"# + escape + #")*\]"#
@@ -73,7 +73,7 @@ enum StringFormats {
         return inner
     }()
 
-    /// - Returns: nil for formats that are taken as remarks.
+    /// - Returns: nil for formats that are only annotations.
     static func pattern(_ name: String) -> String? {
         switch name {
         case "date": day

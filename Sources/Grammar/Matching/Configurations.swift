@@ -1,5 +1,5 @@
-/// What a matcher may have before it, made as it is reached: configurations are sets of stacks, and what a byte makes of one
-/// is computed once.
+/// The states of a matcher, made as they are reached. A configuration is a set of stacks; the configuration that a byte
+/// leads to is computed once.
 struct Configurations: Sendable {
     static let dead: Int32 = -1
     private static let unknown: Int32 = -2
@@ -7,19 +7,19 @@ struct Configurations: Sendable {
     static let configurationLimit = 200_000
 
     let grammar: Grammar
-    /// Of each node its lexeme, or -1.
-    private let lexemeNumbers: [Int32]
+    /// For each node its lexeme, or -1.
+    let lexemeNumbers: [Int32]
     private(set) var lexemes: [LexemeAutomaton]
-    private(set) var stacks = StackArena()
-    /// Sorted stacks of each configuration; 0 among them: the text may end.
+    var stacks = StackArena()
+    /// The sorted stacks of each configuration. If 0 is among them, the text may end.
     private(set) var tops: [[Int32]] = []
     private var numbers: [[Int32]: Int32] = [:]
-    /// 256 a configuration.
+    /// 256 entries for each configuration: the one after each byte.
     private var rows: [Int32] = []
     private(set) var start: Int32 = -1
 
-    /// To go into a node above a frame, or on from a frame (with node -1).
-    private struct Step: Hashable {
+    /// A step without a byte: into a node above a frame, or out of a frame (with node -1).
+    struct Step: Hashable {
         var node: Int32
         var frame: Int32
 
@@ -27,9 +27,9 @@ struct Configurations: Sendable {
         static func leave(frame: Int32) -> Step { Step(node: -1, frame: frame) }
     }
 
-    // Of the closure that is being made.
+    // The closure that is being computed.
     private var pending: [Step] = []
-    /// Most closures are short: their steps are looked through, only those of long ones are hashed.
+    /// Most closures are short, so their steps are searched one by one; only those of long ones are hashed.
     private var steps: [Step] = []
     private var visited: Set<Step> = []
     private var found: [Int32] = []
@@ -66,7 +66,7 @@ struct Configurations: Sendable {
 
     // MARK: Closures
 
-    private mutating func schedule(_ step: Step) {
+    mutating func schedule(_ step: Step) {
         if steps.count < 24 {
             guard !steps.contains(step) else { return }
         } else {
@@ -77,14 +77,14 @@ struct Configurations: Sendable {
         pending.append(step)
     }
 
-    /// A lexeme has come to a state: more of it may follow, or what comes after it.
+    /// A lexeme has reached a state. More of it may follow, or what comes after it.
     private mutating func reach(_ node: Int32, _ lexeme: Int, _ state: Int32, _ parent: Int32) {
         if lexemes[lexeme].hasMore[Int(state)] { found.append(stacks.push(node, state, parent)) }
         if lexemes[lexeme].isAccepting[Int(state)] { schedule(.leave(frame: parent)) }
     }
 
-    /// Follows all that needs no byte, and makes a configuration of the stacks that need one.
-    private mutating func closed() throws(GrammarError) -> Int32 {
+    /// Follows all steps that need no byte, and makes a configuration of the stacks that need one.
+    mutating func closed() throws(GrammarError) -> Int32 {
         defer {
             pending.removeAll(keepingCapacity: true)
             steps.removeAll(keepingCapacity: true)
@@ -132,7 +132,7 @@ struct Configurations: Sendable {
         }
     }
 
-    /// The last part needs no frame, so that rules which end with themselves need no more memory with each turn.
+    /// The last part needs no frame, so that rules which end with themselves take no more memory with each repetition.
     private mutating func enterPart(_ index: Int, of parts: [Int32], _ node: Int32, _ parent: Int32) {
         let next = index + 1 == parts.count ? parent : stacks.push(node, Int32(index), parent)
         schedule(.enter(node: parts[index], parent: next))
@@ -143,7 +143,7 @@ struct Configurations: Sendable {
     ) {
         if count >= minimum { schedule(.leave(frame: parent)) }
         guard count < maximum ?? .max else { return }
-        // Where nothing depends on the count any more, it stays.
+        // The count does not grow beyond the limit, since nothing depends on it there.
         let limit = maximum ?? minimum
         schedule(.enter(node: part, parent: stacks.push(node, min(count, limit), parent)))
     }
@@ -160,94 +160,10 @@ struct Configurations: Sendable {
         case .lexeme, .choice, .empty, .never: break
         }
     }
-
-    // MARK: Objects
-
-    private mutating func leaveObject(_ object: GrammarObject, _ frame: StackArena.Frame) {
-        guard let punctuation = grammar.punctuation else { return }
-        var state = stacks.objectStates[Int(frame.state)]
-        switch state.phase {
-        case .opened:
-            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
-            enterKeys(object, state, frame)
-        case .comma: enterKeys(object, state, frame)
-        case .key:
-            state.phase = .colon
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: punctuation.colon, parent: next))
-        case .colon:
-            let member = Int(state.member)
-            let isNamed = member < object.members.count
-            let value =
-                isNamed ? object.members[member].value : object.others[member - object.members.count].value
-            if isNamed {
-                state.insert(member)
-            } else {
-                let limit = max(object.minimumCount, object.maximumCount ?? 0)
-                state.otherCount = Int32(clamping: min(Int(state.otherCount) + 1, limit))
-            }
-            state.phase = .value
-            state.member = 0
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: value, parent: next))
-        case .value:
-            if canClose(object, state) { schedule(.enter(node: punctuation.close, parent: frame.parent)) }
-            guard hasNextKey(object, state) else { return }
-            state.phase = .comma
-            let next = stacks.push(frame.node, stacks.number(of: state), frame.parent)
-            schedule(.enter(node: punctuation.comma, parent: next))
-        }
-    }
-
-    private func canClose(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        guard state.seenCount + Int(state.otherCount) >= object.minimumCount else { return false }
-        return !object.members.indices.contains { object.members[$0].isRequired && !state.contains($0) }
-    }
-
-    /// Room that is not needed for members which must still come.
-    private func hasRoom(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        guard let maximum = object.maximumCount else { return true }
-        let missing = object.members.indices.count { object.members[$0].isRequired && !state.contains($0) }
-        return state.seenCount + Int(state.otherCount) + missing < maximum
-    }
-
-    private func isOpen(_ object: GrammarObject, _ index: Int, _ state: StackArena.ObjectState, _ hasRoom: Bool) -> Bool
-    {
-        let member = object.members[index]
-        return (member.isRequired || hasRoom) && !state.contains(index) && isPossible(member)
-    }
-
-    private func isPossible(_ member: GrammarObject.Member) -> Bool {
-        grammar.isProductive[Int(member.value)] && grammar.isProductive[Int(member.key)]
-    }
-
-    private func hasNextKey(_ object: GrammarObject, _ state: StackArena.ObjectState) -> Bool {
-        let hasRoom = hasRoom(object, state)
-        return object.members.indices.contains { isOpen(object, $0, state, hasRoom) }
-            || (hasRoom && object.others.contains { isPossible($0) })
-    }
-
-    private mutating func enterKeys(_ object: GrammarObject, _ state: StackArena.ObjectState, _ frame: StackArena.Frame)
-    {
-        let hasRoom = hasRoom(object, state)
-        var next = state
-        next.phase = .key
-        for index in object.members.indices where isOpen(object, index, state, hasRoom) {
-            next.member = Int32(index)
-            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
-            schedule(.enter(node: object.members[index].key, parent: parent))
-        }
-        guard hasRoom else { return }
-        for (index, other) in object.others.enumerated() where isPossible(other) {
-            next.member = Int32(object.members.count + index)
-            let parent = stacks.push(frame.node, stacks.number(of: next), frame.parent)
-            schedule(.enter(node: other.key, parent: parent))
-        }
-    }
 }
 
 extension Configurations {
-    /// The same grammar with nothing but some configurations, and their new numbers.
+    /// A copy that has only some of the configurations, and their new numbers.
     func keeping(_ kept: Set<Int32>, _ automata: [LexemeAutomaton]) throws(GrammarError) -> (
         Configurations, [Int32: Int32]
     ) {
@@ -286,71 +202,6 @@ extension Configurations {
             frames[place] = parent
         }
         return parent
-    }
-
-    /// Inside of a JSON string of which nothing but the number of its characters matters.
-    struct StringPlace {
-        /// Characters that may follow.
-        var capacity: Int32
-        /// Characters that must follow before it may end.
-        var needed: Int32
-    }
-
-    /// Where a configuration is inside of one string, or of several that are alike.
-    func stringPlace(_ configuration: Int32) -> StringPlace? {
-        var result: StringPlace?
-        for top in tops[Int(configuration)] {
-            guard top != 0 else { return nil }
-            let frame = stacks.frames[Int(top)]
-            let lexeme = lexemeNumbers[Int(frame.node)]
-            let capacity = lexemes[Int(lexeme)].plainCapacity[Int(frame.state)]
-            guard capacity > 0 else { return nil }
-            let place = StringPlace(capacity: capacity, needed: lexemes[Int(lexeme)].neededCount(frame.state))
-            if let known = result, known.capacity != .max || place.capacity != .max || known.needed != place.needed {
-                return nil
-            }
-            result = place
-        }
-        return result
-    }
-
-    private func contains(_ configuration: Int32, _ property: (LexemeAutomaton) -> [Bool]) -> Bool {
-        tops[Int(configuration)].contains { top in
-            guard top != 0 else { return false }
-            let frame = stacks.frames[Int(top)]
-            return property(lexemes[Int(lexemeNumbers[Int(frame.node)])])[Int(frame.state)]
-        }
-    }
-
-    /// Whether most characters may follow, and any of them once it is past what must not match.
-    func isMostlyFree(_ configuration: Int32) -> Bool { contains(configuration, \.isMostlyFree) }
-
-    /// Whether any number of characters that need no escape may follow.
-    func takesPlainText(_ configuration: Int32) -> Bool { contains(configuration, \.takesPlainText) }
-
-    /// A configuration inside of one string in which anything may follow, and that most characters lead to.
-    mutating func freeString(after configuration: Int32) throws(GrammarError) -> Int32? {
-        for byte in "~zQ_7".utf8 {
-            let next = try step(configuration, byte)
-            guard next >= 0, let place = stringPlace(next) else { continue }
-            if place.capacity == .max, place.needed == 0, try step(next, byte) == next { return next }
-        }
-        return nil
-    }
-
-    /// The configuration behind the end of the strings that one is in.
-    mutating func afterString(_ configuration: Int32) throws(GrammarError) -> Int32 {
-        for top in tops[Int(configuration)] where top != 0 {
-            schedule(.leave(frame: stacks.frames[Int(top)].parent))
-        }
-        return try closed()
-    }
-
-    /// Whether free text may go on.
-    func isFree(_ configuration: Int32) -> Bool {
-        tops[Int(configuration)].contains { top in
-            top != 0 && lexemes[Int(lexemeNumbers[Int(stacks.frames[Int(top)].node)])].lexeme.isFree
-        }
     }
 
     var lexemeStateCount: Int { lexemes.reduce(0) { $0 + $1.stateCount } }

@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// A grammar made ready for the tokens of a model. All matchers of one share what they find out: the configurations that
-/// texts lead to, and which tokens may follow.
+/// A grammar compiled for the tokens of a model. All matchers of it share what they compute: the configurations that
+/// texts lead to, and the tokens that may follow.
 package final class GrammarAutomaton: Sendable {
-    /// Beyond these what no matcher holds is forgotten.
+    /// Above this many states, those that no matcher holds are removed.
     private static let configurationLimit = 12_000
     private static let frameLimit = 400_000
     private static let lexemeStateLimit = 150_000
@@ -15,7 +15,7 @@ package final class GrammarAutomaton: Sendable {
         /// The configuration of each matcher.
         var places: [Int32] = []
         var freePlaces: [Int] = []
-        /// Of the walk over the tokens, the configuration at each depth.
+        /// For the walk over the tokens, the configuration at each depth.
         var path: [Int32] = []
 
         mutating func begin(_ trie: TokenTrie, _ configuration: Int32) {
@@ -49,7 +49,7 @@ package final class GrammarAutomaton: Sendable {
         state = Mutex(State(configurations: configurations))
     }
 
-    /// States that are kept for now.
+    /// The number of states that are kept now.
     package var stateCount: Int {
         state.withLock { $0.configurations.count + $0.configurations.lexemeStateCount }
     }
@@ -84,9 +84,9 @@ package final class GrammarAutomaton: Sendable {
         state.withLock { $0.configurations.isFree($0.places[place]) }
     }
 
-    /// Reads bytes from where a place is.
-    /// - Parameter inPlace: whether the place goes on; else another one is made.
-    /// - Returns: the place after them, and how many there were before one that can not come.
+    /// Reads bytes from a place.
+    /// - Parameter inPlace: whether the place itself moves; else another one is made.
+    /// - Returns: the place after them, and how many bytes could be read.
     func read(
         _ bytes: some Collection<UInt8>, from place: Int, inPlace: Bool
     ) throws(GrammarError) -> (place: Int?, count: Int) {
@@ -112,7 +112,7 @@ package final class GrammarAutomaton: Sendable {
         return (place, count)
     }
 
-    /// Forgets what no matcher holds, where there is much.
+    /// Removes what no matcher holds, where there is much of it.
     private func collect(_ state: inout State) throws(GrammarError) {
         guard
             state.configurations.count > GrammarAutomaton.configurationLimit
@@ -127,7 +127,7 @@ package final class GrammarAutomaton: Sendable {
 
     // MARK: Masks
 
-    /// The tokens that may come next, those that end the text among them where it may end.
+    /// The tokens that may come next, with those that end the text where it may end.
     func mask(_ place: Int) throws(GrammarError) -> TokenMask {
         let outcome = state.withLock { state -> Result<TokenMask, GrammarError> in
             do throws(GrammarError) {
@@ -152,19 +152,19 @@ package final class GrammarAutomaton: Sendable {
         var mask: TokenMask
         if let place = state.configurations.stringPlace(configuration) {
             mask = vocabulary.stringTokens.mask(capacity: place.capacity, needed: place.needed)
-            try walkSuffixes(configuration, place, &mask, &state)
+            try insertClosing(configuration, place, &mask, &state)
         } else if state.configurations.isMostlyFree(configuration),
             let free = try state.configurations.freeString(after: configuration)
         {
             mask = try keptMask(free, &state)
-            try walkDifference(configuration, free, &mask, &state)
+            try correct(configuration, free, &mask, &state)
         } else if state.configurations.takesPlainText(configuration) {
             mask = vocabulary.plainMask
-            try walkPlain(configuration, &mask, &state)
-            try walk(vocabulary.specialTrie, configuration, &mask, &state)
+            try removePlain(configuration, &mask, &state)
+            try insert(vocabulary.specialTrie, configuration, &mask, &state)
         } else {
             mask = TokenMask(tokenCount: vocabulary.tokenCount)
-            try walk(vocabulary.trie, configuration, &mask, &state)
+            try insert(vocabulary.trie, configuration, &mask, &state)
         }
         if state.configurations.isComplete(configuration) {
             for token in vocabulary.endTokens { mask.insert(token) }
@@ -173,86 +173,79 @@ package final class GrammarAutomaton: Sendable {
         return mask
     }
 
-    /// Inserts the tokens of a tree that may come.
-    private func walk(
+    /// Adds the tokens of a tree that may come.
+    private func insert(
         _ trie: TokenTrie, _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
-        state.begin(trie, configuration)
-        var place = 0
-        while place < trie.nodes.count {
-            let node = trie.nodes[place]
-            guard try state.step(node) >= 0 else {
-                place = Int(node.end)
-                continue
-            }
-            for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
-            place += 1
+        try walk(trie, from: configuration, &state) { place, next, _ in
+            guard next >= 0 else { return false }
+            for token in trie.tokens(at: place) { mask.insert(token) }
+            return true
         }
     }
 
-    /// Inserts the tokens that close a string and go on behind it.
-    private func walkSuffixes(
+    /// Adds the tokens that close a string and continue behind it.
+    private func insertClosing(
         _ configuration: Int32, _ string: Configurations.StringPlace, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
         let after = try state.configurations.afterString(configuration)
         guard after >= 0 else { return }
-        let trie = vocabulary.stringTokens.suffixes
-        state.begin(trie, after)
-        var place = 0
-        while place < trie.nodes.count {
-            let node = trie.nodes[place]
-            guard try state.step(node) >= 0 else {
-                place = Int(node.end)
-                continue
+        let tokens = vocabulary.stringTokens
+        try walk(tokens.suffixes, from: after, &state) { place, next, _ in
+            guard next >= 0 else { return false }
+            for token in tokens.suffixes.tokens(at: place)
+            where tokens.closes(token, capacity: string.capacity, needed: string.needed) {
+                mask.insert(token)
             }
-            for index in node.firstToken..<node.lastToken {
-                let token = trie.tokens[Int(index)]
-                if vocabulary.stringTokens.closes(token, capacity: string.capacity, needed: string.needed) {
-                    mask.insert(token)
-                }
-            }
-            place += 1
+            return true
         }
     }
 
-    /// Makes of the mask inside of a free string that of a place from which most characters lead there.
-    private func walkDifference(
+    /// Derives the mask of a place from which most characters lead into a free string from the mask there.
+    private func correct(
         _ configuration: Int32, _ free: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
         let trie = vocabulary.trie
-        state.begin(trie, configuration)
-        var place = 0
-        while place < trie.nodes.count {
-            let node = trie.nodes[place]
-            let next = try state.step(node)
-            if next == free {
-                place = Int(node.end)
-            } else if next < 0 {
+        try walk(trie, from: configuration, &state) { place, next, _ in
+            if next == free { return false }
+            guard next >= 0 else {
                 for token in trie.tokens(below: place) { mask.remove(token) }
-                place = Int(node.end)
-            } else {
-                for index in node.firstToken..<node.lastToken { mask.insert(trie.tokens[Int(index)]) }
-                place += 1
+                return false
             }
+            for token in trie.tokens(at: place) { mask.insert(token) }
+            return true
         }
     }
 
-    /// Removes the tokens without escapes that may not come; where any of them may, goes no further.
-    private func walkPlain(
+    /// Removes the tokens without escapes that may not come. Looks no further where any of them may.
+    private func removePlain(
         _ configuration: Int32, _ mask: inout TokenMask, _ state: inout State
     ) throws(GrammarError) {
         let trie = vocabulary.plainTrie
+        try walk(trie, from: configuration, &state) { place, next, state in
+            guard next >= 0 else {
+                for token in trie.tokens(below: place) { mask.remove(token) }
+                return false
+            }
+            return !state.configurations.takesPlainText(next)
+        }
+    }
+
+    /// Goes through a tree of tokens with the configurations that their bytes lead to.
+    /// - Parameter visit: takes the index of a node and the configuration there, or ``Configurations/dead``; says whether
+    ///   the nodes below it are visited too. Not called below a node without a configuration.
+    @inline(__always)
+    private func walk(
+        _ trie: TokenTrie, from configuration: Int32, _ state: inout State,
+        visit: (_ place: Int, _ next: Int32, _ state: inout State) -> Bool
+    ) throws(GrammarError) {
         state.begin(trie, configuration)
         var place = 0
         while place < trie.nodes.count {
             let node = trie.nodes[place]
             let next = try state.step(node)
-            guard next >= 0 else {
-                for token in trie.tokens(below: place) { mask.remove(token) }
-                place = Int(node.end)
-                continue
-            }
-            place = state.configurations.takesPlainText(next) ? Int(node.end) : place + 1
+            let goesOn = visit(place, next, &state) && next >= 0
+            place = goesOn ? place + 1 : Int(node.end)
         }
     }
 }

@@ -1,6 +1,6 @@
-/// Follows one text through a grammar. A value: a copy goes on by itself, as another sample of a request does.
+/// Follows one text through a grammar. A value: a copy continues on its own, as another sample of a request does.
 package struct GrammarMatcher: Sendable {
-    /// A place in the automaton, given back with the last matcher that holds it.
+    /// A place in the automaton. It is returned with the last matcher that holds it.
     private final class Place: Sendable {
         let automaton: GrammarAutomaton
         let number: Int
@@ -14,7 +14,7 @@ package struct GrammarMatcher: Sendable {
     }
 
     private var place: Place
-    /// A token that ends a text was accepted.
+    /// Whether a token that ends a text was accepted.
     package private(set) var hasEnded = false
 
     package init(_ automaton: GrammarAutomaton) {
@@ -24,15 +24,15 @@ package struct GrammarMatcher: Sendable {
     /// Whether the text may end here.
     package var isComplete: Bool { hasEnded || place.automaton.isComplete(place.number) }
 
-    /// The tokens that may come next; those that end a text where it may end.
-    /// - Throws: ``GrammarError/tooComplex(what:limit:)`` for a grammar that is so ambiguous that it cannot be followed.
+    /// The tokens that may come next, with those that end a text where it may end.
+    /// - Throws: ``GrammarError/tooComplex(what:limit:)`` for a grammar that is too ambiguous to be followed.
     package func mask() throws(GrammarError) -> TokenMask {
         if hasEnded { return TokenMask(tokenCount: place.automaton.vocabulary.tokenCount) }
         return try place.automaton.mask(place.number)
     }
 
     /// Takes a token.
-    /// - Returns: whether it may come; where not, the matcher stays where it is.
+    /// - Returns: whether it may come; where it may not, the matcher stays where it is.
     /// - Throws: as ``mask()``.
     package mutating func accept(_ token: Int32) throws(GrammarError) -> Bool {
         guard !hasEnded else { return false }

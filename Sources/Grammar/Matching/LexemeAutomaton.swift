@@ -1,6 +1,6 @@
-/// The deterministic automaton of a lexeme, whose states are made when they are first reached.
+/// The deterministic automaton of a lexeme. States are made when they are first reached.
 struct LexemeAutomaton: Sendable {
-    /// How many states one lexeme may have, and how many are looked through for a way to its end.
+    /// The most states of a lexeme, and the most that are searched for a way to its end.
     static let stateLimit = 200_000
     static let searchLimit = 60_000
     static let dead: Int32 = -1
@@ -17,12 +17,13 @@ struct LexemeAutomaton: Sendable {
     private(set) var isAccepting: [Bool] = []
     /// Whether a byte may follow.
     private(set) var hasMore: [Bool] = []
-    /// How many characters without quotation mark, backslash or control may follow and lead to where they lead from, of
-    /// which all texts are alike; 0 where that is not known.
+    /// For each state: how many characters other than the quotation mark, the backslash and controls may follow, where
+    /// it does not matter which ones; 0 where that is not known.
     private(set) var plainCapacity: [Int32] = []
-    /// In a string of which only parts that must not match are not settled, so that most characters may follow.
+    /// For each state: whether it is inside a string in which only excluded parts are undecided, so that most
+    /// characters may follow.
     private(set) var isMostlyFree: [Bool] = []
-    /// In a string in which any characters without escapes may follow.
+    /// For each state: whether it is inside a string in which any characters without escapes may follow.
     private(set) var takesPlainText: [Bool] = []
     private var life: [Life] = []
     /// The starting state, or ``dead``.
@@ -66,7 +67,7 @@ struct LexemeAutomaton: Sendable {
         return try isLive(next) ? next : LexemeAutomaton.dead
     }
 
-    /// The state after a byte, also one from which nothing leads to the end.
+    /// The state after a byte. It may have no way to the end.
     private mutating func rawStep(_ state: Int32, _ byte: UInt8) throws(GrammarError) -> Int32 {
         let cell = Int(state) * representatives.count + Int(classes[Int(byte)])
         let known = rows[cell]
@@ -76,7 +77,7 @@ struct LexemeAutomaton: Sendable {
         return next
     }
 
-    /// The state that is in another automaton of the same lexeme.
+    /// The state that corresponds to one of another automaton of the same lexeme.
     mutating func adopt(_ state: Int32, from other: LexemeAutomaton) throws(GrammarError) -> Int32 {
         let number = try number(of: other.states[Int(state)])
         life[Int(number)] = other.life[Int(state)]
@@ -180,8 +181,8 @@ struct LexemeAutomaton: Sendable {
         return true
     }
 
-    /// Whether what follows inside of a string can not change whether its parts match, whether it mostly can not, and
-    /// whether whatever follows they still can match.
+    /// Whether what follows inside a string cannot change which parts match, whether it hardly can, and whether the
+    /// parts can match whatever follows.
     private func openness(of state: [Int32]) -> (isSettled: Bool, isMostlyFree: Bool, takesPlainText: Bool) {
         guard state[0] == JSONStringScanner.body else { return (false, false, false) }
         var place = 2
@@ -200,7 +201,7 @@ struct LexemeAutomaton: Sendable {
         return (!isExcludedOpen && !isRequiredOpen, !isRequiredOpen, isEndless && !isExcludedOpen)
     }
 
-    /// How many characters a string that is settled needs before it may end.
+    /// How many characters a decided string needs before it may end.
     func neededCount(_ state: Int32) -> Int32 {
         guard case .jsonString(let minimum, _) = lexeme.frame else { return 0 }
         return max(Int32(clamping: minimum) - states[Int(state)][1], 0)
@@ -208,8 +209,8 @@ struct LexemeAutomaton: Sendable {
 
     // MARK: Ways to the end
 
-    /// Whether some bytes lead from a state to one that accepts. Looks for them once: first without escapes, of which
-    /// there are many that lead nowhere else.
+    /// Whether some bytes lead from a state to an accepting one. Searched once for each state: first without escapes,
+    /// most of which lead nowhere else.
     private mutating func isLive(_ state: Int32) throws(GrammarError) -> Bool {
         if life[Int(state)] == .unknown {
             let isString = if case .jsonString = lexeme.frame { true } else { false }
@@ -219,7 +220,7 @@ struct LexemeAutomaton: Sendable {
         return life[Int(state)] == .live
     }
 
-    /// About how many bytes are missing.
+    /// An estimate of the bytes that are missing.
     private func distance(_ state: [Int32]) -> Int {
         let isString = if case .jsonString = lexeme.frame { true } else { false }
         var place = isString ? 2 : 0
@@ -233,7 +234,7 @@ struct LexemeAutomaton: Sendable {
         return result
     }
 
-    /// Whether there is room for what is missing of the only part that there is.
+    /// Whether the string has room for the bytes that its only part misses.
     private func isPlainlyLive(_ state: [Int32]) -> Bool {
         guard case .jsonString(let minimum, let maximum) = lexeme.frame else { return false }
         if state[0] == JSONStringScanner.end { return true }
@@ -243,8 +244,8 @@ struct LexemeAutomaton: Sendable {
         return Int(state[1]) >= minimum && distance(state) <= maximum.map { $0 - Int(state[1]) } ?? .max
     }
 
-    /// Marks the states on a way to the end and those that lead to them, or, where there is no way and nothing was
-    /// skipped, all that were visited. Goes on from where the least is missing.
+    /// Marks the states on a way to the end and those that lead to them. If there is no way and no edge was skipped,
+    /// marks all that were visited as dead ends. Continues from the states that miss the least.
     /// - Returns: whether there is a way.
     private mutating func search(from state: Int32, skipping skipped: UInt8?) throws(GrammarError) -> Bool {
         var parents: [Int32: Int32] = [state: -1]

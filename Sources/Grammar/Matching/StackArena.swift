@@ -1,9 +1,11 @@
-/// Stacks of a pushdown automaton, of which equal ones are one. A stack is the number of its top frame; 0 is the empty one.
+/// The stacks of a pushdown automaton. Equal stacks are stored once. A stack is the number of its top frame; 0 is the
+/// empty one.
 struct StackArena: Sendable {
     struct Frame: Hashable, Sendable {
-        /// What the frame is in.
+        /// The node that the frame is in.
         var node: Int32
-        /// Where in it: the state of a lexeme, the part of a sequence, the count of a repetition, the state of an object.
+        /// The place in the node: the state of a lexeme, the part of a sequence, the count of a repetition, the state
+        /// of an object.
         var state: Int32
         var parent: Int32
     }
@@ -13,9 +15,9 @@ struct StackArena: Sendable {
         enum Phase: UInt8, Sendable { case opened, key, colon, value, comma }
 
         var phase: Phase
-        /// The member that is being read; others come after those that are named.
+        /// The member that is being read. Named members come first, then the kinds of others.
         var member: Int32
-        /// Which named members were read, a bit each.
+        /// The named members that were read, a bit each.
         var seen: [UInt64]
         var otherCount: Int32
 

@@ -1,8 +1,8 @@
 /// Reads regular expressions as ECMA-262 writes them, which is what JSON Schema and most servers take. `.` is any character
 /// but the line feed; `\d`, `\w` are ASCII.
-struct RegexParser {
-    private let scalars: [Unicode.Scalar]
-    private var position = 0
+struct RegexParser: ScalarParser {
+    let scalars: [Unicode.Scalar]
+    var position = 0
     private let source: String
     private var depth = 0
     static let maximumDepth = 200
@@ -19,27 +19,12 @@ struct RegexParser {
         return syntax
     }
 
-    private var next: Unicode.Scalar? { position < scalars.count ? scalars[position] : nil }
-
     private func expected(_ what: String) -> GrammarError {
         .syntax(kind: source, line: 1, column: position + 1, expected: what)
     }
 
     private func unsupported(_ what: String) -> GrammarError {
         .unsupported(what, at: "\(source): column \(position + 1)")
-    }
-
-    private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
-        guard next == scalar else { return false }
-        position += 1
-        return true
-    }
-
-    private mutating func takeText(_ text: String) -> Bool {
-        let wanted = Array(text.unicodeScalars)
-        guard scalars[position...].starts(with: wanted) else { return false }
-        position += wanted.count
-        return true
     }
 
     private mutating func alternatives() throws(GrammarError) -> RegexSyntax {
@@ -104,7 +89,7 @@ struct RegexParser {
                 throw .tooComplex(what: "repetitions", limit: RegexParser.maximumRepetition)
             }
             result = .repetition(result, minimum: minimum, maximum: maximum)
-            // How much a lazy one takes does not change what is matched.
+            // Whether a quantifier is lazy does not change which texts match.
             if take("?") { continue }
             if next == "+" { throw unsupported("possessive repetition") }
         }
@@ -118,29 +103,17 @@ struct RegexParser {
         guard next == "{" else { return nil }
         let start = position
         position += 1
-        if let minimum = try number() {
+        if let minimum = try repetitionCount() {
             if take("}") { return (minimum, minimum) }
             if take(",") {
-                let maximum = try number()
+                let maximum = try repetitionCount()
                 if take("}") { return (minimum, maximum) }
             }
-        } else if take(","), let maximum = try number(), take("}") {
+        } else if take(","), let maximum = try repetitionCount(), take("}") {
             return (0, maximum)
         }
         position = start
         throw expected("a repetition such as {2,5}, or '\\{'")
-    }
-
-    private mutating func number() throws(GrammarError) -> Int? {
-        var value: Int?
-        while let scalar = next, ("0"..."9").contains(scalar) {
-            value = (value ?? 0) * 10 + Int(scalar.value - 48)
-            guard value ?? 0 <= RegexParser.maximumRepetition else {
-                throw .tooComplex(what: "repetitions", limit: RegexParser.maximumRepetition)
-            }
-            position += 1
-        }
-        return value
     }
 
     // MARK: Escapes and classes
@@ -160,7 +133,7 @@ struct RegexParser {
         }
     }
 
-    /// What stands behind a backslash, in a class or out of it.
+    /// What follows a backslash, inside a class or outside.
     private mutating func escapedSet() throws(GrammarError) -> ScalarSet {
         guard let scalar = next else { throw expected("a character after '\\'") }
         position += 1
@@ -214,7 +187,7 @@ struct RegexParser {
         scalar.isASCII ? Character(scalar).hexDigitValue.map { UInt32($0) } : nil
     }
 
-    /// A code point, also as the two surrogates that UTF-16 has for it.
+    /// A code point, which may be written as two surrogates.
     private mutating func unicodeEscape() throws(GrammarError) -> UInt32 {
         let first = try codePoint(digitCount: 4)
         guard (0xD800...0xDFFF).contains(first) else { return first }
@@ -247,7 +220,7 @@ struct RegexParser {
             guard next != nil else { throw expected("']'") }
             if take("]") { break }
             let first = try classMember()
-            // A dash at either end, or beside a class, stands for itself.
+            // A dash at either end of a class, or beside another class, stands for itself.
             if next == "-", position + 1 < scalars.count, scalars[position + 1] != "]",
                 let low = first.single
             {
@@ -284,7 +257,7 @@ struct RegexParser {
 }
 
 extension ScalarSet {
-    /// The only member, where there is only one.
+    /// The only member of a set; `nil` where there are more or none.
     var single: UInt32? {
         ranges.count == 1 && ranges[0].lowerBound == ranges[0].upperBound ? ranges[0].lowerBound : nil
     }

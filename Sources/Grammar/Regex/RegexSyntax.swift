@@ -4,7 +4,7 @@ indirect enum RegexSyntax: Hashable, Sendable {
     case scalars(ScalarSet)
     case sequence([RegexSyntax])
     case alternatives([RegexSyntax])
-    /// `maximum` `nil`: any number.
+    /// A `maximum` of `nil` means any number.
     case repetition(RegexSyntax, minimum: Int, maximum: Int?)
     case textStart
     case textEnd
@@ -23,7 +23,7 @@ indirect enum RegexSyntax: Hashable, Sendable {
     }
 }
 
-/// Where a regular expression must match.
+/// The part of a text that a regular expression must match.
 package enum RegexScope: Hashable, Sendable {
     /// The whole text, as in vLLM's `regex`.
     case wholeText
@@ -46,8 +46,8 @@ extension NFA {
     }
 }
 
-/// Makes an automaton over bytes of a regular expression: first one over characters, whose edges may be anchors, and then
-/// one that knows of each state whether a character has come before it and whether one may still come.
+/// Makes a byte automaton of a regular expression. First comes one over characters, whose edges may be anchors; then
+/// one whose states know whether a character has come before and whether one may still come.
 struct RegexCompiler {
     private enum Edge {
         case empty(Int)
@@ -133,7 +133,7 @@ struct RegexCompiler {
 
     // MARK: Bytes
 
-    /// Bit 0 of a place: a character has come before it; bit 1: none may come after it.
+    /// The two bits of a place. Bit 0: a character has come before it. Bit 1: none may come after it.
     private func assemble(
         _ start: Int, _ final: Int, tracksPlaces: Bool, isOpen: Bool
     ) throws(GrammarError) -> NFA {

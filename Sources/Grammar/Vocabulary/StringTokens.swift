@@ -1,17 +1,18 @@
-/// The tokens of a vocabulary by what they do inside of a JSON string: those that stay in it, and those that close it.
+/// The tokens of a vocabulary by their effect inside a JSON string: those that stay in it, and those that close it.
 struct StringTokens: Sendable {
-    /// Characters of most tokens; for longer ones the count is looked at.
+    /// Tokens with up to so many characters are grouped by their number of characters; longer ones are looked at one by
+    /// one.
     static let countLimit = 32
 
-    /// Tokens that stay inside, by the most characters they may begin; the last one holds all.
+    /// Tokens that stay inside the string, by the most characters that they may begin; the last entry holds all.
     private let insideMasks: [TokenMask]
     /// Tokens of more than `countLimit` characters, with their counts.
     private let longTokens: [(token: Int32, count: Int32)]
     /// Tokens that end with the quotation mark, with the characters before it.
     private let closing: [(token: Int32, count: Int32)]
-    /// Of tokens that go on behind the quotation mark, what stands there.
+    /// The bytes behind the quotation mark, for tokens that continue after it.
     let suffixes: TokenTrie
-    /// Of each of them, the characters before the quotation mark.
+    /// The number of characters before the quotation mark, for each of them.
     private let suffixCounts: [Int32: Int32]
 
     /// - Parameter entries: tokens with their bytes.
@@ -46,8 +47,8 @@ struct StringTokens: Sendable {
         suffixCounts = counts
     }
 
-    /// The characters that a token begins inside of a string, and where it has closed it.
-    /// - Returns: nil where it can not stand there.
+    /// The number of characters that a token begins inside a string, and the place at which it closes the string.
+    /// - Returns: nil where the token cannot stand there.
     private static func read(_ bytes: [UInt8]) -> (count: Int32, closedAt: Int?)? {
         var state = JSONStringScanner.body
         var count: Int32 = 0
@@ -60,8 +61,8 @@ struct StringTokens: Sendable {
         return (count, nil)
     }
 
-    /// The tokens that stay inside of a string which has room for so many characters, and those that close it where it
-    /// needs at least so many more.
+    /// The tokens that stay inside a string with room for so many characters, and those that close it where it needs at
+    /// least so many more.
     func mask(capacity: Int32, needed: Int32) -> TokenMask {
         var mask = insideMasks[min(Int(capacity), StringTokens.countLimit)]
         if Int(capacity) > StringTokens.countLimit {
@@ -75,7 +76,7 @@ struct StringTokens: Sendable {
         return mask
     }
 
-    /// Whether a token that goes on behind the quotation mark closes the string rightly.
+    /// Whether a token that continues behind the quotation mark has closed a string correctly.
     func closes(_ token: Int32, capacity: Int32, needed: Int32) -> Bool {
         guard let count = suffixCounts[token] else { return false }
         return count >= needed && count <= capacity

@@ -4,7 +4,7 @@ struct TokenTrie: Sendable {
         var byte: UInt8
         /// Bytes from the root to this node.
         var depth: UInt16
-        /// The node after this one and all below it.
+        /// The next node that is not below this one.
         var end: Int32
         /// The tokens that end here, as a range of `tokens`.
         var firstToken: Int32

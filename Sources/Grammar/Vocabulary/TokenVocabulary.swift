@@ -1,14 +1,14 @@
-/// The tokens of a model as the bytes they add to a text. Built once a tokenizer: sorted, and divided so that most of what
-/// may stand inside of a JSON string need not be looked at.
+/// The tokens of a model as the bytes that they add to a text. Built once for each tokenizer: sorted, and divided so
+/// that most tokens that may stand inside a JSON string need no look.
 package final class TokenVocabulary: Sendable {
     package let tokenCount: Int
     /// Tokens that end a text.
     package let endTokens: Set<Int32>
-    /// By token; empty for those that add nothing.
+    /// The bytes of each token; empty for those that add nothing.
     private let offsets: [Int32]
     private let bytes: [UInt8]
     let trie: TokenTrie
-    /// Tokens that hold a quotation mark, a backslash, a control character or a part of a character.
+    /// Tokens that contain a quotation mark, a backslash, a control character or a part of a character.
     let specialTrie: TokenTrie
     /// Tokens of whole characters that need no escape in JSON.
     let plainTrie: TokenTrie
@@ -16,7 +16,7 @@ package final class TokenVocabulary: Sendable {
     let stringTokens: StringTokens
     /// Tokens that add no bytes and do not end a text.
     let controlMask: TokenMask
-    /// What control tokens are spelled like, for triggers.
+    /// The spellings of control tokens, for triggers.
     private let controlSpellings: [Int32: [UInt8]]
 
     /// - Parameters:
@@ -68,7 +68,7 @@ package final class TokenVocabulary: Sendable {
 
     func controlSpelling(of token: Int32) -> [UInt8]? { controlSpellings[token] }
 
-    /// Whether a text is UTF-8 and has nothing in it that JSON strings must escape.
+    /// Whether a text is UTF-8 without characters that JSON strings must escape.
     private static func isPlain(_ bytes: [UInt8]) -> Bool {
         var state = JSONStringScanner.body
         for byte in bytes {
@@ -79,7 +79,7 @@ package final class TokenVocabulary: Sendable {
         return state == JSONStringScanner.body
     }
 
-    /// Some text in tokens: the longest one that fits each time. `nil` where a byte has no token.
+    /// A text as tokens, the longest that fits each time. `nil` where a byte has no token.
     package func longestMatches(_ text: [UInt8]) -> [Int32]? {
         var result: [Int32] = []
         var place = 0

@@ -21,6 +21,9 @@
         @OptionGroup(title: "Model") var model: ModelOptions
         @OptionGroup(title: "Server") var server: ServerOptions
         @OptionGroup(title: "Engine") var engine: ServingEngineOptions
+        #if SQLite
+            @OptionGroup(title: "Documents") var documents: ServedCollectionOptions
+        #endif
 
         func validate() throws {
             try model.validate()
@@ -50,18 +53,43 @@
                     models.append(try await load(package, names(path, index)))
                 }
             }
-            let names = (models.map(\.name) + tasks.map(\.name)).joined(separator: ", ")
+            let collections = try openCollections()
+            let names = (models.map(\.name) + tasks.map(\.name) + collections.map(\.name)).joined(separator: ", ")
             let service = InferenceServer(
-                ModelDirectory(models, tasks: tasks, servesAnyName: options.servesAnyModel), options: options, log: log
+                ModelDirectory(models, tasks: tasks, servesAnyName: options.servesAnyModel), collections: collections,
+                options: options, log: log
             ) { port in
                 log.notice("listening on http://\(options.host):\(port), serving \(names)")
             }
+            let keeper = closeStaleCollections(collections)
+            defer { keeper.cancel() }
             do {
                 try await service.run()
             } catch is CancellationError {
                 throw ExitCode(130)
             }
             log.notice("ended")
+        }
+
+        private func openCollections() throws -> [any ServedCollection] {
+            #if SQLite
+                try documents.open(model)
+            #else
+                []
+            #endif
+        }
+
+        /// A search opens a collection that has changed anew. Where none comes, the old one is closed all the same, because it
+        /// keeps the writer's log from being emptied.
+        private func closeStaleCollections(_ collections: [any ServedCollection]) -> Task<Void, any Error> {
+            Task {
+                #if SQLite
+                    while !collections.isEmpty {
+                        try await Task.sleep(for: .seconds(5))
+                        for case let collection as SearchedCollection in collections { collection.closeStale() }
+                    }
+                #endif
+            }
         }
 
         private func names(_ path: String?, _ index: Int) -> [String] {

@@ -71,6 +71,7 @@ struct ClassifyCommand: AsyncParsableCommand {
                 labels == nil ? model.openPackage(orBundled: .digitReader) : model.openPackage(),
                 ImageFiles(image, lines: list.lines))
         }
+        if let task = try Classifier.make(words: model, head: head, activation: function) { return try classify(task) }
         let package = try model.openPackage()
         if package.kind == .vision, let lines = list.lines {
             return try classifyImages(package, ImageFiles(lines: lines))
@@ -78,6 +79,10 @@ struct ClassifyCommand: AsyncParsableCommand {
         let task = try Classifier.make(
             package, head: head, on: try model.makeBackend(), activation: function,
             options: model.taskOptions(truncates: truncate))
+        try classify(task)
+    }
+
+    private func classify(_ task: Classifier) throws {
         var output = OutputWriter()
         try list.forEachBatch(of: [text].compactMap { $0 }) { texts, _ in
             let inputs = texts.map { text == nil ? ClassifyCommand.input(line: $0) : TextPair($0, pair: pair) }
@@ -154,6 +159,16 @@ struct ClassifyCommand: AsyncParsableCommand {
 extension Classifier.Activation: ExpressibleByArgument {}
 
 extension Classifier {
+    /// A head on static embeddings; `nil` where the model is of another kind.
+    static func make(words model: ModelOptions, head: String?, activation: Activation?) throws -> Classifier? {
+        guard let path = model.model, WordVectors.isFile(path) else { return nil }
+        guard let head else {
+            throw CommandError.unsupported(
+                option: "--model", value: path, reason: "word vectors have no labels; give --head, see `infer fit`")
+        }
+        return try Classifier(try WordVectors(path: path), head: head, activation: activation)
+    }
+
     /// With the model's own head, or another one.
     static func make(
         _ package: ModelPackage, head: String?, on backend: any Backend, activation: Activation?, options: TaskOptions

@@ -11,7 +11,8 @@ struct EmbedCommand: AsyncParsableCommand {
         discussion: """
             Pooled and normalised as the model's modules.json says; texts over its limit are cut. --json prints an array \
             with one array of numbers a text; with --outputs one object a text, for several texts an array of them. Images \
-            get what the model pools of them; a CLIP model gives texts and images vectors of one space, of length 1.
+            get what the model pools of them; a CLIP model gives texts and images vectors of one space, of length 1. A file \
+            of word vectors (word2vec, GloVe) gives a text the mean of its words' vectors.
             """)
 
     @Argument(help: "The texts; left out, the lines of standard input.") var texts: [String] = []
@@ -37,6 +38,18 @@ struct EmbedCommand: AsyncParsableCommand {
         completion: .file(extensions: ["png", "jpg", "jpeg"]))
     var image: [String] = []
 
+    @Option(
+        name: [.customLong("neighbours"), .customLong("neighbors")],
+        help: "The words nearest to this one, of a file of word vectors.")
+    var neighbours: String?
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("'A is to B as C is to …', of a file of word vectors.", valueName: "a b c"))
+    var analogy: [String] = []
+
+    @Option(help: "Words that --neighbours and --analogy show.") var topK = 10
+
     @OptionGroup var list: TextListOptions
     @OptionGroup(title: "Model") var model: ModelOptions
 
@@ -47,10 +60,17 @@ struct EmbedCommand: AsyncParsableCommand {
             guard texts.isEmpty else { throw ValidationError("--image takes the place of texts; give one of them") }
             try ImageFiles.check(image, lines: list.lines)
         }
+        try checkWordOptions()
         if prompt != nil, promptName != nil { throw ValidationError("give --prompt or --prompt-name, not both") }
     }
 
     func run() async throws {
+        if let path = wordVectorsPath { return try runWords(path) }
+        if neighbours != nil || !analogy.isEmpty {
+            throw CommandError.unsupported(
+                option: "--model", value: model.model ?? "the bundled model",
+                reason: "--neighbours and --analogy need word vectors, a .txt, .vec or .bin file of word2vec or GloVe")
+        }
         let package = try model.openPackage()
         let hasImages = !image.isEmpty || (package.kind == .vision && !package.isCLIP && list.lines != nil)
         if hasImages { return try embedImages(package) }
@@ -146,7 +166,7 @@ extension JSONWriter {
     /// Writes an array of numbers, each as the shortest text that reads back as the same `Float`.
     mutating func value(_ numbers: [Float]) throws {
         beginArray()
-        for number in numbers { try value(Double("\(number)") ?? Double(number)) }
+        for number in numbers { try value(number) }
         endArray()
     }
 }

@@ -1,10 +1,11 @@
 internal import JSONCore
 
-/// A tool that a conversation offers, as far as reading and forcing calls of it needs to know.
+/// A tool that a conversation offers: what is needed to read calls of it and to force them.
 public struct OfferedTool: Sendable, Equatable {
+    /// The name by which a call names the tool.
     public let name: String
-    /// Parameters that its schema declares as strings: their values are taken as they are written, where a format writes
-    /// values without quotes.
+    /// Parameters that the schema declares as strings. In formats that write values without quotes these are taken as
+    /// they are written.
     public let stringParameters: Set<String>
     /// The JSON schema of the arguments, as text.
     public let parameters: String
@@ -16,13 +17,13 @@ public struct OfferedTool: Sendable, Equatable {
     }
 }
 
-/// How a model marks what is not the answer itself: its reasoning, and the tools it calls. Chat templates show it, since
-/// they write the same marks around what was said before.
+/// How a model marks its reasoning and its calls of tools. The format is found in the chat template, which writes the
+/// same marks around earlier messages.
 public struct AnswerFormat: Sendable, Equatable {
-    /// What stands before and after something.
+    /// The marks before and after a part of the answer.
     struct Marks: Sendable, Equatable {
         let begin: [UInt8]
-        /// Empty: up to the end of the answer.
+        /// The closing mark; empty where the part reaches to the end of the answer.
         let end: [UInt8]
 
         init(_ begin: String, _ end: String) {
@@ -31,35 +32,36 @@ public struct AnswerFormat: Sendable, Equatable {
         }
     }
 
-    /// Around reasoning, where the model reasons.
+    /// The marks of reasoning; `nil` where the model does not reason.
     var reasoning: Marks?
-    /// The prompt has opened the reasoning already.
+    /// Whether the prompt already holds the mark that opens the reasoning.
     var beginsInReasoning = false
-    /// Around calls of tools; looked for only where tools are offered.
+    /// The marks of calls. Calls are looked for only where tools are offered.
     var calls: [Marks] = []
     var tools: [OfferedTool] = []
     var reasoningPlace = ReasoningPlace.none
     var callStyle = CallStyle.bare(argumentsKey: "arguments")
 
-    /// Where the answer stands to the model's reasoning, whether or not it is shown apart.
+    /// Whether the model reasons before its answer. Known also where reasoning is not shown apart.
     enum ReasoningPlace: Sendable, Equatable {
-        /// The model does not reason, or the prompt says that it has done so.
+        /// The model does not reason, or the prompt closes the reasoning.
         case none
-        /// The prompt has opened it.
+        /// The prompt opens the reasoning.
         case open(Marks)
-        /// The answer may begin with it.
+        /// The answer may begin with reasoning.
         case ahead(Marks)
     }
 
-    /// How the model writes calls.
+    /// How the model writes calls of tools.
     enum CallStyle: Sendable, Equatable {
-        /// Within `<tool_call>`, each by itself.
+        /// Each call stands between `<tool_call>` and `</tool_call>`.
         case tagged
-        /// As JSON alone. So are calls forced where the model would write them otherwise: it is read in every format.
+        /// A call is JSON without marks. Forced calls have this form too where the model would write another one,
+        /// because it is read in every format.
         case bare(argumentsKey: String)
     }
 
-    /// An answer that is all text.
+    /// An answer that consists of text alone.
     public static let plain = AnswerFormat()
 
     private init() {}
@@ -95,7 +97,7 @@ public struct AnswerFormat: Sendable, Equatable {
         if template.contains("<tool_call>"), !template.contains("<function="), !template.contains("<arg_key>") {
             callStyle = .tagged
         } else if template.contains(#""parameters": dictionary of"#) {
-            // Llama 3's words for it.
+            // Llama 3 names the arguments of a call so.
             callStyle = .bare(argumentsKey: "parameters")
         }
         calls = [
@@ -106,10 +108,10 @@ public struct AnswerFormat: Sendable, Equatable {
 }
 
 extension AnswerFormat {
-    /// Whether an answer is all text.
+    /// Whether an answer consists of text alone.
     var isPlain: Bool { reasoning == nil && tools.isEmpty }
 
-    /// What an answer is held to that has a form: the model's reasoning comes before it.
+    /// The constraint of an answer that must have a form: reasoning is free, and the form begins behind it.
     /// - Parameter isContinuation: the prompt holds the beginning of the answer.
     public func constraint(_ form: OutputConstraint.Form, isContinuation: Bool = false) -> OutputConstraint {
         switch reasoningPlace {
@@ -128,11 +130,11 @@ extension AnswerFormat {
         }
     }
 
-    /// What models write between their reasoning and the answer.
+    /// White space that models write between their reasoning and the answer.
     private static let lineBreaks = OutputConstraint.Form.regex("\n{0,2}")
 
-    /// A regular expression of texts in which a mark does not stand. It leaves out some more texts, in which the mark's
-    /// beginning is followed by its first character.
+    /// A regular expression of texts that do not contain a mark. It excludes a few more texts than it must, in which
+    /// the mark's beginning is followed by its first character.
     package static func pattern(without mark: [UInt8]) -> String {
         let characters = mark.map { String(UnicodeScalar($0)) }
         guard let first = characters.first else { return "" }
@@ -143,8 +145,8 @@ extension AnswerFormat {
         return "([^\(first)]|\(first)+\(rest))*"
     }
 
-    /// An answer that is a call of one of some tools, as the model writes calls.
-    /// - Parameter allowsSeveral: it may be several calls.
+    /// The constraint of an answer that is a call of one of some tools, in the form in which the model writes calls.
+    /// - Parameter allowsSeveral: the answer may consist of several calls.
     public func callForm(of tools: [OfferedTool], allowsSeveral: Bool) -> OutputConstraint.Form {
         var argumentsKey = "arguments"
         if case .bare(let key) = callStyle { argumentsKey = key }
@@ -169,7 +171,7 @@ extension AnswerFormat {
 }
 
 extension PromptTemplate {
-    /// How the model marks reasoning and calls in the answer to a prompt.
+    /// The format of the answer to a prompt.
     public func answerFormat(
         prompt: String, tools: [OfferedTool] = [], separatesReasoning: Bool = true
     ) -> AnswerFormat {

@@ -5,6 +5,7 @@
 /// JSON (Hermes, Qwen), around `<function=NAME>` and `<parameter=NAME>` (Qwen3-Coder) or `<arg_key>` (GLM),
 /// `<function=NAME>` around JSON (Functionary), and JSON that takes the whole answer (Llama 3, Mistral, Granite).
 public struct AnswerParser: Sendable {
+    /// A part of an answer, or a piece of one that continues.
     public enum Part: Sendable, Equatable {
         case reasoning(String)
         case text(String)
@@ -12,11 +13,11 @@ public struct AnswerParser: Sendable {
     }
 
     private enum Place: Sendable {
-        /// Before anything was said, after reasoning, or after a call: what white space stands here is no part of anything.
+        /// Before the answer, after reasoning, or after a call. White space here belongs to no part.
         case start(mayReason: Bool)
         case reasoning
         case text
-        /// With the white space before the mark, which is text where this is no call.
+        /// Inside a call. The white space before its mark is kept, since it is text if this turns out to be no call.
         case call(AnswerFormat.Marks, space: [UInt8])
         /// The whole answer looks like a call in bare JSON.
         case bareCall
@@ -25,9 +26,10 @@ public struct AnswerParser: Sendable {
     private let format: AnswerFormat
     private var place: Place
     private var buffer: [UInt8] = []
-    /// Bytes of a call in which its closing mark was not found, so that a long one is not searched again and again.
+    /// How many bytes of a call were searched for its closing mark already, so that a long one is not searched again
+    /// and again.
     private var searched = 0
-    /// Whether anything came before the present place: white space is then only what sets the parts apart.
+    /// Whether a part came before this place, in which case white space here only separates parts.
     private var hasSaidSomething: Bool
     private var hasReasoned = false
 
@@ -40,7 +42,7 @@ public struct AnswerParser: Sendable {
 
     @Sendable static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
-    /// Takes a piece of the answer.
+    /// Takes a piece of the answer and returns the parts that it completes or continues.
     public mutating func push(_ text: String) -> [Part] {
         buffer += text.utf8
         var parts: [Part] = []
@@ -48,7 +50,7 @@ public struct AnswerParser: Sendable {
         return parts
     }
 
-    /// What is left when the answer has ended.
+    /// Ends the answer and returns what was held back.
     public mutating func finish() -> [Part] {
         var parts: [Part] = []
         defer { buffer.removeAll() }
@@ -76,7 +78,7 @@ public struct AnswerParser: Sendable {
             guard let marks = format.reasoning else { return false }
             if !hasReasoned { buffer.removeFirst(buffer.prefix(while: AnswerParser.isSpace).count) }
             guard let found = AnswerParser.find(marks.end, in: buffer[...]) else {
-                // White space before the closing mark is no part of the reasoning.
+                // White space before the closing mark does not belong to the reasoning.
                 let held = AnswerParser.partialMatch(of: [marks.end], in: buffer)
                 let shown = trimmedEnd(buffer[..<(buffer.count - held)])
                 append(.reasoning, shown, &parts)
@@ -109,7 +111,7 @@ public struct AnswerParser: Sendable {
         }
     }
 
-    /// Decides what the answer begins with, or what follows reasoning or a call.
+    /// Decides which kind of part begins the answer, or follows reasoning or a call.
     private mutating func begin(mayReason: Bool) -> Bool {
         guard let first = buffer.firstIndex(where: { !AnswerParser.isSpace($0) }) else { return false }
         let rest = buffer[first...]
@@ -138,7 +140,7 @@ public struct AnswerParser: Sendable {
         }
         guard let found else {
             let held = AnswerParser.partialMatch(of: format.calls.map(\.begin), in: buffer)
-            // White space before a mark is no part of the text.
+            // White space before a mark does not belong to the text.
             let certain = buffer[..<(buffer.count - held)]
             let shown = format.calls.isEmpty ? certain : trimmedEnd(certain)
             append(.text, shown, &parts)
@@ -185,7 +187,7 @@ public struct AnswerParser: Sendable {
         return (bytes.startIndex...(bytes.endIndex - mark.count)).first { bytes[$0...].starts(with: mark) }
     }
 
-    /// How many bytes at the end may be the beginning of a mark.
+    /// How many of the last bytes may be the beginning of a mark.
     private static func partialMatch(of marks: [[UInt8]], in bytes: [UInt8]) -> Int {
         let longest = marks.map(\.count).max() ?? 0
         let most = Swift.min(bytes.count, Swift.max(longest - 1, 0))

@@ -3,8 +3,9 @@ internal import Tokenization
 
 /// One message of a conversation.
 public struct ChatMessage: Sendable, Equatable {
-    /// Who says it: `system`, `user`, `assistant`, or what else the model's template knows.
+    /// The role of its author: `system`, `user`, `assistant`, or another one that the model's template knows.
     public var role: String
+    /// The text of the message.
     public var content: String
 
     public init(role: String, content: String) {
@@ -29,9 +30,9 @@ public actor ChatSession {
     private nonisolated let template: PromptTemplate
     /// How tokens are chosen, from the next message on.
     public var sampling: SamplingParameters
-    /// Most tokens of an answer; `nil`: until the model ends it or the context is full.
+    /// The most tokens of an answer; `nil`: until the model ends it or the context is full.
     public var maxTokens: Int?
-    /// Answers end before the first of these strings.
+    /// An answer ends before the first of these strings.
     public var stopStrings: [String]
     /// What was said so far, oldest first.
     public private(set) var messages: [ChatMessage]
@@ -81,7 +82,7 @@ public actor ChatSession {
         }
     }
 
-    /// Forgets the conversation, but for the system prompt.
+    /// Removes all messages except the system prompt.
     public func clear() {
         messages = messages.first.map { $0.role == "system" ? [$0] : [] } ?? []
     }
@@ -126,7 +127,7 @@ public actor ChatSession {
 
     private func keep(_ answer: String) {
         guard !answer.isEmpty, messages.last?.role == "user" else { return }
-        // Reasoning is not shown to the model again.
+        // Earlier reasoning is not shown to the model again.
         let spoken = answer.ranges(of: "</think>").last.map { String(answer[$0.upperBound...]) } ?? answer
         messages.append(ChatMessage(role: "assistant", content: spoken.trimmingPrefix { $0 == "\n" }.description))
     }

@@ -16,7 +16,7 @@ public enum FallbackTemplate: Sendable, Equatable {
         }
     }
 
-    /// What ends an answer: such models have no token that does.
+    /// The strings that end an answer, since such models have no token that does.
     public var stopStrings: [String] {
         switch self {
         case .chatML: ["<|im_end|>", "<|im_start|>"]

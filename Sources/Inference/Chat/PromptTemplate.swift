@@ -12,7 +12,7 @@ public struct PromptTemplate: Sendable {
     /// `bos_token`, `eos_token` and the other special tokens, which templates read.
     public let specialTokens: [TemplateValue.Member]
     private let name: String
-    /// What stands in for the template that the model came without; `nil`: it came with one.
+    /// The template that is used because the model came without one; `nil`: the model has its own.
     public let fallback: FallbackTemplate?
 
     /// - Parameter name: what errors call the model.
@@ -40,10 +40,10 @@ public struct PromptTemplate: Sendable {
         specialTokens = configuration.map(PromptTemplate.specialTokens) ?? []
     }
 
-    /// Strings that end an answer beside the model's tokens that do.
+    /// Strings that end an answer, besides the model's end-of-sequence tokens.
     public var stopStrings: [String] { fallback?.stopStrings ?? [] }
 
-    /// What should be told of a template that the model came without.
+    /// A notice for the user where the model came without a template.
     public var notice: String? {
         fallback.map { "\(name) has no chat template: the conversation is written as \($0.summary)" }
     }
@@ -64,7 +64,7 @@ public struct PromptTemplate: Sendable {
         return template
     }
 
-    /// The text of the template for a conversation; empty where there is none.
+    /// The text of the template for a conversation; empty where the model has none.
     package func source(hasTools: Bool) -> String { (try? template(hasTools: hasTools))?.source ?? "" }
 
     /// Renders a conversation.

@@ -2,6 +2,7 @@ internal import JSONCore
 
 /// A call of a tool that an answer makes.
 public struct ToolCall: Sendable, Equatable {
+    /// The name of the tool.
     public let name: String
     /// The text of a JSON object.
     public let arguments: String
@@ -14,8 +15,8 @@ public struct ToolCall: Sendable, Equatable {
 
 /// Reads the calls that models write.
 enum ToolCallReader {
-    /// What stands between the marks of calls. Names are taken as they are: whoever offered the tools knows best what to
-    /// say about one that is none.
+    /// The calls between the marks of a call. Any name is accepted: the caller, who offered the tools, decides what to
+    /// do about one that is not among them.
     /// - Returns: no call where the text is none.
     static func calls(
         marked bytes: ArraySlice<UInt8>, _ marks: AnswerFormat.Marks, tools: [OfferedTool]
@@ -60,7 +61,7 @@ enum ToolCallReader {
         return ToolCall(name: name, arguments: JSON(root).text)
     }
 
-    /// Whether a text that is not complete may become a call in JSON: an object, or an array of them, whose first member is
+    /// Whether an incomplete text may become a call in JSON: an object, or an array of objects, whose first member is
     /// one that calls have.
     static func mayBeCall(_ bytes: ArraySlice<UInt8>) -> Bool {
         var rest = bytes.drop(while: AnswerParser.isSpace)
@@ -113,7 +114,7 @@ enum ToolCallReader {
         return trimmed(rest).isEmpty ? ToolCall(name: name, arguments: arguments.text) : nil
     }
 
-    /// What stands in the next element of a name; `rest` goes on behind it.
+    /// The text inside the next element of a name; `rest` then begins behind it.
     private static func element(_ name: String, in rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         let (open, close) = (Array("<\(name)>".utf8), Array("</\(name)>".utf8))
         guard let begin = AnswerParser.find(open, in: rest) else { return nil }
@@ -126,7 +127,7 @@ enum ToolCallReader {
     /// A value without quotes: text for parameters that are strings, else JSON, and text where it is no JSON either.
     private static func value(_ bytes: ArraySlice<UInt8>, of key: String, _ tool: OfferedTool?) -> JSON {
         var bytes = bytes
-        // The line breaks that set the value apart from its marks are no part of it.
+        // The line breaks that separate the value from its marks do not belong to it.
         if bytes.first == UInt8(ascii: "\n") { bytes.removeFirst() }
         if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
         let text = JSON.string(String(decoding: bytes, as: UTF8.self))

@@ -2,15 +2,15 @@ package import Grammar
 internal import Synchronization
 package import Tokenization
 
-/// Makes automata of constraints over the tokens of one model, and keeps those that were used last with all that their
-/// requests found out.
+/// Compiles constraints to automata over the tokens of one model, and keeps the ones used last with the token masks
+/// that they have computed.
 final class ConstraintCompiler: Sendable {
     private static let capacity = 16
     private static let maximumDepth = 64
 
     private struct State: Sendable {
         var vocabulary: TokenVocabulary?
-        /// The last one used at the end.
+        /// The automata that are kept, the one used last at the end.
         var automata: [(constraint: OutputConstraint, automaton: GrammarAutomaton)] = []
     }
 

@@ -17,14 +17,15 @@ public struct OutputConstraint: Sendable, Hashable {
         case regex(String)
         /// One of some texts.
         case choices([String])
-        /// One after the other, such as a tag, JSON and the tag that closes it.
+        /// Several languages one after the other, such as a tag, JSON and the tag that closes it.
         case sequence([Form])
-        /// Any one of them.
+        /// Any one of several languages.
         case alternatives([Form])
-        /// One or more, with a text between them.
+        /// One or more texts of a language, with a separator between them.
         case repeated(Form, separator: String)
     }
 
+    /// The language that the constrained text belongs to.
     public var form: Form
     /// The text is free until one of these strings has been written, such as `</think>` or `<tool_call>`, and constrained
     /// right after it. Empty: constrained from its beginning.
@@ -38,9 +39,14 @@ public struct OutputConstraint: Sendable, Hashable {
         self.requiresStart = requiresStart
     }
 
+    /// JSON that a schema accepts; see ``Form``.
     public static func jsonSchema(_ schema: String) -> OutputConstraint { OutputConstraint(.jsonSchema(schema)) }
+    /// Any JSON object.
     public static var jsonObject: OutputConstraint { OutputConstraint(.jsonObject) }
+    /// Texts that the rule `root` of a grammar in GBNF derives.
     public static func grammar(_ text: String) -> OutputConstraint { OutputConstraint(.grammar(text)) }
+    /// Texts that a regular expression matches as a whole.
     public static func regex(_ pattern: String) -> OutputConstraint { OutputConstraint(.regex(pattern)) }
+    /// One of some texts.
     public static func choices(_ texts: [String]) -> OutputConstraint { OutputConstraint(.choices(texts)) }
 }

@@ -3,7 +3,7 @@ import ModelIO
 import Tokenization
 
 extension GGUFTokenizerExport {
-    /// `tokenizer.ggml.pre`: what GGUF calls the pattern that cuts text into words.
+    /// `tokenizer.ggml.pre`: GGUF's name of the pattern that cuts text into words.
     /// - Throws: `LoadError.unsupportedValue` where the pattern has no name there.
     func patternName(_ model: JSONValue) throws -> String {
         let kinds = preTokenizers.map { $0["type"]?.string ?? "" }
@@ -19,8 +19,8 @@ extension GGUFTokenizerExport {
         }
     }
 
-    /// Names differ in what else they stand for: whether a word that is a token becomes it whatever the merges say, and
-    /// whether text is composed first.
+    /// A name also implies whether a word that is a token becomes it regardless of the merges, and whether text is
+    /// normalised first.
     private func name(ofPattern pattern: String, ignoresMerges: Bool) -> String? {
         switch NamedWordPattern(pattern) {
         case .llama3: ignoresMerges ? "llama-bpe" : "smaug-bpe"

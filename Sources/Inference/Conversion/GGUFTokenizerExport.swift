@@ -5,11 +5,11 @@ package import Tokenization
 /// A `tokenizer.json` as the keys `tokenizer.*` of a GGUF file: byte-level BPE as `gpt2`, SentencePiece's BPE as `llama`,
 /// WordPiece as `bert`, Unigram as `t5`. (convert_hf_to_gguf.py of llama.cpp)
 package struct GGUFTokenizerExport {
-    /// The `tokenizer.json`, or what stands for it, which `tokenizer` was made of.
+    /// The `tokenizer.json`, or its equivalent, that `tokenizer` was made from.
     let root: JSONValue
     let tokenizer: Tokenizer
     let path: String
-    /// Rows of the embedding, which is how many tokens the file must have.
+    /// Rows of the embedding: the file must have as many tokens.
     let rowCount: Int
     let generation: GenerationConfiguration
 
@@ -171,7 +171,7 @@ package struct GGUFTokenizerExport {
     var specialTokens: [Entry] {
         let frame = (try? tokenizer.encode("", addSpecialTokens: true)) ?? []
         let named = [tokenizer.id(for: .endOfSequence)].compactMap { $0 } + generation.eosTokenIDs
-        // Where no file names one, what stands behind every text ends it.
+        // Where no file names an end-of-sequence token, it is the one that the post-processor puts behind every text.
         let framing = frame.count > 1 ? frame.suffix(1).filter(tokenizer.isSpecial) : []
         var distinctEnds: [Int] = []
         for id in named.isEmpty ? framing : named where !distinctEnds.contains(id) { distinctEnds.append(id) }
@@ -187,7 +187,7 @@ package struct GGUFTokenizerExport {
         ]
     }
 
-    /// The token that stands for what no other does.
+    /// The unknown token, which stands for text that no other token covers.
     var unknownID: Int? {
         let model = root["model"]
         return tokenizer.id(for: .unknown) ?? model?["unk_token"]?.string.flatMap { tokenizer.id(for: $0) }

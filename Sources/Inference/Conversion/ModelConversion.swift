@@ -70,7 +70,7 @@ extension QuantizationInput {
         for (key, value) in entries { add(key, value) }
     }
 
-    /// What ends a text is told all the same.
+    /// The end-of-sequence tokens are written all the same.
     private mutating func addNoTokenizer(_ generation: GenerationConfiguration, _ notice: String) {
         add("tokenizer.ggml.model", .string("no_vocab"))
         let ends = zip(["eos", "eot", "eom"], generation.eosTokenIDs.map(Optional.some))

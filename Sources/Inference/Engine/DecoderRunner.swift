@@ -3,8 +3,8 @@ import ModelIO
 import Models
 import TensorCore
 
-/// Everything on the device that passes of one model need: the model, its cache, and the memory that batches, logits and
-/// candidates go through. Allocated once.
+/// What passes of one model need on the device: the model, its cache, and the memory of batches, logits and candidates.
+/// Allocated once.
 final class DecoderRunner: Sendable {
     let backend: any Backend
     let model: any DecoderModel
@@ -17,7 +17,7 @@ final class DecoderRunner: Sendable {
     let maxTopK: Int
 
     /// - Parameters:
-    ///   - logitRowCount: most rows of one pass whose logits are wanted.
+    ///   - logitRowCount: the most rows of one pass whose logits are wanted.
     init(
         _ plan: DecoderPlan, checkpoint: Checkpoint, on backend: any Backend, options: EngineOptions,
         logitRowCount rowCount: Int, adapters: AdapterSet? = nil

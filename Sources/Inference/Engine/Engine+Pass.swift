@@ -5,16 +5,17 @@ internal import Models
 internal import TensorCore
 
 extension Engine {
-    /// A row of logits of a pass, and what it is for.
+    /// A row of logits of a pass, and what its logits are for.
     private struct LogitRow {
         let id: Int
         /// The token of the sequence whose logits these are; they predict the next one.
         let position: Int
-        /// The next token is to be chosen by it; else it only scores one of the prompt.
+        /// Whether the next token is chosen by it; else it only scores a token of the prompt.
         let isLast: Bool
     }
 
-    /// One pass: schedule, run, choose tokens, hand them out. A failure ends the requests that took part.
+    /// One pass: schedule, run, choose tokens and deliver them. If it fails, the requests that took part end with the
+    /// error.
     func runPass() {
         let start = ContinuousClock.now
         var entries: [SchedulerEntry] = []
@@ -29,7 +30,7 @@ extension Engine {
                 decodeCount: pass.decodeCount, prefillTokenCount: pass.prefillTokenCount,
                 seconds: (ContinuousClock.now - start).seconds)
         } catch {
-            // Without entries nothing could even be scheduled, which would only repeat itself.
+            // Without entries a sequence could not be scheduled, and the loop would try the same again.
             let failed =
                 entries.isEmpty ? scheduler.running + [scheduler.firstWaiting].compactMap { $0 } : entries.map(\.id)
             for id in failed {
@@ -91,7 +92,7 @@ extension Engine {
 
     // MARK: Tokens
 
-    /// Chooses a token, or scores one of the prompt, by each row, with as little data from the device as that takes.
+    /// For each row, chooses a token or scores one of the prompt, with as little data from the device as that needs.
     private func answer(_ rows: [LogitRow], _ logits: Tensor) throws {
         var topK = 0
         var needsAll = [Bool](repeating: false, count: rows.count)
@@ -143,7 +144,7 @@ extension Engine {
     }
 
     private func answer(_ row: LogitRow, _ values: RowValues) {
-        // The request may have failed with an earlier row.
+        // An earlier row may have ended the request with an error.
         guard let sequence = scheduler[row.id] else { return }
         let request = sequence.state.submission.request
         if row.position + 1 < sequence.promptCount {
@@ -161,7 +162,7 @@ extension Engine {
             return fail(sequence.state.submission.id, InferenceError.invalidConstraint(reason: "\(error)"))
         }
         if let allowed, allowed.isEmpty { return endWithoutToken(row.id, sequence.state) }
-        // The samples of a request part where its prompt ends.
+        // Begins the samples of a request at the end of its prompt.
         if sequence.state.tokenCount == 0, sequence.state.sample == 0, request.count > 1 {
             for sample in 1..<request.count {
                 var state = SampleState(sequence.state, sample: sample)
@@ -183,7 +184,7 @@ extension Engine {
 
     /// No token continues the text: it is complete, or the vocabulary can not write what must come.
     private func endWithoutToken(_ id: Int, _ state: SampleState) {
-        // Where other samples were to begin here, there is none that could end them.
+        // Further samples would begin here, but no token can follow.
         let isAlone = state.request.count == 1 || state.tokenCount > 0
         if isAlone, state.matcher?.isComplete ?? false { return deliver(nil, nil, to: id) }
         fail(
@@ -197,10 +198,10 @@ extension Engine {
         deliver(token, score, to: fork(id, state, appending: token), isAppended: true)
     }
 
-    /// Hands a token over, or only the end where no tokens are wanted.
+    /// Delivers a token, or only the end where no tokens are wanted.
     private func deliver(_ token: Int32?, _ score: TokenScore?, to id: Int, isAppended: Bool = false) {
         let accepted = scheduler.withState(id) { state in
-            // A text that ends without a token is complete under its constraint, or none was wanted.
+            // A text that ends without a token is complete under its constraint, or no token was wanted.
             let end: (FinishReason, StopCause?) = (state.matcher == nil || state.maxTokens == 0 ? .length : .stop, nil)
             let finish = Result { try token.map { try state.accept($0, endOfSequence: endOfSequence) } ?? end }
             defer { state.promptScores = [] }

@@ -10,17 +10,18 @@ public import Tokenization
 ///         print(update.text, terminator: "")
 ///     }
 ///
-/// Requests that are there together share passes: running answers advance by a token each, prompts in chunks beside them
+/// Requests that run at the same time share passes: running answers advance by a token each, prompts in chunks beside them
 /// (`EngineOptions.passSeconds`). Prompts that begin alike are computed once (the prefix cache). A request that has no place
 /// waits; `GenerationRequest.priority` and `.client` say in which order, `EngineOptions.queueCapacity` how many may.
 ///
 /// A request fails alone. Dropping a stream, or cancelling the task that reads it, cancels its request and frees its blocks
-/// before the next pass. Whoever reads slowly pauses his own request and nobody else's.
+/// before the next pass. A slow reader pauses only its own request.
 ///
 /// The engine is an actor on a thread of its own: a pass that waits for the device blocks nobody else. Text is made of
 /// tokens in the task that reads the stream.
 public actor Engine {
     public nonisolated let description: DecoderDescription
+    /// The model's tokenizer; `nil`: prompts are token ids, and updates have no text.
     public nonisolated let tokenizer: Tokenizer?
     /// The model's own sampling recommendations and special tokens.
     public nonisolated let package: ModelPackage
@@ -28,7 +29,7 @@ public actor Engine {
     public nonisolated let contextLength: Int
 
     private let executor = DeviceExecutor()
-    private nonisolated let inbox: EngineInbox
+    nonisolated let inbox: EngineInbox
     private nonisolated let streamCapacity: Int
     let runner: DecoderRunner
     let endOfSequence: Set<Int>
@@ -37,7 +38,7 @@ public actor Engine {
     /// The sequences of each request that has not ended, by sample; `nil` for samples that have ended.
     private var sequenceIDs: [Int: [Int?]] = [:]
     private var nextSequenceID = 0
-    private var counters = EngineStatus()
+    var counters = EngineStatus()
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -71,7 +72,7 @@ public actor Engine {
         inbox = EngineInbox(status)
     }
 
-    /// What `EngineOptions.isDeterministic` asks for, on this backend.
+    /// Chooses the settings that `EngineOptions.isDeterministic` needs on this backend.
     private static func deterministic(_ options: EngineOptions, _ backend: any Backend) -> EngineOptions {
         guard options.isDeterministic else { return options }
         var options = options
@@ -85,7 +86,7 @@ public actor Engine {
         return options
     }
 
-    /// How many tokens of a prompt one pass may score: as many rows of logits as 8 MiB hold.
+    /// How many tokens of a prompt one pass may score, so that their rows of logits take at most 8 MiB.
     private static func scoringRowCount(_ description: DecoderDescription, _ options: EngineOptions) -> Int {
         let fitting = (8 << 20) / (max(description.vocabularySize, 1) * MemoryLayout<Float>.size)
         return min(max(fitting, 1), options.passTokenCount, 256)
@@ -133,9 +134,6 @@ public actor Engine {
         return AsyncThrowingStream { try await reader.next() }
     }
 
-    /// What the engine is doing. Never waits for the device.
-    public nonisolated var status: EngineStatus { inbox.status }
-
     /// Takes no more requests, and returns when those that are there have ended. May be called more than once.
     /// - Parameter cancellingRequests: ends requests with what they have, with the finish reason `cancelled`, rather than
     ///   waiting until they are complete.
@@ -155,7 +153,7 @@ public actor Engine {
 
     // MARK: The engine's thread
 
-    /// Runs passes while there is work. What others want comes through the inbox, between passes.
+    /// Runs passes while there is work. Messages from other threads are read from the inbox between passes.
     private func run() async {
         while true {
             for message in inbox.take() { handle(message) }
@@ -202,7 +200,7 @@ public actor Engine {
         inbox.admitted(sampleCount: request.count)
     }
 
-    /// The number that rows of the request carry; 0: none.
+    /// The adapter number that the request's rows carry; 0: no adapter.
     private func adapterNumber(_ request: GenerationRequest) -> Int {
         package.adapters.firstIndex { $0.name == request.adapter }.map { $0 + 1 } ?? 0
     }
@@ -239,7 +237,7 @@ public actor Engine {
         inbox.ended(seconds: seconds)
     }
 
-    /// Ends a request whatever its samples have.
+    /// Ends a request with what its samples have produced.
     private func end(_ request: Int, throwing error: (any Error)? = nil, keepsContent: Bool = true) {
         guard let ids = sequenceIDs.removeValue(forKey: request) else { return }
         for id in ids.compactMap({ $0 }) {
@@ -261,7 +259,7 @@ public actor Engine {
         let count = sequenceIDs[request]?.compactMap { $0 }.first.flatMap { scheduler[$0]?.state.request.count } ?? 0
         for sample in 0..<count {
             let ids = sequenceIDs[request] ?? []
-            // Samples that were not begun have nothing but an end.
+            // Samples that were never begun only report their end.
             guard sample >= ids.count || ids[sample] != nil else { continue }
             let sequence = (sample < ids.count ? ids[sample] : ids.compactMap { $0 }.first).flatMap { scheduler[$0] }
             guard let sequence else { continue }
@@ -272,37 +270,5 @@ public actor Engine {
         }
         counters.cancelledCount += 1
         end(request)
-    }
-
-    func count(tokens: Int) { counters.generatedTokenCount += tokens }
-
-    /// After a pass or a change of the books.
-    func publishStatus(passStart: ContinuousClock.Instant? = nil) {
-        let pool = scheduler.pool
-        let (used, cached) = (pool.usedBlockCount, pool.cachedFreeBlockCount)
-        let (running, waiting) = (scheduler.running.count, scheduler.waitingCount)
-        let paused = scheduler.pausedCount
-        let (books, counters) = (scheduler.counters, counters)
-        inbox.updateStatus { status in
-            status.runningCount = running
-            status.waitingCount = waiting
-            status.pausedCount = paused
-            status.usedBlockCount = used
-            status.cachedBlockCount = cached
-            status.prefixCacheQueryTokenCount = books.queriedTokenCount
-            status.prefixCacheHitTokenCount = books.foundTokenCount
-            status.promptTokenCount = books.promptTokenCount
-            status.preemptionCount = books.preemptionCount
-            status.generatedTokenCount = counters.generatedTokenCount
-            status.completedCount = counters.completedCount
-            status.cancelledCount = counters.cancelledCount
-            status.failedCount = counters.failedCount
-            guard let passStart else { return }
-            let now = ContinuousClock.now
-            status.passStart = nil
-            status.passCount += 1
-            status.lastPassEnd = now
-            status.lastPassSeconds = (now - passStart).seconds
-        }
     }
 }

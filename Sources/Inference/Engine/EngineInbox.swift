@@ -1,15 +1,15 @@
 internal import Grammar
 internal import Synchronization
 
-/// What others want of the engine's thread.
+/// A message to the engine's thread.
 enum EngineMessage: Sendable {
     case submit(SubmittedRequest)
     case cancel(request: Int)
-    /// One sample is complete for its reader, who found a stop string.
+    /// The reader of a sample found a stop string, so the sample is complete.
     case stop(request: Int, sample: Int)
-    /// A reader has taken what was there for a sample that was paused.
+    /// The reader of a paused sample has taken all its events.
     case resume(request: Int, sample: Int)
-    /// Ends all requests with what they have.
+    /// All requests end with what they have produced.
     case cancelAll
 }
 
@@ -17,7 +17,7 @@ enum EngineMessage: Sendable {
 struct SubmittedRequest: Sendable {
     let id: Int
     let request: GenerationRequest
-    /// Of the request's constraint.
+    /// The automaton of the request's constraint; `nil`: no constraint.
     let automaton: GrammarAutomaton?
     let seed: UInt64
     let arrival: ContinuousClock.Instant
@@ -32,11 +32,11 @@ final class EngineInbox: Sendable {
         var isAwake = false
         var isOpen = true
         var nextID = 0
-        /// Requests that have not ended, and their sequences that have no place yet.
+        /// Requests that have not ended, and how many of their sequences have no place yet.
         var activeCount = 0
         var submittedSampleCount = 0
         var status: EngineStatus
-        /// What a sequence takes from its first pass to its end, smoothed.
+        /// Seconds that a sequence takes from its first pass to its end, smoothed.
         var sequenceSeconds: Double?
         var drained: [CheckedContinuation<Void, Never>] = []
     }
@@ -103,8 +103,8 @@ final class EngineInbox: Sendable {
         }
     }
 
-    /// Ends the engine's loop unless there are messages. Who waits for the last request goes on only now, when the status
-    /// says that it has ended.
+    /// Ends the engine's loop unless there are messages. Callers that wait for the last request are resumed only now,
+    /// when the status says that it has ended.
     func fallAsleep() -> Bool {
         let (isAsleep, waiting) = state.withLock { state in
             state.isAwake = !state.messages.isEmpty
@@ -118,7 +118,7 @@ final class EngineInbox: Sendable {
         return isAsleep
     }
 
-    /// A request's samples are in the scheduler's books now.
+    /// Notes that a request's samples are in the scheduler.
     func admitted(sampleCount: Int) {
         state.withLock { $0.submittedSampleCount -= sampleCount }
     }
@@ -133,7 +133,7 @@ final class EngineInbox: Sendable {
         }
     }
 
-    /// Takes no more requests from now on.
+    /// Refuses requests from now on.
     func close() {
         state.withLock { state in
             state.isOpen = false

@@ -4,33 +4,33 @@ public import TensorCore
 
 /// How large an engine's memory and passes are.
 public struct EngineOptions: Sendable, Hashable {
-    /// Tokens of the longest context; `nil`: what the model was made for, as far as the cache holds it.
+    /// The most tokens of a context; `nil`: what the model was made for, as far as the cache holds it.
     public var contextLength: Int?
-    /// Tokens that the paged cache has room for over all sequences; `nil`: one context, of at
-    /// most a gibibyte where `contextLength` is `nil` too.
+    /// The tokens that the paged cache holds over all sequences; `nil`: one context, of at most a gibibyte where
+    /// `contextLength` is `nil` too.
     public var cacheTokenCount: Int?
-    /// Most tokens of one pass: a longer prompt is computed in chunks of this many.
+    /// The most tokens of one pass. A longer prompt is computed in chunks of this many.
     public var passTokenCount: Int
-    /// Most sequences that run at once; others wait.
+    /// The most sequences that run at once; others wait.
     public var sequenceCount: Int
-    /// Most sequences that wait for a place; a request beyond them is refused.
+    /// The most sequences that wait for a place. A request beyond them is refused.
     public var queueCapacity: Int
-    /// What a pass may take, in seconds, while answers are being written: prompts advance in chunks that fit. `nil`: prompts
+    /// Seconds that a pass may take while answers are being written; prompts advance in chunks that fit. `nil`: prompts
     /// take as many tokens as a pass may have.
     public var passSeconds: Double?
-    /// Tokens of a sample that wait for its reader; with so many the sample pauses until they are taken.
+    /// A sample pauses when so many of its tokens wait for its reader, until they are taken.
     public var streamCapacity: Int
-    /// Tokens of one block of the cache.
+    /// The tokens of one block of the cache.
     public var blockSizeInTokens: Int
-    /// The format matrices are held in; `nil`: as they are stored.
+    /// The number format of weight matrices; `nil`: as they are stored.
     public var weightFormat: WeightFormat?
-    /// How exact matrix products are.
+    /// How exactly matrix products are computed.
     public var precision: MatmulPrecision
     /// Answers have the same bits whatever else runs, however prompts are divided, and with or without the prefix cache.
     /// Implies `precision` `.highest`, and costs the faster kernels for many tokens. A backend that is not a
     /// `RowInvariantBackend` computes one token a pass then.
     public var isDeterministic: Bool
-    /// The format keys and values are held in: one of `KVCacheLayer.dtypes`.
+    /// The format of keys and values in the cache: one of `KVCacheLayer.dtypes`.
     public var cacheType: DType
 
     public init(

@@ -1,8 +1,8 @@
 internal import Synchronization
 internal import Tokenization
 
-/// What a request's stream is made of: takes the engine's events and makes updates of them, in the task that reads, so that
-/// neither text nor stop strings take the engine's time. Dropping it cancels the request.
+/// Makes updates of the engine's events, in the task that reads the stream, so that detokenising and the search for
+/// stop strings take no time of the engine. Dropping it cancels the request.
 final class GenerationReader: Sendable {
     private struct State {
         var events: [SampleEvent] = []
@@ -52,7 +52,7 @@ final class GenerationReader: Sendable {
                 let first = try SampleText(submission.request, tokenizer)
                 state.samples = Array(repeating: first, count: submission.request.count)
             }
-            // What was produced before the engine knew of a stop string.
+            // Tokens that were produced before the engine learnt that a stop string was found.
             guard !state.samples[event.sample].isComplete else { continue }
             let update = try state.samples[event.sample].take(event, of: submission)
             if update.result != nil, event.finish == nil { channel.stop(event.sample) }
@@ -83,14 +83,14 @@ struct SampleText: Sendable {
         for token in request.promptTokens { _ = try detokenizer?.push(token) }
     }
 
-    /// Takes what a pass brought.
+    /// Takes an event of a pass.
     mutating func take(_ event: SampleEvent, of submission: SubmittedRequest) throws -> GenerationUpdate {
         var finish = event.finish
         var text = ""
         if let token = event.token {
             tokenCount += 1
             if firstTokenTime == nil { firstTokenTime = event.time }
-            // A token that ends the text is no part of it.
+            // A token that ends the text does not belong to it.
             if finish?.cause == nil { text = show(try detokenizer?.push(Int(token)) ?? "") }
         }
         if finish != nil, !stopMatcher.hasStopped { text += show(try detokenizer?.finish() ?? "") }
@@ -107,7 +107,7 @@ struct SampleText: Sendable {
             result: finish.map { result($0, event, submission) })
     }
 
-    /// What may be shown once a piece of text has come.
+    /// The text that may be shown once a piece has come.
     private mutating func show(_ piece: String) -> String {
         guard !stopStrings.isEmpty else { return piece }
         held += Array(piece.utf8)

@@ -2,6 +2,7 @@
 public struct GenerationRequest: Sendable, Hashable {
     /// Token ids, special tokens included.
     public var promptTokens: [Int]
+    /// How tokens are chosen.
     public var sampling: SamplingParameters
     /// Most tokens to produce for each sample; `nil`: until the context is full. 0 only where the log-probabilities of the
     /// prompt are all that is wanted.
@@ -20,14 +21,14 @@ public struct GenerationRequest: Sendable, Hashable {
     public var promptLogProbabilities: Int?
     /// Requests with lower values are served first, and may take the place of running ones with higher values.
     public var priority: Int
-    /// Who asks. Clients of one priority get equal shares of the engine, however many requests each has.
+    /// The client that asks. Clients of one priority get equal shares of the engine, however many requests each has.
     public var client: String?
     /// Only requests with the same salt share blocks of the prefix cache, so that none can find out by the time an answer
     /// takes what others have asked.
     public var cacheSalt: String?
     /// The adapter of `ModelPackage.offering` that the request is answered with; `nil`: the model by itself.
     public var adapter: String?
-    /// What the text must look like; `nil`: anything. Sampling draws among the tokens that may come.
+    /// The form of the text; `nil`: any. Tokens are drawn among those that the form allows.
     public var constraint: OutputConstraint?
 
     public init(
@@ -52,11 +53,12 @@ public struct GenerationRequest: Sendable, Hashable {
         self.constraint = constraint
     }
 
-    /// Most samples of one request, and most alternatives reported beside a token.
+    /// The most samples of a request.
     public static let maximumCount = 128
+    /// The most alternatives that are reported beside a token.
     public static let maximumLogProbabilities = 128
 
-    /// - Throws: `InferenceError` naming what cannot be served.
+    /// - Throws: `InferenceError` naming the value that is out of range.
     func validate(vocabularySize: Int, contextLength: Int) throws {
         func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
             guard let value, !range.contains(value) else { return }

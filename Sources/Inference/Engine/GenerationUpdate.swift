@@ -8,7 +8,7 @@ public struct GenerationUpdate: Sendable, Hashable {
     public let text: String
     /// One entry for each of `tokens`, where the request asks for them.
     public let logProbabilities: [TokenLogProbability]
-    /// Entries for further tokens of the prompt, in order; of its first token, which nothing predicts, there is none.
+    /// Entries for further tokens of the prompt, in order. The first token has none, since nothing predicts it.
     public let promptLogProbabilities: [TokenLogProbability]
     /// Set in the sample's last update.
     public let result: GenerationResult?
@@ -17,7 +17,9 @@ public struct GenerationUpdate: Sendable, Hashable {
 /// How likely the model found a token: the natural logarithm of its probability under the plain softmax of the logits,
 /// before bias, penalties, temperature and whatever else sampling applies.
 public struct TokenLogProbability: Sendable, Hashable {
+    /// The token's id.
     public let token: Int
+    /// The natural logarithm of its probability.
     public let logProbability: Double
     /// The bytes that the token stands for, which may be a part of a character; empty for control tokens.
     public let bytes: [UInt8]
@@ -52,11 +54,13 @@ public enum StopCause: Sendable, Hashable {
     case string(String)
 }
 
-/// How one sample ended and what it took.
+/// How one sample ended, with its counts and times.
 public struct GenerationResult: Sendable, Hashable {
+    /// Why the sample ended.
     public let finishReason: FinishReason
     /// Set where `finishReason` is `stop`.
     public let stopCause: StopCause?
+    /// Tokens of the request's prompt.
     public let promptTokenCount: Int
     /// Tokens that were produced.
     public let tokenCount: Int
@@ -64,6 +68,7 @@ public struct GenerationResult: Sendable, Hashable {
     public let cachedTokenCount: Int
     /// The seed that draws this sample again as the only one of a request.
     public let seed: UInt64
+    /// Seconds of the parts of the request.
     public let timings: GenerationTimings
 }
 

@@ -8,7 +8,7 @@ struct TokenScore: Sendable {
     var alternatives: [(token: Int32, logProbability: Double)]
 }
 
-/// What a pass brought for one sample of a request.
+/// What a pass produced for one sample of a request.
 struct SampleEvent: Sendable {
     let sample: Int
     var token: Int32?
@@ -22,8 +22,8 @@ struct SampleEvent: Sendable {
     let time: ContinuousClock.Instant
 }
 
-/// Carries the events of one request from the engine's thread to the task that reads them. Bounded: a sample with
-/// `capacity` events that nobody has taken is to be paused.
+/// Carries the events of one request from the engine's thread to the task that reads them. Bounded: when `capacity`
+/// events of a sample wait, the sample must be paused.
 final class RequestChannel: Sendable {
     private typealias Reader = CheckedContinuation<[SampleEvent]?, any Error>
 
@@ -42,7 +42,7 @@ final class RequestChannel: Sendable {
     private let post: @Sendable (EngineMessage) -> Void
     private let state: Mutex<State>
 
-    /// - Parameter post: tells the engine what the reader did.
+    /// - Parameter post: tells the engine what the reader has done.
     init(id: Int, sampleCount: Int, capacity: Int, post: @escaping @Sendable (EngineMessage) -> Void) {
         self.id = id
         self.capacity = capacity
@@ -52,8 +52,8 @@ final class RequestChannel: Sendable {
 
     // MARK: The engine's side
 
-    /// Hands an event over.
-    /// - Returns: whether the sample is to be paused.
+    /// Adds an event.
+    /// - Returns: whether the sample must be paused.
     func push(_ event: SampleEvent) -> Bool {
         let (reader, pauses) = state.withLock { state -> (Reader?, Bool) in
             guard !state.isAbandoned else { return (nil, false) }
@@ -71,11 +71,11 @@ final class RequestChannel: Sendable {
         return pauses
     }
 
-    /// Nothing more comes, because all samples have ended or with an error.
+    /// Closes the channel: all samples have ended, or the request ends with an error.
     func finish(throwing error: (any Error)? = nil) {
         let reader = state.withLock { state in
             if state.ending == nil { state.ending = error.map { .failure($0) } ?? .success(()) }
-            // A reader waits only where there are no events.
+            // A reader is suspended only while there are no events.
             let reader = state.reader
             state.reader = nil
             return reader
@@ -112,10 +112,10 @@ final class RequestChannel: Sendable {
         }
     }
 
-    /// The reader wants nothing more of one sample.
+    /// The reader needs no more of one sample.
     func stop(_ sample: Int) { post(.stop(request: id, sample: sample)) }
 
-    /// The reader is gone: the request is cancelled, unless it has ended.
+    /// The reader is gone: the request is cancelled unless it has ended.
     func abandon() {
         let (reader, cancels) = state.withLock { state -> (Reader?, Bool) in
             guard !state.isAbandoned else { return (nil, false) }

@@ -1,17 +1,17 @@
 internal import Grammar
 
-/// What the engine keeps of one sample of a request, beside what its scheduler does.
+/// The engine's own state of one sample of a request; its scheduler keeps the rest.
 struct SampleState: Sendable {
     let submission: SubmittedRequest
     let sample: Int
     let maxTokens: Int
     var sampler: Sampler
-    /// Where the text is in what the request's constraint allows.
+    /// The state of the constraint's automaton after the text so far; `nil`: no constraint.
     var matcher: GrammarMatcher?
     var tokenCount = 0
-    /// When the first pass with some of it began.
+    /// When the first pass that computed a part of it began.
     var start: ContinuousClock.Instant?
-    /// Scores of prompt tokens that were not handed over yet.
+    /// Scores of prompt tokens that were not delivered yet.
     var promptScores: [TokenScore] = []
 
     init(_ submission: SubmittedRequest, contextLength: Int) {
@@ -24,7 +24,7 @@ struct SampleState: Sendable {
         sampler.observePrompt(submission.request.promptTokens.map(Int32.init))
     }
 
-    /// Another sample behind the same prompt.
+    /// The state of another sample that continues the same prompt.
     init(_ first: SampleState, sample: Int) {
         submission = first.submission
         self.sample = sample
@@ -36,13 +36,13 @@ struct SampleState: Sendable {
 
     var request: GenerationRequest { submission.request }
 
-    /// Whether a whole row of logits is needed for the next token, or how many candidates.
+    /// Whether the next token needs a whole row of logits, or how many candidates suffice.
     func requirement(maxTopK: Int, vocabularySize: Int) -> Sampler.Requirement {
         request.logProbabilities != nil || matcher != nil
             ? .allLogits : sampler.requirement(maxTopK: maxTopK, vocabularySize: vocabularySize)
     }
 
-    /// Counts a token in and says whether generation ends with it.
+    /// Adds a token and says whether generation ends with it.
     /// - Throws: `GrammarError` where the constraint is too ambiguous to be followed.
     mutating func accept(
         _ token: Int32, endOfSequence: Set<Int>

@@ -73,7 +73,7 @@ public enum AnswerMetrics {
     }
 }
 
-/// What Python's string methods take for white space.
+/// The characters that Python's string methods take for white space.
 enum PythonText {
     static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
         scalar.properties.isWhitespace || (0x1C...0x1F).contains(scalar.value)

@@ -1,11 +1,11 @@
 internal import Foundation
 
-/// What a text shares with its references in runs of words (Papineni et al., 2002), as sacrebleu counts it: exponential
-/// smoothing, no effective order.
+/// How many runs of words a text shares with its references (Papineni et al., 2002), as sacrebleu counts it:
+/// exponential smoothing, no effective order.
 public struct BLEU: Sendable {
     /// How texts become words.
     public enum Tokenization: String, Sendable, Hashable, CaseIterable {
-        /// As mteval-v13a does for Western languages.
+        /// As mteval-v13a tokenizes Western languages.
         case wmt13a = "13a"
         /// Every character.
         case characters = "char"
@@ -39,7 +39,7 @@ public struct BLEU: Sendable {
             var smoothing = 1.0
             var logarithms = 0.0
             for (match, total) in zip(matches, totals) {
-                // A text shorter than an order has no score.
+                // A text that is shorter than an order has no n-gram of it, and no score.
                 guard total > 0 else { return 0 }
                 if match == 0 { smoothing *= 2 }
                 logarithms += log(100 * (match == 0 ? 1 / smoothing : Double(match)) / Double(total))
@@ -49,6 +49,7 @@ public struct BLEU: Sendable {
     }
 
     static let order = 4
+    /// How texts are split into words.
     public let tokenization: Tokenization
 
     public init(_ tokenization: Tokenization = .wmt13a) { self.tokenization = tokenization }
@@ -93,7 +94,7 @@ public struct BLEU: Sendable {
         }
         var scalars = Array(" \(line) ".unicodeScalars)
         scalars = scalars.flatMap { isSymbol($0) ? [" ", $0, " "] : [$0] }
-        // Points and commas stand alone but within numbers; a dash does behind a digit.
+        // Full stops and commas are words of their own except within numbers; so is a dash behind a digit.
         scalars = replacingPairs(scalars, where: { !isDigit($0) && isPoint($1) }) { [$0, " ", $1, " "] }
         scalars = replacingPairs(scalars, where: { isPoint($0) && !isDigit($1) }) { [" ", $0, " ", $1] }
         scalars = replacingPairs(scalars, where: { isDigit($0) && $1 == "-" }) { [$0, " ", $1, " "] }

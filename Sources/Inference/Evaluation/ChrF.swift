@@ -1,9 +1,9 @@
-/// What a text shares with its references in runs of characters (Popović, 2015), and of words too (chrF++; Popović, 2017),
-/// as sacrebleu counts it: β = 2, six characters, without white space.
+/// How many runs of characters a text shares with its references (chrF; Popović, 2015), and of words too (chrF++;
+/// Popović, 2017), as sacrebleu counts it: β = 2, six characters, without white space.
 public struct ChrF: Sendable {
     /// Counts of one text, which add up over texts.
     public struct Counts: Sendable, Hashable {
-        /// Of each order: runs of the text, of the reference, and of both.
+        /// For each order, the number of runs in the text, in the reference, and in both.
         var values: [[Int]]
 
         init(order: Int) { values = [[Int]](repeating: [0, 0, 0], count: order) }
@@ -34,6 +34,7 @@ public struct ChrF: Sendable {
 
     public init(wordOrder: Int = 0) { self.wordOrder = wordOrder }
 
+    /// The counts of no text, to which others are added.
     public var noCounts: Counts { Counts(order: ChrF.characterOrder + wordOrder) }
 
     /// The counts of a text against the reference that it is nearest to.
@@ -61,7 +62,7 @@ public struct ChrF: Sendable {
         return [wanted.isEmpty ? 0 : found.values.reduce(0, +), wanted.values.reduce(0, +), common]
     }
 
-    /// By order. Code points are compared, not characters as people see them.
+    /// The counts by order. Code points are compared, not characters as people see them.
     private struct Runs {
         var characters: [[[Unicode.Scalar]: Int]]
         var words: [[[[Unicode.Scalar]]: Int]]

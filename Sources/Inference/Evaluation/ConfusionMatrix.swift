@@ -1,5 +1,6 @@
 /// How often each label was answered with each label: single-label classification.
 public struct ConfusionMatrix: Sendable, Hashable {
+    /// The names of the labels, `[L]`.
     public let labels: [String]
     /// `[true label][answered label]`
     public private(set) var counts: [[Int]]
@@ -11,12 +12,15 @@ public struct ConfusionMatrix: Sendable, Hashable {
         for (truth, answer) in answers { counts[truth][answer] += 1 }
     }
 
+    /// The number of examples.
     public var exampleCount: Int { counts.reduce(0) { $0 + $1.reduce(0, +) } }
 
+    /// The share of examples whose label is right; 0 without examples.
     public var accuracy: Double {
         LabelCounts.ratio(counts.indices.reduce(0) { $0 + counts[$1][$1] }, exampleCount)
     }
 
+    /// Precision, recall and F1 of each label.
     public var report: LabelReport {
         LabelReport(
             labels.indices.map { label in

@@ -1,4 +1,4 @@
-/// How far two lists of numbers go together.
+/// How strongly two lists of numbers are correlated.
 public enum Correlation {
     /// Pearson's; NaN where one list does not vary.
     public static func pearson(_ first: [Double], _ second: [Double]) -> Double {

@@ -2,7 +2,9 @@
 public enum EntityMetrics {
     /// An entity: its type and words.
     public struct Entity: Sendable, Hashable {
+        /// The entity's type, such as `PER`.
         public var type: String
+        /// The words of the sentence, counted from 0.
         public var words: Range<Int>
     }
 

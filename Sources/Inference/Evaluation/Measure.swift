@@ -1,8 +1,10 @@
-/// A number that says how well a task is done, and how far it would move with other examples of the same kind.
+/// A measure of how well a task is done, with its uncertainty over other examples of the same kind.
 public struct Measure: Sendable, Hashable {
+    /// As outputs name it, such as `accuracy`.
     public var name: String
+    /// The measure over all examples.
     public var value: Double
-    /// The middle 95 % of the values of samples drawn again; `nil` where none were drawn.
+    /// The bootstrap interval of 95 %; `nil` where none was computed.
     public var interval: ClosedRange<Double>?
 
     public init(_ name: String, _ value: Double, interval: ClosedRange<Double>? = nil) {

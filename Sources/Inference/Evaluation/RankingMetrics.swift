@@ -2,6 +2,7 @@ internal import Foundation
 
 /// How well documents are ordered for a query, by the definitions of TREC's `trec_eval` at a cut-off.
 public enum RankingMetrics {
+    /// The names of the measures, in the order in which they are returned.
     public static let names = ["hit_rate", "recall", "mrr", "map", "ndcg"]
 
     /// The measures of one query, in the order of ``names``.

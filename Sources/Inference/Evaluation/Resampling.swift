@@ -1,9 +1,9 @@
 internal import TensorCore
 
-/// Intervals and tests by drawing examples again; the same for the same examples. (Efron and Tibshirani, "An Introduction
-/// to the Bootstrap", 1993)
+/// Intervals and tests by resampling examples. The random numbers are fixed, so the same examples give the same result.
+/// (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993)
 public enum Resampling {
-    /// Samples drawn where nothing else is said.
+    /// The number of samples drawn by default.
     public static let usualRoundCount = 1000
 
     /// Measures of some examples, each with the middle 95 % of its values over samples drawn with replacement.
@@ -20,7 +20,7 @@ public enum Resampling {
         var drawn = [[Double]](repeating: [], count: measures.count)
         for _ in 0..<rounds {
             let sample = (0..<count).map { _ in random.next(below: count) }
-            // A sample may leave a measure undefined, such as a correlation of equal numbers.
+            // A measure may be undefined for a sample, such as a correlation of equal numbers.
             for (index, value) in measure(sample).enumerated() where value.value.isFinite {
                 drawn[index].append(value.value)
             }

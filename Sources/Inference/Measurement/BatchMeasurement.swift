@@ -1,18 +1,18 @@
 internal import KVCache
 internal import Models
-public import TensorCore
+package import TensorCore
 
 /// Times several sequences that run side by side, on random tokens and without choosing any: what llama.cpp's
 /// `batched-bench` measures.
 ///
 /// Legend: `B` sequences, `PP` tokens of a prompt, `TG` tokens that each sequence decodes.
-public final class BatchMeasurement {
+package final class BatchMeasurement {
     /// Seconds of one run.
-    public struct Times: Sendable, Hashable {
-        public var promptSeconds: Double
-        public var decodeSeconds: Double
+    package struct Times: Sendable, Hashable {
+        package var promptSeconds: Double
+        package var decodeSeconds: Double
 
-        public init(promptSeconds: Double, decodeSeconds: Double) {
+        package init(promptSeconds: Double, decodeSeconds: Double) {
             self.promptSeconds = promptSeconds
             self.decodeSeconds = decodeSeconds
         }
@@ -20,7 +20,7 @@ public final class BatchMeasurement {
 
     private let runner: DecoderRunner
     private let vocabularySize: Int
-    /// Of token ids, which need only differ.
+    /// Draws the token ids, which need only differ.
     private var random = SplitMix64(seed: 1)
     private var blockSize: Int { runner.cache.shape.blockSizeInTokens }
 
@@ -29,7 +29,7 @@ public final class BatchMeasurement {
     ///   - sequenceCount: the largest `B` that a run will have.
     ///   - contextLength: the largest `PP + TG`.
     /// - Throws: `LoadError`, `BackendError`, `InferenceError`.
-    public init(
+    package init(
         _ package: ModelPackage, on backend: any Backend, sequenceCount: Int, contextLength: Int,
         options: EngineOptions
     ) throws {
@@ -45,7 +45,7 @@ public final class BatchMeasurement {
     /// Computes the prompts, then decodes. Blocks.
     /// - Parameter sharesPrompt: one prompt is computed and all sequences go on from it.
     /// - Precondition: the sizes are within those given to `init`.
-    public func run(
+    package func run(
         sequenceCount: Int, promptCount: Int, decodeCount: Int, sharesPrompt: Bool
     ) throws -> Times {
         let tables = tables(
@@ -60,7 +60,7 @@ public final class BatchMeasurement {
                 var batch = HostBatch()
                 for table in tables { append(1, at: position, table, wantsLogits: true, to: &batch) }
                 _ = try runner.run(batch)
-                // The next tokens would be known only now.
+                // In generation the next tokens would be known only now, so wait for the device.
                 try runner.backend.synchronize()
             }
         }
@@ -80,7 +80,7 @@ public final class BatchMeasurement {
         }
     }
 
-    /// The part of a shared prompt that fills no block is copied to each sequence's first block of its own.
+    /// The last, partly filled block of a shared prompt is copied to each sequence's first block of its own.
     private func copyLastBlock(_ tables: [[Int32]], promptCount: Int) throws {
         let index = promptCount / blockSize
         guard promptCount % blockSize > 0, tables.count > 1 else { return }

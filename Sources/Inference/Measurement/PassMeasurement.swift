@@ -1,12 +1,12 @@
 internal import Models
-public import TensorCore
+package import TensorCore
 
 /// Times the two kinds of work that generation consists of, on random tokens and without choosing any: the measure that
 /// llama.cpp's `llama-bench` takes.
-public final class PassMeasurement {
+package final class PassMeasurement {
     private let runner: DecoderRunner
     private let vocabularySize: Int
-    /// Of token ids, which need only differ.
+    /// Draws the token ids, which need only differ.
     private var random = SplitMix64(seed: 1)
     /// Tokens from the start of the context whose keys and values are in the cache.
     private var filledCount = 0
@@ -14,7 +14,7 @@ public final class PassMeasurement {
     /// Loads a model onto a backend. Blocks.
     /// - Parameter contextLength: the most tokens, depth included, that a measurement will reach.
     /// - Throws: `LoadError`, `BackendError`, `InferenceError`.
-    public init(_ package: ModelPackage, on backend: any Backend, contextLength: Int, options: EngineOptions) throws {
+    package init(_ package: ModelPackage, on backend: any Backend, contextLength: Int, options: EngineOptions) throws {
         var options = options
         options.contextLength = contextLength
         options.cacheTokenCount = contextLength
@@ -23,9 +23,8 @@ public final class PassMeasurement {
         vocabularySize = runner.model.description.vocabularySize
     }
 
-    /// Sees to it that `depth` tokens are in the cache, untimed. What earlier measurements have left there serves: random
-    /// tokens at their positions.
-    public func fill(depth: Int) throws {
+    /// Fills the cache up to `depth` tokens, untimed. Tokens that earlier measurements left there are used.
+    package func fill(depth: Int) throws {
         guard depth > filledCount else { return }
         try prefill(tokenCount: depth - filledCount, depth: filledCount)
         try runner.backend.synchronize()
@@ -33,17 +32,17 @@ public final class PassMeasurement {
 
     /// Seconds to compute a prompt of `tokenCount` tokens behind `depth` tokens in the cache, with the logits of its last
     /// token. Blocks.
-    public func prompt(tokenCount: Int, depth: Int) throws -> Double {
+    package func prompt(tokenCount: Int, depth: Int) throws -> Double {
         try seconds { try prefill(tokenCount: tokenCount, depth: depth) }
     }
 
     /// Seconds to compute `tokenCount` tokens one after another behind `depth` tokens in the cache, each with its logits.
     /// Blocks.
-    public func decode(tokenCount: Int, depth: Int) throws -> Double {
+    package func decode(tokenCount: Int, depth: Int) throws -> Double {
         try seconds {
             for position in depth..<depth + tokenCount {
                 try pass(tokenCount: 1, at: position, wantsLogits: true)
-                // The next token would be known only now.
+                // In generation the next token would be known only now, so wait for the device.
                 try runner.backend.synchronize()
             }
         }

@@ -3,9 +3,11 @@ internal import Models
 
 /// An adapter under the name that requests call it by.
 public struct NamedAdapter: Sendable {
+    /// The name by which requests choose it.
     public let name: String
+    /// The adapter's files, mapped.
     public let adapter: LoRAAdapter
-    /// What the adapter's own scale is multiplied by.
+    /// A factor for the adapter's own scale.
     public let scale: Double
 
     public init(name: String, adapter: LoRAAdapter, scale: Double = 1) {

@@ -68,7 +68,7 @@ extension GGUFVocabulary {
         }
     }
 
-    /// What a key holds; of a value of the wrong kind, which no run needs, only a notice.
+    /// The value of a key. A value of the wrong kind, which no run needs, only gives a notice.
     private mutating func read<Value>(_ body: () throws -> [Value]?) -> [Value] {
         do {
             return try body() ?? []

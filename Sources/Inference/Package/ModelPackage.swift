@@ -6,14 +6,17 @@ public import Tokenization
 
 /// The files of one model: configuration, weights (mapped, not yet on a device), tokenizer and recommendations.
 public struct ModelPackage: Sendable {
-    /// The path, or what the bundled model is called; for errors and listings.
+    /// The path, or the name of the bundled model; for errors and listings.
     public let name: String
+    /// The model's `config.json`, or what stands for it.
     public let configuration: ModelConfiguration
+    /// The model's tensors, mapped.
     public let checkpoint: Checkpoint
+    /// The model's recommendations for generating text.
     public let generation: GenerationConfiguration
     /// `nil` where the model comes without one.
     public let tokenizer: Tokenizer?
-    /// What requests want answers to look like, made ready for this tokenizer.
+    /// Compiles the constraints of requests for this tokenizer.
     let constraints = ConstraintCompiler()
     /// Adapters that requests name, kept apart from the weights.
     public private(set) var adapters: [NamedAdapter] = []
@@ -59,7 +62,7 @@ public struct ModelPackage: Sendable {
         return package
     }
 
-    /// What should be told of the files: recommendations, ids and keys that were left aside, and why.
+    /// Notices about the files: recommendations, ids and keys that were ignored, and why.
     public var notices: [String] { generation.notices + (tokenizer?.notices ?? []) }
 
     /// The sizes of a model that generates text, from its configuration alone.

@@ -2,20 +2,20 @@ internal import KVCache
 internal import Models
 internal import TensorCore
 
-/// Runs a decoder over texts for what it says of them, not to continue them: embedders and rerankers that are decoders.
-/// Texts share passes; each is computed from its first token on.
+/// Runs a decoder over texts for its hidden states or the logits of some tokens, as embedders and rerankers that are
+/// decoders need it. Texts share passes; each is computed from its first token on.
 final class DecoderTextPass: TextPass {
-    /// What is wanted of a text.
+    /// The result that is wanted of a text.
     enum Output: Sendable, Hashable {
         /// The hidden states of all tokens, behind the last norm.
         case allStates
-        /// Those of the last token.
+        /// The hidden state of the last token.
         case lastState
         /// The last token's logits of these tokens.
         case lastLogits([Int])
     }
 
-    /// Tokens of the longest text where nobody says: the cache has room for it.
+    /// The most tokens of a text where the caller gives no limit: the cache has room for as many.
     static let usualTokenCount = 8192
     private static let passSequenceCount = 32
 
@@ -34,7 +34,7 @@ final class DecoderTextPass: TextPass {
         var options = options
         options.contextLength = max(longest, 1)
         options.sequenceCount = DecoderTextPass.passSequenceCount
-        // Each text begins a block of its own.
+        // Each text begins a new block.
         options.cacheTokenCount =
             max(longest, options.passTokenCount) + options.sequenceCount * options.blockSizeInTokens
         runner = try package.makeRunner(
@@ -132,7 +132,7 @@ final class DecoderTextPass: TextPass {
         return values
     }
 
-    /// What is wanted of the batch's rows.
+    /// The result that is wanted of the batch's rows.
     private func values(of batch: HostBatch) throws -> [Float] {
         guard case .lastLogits(let tokens) = output else {
             return try runner.hiddenStates(batch).map { try runner.backend.readFloats($0) } ?? []

@@ -4,6 +4,7 @@ public import TensorCore
 
 /// A source text and a target text for an encoder-decoder, as ids.
 public struct EncoderDecoderInput: Sendable {
+    /// The text that the encoder reads.
     public var source: EncoderInput
     /// `[U]` ids, of which the first is the token that target texts begin with.
     public var target: [Int]
@@ -14,7 +15,7 @@ public struct EncoderDecoderInput: Sendable {
     }
 }
 
-/// Runs an encoder-decoder over whole pairs of texts, one pair a pass, for comparing models rather than for writing text.
+/// Runs an encoder-decoder over pairs of texts, one pair a pass, in order to compare models rather than to write text.
 public final class EncoderDecoderPass: Sendable {
     public let description: EncoderDecoderDescription
     private let backend: any Backend

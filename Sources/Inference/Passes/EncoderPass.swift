@@ -25,13 +25,13 @@ public struct EncoderInput: Sendable {
 public struct EncoderResult: Sendable {
     /// As Hugging Face names it, such as `last_hidden_state`.
     public let name: String
-    /// Whether each token has a row, or each text one.
+    /// Whether there is a row for each token, or one for each text.
     public let rows: EncoderOutput.Rows
-    /// Numbers of a row.
+    /// The numbers of a row.
     public let width: Int
     /// Whether each row is one number rather than a vector of one.
     public let isScalar: Bool
-    /// Of each text: its rows one behind the other. Rows of hidden tokens are zero.
+    /// For each text, its rows one behind the other. Rows of hidden tokens are zero.
     public var values: [[Float]]
 }
 
@@ -43,10 +43,10 @@ public final class EncoderPass: Sendable {
     private let uploader: EncoderBatchUploader
     private let limits: PassLimits
 
-    /// Tokens that texts of usual lengths share a pass up to, and what their outputs may take.
-    private static let passTokenCount = 2048
+    /// What the outputs of a pass may take. (Passes of more tokens than `EngineOptions.passTokenCount` are slower: on CPUs
+    /// their activations leave the caches.)
     private static let outputByteCount = 64 << 20
-    private static let passSequenceCount = 64
+    private static let passSequenceCount = 256
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter longest: tokens of the longest text that it will be given.
@@ -57,9 +57,9 @@ public final class EncoderPass: Sendable {
         let plan = try package.encoderPlan()
         description = plan.description
         let affordable = EncoderPass.outputByteCount / (MemoryLayout<Float>.size * description.outputSize)
-        // A text whose first token is hidden takes no row more than it has tokens.
+        // A text whose first token is hidden takes no more rows than it has tokens.
         let longest = max(min(longest, description.positionCount), 1)
-        let tokenCount = max(longest, min(EncoderPass.passTokenCount, affordable))
+        let tokenCount = max(longest, min(options.passTokenCount, affordable))
         limits = PassLimits(
             tokenCount: tokenCount, logitRowCount: min(EncoderPass.passSequenceCount, tokenCount),
             contextLength: longest)
@@ -87,7 +87,7 @@ public final class EncoderPass: Sendable {
             while end < inputs.count, batch.sequenceCount < limits.logitRowCount {
                 let input = inputs[end]
                 let visible = input.visible
-                // One row more than tokens that are seen, at most.
+                // At most one row more than there are visible tokens.
                 guard batch.tokenCount + visible.count + 1 <= limits.tokenCount || batch.sequenceCount == 0 else {
                     break
                 }
@@ -107,7 +107,7 @@ public final class EncoderPass: Sendable {
         return results
     }
 
-    /// Those given, where the model knows any.
+    /// The given segments, where the model knows any.
     private func segments(of input: EncoderInput) -> [Int] {
         let given = description.segmentCount > 0 ? input.segments : nil
         return given ?? [Int](repeating: 0, count: input.tokens.count)
@@ -119,6 +119,12 @@ public final class EncoderPass: Sendable {
         precondition(input.segments.map { $0.count == count } ?? true, "segments and tokens differ in length")
         let visible = input.visible
         guard !visible.isEmpty else { throw InferenceError.nothingVisible(row: row) }
+        if description.seesWindow, let first = visible.first, let last = visible.last {
+            let isFirstMissing = description.readsFirstToken && first != 0
+            guard last - first + 1 == visible.count, !isFirstMissing else {
+                throw InferenceError.hiddenInside(row: row)
+            }
+        }
         // The first token may be computed though it is hidden.
         let used = [0] + visible
         if let id = used.map({ input.tokens[$0] }).first(where: { !(0..<description.vocabularySize).contains($0) }) {

@@ -1,12 +1,13 @@
 internal import Models
 public import TensorCore
 
-/// Runs a decoder over whole token rows and returns the logits of every position, for comparing models rather than for
-/// generating text.
+/// Runs a decoder over whole token rows and returns the logits of every position, in order to compare models rather
+/// than to generate text.
 public final class ForwardPass: Sendable {
-    /// Tokens of one pass, and rows of logits on the device at once.
+    /// The tokens of one pass, and the rows of logits that are on the device at once.
     private static let chunkTokenCount = 64
 
+    /// `V`, the length of a row of logits.
     public let vocabularySize: Int
     private let runner: DecoderRunner
 

@@ -2,16 +2,16 @@ internal import ModelIO
 internal import Models
 internal import TensorCore
 
-/// Writes target texts of an encoder-decoder token by token: sources are encoded once, earlier tokens stay in a cache that
-/// texts which begin alike share.
+/// Writes target texts of an encoder-decoder token by token. Sources are encoded once; keys and values of earlier
+/// tokens stay in a cache, which texts with the same beginning share.
 final class TargetDecoder: Sendable {
     /// A target text so far.
     struct Text {
-        /// Which of the sources it belongs to.
+        /// The index of its source.
         let source: Int
-        /// With the token that texts begin with; the last one is not in the cache yet.
+        /// The tokens, with the one that texts begin with; the last one is not in the cache yet.
         let tokens: [Int]
-        /// The cache's rows of the tokens before the last.
+        /// The cache rows of the tokens before the last.
         let rows: [Int32]
     }
 
@@ -58,10 +58,22 @@ final class TargetDecoder: Sendable {
         input = try backend.makeBuffer(byteCount: inputCapacity * MemoryLayout<Int32>.size)
     }
 
-    /// One run over some sources; the next one overwrites what it wrote.
+    /// A run over some sources. The next run reuses its memory.
     struct Run {
         fileprivate let sourceRanges: [Range<Int>]
         fileprivate var nextRow = 0
+        /// Of the last step, `[B, V]` and room for more.
+        private(set) var logits: [Float] = []
+
+        /// Takes the logits of a step into memory that stays for the next one. Blocks.
+        fileprivate mutating func read(_ tensor: Tensor, from backend: any Backend) throws {
+            let count = tensor.shape.elementCount
+            if logits.count < count { logits = [Float](repeating: 0, count: count) }
+            try logits.withUnsafeMutableBytes { bytes in
+                let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * MemoryLayout<Float>.size)])
+                try backend.read(tensor, into: part)
+            }
+        }
     }
 
     /// Encodes sources.
@@ -77,8 +89,8 @@ final class TargetDecoder: Sendable {
         return Run(sourceRanges: batch.keyRanges)
     }
 
-    /// The logits of each text's next token, and the cache's row of its last one.
-    func step(_ texts: [Text], _ run: inout Run) throws -> (logits: [Float], rows: [Int32]) {
+    /// Leaves the logits of each text's next token in `run`, and returns the cache's row of its last one.
+    func step(_ texts: [Text], _ run: inout Run) throws -> [Int32] {
         let rows = run.nextRow..<run.nextRow + texts.count
         precondition(rows.upperBound <= cache.rowCount, "more target tokens than the cache was made for")
         run.nextRow = rows.upperBound
@@ -118,7 +130,8 @@ final class TargetDecoder: Sendable {
             crossAttention: EncoderAttentionBatch(
                 queryOffsets: offsets, keyRanges: cross, tokenCount: count, maxQueryCount: 1,
                 maxKeyCount: longestSource))
-        return (try backend.readFloats(model.decode(step, cache)), rows.map { Int32($0) })
+        try run.read(model.decode(step, cache), from: backend)
+        return rows.map { Int32($0) }
     }
 
     private func view(_ offset: Int, _ shape: Shape) -> Tensor {

@@ -8,6 +8,7 @@ public struct VisionResult: Sendable {
     public let name: String
     /// Extents of all images' results, the images first; of feature maps and images then channels, height and width.
     public let shape: [Int]
+    /// The elements of all images, in row-major order.
     public var values: [Float]
 }
 

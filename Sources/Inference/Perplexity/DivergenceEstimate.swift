@@ -1,16 +1,19 @@
 internal import Dispatch
 internal import Foundation
 
-/// How far a model's probabilities are from those of another one, as llama.cpp's `llama-perplexity --kl-divergence` tells
-/// it: the perplexities of both, the Kullback-Leibler divergence, and how the probability of the right token moved.
+/// How far a model's probabilities are from those of a base model, as llama.cpp's `llama-perplexity --kl-divergence`
+/// reports it: the perplexities of both, the Kullback-Leibler divergence, and how the probability of the right token
+/// changed.
 public struct DivergenceEstimate: Sendable {
     /// A mean and its standard error.
     public struct Mean: Sendable, Hashable {
+        /// The mean.
         public var value: Double
+        /// Its standard error.
         public var error: Double
     }
 
-    /// What one place adds.
+    /// The values that one place adds.
     struct Place: Sendable {
         var logLoss = 0.0
         var baseLogLoss = 0.0
@@ -25,6 +28,7 @@ public struct DivergenceEstimate: Sendable {
 
     public init() {}
 
+    /// The number of tokens that were compared.
     public var tokenCount: Int { places.count }
 
     // MARK: Perplexities
@@ -37,19 +41,25 @@ public struct DivergenceEstimate: Sendable {
         return Mean(value: mean, error: count > 1 && variance > 0 ? (variance / (count - 1)).squareRoot() : 0)
     }
 
+    /// The mean negative log-likelihood of the model, in nats.
     public var logPerplexity: Mean { mean(\.logLoss) }
+    /// The mean negative log-likelihood of the base, in nats.
     public var baseLogPerplexity: Mean { mean(\.baseLogLoss) }
+    /// The model's perplexity.
     public var perplexity: Mean { exponential(of: logPerplexity) }
+    /// The base's perplexity.
     public var basePerplexity: Mean { exponential(of: baseLogPerplexity) }
     /// The mean of the logarithm of the ratio of the perplexities.
     public var logRatio: Mean { mean { $0.logLoss - $0.baseLogLoss } }
+    /// The ratio of the perplexities.
     public var ratio: Mean { exponential(of: logRatio) }
     /// The correlation of the tokens' log-losses.
     public var correlation: Double { Correlation.pearson(places.map(\.logLoss), places.map(\.baseLogLoss)) }
 
+    /// The model's perplexity less the base's.
     public var difference: Mean {
         let (own, base) = (perplexity, basePerplexity)
-        // The errors of both go together as their logarithms do.
+        // The perplexities' errors are correlated as their logarithms are.
         let covariance = correlation * logPerplexity.error * baseLogPerplexity.error
         let variance =
             own.error * own.error + base.error * base.error - 2 * covariance * own.value * base.value
@@ -63,11 +73,13 @@ public struct DivergenceEstimate: Sendable {
 
     // MARK: Divergence
 
+    /// The mean Kullback-Leibler divergence from the base, in nats.
     public var divergence: Mean { mean(\.divergence) }
     /// All divergences in order, for quantiles.
     public var sortedDivergences: [Double] { places.map(\.divergence).sorted() }
     /// How the right token's probability changed, from -1 to 1.
     public var probabilityChange: Mean { mean(\.probabilityChange) }
+    /// The changes of the right token's probability, ascending.
     public var sortedProbabilityChanges: [Double] { places.map(\.probabilityChange).sorted() }
 
     /// The root of the mean square of the changes.

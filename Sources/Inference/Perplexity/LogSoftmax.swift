@@ -43,6 +43,9 @@ package enum LogSoftmax {
         return Double(largest) + log(exponentialSum(logits, minus: largest))
     }
 
+    /// Whether the row holds no NaN and its largest logit is finite.
+    static func isFinite(_ logits: UnsafeBufferPointer<Float>) -> Bool { largest(of: logits).isFinite }
+
     /// The largest logit; NaN where there is one.
     private static func largest(of logits: UnsafeBufferPointer<Float>) -> Float {
         var lanes = Lanes(repeating: -.infinity)
@@ -52,7 +55,7 @@ package enum LogSoftmax {
             isNaN = isNaN .| (values .!= values)
         }
         var largest = any(isNaN) ? Float.nan : lanes.max()
-        // Nothing is over a NaN, which so stays.
+        // No number compares as greater than a NaN, so a NaN stays.
         for logit in logits.suffix(logits.count % laneCount) where logit > largest || logit.isNaN { largest = logit }
         return largest
     }

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// A perplexity in the making: the mean of the negative logarithms of the tokens' probabilities, and its error.
+/// A running estimate of a perplexity: the mean of the tokens' negative log-probabilities, and its error.
 public struct PerplexityEstimate: Sendable, Hashable {
-    /// Tokens that counted so far.
+    /// The number of tokens so far.
     public private(set) var tokenCount = 0
     private var sum = 0.0
     private var sumOfSquares = 0.0

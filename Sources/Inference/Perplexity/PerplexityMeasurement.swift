@@ -11,6 +11,7 @@ public final class PerplexityMeasurement {
     private static let logitByteCount = 1 << 27
     private static let maximumLogitRowCount = 512
 
+    /// Which tokens are computed together, and which of them count.
     public let plan: PerplexityPlan
     private let package: ModelPackage
     private let runner: DecoderRunner
@@ -55,8 +56,8 @@ public final class PerplexityMeasurement {
         try measure(tokens, maximumWindowCount: maximumWindowCount, onLogits: nil, progress: progress)
     }
 
-    /// The same, and writes the logits' probabilities to a file that other models are compared with. Nothing is left of
-    /// a file that did not become whole.
+    /// As above, and writes the probabilities to a file that other models can be compared with. An incomplete file is
+    /// removed.
     /// - Throws: also `LoadError.unwritable`.
     public func measure(
         _ tokens: [Int], maximumWindowCount: Int? = nil, writingBase path: String,
@@ -112,7 +113,7 @@ public final class PerplexityMeasurement {
         let compare: LogitReader = { logits, targets in
             estimate.add(logits, targets: targets, base: base, firstPlace: estimate.tokenCount)
         }
-        // The file names its windows, however few they are.
+        // Use the windows of the file, however few they are.
         _ = try measure(try base.tokens(), windowCount: count, onLogits: compare) { window, count, _ in
             try progress(window, count, estimate)
         }
@@ -161,7 +162,7 @@ public final class PerplexityMeasurement {
     /// Logarithms of the probabilities of the targets at `plan.scored`, each given all inputs before it.
     private func score(_ inputs: [Int], _ targets: [Int], _ onLogits: LogitReader?) throws -> [Double] {
         var position = 0
-        // What is predicted from a token lies one behind it, and nothing is predicted from the last one.
+        // A token's logits predict the token behind it; the last token of a window predicts nothing.
         let firstRow = plan.scored.lowerBound - 1
         while position < firstRow {
             let count = min(runner.limits.tokenCount, firstRow - position)

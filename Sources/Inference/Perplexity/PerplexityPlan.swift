@@ -40,7 +40,7 @@ public struct PerplexityPlan: Sendable, Hashable {
     }
 }
 
-/// Why a perplexity cannot be had.
+/// Why a perplexity cannot be measured.
 public enum PerplexityError: Error, Sendable, Equatable, CustomStringConvertible {
     case textTooShort(tokenCount: Int, needed: Int)
     case nonFiniteLogits(position: Int)

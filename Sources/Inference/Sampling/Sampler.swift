@@ -17,9 +17,9 @@ package struct Candidate: Sendable, Hashable {
     }
 }
 
-/// Chooses tokens for one sequence. A value; the history it needs is counted in as tokens are produced.
+/// Chooses tokens for one sequence. A value that keeps the history it needs, to which produced tokens are added.
 package struct Sampler: Sendable {
-    /// What must come from the device to choose a token, cheapest first.
+    /// The data that is needed from the device to choose a token, cheapest first.
     package enum Requirement: Sendable, Hashable {
         case topK(Int)
         case allLogits
@@ -77,7 +77,7 @@ package struct Sampler: Sendable {
     private mutating func choose(_ row: [Float], _ allowed: TokenMask) -> Int32 {
         let tokens = allowed.tokens(below: row.count)
         let candidates = tokens.lazy.map { Candidate(token: $0, logit: row[Int($0)]) }.filter { !$0.logit.isNaN }
-        // Where all are NaN, the token that is chosen says so.
+        // Where all logits are NaN, the chosen candidate shows it.
         guard let best = candidates.min(by: Candidate.precedes) else { return accept(tokens.first ?? 0) }
         guard parameters.temperature > 0, best.logit > -.infinity else { return accept(best.token) }
         return draw(kept(Array(candidates), best: best.logit))

@@ -39,6 +39,7 @@ public struct SamplingParameters: Sendable, Hashable {
         self.seed = seed
     }
 
+    /// The most likely token each time.
     public static var greedy: SamplingParameters { SamplingParameters() }
 
     /// - Throws: `InferenceError.invalidParameter` naming the first value out of its range.

@@ -1,18 +1,18 @@
-/// How many tokens of prompts a pass may hold beside decoding sequences, so that these do not stall.
+/// How many tokens of prompts a pass may hold besides decoding sequences, so that these do not stall.
 ///
-/// Two times are learnt from the passes as they come: that of a pass that only decodes, and what a prompt's token adds.
-/// While streams run, a pass takes at most `stretch` times as long as one that only decodes, or `leastSeconds`, but never
-/// longer than `targetSeconds`; without streams a pass may be as large as memory was planned for.
+/// Two times are learnt from passes as they end: that of a pass that only decodes, and the time that a prompt's token
+/// adds. While streams run, a pass takes at most `stretch` times as long as one that only decodes, or `leastSeconds`,
+/// but never longer than `targetSeconds`. Without streams a pass may be as large as its memory allows.
 package struct PassBudget: Sendable {
-    /// What a pass may take while streams run.
+    /// The longest time of a pass while streams run.
     package let targetSeconds: Double
-    /// A pass may always take so long: shorter ones would be spent on what each pass costs by itself.
+    /// A pass may always take this long; the fixed costs of shorter ones would outweigh their work.
     package let leastSeconds: Double
     package let stretch: Double
-    /// A prompt advances by so many tokens at least.
+    /// The fewest tokens by which a prompt advances.
     package let leastTokenCount: Int
 
-    /// Of a pass that only decodes, by the power of two of its sequences.
+    /// Seconds of a pass that only decodes, by the power of two of its sequences.
     private var decodeSeconds: [Int: Double] = [:]
     private var secondsPerToken: Double?
 
@@ -27,14 +27,14 @@ package struct PassBudget: Sendable {
 
     private func size(_ decodeCount: Int) -> Int { Int.bitWidth - decodeCount.leadingZeroBitCount }
 
-    /// What a pass that only decodes so many sequences takes, as far as is known.
+    /// The time of a pass that only decodes so many sequences, as far as it is known.
     private func decodeEstimate(_ decodeCount: Int) -> Double? {
         guard decodeCount > 0 else { return 0 }
         let size = size(decodeCount)
         return decodeSeconds[size] ?? decodeSeconds.min { abs($0.key - size) < abs($1.key - size) }?.value
     }
 
-    /// Most prompt tokens of the next pass.
+    /// The most prompt tokens of the next pass.
     /// - Parameter decodeCount: sequences that will decode in it.
     package func prefillTokenCount(decodeCount: Int) -> Int {
         guard decodeCount > 0 else { return .max }
@@ -53,7 +53,7 @@ package struct PassBudget: Sendable {
             let old = decodeSeconds[size(decodeCount)]
             decodeSeconds[size(decodeCount)] = old.map { $0 + 0.2 * (seconds - $0) } ?? seconds
         } else if prefillTokenCount >= leastTokenCount, let decode = decodeEstimate(decodeCount) {
-            // A pass that was quicker than its decoding alone should be says nothing about prompts.
+            // A pass that was faster than its decoding alone was expected to be shows nothing about prompts.
             let perToken = max(seconds - decode, 0.1 * seconds) / Double(prefillTokenCount)
             secondsPerToken = secondsPerToken.map { $0 + 0.2 * (perToken - $0) } ?? perToken
         }

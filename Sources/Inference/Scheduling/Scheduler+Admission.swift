@@ -25,8 +25,8 @@ extension Scheduler {
         if let index = running.firstIndex(of: id) { running.remove(at: index) }
     }
 
-    /// The running sequence to preempt so that `id` can go on: one that waits for its reader, else the last one behind it.
-    /// None that the pass holds already.
+    /// The running sequence to preempt so that `id` can continue: one that waits for its reader, else the last one
+    /// behind it. Sequences that the pass already holds are left out.
     func victim(after id: Int) -> Int? {
         let free = running.filter { sequences[$0]?.lastPass != passNumber && $0 != id }
         if let paused = free.last(where: { sequences[$0]?.isPaused ?? false }) { return paused }
@@ -34,7 +34,7 @@ extension Scheduler {
         return precedes(sequence, candidate) ? last : nil
     }
 
-    /// Takes a sequence's blocks and place away; it is computed again later.
+    /// Takes a sequence's blocks and its place. It is computed again later.
     mutating func preempt(_ id: Int) {
         guard let sequence = sequences[id], sequence.isRunning else { return }
         removeRunning(id)
@@ -68,8 +68,8 @@ extension Scheduler {
         }
     }
 
-    /// Starts the waiting sequence whose turn it is with what the prefix cache has of it, if all its tokens find blocks, so
-    /// that it is not preempted half-way. With nothing else running its first chunk is enough.
+    /// Starts the waiting sequence whose turn it is, with what the prefix cache has of it. All its tokens must find
+    /// blocks, so that it is not preempted half-way; if nothing else runs, room for its first chunk is enough.
     mutating func admit(_ id: Int, _ budget: inout Budget, _ pass: inout SchedulerPass) throws -> SchedulerEntry? {
         guard let sequence = sequences[id] else { return nil }
         if sequence.scoredCount == nil {

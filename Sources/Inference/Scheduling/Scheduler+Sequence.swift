@@ -1,12 +1,12 @@
 package import KVCache
 
-/// How much one pass may hold.
+/// The limits of one pass.
 package struct SchedulerLimits: Sendable, Hashable {
-    /// Most tokens of one pass.
+    /// The most tokens of one pass.
     package var tokenCount: Int
-    /// Most sequences of one pass.
+    /// The most sequences of one pass.
     package var sequenceCount: Int
-    /// Most tokens of a pass that belong to prompts whose log-probabilities are wanted.
+    /// The most tokens of a pass that belong to prompts whose log-probabilities are wanted.
     package var scoringRowCount: Int
 
     package init(tokenCount: Int, sequenceCount: Int, scoringRowCount: Int = 1) {
@@ -22,7 +22,7 @@ package struct SequenceTraits: Sendable, Hashable {
     package var priority = 0
     package var client: String?
     package var namespace = CacheNamespace()
-    /// The logits of all its prompt tokens are wanted, so none may come from the cache.
+    /// Whether the logits of all its prompt tokens are wanted, in which case none may come from the cache.
     package var scoresPrompt = false
 
     package init(
@@ -36,7 +36,7 @@ package struct SequenceTraits: Sendable, Hashable {
     }
 }
 
-/// What was done so far.
+/// Counts of the work so far.
 package struct SchedulerCounters: Sendable, Hashable {
     package var preemptionCount = 0
     package var copyCount = 0
@@ -56,14 +56,14 @@ package struct SchedulerEntry: Sendable {
     package let blocks: [Int32]
     /// Positions whose logits are wanted: the last ones of `positions`, or none.
     package let logitPositions: Range<Int>
-    /// The pass reaches the sequence's last token, so the next one is to be sampled.
+    /// Whether the pass reaches the sequence's last token, so that the next one is sampled.
     package let needsToken: Bool
 }
 
-/// What one pass computes.
+/// The work of one pass.
 package struct SchedulerPass: Sendable {
     package var entries: [SchedulerEntry] = []
-    /// Blocks to copy before it, one after the other: a block that is a source may be the target of a later copy.
+    /// Blocks to copy before the pass, in order: the source of a copy may be the target of a later one.
     package var copies: [BlockTable.BlockCopy] = []
 
     package init() {}
@@ -73,7 +73,7 @@ package struct SchedulerPass: Sendable {
 }
 
 extension Scheduler {
-    /// All there is to know of one sequence.
+    /// The scheduler's state of one sequence.
     package struct Sequence: Sendable {
         enum Phase: Sendable { case waiting, running, parked }
 
@@ -82,13 +82,13 @@ extension Scheduler {
         package internal(set) var tokens: [Int32]
         package let traits: SequenceTraits
         package let promptCount: Int
-        /// Counts up with each sequence that comes.
+        /// The number of the sequence's arrival.
         let arrival: Int
-        /// Tokens whose keys and values lie in the cache, or will after the pass that is under way.
+        /// Tokens whose keys and values are in the cache, or will be after the running pass.
         package internal(set) var computedCount = 0
         /// Prompt tokens found in the prefix cache at the first admission.
         package internal(set) var cachedCount: Int?
-        /// Prompt tokens whose logits were given out; `nil` where only the last one's are wanted.
+        /// Prompt tokens whose logits were delivered; `nil` where only the last one's are wanted.
         var scoredCount: Int?
         package internal(set) var table: BlockTable
         var phase = Phase.waiting
@@ -117,13 +117,13 @@ extension Scheduler {
         }
     }
 
-    /// What is left of a pass's limits.
+    /// What remains of a pass's limits.
     struct Budget {
         var tokens: Int
         var prefill: Int
         var scoring: Int
 
-        /// How many tokens of a sequence fit.
+        /// How many tokens of a sequence fit into the rest.
         func count(for sequence: Sequence) -> Int {
             let pending = sequence.pendingCount
             var count = min(pending, tokens)

@@ -26,7 +26,7 @@ package struct Scheduler<State: Sendable>: Sendable {
     package var isIdle: Bool { sequences.isEmpty }
     package var waitingCount: Int { waiting.count }
 
-    /// Whether a pass would compute anything: not, where all sequences wait for their readers.
+    /// Whether a pass would compute anything. It would not where all sequences wait for their readers.
     package var hasWork: Bool {
         !waiting.isEmpty || running.contains { sequences[$0].map { !$0.isPaused && $0.pendingCount > 0 } ?? false }
     }
@@ -36,14 +36,14 @@ package struct Scheduler<State: Sendable>: Sendable {
         running.count { sequences[$0].map { !$0.isPaused && $0.pendingCount == 1 } ?? false }
     }
 
-    /// Sequences that `pause` leaves out.
+    /// Sequences that `pause` excludes from passes.
     package var pausedCount: Int { sequences.values.count { $0.isPaused } }
 
     package var firstWaiting: Int? { waiting.first }
 
     package subscript(_ id: Int) -> Sequence? { sequences[id] }
 
-    /// Changes what the owner keeps of a sequence, in place.
+    /// Changes the owner's state of a sequence in place.
     package mutating func withState<Result>(_ id: Int, _ body: (inout State) throws -> Result) rethrows -> Result? {
         try sequences[id]?.withState(body)
     }
@@ -78,7 +78,7 @@ package struct Scheduler<State: Sendable>: Sendable {
             sequences[newID] = copy
             insertRunning(newID)
         } else {
-            // Without a place for now; what it shares is found in the cache when it gets one.
+            // The sequence waits for a place. What it shares will be found in the cache when it gets one.
             copy.table = BlockTable(namespace: original.traits.namespace)
             copy.computedCount = 0
             copy.phase = .waiting
@@ -87,8 +87,8 @@ package struct Scheduler<State: Sendable>: Sendable {
         }
     }
 
-    /// Forgets a sequence and gives its blocks back.
-    /// - Parameter keepsContent: whether others may find what it has computed; not after a pass that failed.
+    /// Removes a sequence and returns its blocks.
+    /// - Parameter keepsContent: whether others may reuse what it has computed; false after a pass that failed.
     package mutating func remove(_ id: Int, keepsContent: Bool = true) {
         guard let sequence = sequences[id] else { return }
         switch sequence.phase {
@@ -138,7 +138,7 @@ package struct Scheduler<State: Sendable>: Sendable {
                 pass.entries.append(entry)
             }
         }
-        // After a preemption the freed blocks belong to those that are ahead.
+        // After a preemption, the freed blocks belong to the sequences ahead.
         guard counters.preemptionCount == preemptions else { return finish(pass) }
         while running.count < limits.sequenceCount, let id = waiting.first, let sequence = sequences[id] {
             guard budget.count(for: sequence) > 0, let entry = try admit(id, &budget, &pass) else { break }

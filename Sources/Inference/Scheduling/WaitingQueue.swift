@@ -1,8 +1,8 @@
-/// Sequences that wait for a place in the passes: the lowest priority value first; among equals those that had a place
-/// already, by arrival, then the first one of the client that was served least.
+/// Sequences that wait for a place. The lowest priority value goes first; among equals those that had a place before,
+/// by arrival, then the first one of the client that was served least.
 ///
-/// Clients are compared by the work that was done for them; one that comes back after a pause starts level with the least
-/// served one that waits, so that nobody saves up a claim. (Virtual token counter: Sheng et al., 2024)
+/// Clients are compared by the work that was done for them. A client that comes back after a pause starts level with
+/// the least served one that waits, so that nobody gains from a pause. (Virtual token counter: Sheng et al., 2024)
 struct WaitingQueue: Sendable {
     private struct Line: Sendable {
         var ids: [Int] = []
@@ -101,12 +101,13 @@ struct WaitingQueue: Sendable {
         if levels[index].isEmpty { levels.remove(at: index) }
     }
 
-    /// Bounds what is remembered of clients that are gone.
+    /// Bounds the memory of clients that are gone.
     private mutating func forgetIdleClients() {
         guard served.count > WaitingQueue.rememberedClientCount else { return }
         let waiting = Set(levels.flatMap(\.lines.keys))
         let least = waiting.map { served[$0, default: 0] }.min() ?? .infinity
-        // Who was served less than those that wait is raised to their level on returning anyway.
+        // Clients that were served less than those that wait are raised to their level when they return, so they can be
+        // forgotten.
         served = served.filter { waiting.contains($0.key) || $0.value > least }
         guard served.count > WaitingQueue.rememberedClientCount else { return }
         served = served.filter { waiting.contains($0.key) }

@@ -2,19 +2,19 @@ internal import KVCache
 internal import Models
 public import TensorCore
 
-/// A continuation that a beam search found.
+/// A continuation found by beam search.
 public struct BeamContinuation: Sendable, Hashable {
     /// The new tokens, without one that ends texts.
     public var tokens: [Int]
-    /// The sum of their log-probabilities over their number to the power of the length penalty, the token that ends the
-    /// text included; `nil` where one beam was searched.
+    /// The sum of the log-probabilities of its tokens, the token that ends the text included, over their number to the
+    /// power of the length penalty; `nil` where one beam was searched.
     public var score: Double?
     /// Whether the text ended by itself rather than by its length.
     public var isComplete: Bool
 }
 
-/// Continues a prompt by beam search: texts that begin alike share the blocks of the paged cache until one of them writes
-/// into a shared one, which is then copied.
+/// Continues a prompt by beam search. Texts with the same beginning share blocks of the paged cache until one of them
+/// writes into a shared block, which is then copied.
 public final class BeamGenerator {
     private let runner: DecoderRunner
     private let rules: SearchRules
@@ -47,7 +47,7 @@ public final class BeamGenerator {
         var options = options
         let blockSize = options.blockSizeInTokens
         let beamBlocks = (rules.maximumLength - prompt.count) / blockSize + 2
-        // The prompt's blocks are shared; while beams change places, the old and the new ones are there.
+        // The prompt's blocks are shared. While beams are replaced, the old and the new ones both hold blocks.
         let blockCount = (prompt.count + blockSize - 1) / blockSize + 2 * rules.beamCount * beamBlocks
         options.contextLength = rules.maximumLength
         options.cacheTokenCount = blockCount * blockSize
@@ -69,7 +69,7 @@ public final class BeamGenerator {
                 throw InferenceError.nonFiniteLogits(step: search.running[0].tokens.count - prompt.count)
             }
             search.advance(rows, rows: rows.indices.map(Int32.init))
-            // Each beam goes on from a copy of its parent's table.
+            // Each beam continues a copy of its parent's block table.
             let parents = search.running.map { Int($0.rows.last ?? 0) }
             let next = parents.map { tables[$0].fork(in: &pool) }
             for index in tables.indices { tables[index].release(to: &pool) }
@@ -119,7 +119,7 @@ public final class BeamGenerator {
             batch.logitRows.append(Int32(index))
         }
         if !copies.isEmpty {
-            // Targets were free before, so none is a source; the pass writes behind the copies.
+            // Targets were free before, so none is a source as well; the pass writes after the copies.
             let pairs = try runner.backend.makeTensor(copies.flatMap { [$0.from, $0.to] }, [copies.count, 2])
             for layer in runner.cache.layers { try runner.backend.copyBlocks(pairs, in: layer) }
         }

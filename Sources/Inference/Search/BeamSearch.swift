@@ -6,11 +6,11 @@ internal import ModelIO
 /// beam, the best token each time.
 struct BeamSearch {
     struct Beam {
-        /// With those that texts begin with.
+        /// The tokens, with those that all texts begin with.
         var tokens: [Int]
         /// The sum of log-probabilities.
         var score: Double
-        /// What the caller gave for each step of the text so far, such as the cache's row of the step's token.
+        /// The caller's number for each step of the text, such as the cache row of the step's token.
         var rows: [Int32]
     }
 
@@ -21,9 +21,9 @@ struct BeamSearch {
     }
 
     private let rules: SearchRules
-    /// Beams that go on, best first; none where the search is over.
+    /// The running beams, best first; none where the search is over.
     private(set) var running: [Beam]
-    /// Best first.
+    /// The complete texts, best first.
     private(set) var finished: [Finished] = []
 
     /// - Parameter prompt: `rules.promptCount` tokens that all texts begin with.
@@ -52,7 +52,7 @@ struct BeamSearch {
         for (place, item) in best.items.enumerated() {
             let beam = running[item.beam]
             if isLongest || rules.endTokens.contains(item.token) {
-                // Only what is among the best as a beam may end a text.
+                // A token that ends a text counts only where the beam is among the best.
                 guard place < rules.beamCount else { continue }
                 finish(beam.tokens + [item.token], item.score / penalty(length))
             } else if next.count < rules.beamCount {
@@ -88,11 +88,15 @@ struct BeamSearch {
             token = forced
         } else {
             let banned = rules.banned(after: beam.tokens)
-            var best: (token: Int, value: Float)?
-            for (index, value) in logits.enumerated() where value > best?.value ?? -.infinity {
-                if banned.isEmpty || !banned.contains(index) { best = (index, value) }
+            var best: Int?
+            logits.withUnsafeBufferPointer { logits in
+                var greatest = -Float.infinity
+                LogitScan.forEach(logits, above: greatest) { token, logit in
+                    if banned.isEmpty || !banned.contains(token) { (best, greatest) = (token, logit) }
+                    return greatest
+                }
             }
-            token = best?.token ?? rules.endTokens.min() ?? 0
+            token = best ?? rules.endTokens.min() ?? 0
         }
         beam.tokens.append(token)
         beam.rows.append(row)
@@ -109,13 +113,22 @@ struct BeamSearch {
             for token in forced { best.insert(.init(score: beam.score, beam: index, token: token)) }
             return
         }
-        let greatest = Double(logits.max() ?? 0)
-        let normalizer = greatest + log(logits.reduce(0) { $0 + exp(Double($1) - greatest) })
         let banned = rules.banned(after: beam.tokens)
-        for (token, logit) in logits.enumerated() {
-            let score = beam.score + Double(logit) - normalizer
-            guard score > best.threshold, !banned.contains(token) else { continue }
-            best.insert(.init(score: score, beam: index, token: token))
+        logits.withUnsafeBufferPointer { logits in
+            let offset = beam.score - LogSoftmax.normalizer(logits)
+            // A little under what a logit must be above, since a bound is rounded and scores are not.
+            func bound() -> Float {
+                guard best.threshold.isFinite else { return -.infinity }
+                let exact = Float(best.threshold - offset)
+                return exact - abs(exact) * 1e-6
+            }
+            LogitScan.forEach(logits, above: bound()) { token, logit in
+                let score = offset + Double(logit)
+                if score > best.threshold, !banned.contains(token) {
+                    best.insert(.init(score: score, beam: index, token: token))
+                }
+                return bound()
+            }
         }
     }
 }
@@ -136,7 +149,7 @@ private struct BestContinuations {
         items.reserveCapacity(capacity + 1)
     }
 
-    /// What a score must be above to be kept.
+    /// The score that a text must exceed to be kept.
     var threshold: Double { items.count == capacity ? items[capacity - 1].score : -.infinity }
 
     mutating func insert(_ item: Item) {

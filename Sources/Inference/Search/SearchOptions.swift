@@ -1,19 +1,21 @@
 public import ModelIO
 
-/// How target texts are searched. What is `nil` is as the model's files say, and else as `transformers` has it.
+/// How target texts are searched. `nil` means: as the model's files say, and otherwise the default of `transformers`.
 public struct SearchOptions: Sendable {
-    /// Texts that are held at once; 1 takes the best token each time.
+    /// The number of beams; 1 takes the best token each time.
     public var beamCount: Int?
-    /// What the length is raised to that a text's log-probability is divided by: above 0, longer texts gain.
+    /// The length penalty: the exponent of the length by which a text's log-probability is divided. Above 0 it favours
+    /// longer texts.
     public var lengthPenalty: Double?
+    /// When a search ends that has as many complete texts as beams.
     public var earlyStopping: SearchConfiguration.EarlyStopping?
-    /// No so many tokens in a row come twice; 0: any may.
+    /// No sequence of so many tokens occurs twice; 0: no limit.
     public var noRepeatNgramSize: Int?
-    /// Tokens of the shortest text.
+    /// The fewest tokens of a text.
     public var minimumNewTokens: Int?
-    /// Tokens of the longest text, the one that ends it included.
+    /// The most tokens of a text, with the one that ends it.
     public var maximumNewTokens: Int?
-    /// Texts given, at most as many as beams.
+    /// The number of texts returned, at most as many as beams.
     public var resultCount = 1
     /// The first token.
     public var forcedFirstToken: Int?
@@ -41,7 +43,7 @@ struct SearchRules: Sendable {
     var badWords: [[Int]]
     var endTokens: Set<Int>
 
-    /// New tokens where nothing says how many.
+    /// The most new tokens where nothing gives a number.
     private static let usualTokenCount = 256
 
     /// - Parameter limit: new tokens of the longest text that the model takes; `nil`: any number.

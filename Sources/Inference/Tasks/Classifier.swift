@@ -37,6 +37,8 @@ public struct Classifier: TextTask {
         case encoder(TextEncoder)
         /// A linear layer on the vectors of an embedder.
         case embedder(Embedder, ClassifierHead)
+        /// A linear layer on the means of word vectors.
+        case words(WordVectors, ClassifierHead)
     }
 
     /// Loads a model. Blocks.
@@ -69,7 +71,18 @@ public struct Classifier: TextTask {
         source = .embedder(embedder, head)
         needsPair = false
         labels = head.labels
-        self.activation = activation ?? (head.labels.count == 1 ? .sigmoid : .softmax)
+        self.activation = activation ?? head.activation
+    }
+
+    /// Static embeddings, of whose means a head makes labels.
+    /// - Parameter head: a safetensors file, see ``ClassifierHead``.
+    /// - Throws: `LoadError`.
+    public init(_ vectors: WordVectors, head: String, activation: Activation? = nil) throws {
+        let head = try ClassifierHead(path: head, inputSize: vectors.dimensions)
+        source = .words(vectors, head)
+        needsPair = false
+        labels = head.labels
+        self.activation = activation ?? head.activation
     }
 
     /// As `transformers` chooses it.
@@ -109,19 +122,28 @@ public struct Classifier: TextTask {
             }
             return try encoder.logits(of: inputs)
         case .embedder(let embedder, let head):
-            if let text = texts.first(where: { $0.pair != nil }) {
-                throw InferenceError.invalidParameter(
-                    name: "--pair", value: String((text.pair ?? "").prefix(40)), expected: "no pair with --head")
-            }
-            return try embedder.run(texts.map(\.text)).map { head.logits(of: $0.dense) }
+            return try embedder.run(Classifier.single(texts)).map { head.logits(of: $0.dense) }
+        case .words(let vectors, let head):
+            return try Classifier.single(texts).map { head.logits(of: vectors.embed($0)) }
         }
+    }
+
+    private static func single(_ texts: [TextPair]) throws -> [String] {
+        if let text = texts.first(where: { $0.pair != nil }) {
+            throw InferenceError.invalidParameter(
+                name: "--pair", value: String((text.pair ?? "").prefix(40)), expected: "no pair with --head")
+        }
+        return texts.map(\.text)
     }
 }
 
 /// A linear layer that makes labels of vectors, such as a logistic regression trained on them: a safetensors file with
-/// `weight` `[L, D]` and `bias` `[L]`, whose metadata has `labels` as a JSON array of names.
+/// `weight` `[L, D]` and `bias` `[L]`, whose metadata has `labels` as a JSON array of names; a `task` of `regression` makes it a
+/// number.
 struct ClassifierHead: Sendable {
     let labels: [String]
+    /// How its numbers become scores, where nobody says otherwise.
+    let activation: Classifier.Activation
     /// `[L, D]`
     private let weight: [Float]
     private let bias: [Float]
@@ -133,6 +155,8 @@ struct ClassifierHead: Sendable {
         let count = loader.find("weight")?.shape.extents.first ?? 1
         weight = try loader.floats(loader.tensor("weight", shape: [count, inputSize]))
         bias = try loader.vector("bias", count: count)
+        let isNumber = checkpoint.metadata["task"] == "regression"
+        activation = isNumber ? .none : count == 1 ? .sigmoid : .softmax
         guard let text = checkpoint.metadata["labels"] else {
             labels = (0..<count).map { "LABEL_\($0)" }
             return

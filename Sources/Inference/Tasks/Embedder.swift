@@ -152,6 +152,8 @@ public struct Embedder: TextTask {
 
     /// Tokens of the longest text, special ones included; longer texts are cut.
     public var maximumTokenCount: Int { encoder.maximumLength }
+    /// Elements of each token's vector; `nil` for models without such a head.
+    public var tokenVectorSize: Int? { heads?.colbert.bias.count }
     /// The prompts of the model's files by their names, such as `query`.
     public var prompts: [String: String] { configuration.prompts }
 

@@ -41,7 +41,7 @@ final class TextEncoder: Sendable {
     private let pass: any TextPass
 
     /// Texts and tokens whose results are on the host at once.
-    private static let groupTextCount = 64
+    private static let groupTextCount = 512
     private static let groupTokenCount = 8192
 
     /// Loads a model. Blocks.

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import ModelIO
 internal import Models
 public import TensorCore
@@ -123,17 +124,36 @@ public struct Translator: TextTask {
             let places = searches.indices.flatMap { index in searches[index].running.map { (index, $0) } }
             guard !places.isEmpty else { return searches.map(\.finished) }
             let texts = places.map { TargetDecoder.Text(source: $0.0, tokens: $0.1.tokens, rows: $0.1.rows) }
-            let (logits, rows) = try decoder.step(texts, &run)
-            var start = 0
-            for index in searches.indices where !searches[index].isOver {
-                let own = start..<start + searches[index].running.count
-                start = own.upperBound
-                let slices = own.map { logits[$0 * width..<($0 + 1) * width] }
-                guard slices.allSatisfy({ ($0.max() ?? 0).isFinite }) else {
-                    throw InferenceError.nonFiniteLogits(step: searches[index].running[0].tokens.count - 1)
+            let rows = try decoder.step(texts, &run)
+            try Translator.advance(&searches, logits: run.logits, width: width, rows: rows)
+        }
+    }
+
+    /// Gives each search that goes on the logits of its beams, on all cores.
+    private static func advance(
+        _ searches: inout [BeamSearch], logits: [Float], width: Int, rows: [Int32]
+    ) throws {
+        let open = searches.indices.filter { !searches[$0].isOver }
+        var start = 0
+        let parts = open.map { index in
+            defer { start += searches[index].running.count }
+            return (search: index, rows: start..<start + searches[index].running.count)
+        }
+        var isFinite = [Bool](repeating: true, count: searches.count)
+        searches.withUnsafeMutableBufferPointer { searches in
+            isFinite.withUnsafeMutableBufferPointer { isFinite in
+                // SAFETY: each iteration uses the elements of its own search only.
+                nonisolated(unsafe) let (searches, isFinite) = (searches, isFinite)
+                DispatchQueue.concurrentPerform(iterations: parts.count) { part in
+                    let (index, own) = parts[part]
+                    let slices = own.map { logits[$0 * width..<($0 + 1) * width] }
+                    isFinite[index] = slices.allSatisfy { $0.withUnsafeBufferPointer(LogSoftmax.isFinite) }
+                    if isFinite[index] { searches[index].advance(slices, rows: Array(rows[own])) }
                 }
-                searches[index].advance(slices, rows: Array(rows[own]))
             }
+        }
+        if let index = isFinite.firstIndex(of: false) {
+            throw InferenceError.nonFiniteLogits(step: searches[index].running[0].tokens.count - 1)
         }
     }
 

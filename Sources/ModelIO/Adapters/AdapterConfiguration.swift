@@ -5,16 +5,16 @@ struct AdapterConfiguration: Sendable {
     let path: String
     private let alpha: Double
     private let isUnscaled: Bool
-    /// By parts of modules' names.
+    /// Ranks and alphas that differ for some modules, by patterns of the modules' names.
     private let alphaPatterns: [(pattern: String, alpha: Double)]
-    /// Whether a low rank's product is divided by the root of the rank. (Kalajdzievski, 2023)
+    /// Whether the product is divided by the root of the rank instead of the rank. (Kalajdzievski, 2023)
     private let isRankStabilized: Bool
     /// Whether the base model stores its matrices `[K, N]`.
     var isTransposed: Bool
 
     private static let maximumByteCount = 16_000_000
 
-    /// Of an adapter in a GGUF file, as llama.cpp scales it: an alpha of 0 means that nothing is scaled.
+    /// The alpha of an adapter in a GGUF file, where llama.cpp does not scale if it is 0.
     init(gguf file: GGUFFile) throws {
         path = file.path
         let stated = try file.metadata.optionalNumber("adapter.lora.alpha", in: -1e9...1e9) ?? 0
@@ -58,7 +58,7 @@ struct AdapterConfiguration: Sendable {
         isTransposed = try keys.flag("fan_in_fan_out", default: false)
     }
 
-    /// What the product of a module's two matrices is multiplied by.
+    /// The factor of the product of a module's two matrices.
     func scale(module: String, rank: Int) throws -> Double {
         if isUnscaled { return 1 }
         let alpha = try alphaPatterns.first { try matches($0.pattern, module) }?.alpha ?? alpha

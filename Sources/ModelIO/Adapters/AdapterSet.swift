@@ -5,16 +5,16 @@ public import TensorCore
 ///
 /// Legend: `E` adapters and, as number 0, none; `R` the greatest rank; `N`, `K` rows and columns of the model's matrix.
 public final class AdapterSet: Sendable {
-    /// Numbers of adapters are their places here plus 1.
+    /// The adapters. An adapter's number is its place here plus 1.
     public let names: [String]
     private let paths: [String]
-    /// By the names that the model's tensor may have.
+    /// The changes of each adapter, by the names that the model's tensor may have.
     private let changes: [[String: LowRankChange]]
     private let used = Mutex<Set<String>>([])
 
-    /// A change of one matrix.
+    /// The change of one matrix.
     struct LowRankChange: Sendable {
-        /// As the adapter calls the matrix.
+        /// The adapter's name of the matrix.
         let name: String
         let down: StoredTensor
         let up: StoredTensor
@@ -43,10 +43,11 @@ public final class AdapterSet: Sendable {
 
     public var isEmpty: Bool { names.isEmpty }
 
-    /// The greatest rank of a layer whose matrix is made of up to three.
+    /// The greatest rank of a layer that is made of up to three matrices.
     public var maximumRank: Int { 3 * (changes.flatMap { $0.values.map(\.rank) }.max() ?? 1) }
 
-    /// What the adapters do to a layer made of matrices below one another; `nil` where none changes it.
+    /// The adapters' changes of a layer that is made of matrices one below the other; `nil` where no adapter changes
+    /// it.
     /// - Parameters:
     ///   - parts: the matrices' names without `.weight`, and each one's rows.
     ///   - columns: `K`.
@@ -84,7 +85,7 @@ public final class AdapterSet: Sendable {
         return Stacked(downs: downs, ups: ups, rank: rank)
     }
 
-    /// To be called when the model is loaded.
+    /// Checks, after the model was loaded, that every change was used.
     /// - Throws: `LoadError` naming a change that no layer of the model took.
     public func requireAllUsed() throws {
         let used = used.withLock { $0 }

@@ -32,7 +32,7 @@ extension LoRAAdapter {
             } else {
                 changes[name, default: Change()].up = tensor
             }
-            // llama.cpp keeps an embedding's matrices as lookups need them.
+            // llama.cpp stores the matrices of an embedding transposed, as look-ups need them.
             if own == "token_embd.weight" { changes[name]?.isEmbedding = true }
         }
         guard !changes.isEmpty else {
@@ -60,7 +60,7 @@ extension LoRAAdapter {
         isGGUF: Bool, modelType: String, heads: (query: Int, keyValue: Int)
     ) throws -> LoRAAdapter {
         var copy = self
-        // A file of Mistral or Mixtral says llama.
+        // Files of Mistral and Mixtral have the architecture `llama`.
         if let architecture, let known = GGUFArchitecture.known[architecture] {
             let names = [known.modelType] + (architecture == "llama" ? ["mistral", "mixtral"] : [])
             guard names.contains(modelType) || modelType == "gemma3" && known.modelType == "gemma3_text" else {
@@ -103,7 +103,7 @@ extension LoRAAdapter {
         return copy
     }
 
-    /// Rows of halves of heads as rows of pairs, or the other way.
+    /// Reorders rows from halves of heads to pairs, or back.
     private func reordered(_ tensor: StoredTensor, headCount: Int, toInterleaved: Bool) throws -> StoredTensor {
         let (rows, columns) = (tensor.shape[0], tensor.shape[1])
         let half = rows / headCount / 2

@@ -10,7 +10,7 @@ public struct LoRAAdapter: Sendable {
     public let path: String
     var configuration: AdapterConfiguration
     let loader: WeightLoader
-    /// What a GGUF file holds, by the names of the hub's checkpoints; `nil` for peft's folders.
+    /// The tensors of a GGUF file, under the names of the hub's checkpoints; `nil` for peft's folders.
     var stored: [String: Change]?
     /// `general.architecture` of a GGUF file.
     let architecture: String?
@@ -38,7 +38,7 @@ public struct LoRAAdapter: Sendable {
         self.architecture = architecture
     }
 
-    /// What an adapter does to one matrix or vector of the base model.
+    /// The change that an adapter makes to one matrix or vector of the base model.
     struct Change: Sendable {
         var down: StoredTensor?
         var up: StoredTensor?
@@ -48,8 +48,8 @@ public struct LoRAAdapter: Sendable {
         var replacement: StoredTensor?
     }
 
-    /// The base model's tensors with the adapter merged into them; what it does not change stays where it lies.
-    /// - Parameter scale: what the adapter's own scale is multiplied by.
+    /// The base model's tensors with the adapter merged into them. Tensors that it does not change stay where they lie.
+    /// - Parameter scale: a factor for the adapter's own scale.
     /// - Throws: `LoadError` naming the tensor that the model lacks or that does not fit it.
     public func merged(into base: Checkpoint, scale: Double = 1) throws -> Checkpoint {
         guard scale.isFinite else {
@@ -68,7 +68,7 @@ public struct LoRAAdapter: Sendable {
         return Checkpoint(path: base.path, byName: tensors, metadata: base.metadata)
     }
 
-    /// The changes by each name that the model's tensor may have.
+    /// The changes, under each name that the model's tensor may have.
     /// - Throws: `LoadError` for changes other than low-rank products of matrices.
     func lowRankChanges(scale: Double) throws -> [String: AdapterSet.LowRankChange] {
         var result: [String: AdapterSet.LowRankChange] = [:]
@@ -147,7 +147,7 @@ public struct LoRAAdapter: Sendable {
         guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
             throw mismatch(name, "has lora_A of shape \(down.shape) and lora_B of shape \(up.shape), which do not fit")
         }
-        // Embeddings are adapted as the transposed matrix, as Conv1D's are stored.
+        // Embeddings are adapted transposed, as are matrices that Conv1D stores.
         let isTransposed = configuration.isTransposed != change.isEmbedding
         let (rows, columns) = (up.shape[0], down.shape[1])
         guard old.shape.extents == (isTransposed ? [columns, rows] : [rows, columns]) else {
@@ -175,7 +175,7 @@ public struct LoRAAdapter: Sendable {
         return LoRAAdapter.stored(values, as: old)
     }
 
-    /// Gives every row the length that DoRA learned.
+    /// Scales every row to the length that DoRA learned.
     private static func rescale(
         _ values: inout [Float], to magnitude: [Float], rows: Int, columns: Int, isTransposed: Bool
     ) {
@@ -194,7 +194,7 @@ public struct LoRAAdapter: Sendable {
         }
     }
 
-    /// In the format of the base model's, where that is one of 16 bits; else in FP32.
+    /// The result has the base model's format where that is one of 16 bits; else it is FP32.
     private static func stored(_ values: [Float], as old: StoredTensor) -> StoredTensor {
         let type: StoredType = old.type == .bfloat16 || old.type == .float16 ? old.type : .float32
         let memory = HostAllocation(byteCount: values.count * type.blockByteCount)

@@ -35,7 +35,7 @@ enum BlockDecoding {
             ElementConversion.float(half: start.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
         }
 
-        /// The quant of element `index` of 32: low halves of 16 bytes, then their high halves.
+        /// The quant of element `index` of 32: first the low halves of 16 bytes, then their high halves.
         func nibble(_ offset: Int, _ index: Int) -> Int { self[offset + index % 16] >> (index / 16 * 4) & 15 }
 
         /// The two bits of element `index` of 256: 32 bytes hold 128 elements, each next 32 of them two bits higher.

@@ -5,11 +5,11 @@ internal import TensorCore
 public struct Checkpoint: Sendable {
     /// The file or index that lists the tensors, for errors.
     public let path: String
-    /// By the names that models load them under: those in the file, except for GGUF.
+    /// The tensors by the names that models load them under: those in the file, except for GGUF.
     public let tensors: [String: StoredTensor]
     /// The strings of the files' `__metadata__`.
     public let metadata: [String: String]
-    /// Why a shard that the index lists could not be opened; what a missing tensor is then blamed on.
+    /// Why a shard that the index lists could not be opened. If a model lacks a tensor, this is reported as the reason.
     let missingShard: LoadError?
 
     public init(path: String, tensors: [StoredTensor], metadata: [String: String] = [:]) {
@@ -19,7 +19,7 @@ public struct Checkpoint: Sendable {
         missingShard = nil
     }
 
-    /// Tensors under other names than their own.
+    /// A checkpoint with tensors under other names than their own.
     init(
         path: String, byName tensors: [String: StoredTensor], metadata: [String: String] = [:],
         missingShard: LoadError? = nil
@@ -84,10 +84,10 @@ public struct Checkpoint: Sendable {
 
     public subscript(name: String) -> StoredTensor? { tensors[name] }
 
-    /// Bytes of all tensors as stored.
+    /// The bytes of all tensors as stored.
     public var byteCount: Int { tensors.values.reduce(0) { $0 + $1.bytes.byteCount } }
 
-    /// Elements of all tensors.
+    /// The number of elements of all tensors.
     public var elementCount: Int { tensors.values.reduce(0) { $0 + $1.shape.elementCount } }
 }
 
@@ -155,7 +155,7 @@ package struct SafetensorsIndex {
         }
     }
 
-    /// Why a shard's file name may not be followed, or `nil` where it may.
+    /// Why a shard's file name is refused, or `nil` where it is allowed.
     private static func refusal(of file: String) -> String? {
         if file.isEmpty { return "has an empty file name" }
         if file.utf8.contains(0) { return "holds a NUL byte in its file name" }

@@ -1,11 +1,11 @@
 internal import TensorCore
 
-/// Conversions between element types, over raw memory of any alignment. The loops hold no branch, so that they become
-/// vector code. All rounding is to nearest, ties to even.
+/// Conversions between element types, over raw memory of any alignment. The loops have no branches, so that the
+/// compiler vectorises them. All rounding is to nearest, ties to even.
 package enum ElementConversion {
     /// Converts `count` elements to float32. FP64 is rounded; the other types are exact.
-    /// - Returns: `false` where the type is none that ``StoredType/isDecodable``.
-    /// - Precondition: `count` is a whole number of the type's blocks, and `source` the start of one.
+    /// - Returns: `false` where the type is not ``StoredType/isDecodable``.
+    /// - Precondition: `count` is a whole number of the type's blocks, and `source` is the start of one.
     package static func decode(
         _ source: UnsafeRawPointer, _ type: StoredType, count: Int, into output: UnsafeMutablePointer<Float>
     ) -> Bool {
@@ -69,7 +69,7 @@ package enum ElementConversion {
         _ row: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Int8>
     ) -> Float? {
         var largest: UInt32 = 0
-        // Bit patterns of magnitudes order as the magnitudes do, with NaNs above infinity.
+        // The bit patterns of magnitudes order as the magnitudes do, with NaNs above infinity.
         for index in 0..<count { largest = max(largest, row[index].bitPattern & 0x7FFF_FFFF) }
         guard largest < 0x7F80_0000 else { return nil }
         let scale = Float(bitPattern: largest) / 127
@@ -95,7 +95,7 @@ package enum ElementConversion {
         let shifted = (exponent | mantissa) &<< 13
         let normal = shifted &+ (112 &<< 23)
         let special = shifted | 0x7F80_0000
-        // Subnormals are an integer number of 2⁻²⁴.
+        // A subnormal is an integer multiple of 2⁻²⁴.
         let subnormal = (Float(Int32(truncatingIfNeeded: mantissa)) * 0x1p-24).bitPattern
         let magnitude = exponent == 0 ? subnormal : (exponent == 0x7C00 ? special : normal)
         return Float(bitPattern: magnitude | sign)

@@ -5,7 +5,7 @@ internal import Glibc
 public struct ModelFinder: Sendable {
     /// A model that ``list()`` found.
     public struct Entry: Sendable, Hashable {
-        /// What `--model` takes.
+        /// The name that `--model` takes.
         public let name: String
         public let path: String
     }
@@ -15,7 +15,7 @@ public struct ModelFinder: Sendable {
     /// The folders of `INFER_MODELS`.
     public let folders: [String]
 
-    /// - Parameter environment: looks a variable up.
+    /// - Parameter environment: returns the value of a variable.
     public init(environment: (String) -> String?) {
         func variable(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
         let cache = variable("XDG_CACHE_HOME") ?? joinPath(variable("HOME") ?? ".", ".cache")
@@ -25,13 +25,14 @@ public struct ModelFinder: Sendable {
         folders = (variable("INFER_MODELS") ?? "").split(separator: ":").map(String.init)
     }
 
-    /// As the process's environment says.
+    /// The finder for the environment of this process.
     public init() {
         self.init { name in getenv(name).map { String(cString: $0) } }
     }
 
-    /// The path of what `--model` names: a path that exists, a model of the cache by `org/name`, or one below a folder of
-    /// `INFER_MODELS`; the argument itself where nothing is found. A folder of the cache stands for its newest snapshot.
+    /// The path of the model that `--model` names: a path that exists, a model `org/name` of the cache, or one below a
+    /// folder of `INFER_MODELS`; the argument itself where nothing is found. For a folder of the cache it is the newest
+    /// snapshot.
     public func resolve(_ argument: String) -> String {
         switch PathKind(argument) {
         case .folder: return ModelFinder.snapshot(in: argument) ?? argument
@@ -54,7 +55,7 @@ public struct ModelFinder: Sendable {
         return argument
     }
 
-    /// Whether an argument can be the name of a model, `name` or `org/name`, and not a path.
+    /// Whether an argument can be a model's name, `name` or `org/name`, rather than a path.
     static func isName(_ argument: String) -> Bool {
         let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
         return (1...2).contains(parts.count)
@@ -66,7 +67,7 @@ public struct ModelFinder: Sendable {
             }
     }
 
-    /// The snapshot that `main` of a cached model is at, else its newest; `nil` for a folder that is none of the cache's.
+    /// The snapshot that `main` of a cached model points to, else the newest one; `nil` for a folder outside the cache.
     static func snapshot(in folder: String) -> String? {
         let snapshots = joinPath(folder, "snapshots")
         guard PathKind(snapshots) == .folder else { return nil }
@@ -114,7 +115,7 @@ public struct ModelFinder: Sendable {
 
     private static func holdsModel(_ folder: String) -> Bool { (try? ModelLocation(folder)) != nil }
 
-    /// The names in a folder, sorted, without hidden ones; none where it cannot be read.
+    /// The names in a folder, sorted, without hidden ones; empty where it cannot be read.
     static func names(in folder: String) -> [String] {
         guard let directory = opendir(folder) else { return [] }
         defer { closedir(directory) }

@@ -13,13 +13,13 @@ public struct ModelLocation: Sendable, Hashable {
         case gguf(String)
     }
 
-    /// Where the model is; the argument as given, unless it is a name.
+    /// The model's path: the argument as given, unless it was a name.
     public let path: String
     /// The folder that holds `config.json`, the tokenizer and the rest.
     public let folder: String
     public let weights: Weights
 
-    /// Finds a model's files. Opens none but to tell their kind.
+    /// Finds a model's files. Opens files only to find out their kind.
     /// - Throws: `LoadError` naming the path and what was expected there.
     public init(_ argument: String) throws {
         let path = ModelFinder().resolve(argument)
@@ -59,10 +59,10 @@ public struct ModelLocation: Sendable, Hashable {
         }
     }
 
-    /// The path of a file beside the weights, whether it is there or not.
+    /// The path of a file beside the weights, whether it exists or not.
     public func file(_ name: String) -> String { joinPath(folder, name) }
 
-    /// The path of a file beside the weights, or `nil` where there is none.
+    /// The path of a file beside the weights; `nil` where it does not exist.
     public func existingFile(_ name: String) -> String? {
         let path = file(name)
         return PathKind(path) == .file ? path : nil
@@ -77,7 +77,7 @@ public struct ModelLocation: Sendable, Hashable {
         if PathKind(pickle) == .file { return .pickle(pickle) }
         let pickleIndex = joinPath(folder, "pytorch_model.bin.index.json")
         if PathKind(pickleIndex) == .file { return .index(pickleIndex) }
-        // Of a model in several files the first stands for all.
+        // The first file of a split model stands for all of them.
         let files = ModelFinder.names(in: folder).filter { $0.hasSuffix(".gguf") && isFirstShard($0) }
         guard let file = files.first else {
             throw LoadError.unreadable(

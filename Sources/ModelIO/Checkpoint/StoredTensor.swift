@@ -4,14 +4,15 @@ public import TensorCore
 public typealias StoredType = NumberFormat
 
 extension StoredType {
-    /// The weight format that holds the elements as they are; float64 and integers have none.
+    /// The number format that holds the elements without conversion; float64 and integers have none.
     public var weightFormat: WeightFormat? { self == .int8 ? nil : WeightFormat(self) }
 
-    /// Whether the loader turns elements into float32: floats of 16 bits or more, and the formats of weights.
+    /// Whether the loader can convert elements to float32: floats of 16 bits or more, and the number formats of
+    /// weights.
     public var isDecodable: Bool { self == .float64 || weightFormat != nil }
 }
 
-/// One named tensor of a checkpoint, its elements where they lie in the file.
+/// One named tensor of a checkpoint. Its elements stay where they are in the file.
 public struct StoredTensor: Sendable {
     public let name: String
     public let type: StoredType
@@ -31,8 +32,8 @@ public struct StoredTensor: Sendable {
 }
 
 extension StoredTensor {
-    /// The tensors that lie one behind the other in this one, one for each index of the first extent.
-    /// - Precondition: at least two extents, and rows of whole blocks.
+    /// The slices along the first dimension, which lie one behind the other.
+    /// - Precondition: at least two dimensions, and rows of whole blocks.
     public func slices() -> [StoredTensor] {
         precondition(shape.rank > 1, "slices of \(name), which has shape \(shape)")
         let count = shape[0]
@@ -46,7 +47,7 @@ extension StoredTensor {
         }
     }
 
-    /// The elements of an integer or boolean tensor, or `nil` where it holds others or one does not fit an `Int`.
+    /// The elements of an integer or boolean tensor; `nil` for other types, or where an element does not fit an `Int`.
     public func integers() -> [Int]? {
         func read<Element: FixedWidthInteger>(_: Element.Type) -> [Int]? {
             var values: [Int] = []

@@ -1,11 +1,11 @@
 public import TensorCore
 
-/// Takes weights out of a checkpoint in the number format that is wanted: where they lie, if they are stored so, else
-/// converted once into memory of their own, after which the file's pages may leave memory. At most one tensor is held
-/// twice at a time.
+/// Loads weights from a checkpoint in the wanted number format. Weights that are stored in it stay mapped; others are
+/// converted once into memory of their own, after which the file's pages may leave memory. At most one tensor is in
+/// memory twice at a time.
 ///
-/// Names are given without the prefix that some files have and others not: `h.0.ln_1.weight` with the prefixes
-/// `transformer.` and none finds both spellings.
+/// Names are given without the prefix that only some files have: `h.0.ln_1.weight` with the prefixes `transformer.` and
+/// none finds both spellings.
 public struct WeightLoader: Sendable {
     public let checkpoint: Checkpoint
     /// Prefixes to try, in this order.
@@ -28,8 +28,8 @@ public struct WeightLoader: Sendable {
 
     public func contains(_ name: String) -> Bool { find(name) != nil }
 
-    /// Whether the checkpoint has a matrix `head` that is not the embedding over again. Such a head is used whatever the
-    /// configuration says of tying, as `transformers` 5 does; equal ones share one weight.
+    /// Whether the checkpoint has a matrix `head` that differs from the embedding. Such a head is used whatever the
+    /// configuration says about tying, as in `transformers` 5; equal ones share one weight.
     public func hasOwnHead(_ head: String) -> Bool {
         guard let head = find(head) else { return false }
         return !WeightLoader.embeddings.compactMap(find).contains { embedding in
@@ -38,7 +38,7 @@ public struct WeightLoader: Sendable {
         }
     }
 
-    /// What the families call the embedding of tokens.
+    /// The names that the families have for the embedding of tokens.
     private static let embeddings = [
         "embed_tokens.weight", "wte.weight", "embed_in.weight", "shared.weight", "embeddings.word_embeddings.weight",
         "word_embeddings.weight", "tok_embeddings.weight", "decoder.embed_tokens.weight",
@@ -165,7 +165,7 @@ public struct WeightLoader: Sendable {
         let conversion = MatrixConversion(
             tensor, rows: rows, columns: columns, isTransposed: transposed, format: format)
         if conversion.isIdentity { return WeightPart(rows: rows, bytes: tensor.bytes) }
-        // Read ahead as one piece: a transposition would fault pages in far from each other, one by one.
+        // Read ahead in one piece, since a transposition would fault pages in one by one, far from each other.
         (tensor.bytes.owner as? MappedFile)?.prefetch(tensor.bytes.pointer)
         do {
             let part = try conversion.run()
@@ -176,7 +176,7 @@ public struct WeightLoader: Sendable {
         }
     }
 
-    /// What holds the tensor's elements as they are; FP32 where no format does.
+    /// The format that holds the tensor's elements without conversion; FP32 where none does.
     private static func format(of tensor: StoredTensor) -> WeightFormat { tensor.type.weightFormat ?? .float32 }
 
     /// The format that all tensors are stored in; FP32 where they differ.

@@ -9,14 +9,14 @@ public struct AttentionGeometry: Sendable, Hashable {
     /// `D`, elements of a head.
     public let headSize: Int
 
-    /// Features of all query heads; equals `hiddenSize` in most models, not in all.
+    /// Features of all query heads; equals `hiddenSize` in most models, but not in all.
     public var querySize: Int { headCount * headSize }
     /// Features of all key heads, or of all value heads.
     public var keyValueSize: Int { keyValueHeadCount * headSize }
 }
 
 extension ModelConfiguration {
-    /// As many as query heads where the file does not say. Some say instead whether all queries share one.
+    /// The default is the number of query heads. Some files say instead whether all queries share one head.
     private func keyValueHeadCount(headCount: Int) throws -> Int {
         let isShared =
             switch modelType {

@@ -1,11 +1,11 @@
-/// Typed reads from one object of a configuration file. `null` counts as absent; of several spellings the first one
-/// present counts.
+/// Typed reads from one object of a configuration file. `null` counts as absent; of several spellings of a key, the
+/// first one that is present counts.
 public struct ConfigurationReader: Sendable {
     public let source: any ConfigurationSource
     public let path: String
-    /// What stands before a key in errors, such as `rope_scaling.`.
+    /// The prefix of keys in errors, such as `rope_scaling.`.
     public let prefix: String
-    /// Where keys are looked up that `source` has under none of their spellings.
+    /// Where keys are looked up that `source` does not have.
     private let defaults: (any ConfigurationSource)?
 
     public init(
@@ -18,7 +18,7 @@ public struct ConfigurationReader: Sendable {
         self.defaults = defaults
     }
 
-    /// The value of the first key that is there and not null.
+    /// The value of the first key that is present and not null.
     public func value(_ keys: String...) -> (key: String, value: ConfigurationValue)? { value(among: keys) }
 
     /// A reader of the object under `key`, or `nil` where it is absent.
@@ -110,7 +110,7 @@ public struct ConfigurationReader: Sendable {
             if !value.isNull { return (key, value) }
             isNull = true
         }
-        // A key that says null asks for none, not for the default.
+        // A key with the value null means "none", not the default.
         guard let defaults, !isNull else { return nil }
         for key in keys {
             if let value = defaults.value(of: key), !value.isNull { return (key, value) }
@@ -125,7 +125,7 @@ public struct ConfigurationReader: Sendable {
             ? "a positive integer up to \(range.upperBound)"
             : "an integer from \(range.lowerBound) to \(range.upperBound)"
         guard let integer = value.integral, range.contains(integer) else {
-            // Above all the kind is wrong where this is no integer; the bound would distract.
+            // If the value is not even an integer, the error says so and leaves the bounds out.
             let plain = range.lowerBound == 1 ? "a positive integer" : "an integer"
             throw invalid(key, value, expected: (value.integral ?? 0) > range.upperBound ? expected : plain)
         }
@@ -148,7 +148,7 @@ public struct ConfigurationReader: Sendable {
 }
 
 extension ConfigurationValue {
-    /// A whole number, also one that is written as `64.0`, as tools in other languages do.
+    /// A whole number, which tools in other languages may write as `64.0`.
     var integral: Int? {
         if let int { return int }
         guard case .real(let double) = self, double == double.rounded(), abs(double) < 0x1p53 else { return nil }
@@ -156,7 +156,7 @@ extension ConfigurationValue {
     }
 }
 
-/// Ranges of numbers that configurations hold.
+/// The ranges of numbers in configurations.
 public enum NumberRange {
     public static let finite = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
     public static let positive = Double.leastNormalMagnitude...Double.greatestFiniteMagnitude

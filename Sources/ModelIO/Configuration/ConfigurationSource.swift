@@ -1,8 +1,9 @@
 package import JSONCore
 
-/// Where the keys of a configuration are looked up: an object of a JSON file, or what the metadata of a GGUF file amounts to.
+/// A place where the keys of a configuration are looked up: an object of a JSON file, or the metadata of a GGUF file
+/// under Hugging Face's keys.
 public protocol ConfigurationSource: Sendable {
-    /// The keys that are there.
+    /// The keys that are present.
     var keys: [String] { get }
     func value(of key: String) -> ConfigurationValue?
 }
@@ -12,7 +13,7 @@ public enum ConfigurationValue: Sendable {
     case null
     case bool(Bool)
     case integer(Int)
-    /// A number that is no integer, or none that fits; infinite where it is out of range.
+    /// A number that is no integer or does not fit one; infinite where it is out of range.
     case real(Double)
     case string(String)
     case array([ConfigurationValue])
@@ -33,7 +34,7 @@ public enum ConfigurationValue: Sendable {
         }
     }
 
-    /// For errors: what was found where something else was expected.
+    /// The kind of the value in words, for errors.
     var summary: String {
         switch self {
         case .null: "null"

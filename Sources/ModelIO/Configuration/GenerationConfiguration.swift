@@ -1,6 +1,6 @@
 /// What a model's `generation_config.json` recommends. Every value is optional; the caller's flags come first.
 public struct GenerationConfiguration: Sendable, Hashable {
-    /// Any of them ends a text. Empty where the model has none.
+    /// The tokens that end a text. Empty where the model has none.
     public var eosTokenIDs: [Int] = []
     public var bosTokenID: Int?
     public var padTokenID: Int?
@@ -18,7 +18,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var maximumNewTokens: Int?
     /// How target texts are searched, by encoder-decoders above all.
     public var search = SearchConfiguration()
-    /// Recommendations that were left aside, and why.
+    /// Notices about recommendations that were ignored, and why.
     public var notices: [String] = []
 
     public init() {}
@@ -36,14 +36,14 @@ public struct GenerationConfiguration: Sendable, Hashable {
             let bytes = try OpenFile(reading: path).readAll(maximum: ModelConfiguration.maximumByteCount)
             self = try GenerationConfiguration(parsing: bytes, path: path)
         } else {
-            // Before there was that file, the keys stood here.
+            // Before there was a `generation_config.json`, these keys stood in `config.json`.
             search = try SearchConfiguration(configuration.keys)
             maximumLength = try configuration.keys.optionalInteger("max_length", in: 0...SizeLimit.positions)
         }
         try addTokens(from: configuration.keys)
     }
 
-    /// Reads the text of a `generation_config.json`; `path` is what errors call it.
+    /// Reads the text of a `generation_config.json`; errors name `path`.
     public init(parsing bytes: [UInt8], path: String) throws {
         let keys = ConfigurationReader(try parseConfigurationObject(bytes, path: path), path: path)
         try addTokens(from: keys)
@@ -61,7 +61,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
         search = try SearchConfiguration(keys)
     }
 
-    /// A value that a model only recommends: one that cannot be followed is told and left aside.
+    /// A value that a model only recommends. One that cannot be followed gives a notice and is ignored.
     private mutating func recommendation<Value>(_ read: () throws -> Value?) -> Value? {
         do {
             return try read()
@@ -73,7 +73,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
 
     /// Fills in the special tokens that are not set yet.
     private mutating func addTokens(from keys: ConfigurationReader) throws {
-        // Read whether they are needed or not, so that a value of the wrong kind is told in either file.
+        // Both files are read in any case, so that a value of the wrong kind gives a notice in either.
         let ends = try tokens("eos_token_id", keys)
         if eosTokenIDs.isEmpty { eosTokenIDs = ends }
         let (beginning, padding) = (try tokens("bos_token_id", keys).first, try tokens("pad_token_id", keys).first)

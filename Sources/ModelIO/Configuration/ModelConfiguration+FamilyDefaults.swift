@@ -4,7 +4,7 @@ extension ModelConfiguration {
         referenceDefaults[modelType] ?? familyDefaults[modelType] ?? encoderDecoderDefaults[modelType]
     }
 
-    /// As ``referenceDefaults``, of further decoders.
+    /// As ``referenceDefaults``, for further decoders.
     private static let familyDefaults: [String: String] = [
         "gemma": """
         {"vocab_size": 256000, "hidden_size": 3072, "intermediate_size": 24576, "num_hidden_layers": 28,

@@ -1,9 +1,9 @@
 internal import TensorCore
 
-/// What Gemma's configurations say in ways of their own.
+/// The keys that only Gemma's configurations have.
 extension ModelConfiguration {
-    /// Tokens that a query of each layer sees, `nil` where all: by `layer_types`; in older files every layer but the last
-    /// of each `sliding_window_pattern` has the window.
+    /// The window of each layer in tokens, `nil` where a query sees all: by `layer_types`; in older files every layer
+    /// but the last of each `sliding_window_pattern` has the window.
     /// - Throws: `LoadError` naming the key.
     public func periodicWindows(layerCount: Int, period defaultPeriod: Int) throws -> [Int?] {
         guard let window = try slidingWindow() else { return Array(repeating: nil, count: layerCount) }

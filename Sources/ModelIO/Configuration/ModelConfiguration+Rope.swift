@@ -31,7 +31,7 @@ extension ModelConfiguration {
         try keys.object("rope_parameters")?.object(layerType) != nil
     }
 
-    /// By the factors that the file of the weights brings along.
+    /// With the factors that the file of the weights contains.
     private func factorScaling(rotarySize: Int) throws -> RopeConfiguration.Scaling? {
         guard let factors = layout.ropeFactors else { return nil }
         guard factors.count == rotarySize / 2 else {
@@ -117,7 +117,7 @@ extension ModelConfiguration {
         }
     }
 
-    /// One factor a pair.
+    /// One factor for each rotated pair.
     private func pairFactors(_ parameters: ConfigurationReader, _ name: String, count: Int) throws -> [Double] {
         guard let (key, value) = parameters.value(name) else { throw parameters.missing([name]) }
         let factors = (value.array ?? []).compactMap(\.double)
@@ -127,7 +127,7 @@ extension ModelConfiguration {
         return factors
     }
 
-    /// Where a file says how long the contexts of the first training were, the ratio of the lengths is the factor.
+    /// Where a file gives the length of the contexts in the first training, the factor is the ratio of the lengths.
     private func longRopeScaling(
         _ parameters: ConfigurationReader, rotarySize: Int
     ) throws -> RopeConfiguration.LongRopeScaling {
@@ -192,7 +192,7 @@ extension ModelConfiguration {
         return .yarn(yarn)
     }
 
-    /// The outer key comes first: Phi-3 keeps the value there.
+    /// The outer key comes first, because Phi-3 keeps the value there.
     private func originalContext(_ parameters: ConfigurationReader) throws -> Int {
         let key = "original_max_position_embeddings"
         return try keys.optionalSize(key, maximum: SizeLimit.positions)

@@ -1,7 +1,7 @@
 internal import JSONCore
 public import TensorCore
 
-/// The largest sizes a configuration may name; what is over them is a broken or hostile file, not a model.
+/// The largest sizes that a configuration may have. A file with larger ones is broken or hostile.
 public enum SizeLimit {
     /// Features of a layer.
     public static let width = 1 << 24
@@ -23,12 +23,12 @@ public struct ModelConfiguration: Sendable {
     public let modelType: String
     /// `architectures`, such as `LlamaForCausalLM`; may be empty.
     public let architectures: [String]
-    /// How the tensors of the same model lie.
+    /// The differences between this file's tensors and those of the hub's checkpoints.
     public let layout: TensorLayout
     private let source: any ConfigurationSource
-    /// Where keys are looked up that are not in it.
+    /// Where keys are looked up that the configuration does not have.
     private var defaults: (any ConfigurationSource)?
-    /// What stands before its keys in errors.
+    /// The prefix of its keys in errors.
     private var prefix = ""
 
     /// Reads a `config.json`.
@@ -48,13 +48,13 @@ public struct ModelConfiguration: Sendable {
         try self.init(path: location.file("config.json"))
     }
 
-    /// Reads the text of a `config.json`; `path` is what errors call it.
-    /// Keys that are left out have the values that `transformers` gives them.
+    /// Reads the text of a `config.json`; errors name `path`. Keys that are left out have the values that
+    /// `transformers` gives them.
     public init(parsing bytes: [UInt8], path: String) throws {
         try self.init(parseConfigurationObject(bytes, path: path), path: path, assumesDefaults: true)
     }
 
-    /// Takes keys from any source.
+    /// Reads keys from any source.
     /// - Parameter assumesDefaults: whether keys that are left out have the values that `transformers` gives them.
     /// - Throws: `LoadError` naming the key.
     package init(
@@ -65,7 +65,7 @@ public struct ModelConfiguration: Sendable {
         self.source = source
         self.layout = layout
         self.path = path
-        // Folders of timm name an architecture in place of a type.
+        // Folders of timm give an architecture instead of a type.
         self.modelType =
             try reader.optionalString("model_type") ?? reader.optionalString("architecture")
             ?? reader.string("model_type")
@@ -73,7 +73,7 @@ public struct ModelConfiguration: Sendable {
         if assumesDefaults, let text = ModelConfiguration.referenceDefaults(of: modelType) {
             defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")
         }
-        // A scheme that is not read is told before anything is loaded.
+        // A quantisation scheme that is not supported is an error before anything is loaded.
         _ = try PrequantizedScheme(self)
     }
 
@@ -82,9 +82,9 @@ public struct ModelConfiguration: Sendable {
         ConfigurationReader(source, path: path, prefix: prefix, defaults: defaults)
     }
 
-    /// The language model of one that takes images as well: what is under `text_config`, where that is given. Such
+    /// The language model of a model that takes images as well: the object under `text_config`, if there is one. Such
     /// configurations leave out what their library assumes.
-    /// - Parameter type: the model type whose defaults hold for it.
+    /// - Parameter type: the model type whose defaults apply.
     /// - Throws: `LoadError`.
     public func textModel(ofType type: String) throws -> ModelConfiguration {
         guard let text = try keys.object("text_config") else { return self }
@@ -127,8 +127,8 @@ public struct ModelConfiguration: Sendable {
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }
 
-    /// Whether the class of the checkpoint writes text, as far as its name tells: `…Model` and `…ForSequenceClassification`
-    /// do not.
+    /// Whether the class of the checkpoint generates text, judged by its name: `…Model` and
+    /// `…ForSequenceClassification` do not.
     public var hasLanguageModelHead: Bool {
         guard let name = architectures.first else { return true }
         let isBare = name.hasSuffix("Model") && !name.hasSuffix("LMHeadModel")

@@ -8,32 +8,32 @@ internal import Glibc
 public struct RopeConfiguration: Sendable, Hashable {
     /// How the frequencies are changed to reach contexts longer than those trained on.
     public enum Scaling: Sendable, Hashable {
-        /// Not at all. (Su et al., 2021)
+        /// No change. (Su et al., 2021)
         case none
         /// All frequencies divided by `factor`. (Chen et al., 2023)
         case linear(factor: Double)
-        /// Grows the base with the context once it is longer than the trained one; up to there, which is as far as this
-        /// engine uses it, it changes nothing.
+        /// The base grows with the context once it is longer than the trained one. This engine uses no longer contexts,
+        /// so this changes nothing here.
         case dynamic(factor: Double)
         /// Low frequencies divided by `factor`, high ones kept, those between blended. (Llama 3.1)
         case llama3(factor: Double, lowFrequencyFactor: Double, highFrequencyFactor: Double, originalContext: Int)
-        /// (Peng et al., 2023)
+        /// YaRN. (Peng et al., 2023)
         case yarn(YarnScaling)
         /// The frequency of each pair divided by its own factor, `[R / 2]`.
         case factors([Double])
-        /// (Ding et al., 2024; Phi-3)
+        /// LongRoPE. (Ding et al., 2024; Phi-3)
         case longRope(LongRopeScaling)
     }
 
-    /// The parameters of LongRoPE: one set of factors for contexts as long as those trained on, one for longer ones.
-    /// Which of them holds is decided by the context that a model is loaded for, so that cached keys stay right.
+    /// The parameters of LongRoPE: one list of factors for contexts as long as in training, one for longer ones. The
+    /// context that a model is loaded for decides which of them applies, so that cached keys stay valid.
     public struct LongRopeScaling: Sendable, Hashable {
-        /// What each pair's frequency is divided by, `[R / 2]`.
+        /// The divisor of each pair's frequency, `[R / 2]`.
         public var shortFactors: [Double]
         public var longFactors: [Double]
         /// Tokens of the contexts the model was first trained on.
         public var originalContext: Int
-        /// Scales cosines and sines.
+        /// A factor for cosines and sines.
         public var attentionFactor: Double
 
         public init(shortFactors: [Double], longFactors: [Double], originalContext: Int, attentionFactor: Double) {
@@ -54,7 +54,7 @@ public struct RopeConfiguration: Sendable, Hashable {
         public var betaSlow = 1.0
         /// Whether the ends of the blend are rounded to whole pairs.
         public var truncates = true
-        /// Scales cosines and sines; `nil`: `0.1 ln(factor) + 1`, or by `mscale` where both are given.
+        /// A factor for cosines and sines; `nil`: `0.1 ln(factor) + 1`, or computed from `mscale` where both are given.
         public var attentionFactor: Double?
         public var mscale: Double?
         public var mscaleAllDimensions: Double?
@@ -105,7 +105,7 @@ public struct RopeConfiguration: Sendable, Hashable {
         }
     }
 
-    /// What cosines and sines are multiplied by: 1 except for YaRN and LongRoPE.
+    /// The factor of cosines and sines: 1 except for YaRN and LongRoPE.
     public var attentionFactor: Double {
         if case .longRope(let long) = scaling { return long.attentionFactor }
         guard case .yarn(let yarn) = scaling else { return 1 }
@@ -183,7 +183,7 @@ public struct RopeConfiguration: Sendable, Hashable {
 }
 
 extension RopeConfiguration.Scaling {
-    /// The lists of one factor a pair.
+    /// The divisors of the pairs' frequencies, where a scaling has lists of them.
     fileprivate var pairFactors: [[Double]] {
         switch self {
         case .factors(let factors): [factors]

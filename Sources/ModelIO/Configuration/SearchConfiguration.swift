@@ -1,35 +1,36 @@
 internal import JSONCore
 
-/// What a model's files recommend for searching target texts: the keys of `generation_config.json` beside sampling's.
+/// The settings that a model's files recommend for searching target texts: the keys of `generation_config.json` other
+/// than those for sampling.
 public struct SearchConfiguration: Sendable, Hashable {
-    /// When a beam search ends that has as many texts as beams.
+    /// When a beam search ends, once it has as many complete texts as beams.
     public enum EarlyStopping: Sendable, Hashable {
-        /// At once.
+        /// Immediately.
         case always
         /// When the best open beam could not become better at its present length.
         case heuristic
-        /// When it could not become better at any length.
+        /// When the best open beam could not become better at any length.
         case never
     }
 
     public var beamCount: Int?
-    /// What the length is raised to that a text's log-probability is divided by.
+    /// The length penalty: the exponent of the length by which a text's log-probability is divided.
     public var lengthPenalty: Double?
     public var earlyStopping: EarlyStopping?
-    /// No so many tokens in a row come twice.
+    /// No sequence of so many tokens occurs twice.
     public var noRepeatNgramSize: Int?
-    /// Tokens that a target text must have, with the one it begins with.
+    /// The fewest tokens of a target text, with the one it begins with.
     public var minimumLength: Int?
-    /// Tokens that a target text must have, without it.
+    /// The fewest tokens of a target text, without the one it begins with.
     public var minimumNewTokens: Int?
     /// The first token.
     public var forcedBOSTokenID: Int?
-    /// The last tokens of a text that reaches the greatest length; any of them.
+    /// The last token of a text that reaches the greatest length; any of these.
     public var forcedEOSTokenIDs: [Int] = []
-    /// Tokens that never come; the other ones not at the beginning.
+    /// Tokens that never occur, and tokens that never occur at the beginning.
     public var suppressedTokenIDs: [Int] = []
     public var beginSuppressedTokenIDs: [Int] = []
-    /// Rows of tokens that never come.
+    /// Sequences of tokens that never occur.
     public var badWords: [[Int]] = []
 
     public init() {}

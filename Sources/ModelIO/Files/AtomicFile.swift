@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Files that appear whole or not at all.
+/// Files that appear complete or not at all.
 package enum AtomicFile {
-    /// What a file's content is written to.
+    /// The file that the content is written to.
     package struct Output {
         fileprivate let descriptor: Int32
         fileprivate let path: String
 
-        /// Writes all of `bytes` behind what was written before. Blocks.
+        /// Appends all of `bytes`. Blocks.
         /// - Throws: `LoadError.unwritable`.
         package func write(_ bytes: UnsafeRawBufferPointer) throws {
             var done = 0
@@ -70,7 +70,7 @@ package enum AtomicFile {
     private static func create(_ temporary: String, for path: String) throws -> (descriptor: Int32, isNamed: Bool) {
         let mode: mode_t = 0o666
         if access("/proc/self/fd", X_OK) == 0 {
-            // O_TMPFILE, which the C header composes in a way that Swift cannot import.
+            // O_TMPFILE, whose C macro Swift cannot import.
             let unnamed = open(parentFolder(of: path), O_WRONLY | O_CLOEXEC | __O_TMPFILE | O_DIRECTORY, mode)
             if unnamed >= 0 { return (unnamed, false) }
         }
@@ -79,12 +79,12 @@ package enum AtomicFile {
         return (named, true)
     }
 
-    /// Refuses what the disk has no room for now; that it still has it later, every write finds out.
+    /// Refuses to start where the disk has no room now. Later writes find out whether it still has.
     private static func checkSpace(_ byteCount: Int?, _ descriptor: Int32, _ path: String) throws {
         var status = statvfs()
         guard let byteCount, fstatvfs(descriptor, &status) == 0 else { return }
         let (available, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        // File systems that do not count say zero of zero.
+        // Some file systems do not count and report zero free blocks of zero.
         guard overflow || status.f_blocks == 0 || UInt64(byteCount) <= available else { throw unwritable(path, ENOSPC) }
     }
 

@@ -37,7 +37,7 @@ public final class MappedFile: HostMemory {
         HostBytes(owner: self, pointer: UnsafeRawBufferPointer(rebasing: pointer[range]))
     }
 
-    /// Lets the whole pages inside `bytes` leave memory; reading them again brings them back from the file.
+    /// Releases the whole pages inside `bytes`; reading them again brings them back from the file.
     public func discard(_ bytes: UnsafeRawBufferPointer) {
         advise(bytes, MADV_DONTNEED)
     }
@@ -53,7 +53,7 @@ public final class MappedFile: HostMemory {
         precondition(offset >= 0 && offset + bytes.count <= pointer.count, "bytes outside of \(path)")
         let page = max(Int(sysconf(Int32(_SC_PAGESIZE))), 1)
         let isDiscard = advice == MADV_DONTNEED
-        // Only pages that hold nothing else may go; for reading ahead any page touched will do.
+        // Only pages that lie inside the range may be released; for reading ahead, any page that it touches counts.
         let first = isDiscard ? (offset + page - 1) / page * page : offset / page * page
         let last =
             isDiscard && offset + bytes.count < pointer.count

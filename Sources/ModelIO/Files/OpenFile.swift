@@ -35,7 +35,7 @@ struct OpenFile: ~Copyable {
 
     deinit { close(descriptor) }
 
-    /// What a system error code means, in words for people.
+    /// The meaning of a system error code, in words for people.
     static func reason(_ code: Int32) -> String {
         switch code {
         case ENOENT: "no such file or folder"
@@ -54,7 +54,7 @@ struct OpenFile: ~Copyable {
         }
     }
 
-    /// What a broken download left here instead of the file; `nil` where nothing speaks for one.
+    /// What a broken download left here instead of the file; `nil` where there is no sign of one.
     borrowing func downloadMistake() -> String? {
         DownloadMistake.describe(prefix(DownloadMistake.prefixByteCount), byteCount: byteCount)
     }
@@ -83,7 +83,7 @@ struct OpenFile: ~Copyable {
     }
 }
 
-/// What lies at a path.
+/// The kind of thing at a path.
 enum PathKind: Equatable {
     case file, folder, other
     case missing(reason: String)

@@ -1,4 +1,4 @@
-/// Reads files of other formats than the ones here.
+/// Reads files for parsers in other targets.
 package enum WholeFile {
     /// The bytes of a regular file. Blocks.
     /// - Throws: `LoadError.unreadable`, `.unsupportedFile` for a folder, `.invalidFile` for one over `maximum` bytes.

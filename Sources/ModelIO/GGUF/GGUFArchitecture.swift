@@ -1,8 +1,8 @@
 internal import TensorCore
 
-/// The architectures of GGUF files that `Models` can run, with what differs from their Hugging Face form.
+/// The architectures of GGUF files that `Models` can run, with the differences from their Hugging Face form.
 struct GGUFArchitecture: Sendable {
-    /// Which metadata there is, and under which keys a `config.json` has it.
+    /// The family, which decides what metadata there is and which key of a `config.json` each has.
     enum Family: Sendable { case llama, gemma, gpt2, gptNeoX, decoder, bert, t5 }
 
     /// The `model_type` of the Hugging Face form.
@@ -12,7 +12,7 @@ struct GGUFArchitecture: Sendable {
     /// Whether the rows of query and key are ordered for rotating consecutive elements.
     var hasInterleavedRope = false
 
-    /// Granite's multipliers: the configuration's keys and those of files.
+    /// Granite's multipliers: the keys of the configuration and those of the files.
     static let graniteScales = [
         ("embedding_multiplier", "embedding_scale"), ("residual_multiplier", "residual_scale"),
         ("attention_multiplier", "attention.scale"), ("logits_scaling", "logit_scale"),
@@ -50,10 +50,10 @@ struct GGUFArchitecture: Sendable {
 }
 
 extension GGUFModel {
-    /// What the metadata says, under Hugging Face's keys.
+    /// The configuration that the metadata describes, under Hugging Face's keys.
     ///
-    /// Of an architecture that is not known here, the sizes that all have are given, for `inspect`; its `model_type` says
-    /// that it is one of GGUF, so that it is not taken for the Hugging Face form, whose tensors differ.
+    /// For an unknown architecture it has the sizes that all have, for `inspect`. Its `model_type` then says that it is
+    /// one of GGUF, so that it is not taken for the Hugging Face form, whose tensors differ.
     /// - Throws: `LoadError` naming the key of the metadata.
     public func configuration() throws -> ModelConfiguration {
         var table = ConfigurationTable()
@@ -87,13 +87,13 @@ extension GGUFModel {
 
     func key(_ name: String) -> String { "\(architecture).\(name)" }
 
-    /// Experts of a mixture, or `nil` where the model is none.
+    /// The experts of a mixture; `nil` where the model is not a mixture.
     func expertCount() throws -> Int? {
         let count = try metadata.optionalInteger(key("expert_count"), in: 0...SizeLimit.heads) ?? 0
         return count > 0 ? count : nil
     }
 
-    /// Rows of the embedding: as stated, else one a token, else what the embedding has.
+    /// The rows of the embedding: as stated, else the number of tokens, else the rows of the tensor.
     private func vocabularySize() throws -> Int? {
         if let stated = try metadata.optionalSize(key("vocab_size"), maximum: SizeLimit.vocabulary) { return stated }
         if let tokens = try metadata.optionalStrings("tokenizer.ggml.tokens"), tokens.count > 0 { return tokens.count }
@@ -102,7 +102,7 @@ extension GGUFModel {
 
     // MARK: What families share
 
-    /// The sizes of a decoder and its heads.
+    /// The sizes of a decoder and of its heads.
     /// - Returns: elements of a head.
     @discardableResult
     func writeDecoder(to table: inout ConfigurationTable) throws -> Int {

@@ -1,5 +1,5 @@
-/// Reads a GGUF file's header front to back. Every length is checked against the bytes that are left before it is used,
-/// and nothing is allocated for it.
+/// Reads a GGUF file's header from front to back. Every length is checked against the remaining bytes before it is
+/// used, and nothing is allocated by it.
 struct GGUFCursor {
     private let bytes: UnsafeRawBufferPointer
     private let path: String
@@ -13,7 +13,7 @@ struct GGUFCursor {
 
     var remaining: Int { bytes.count - offset }
 
-    /// A little-endian integer; `what` names it in the error where the file ends before.
+    /// A little-endian integer; `what` names it in the error where the file ends too early.
     mutating func integer<Value: FixedWidthInteger>(_: Value.Type, _ what: @autoclosure () -> String) throws -> Value {
         let size = MemoryLayout<Value>.size
         guard remaining >= size else { throw endsInside(what()) }
@@ -21,7 +21,8 @@ struct GGUFCursor {
         return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
 
-    /// A 64-bit count of things that take at least `minimumByteCount` bytes each, so that all of them may still follow.
+    /// A 64-bit count of things that take at least `minimumByteCount` bytes each. A count that cannot fit the rest of
+    /// the file is an error.
     mutating func count(ofAtLeast minimumByteCount: Int, _ what: @autoclosure () -> String) throws -> Int {
         let count = try integer(UInt64.self, what())
         guard count <= UInt64(remaining / max(minimumByteCount, 1)) else {
@@ -43,16 +44,16 @@ struct GGUFCursor {
         return offset..<offset + Int(length)
     }
 
-    /// Steps over `byteCount` bytes.
+    /// Skips `byteCount` bytes.
     mutating func skip(_ byteCount: Int, _ what: @autoclosure () -> String) throws {
         guard remaining >= byteCount else { throw endsInside(what()) }
         offset += byteCount
     }
 
-    /// The bytes in `range`, as text; `nil` where they are no UTF-8.
+    /// The bytes in `range` as text; `nil` where they are not UTF-8.
     func text(_ range: Range<Int>) -> String? { String(validating: bytes[range], as: UTF8.self) }
 
-    /// The bytes in `range`, as text with U+FFFD for what is no UTF-8.
+    /// The bytes in `range` as text, with U+FFFD for what is not UTF-8.
     func repairedText(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
     func slice(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[range]) }

@@ -1,6 +1,6 @@
 internal import TensorCore
 
-/// A value of GGUF metadata as bytes, made of any of the format's types.
+/// A value of GGUF metadata as bytes, of any of the format's types.
 public struct GGUFEncodedValue: Sendable, Hashable {
     public let type: GGUFValueType
     /// The value as it lies in the file, behind its type.
@@ -61,7 +61,7 @@ public struct GGUFEncodedValue: Sendable, Hashable {
         Self(.array, bytes(of: type.rawValue) + bytes(of: UInt64(count)) + elements)
     }
 
-    /// A value of another file, taken over as it is.
+    /// A value of another file, copied unchanged.
     init?(_ metadata: GGUFMetadata, _ key: String) {
         guard let encoded = metadata.encoded[key] else { return nil }
         let all = withExtendedLifetime(encoded.owner) { [UInt8](encoded.pointer) }

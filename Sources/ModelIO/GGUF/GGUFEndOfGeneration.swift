@@ -1,11 +1,11 @@
-/// Which tokens of a GGUF file end a text, decided as llama.cpp does: those that the keys name, and those that are spelled
-/// as such tokens are, whatever type the file gives them. (`llama_vocab::impl::load` of llama.cpp)
+/// Which tokens of a GGUF file end a text, decided as llama.cpp does: tokens that keys name, and tokens that are
+/// spelled as such tokens usually are, whatever type the file gives them. (`llama_vocab::impl::load` of llama.cpp)
 public struct GGUFEndOfGeneration: Sendable {
     /// The tokens that end a text: the one that `eos_token_id` names first, then in order of their ids.
     public private(set) var tokens: [Int] = []
     /// Tokens that count as control tokens although the file gives them another type.
     public private(set) var controlTokens: [Int] = []
-    /// Tokens that count as text that the user may see although the file gives them another type.
+    /// Tokens that count as visible text although the file gives them another type.
     public private(set) var userDefinedTokens: [Int] = []
 
     private static let prefix = "tokenizer.ggml."
@@ -15,8 +15,8 @@ public struct GGUFEndOfGeneration: Sendable {
         "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
         "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
     ]
-    /// The key that names a token, and the spellings that do where it is absent. Those of code that is filled in end a
-    /// text too: what follows them belongs to another file.
+    /// The key that names a token, and the spellings that are looked for where the key is absent. The tokens of
+    /// fill-in-the-middle end a text too: what follows them belongs to another file.
     private static let named: [(key: String, spellings: [String])] = [
         ("eot", ["<\u{FF5C}end\u{2581}of\u{2581}sentence\u{FF5C}>"]), ("eom", []),
         ("fim_pad", ["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"]),
@@ -25,7 +25,7 @@ public struct GGUFEndOfGeneration: Sendable {
     ]
     private static let channels: Set<String> = ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"]
 
-    /// - Parameter notices: receives what should be told of keys that are left aside.
+    /// - Parameter notices: receives notices about keys that are ignored.
     /// - Throws: `LoadError` where the list of tokens cannot be read.
     public init(_ metadata: GGUFMetadata, notices: inout [String]) throws {
         let prefix = GGUFEndOfGeneration.prefix
@@ -33,7 +33,7 @@ public struct GGUFEndOfGeneration: Sendable {
         let count = strings?.count ?? 0
         let model = try metadata.optionalString(prefix + "model")
         let end = GGUFTokenRole.end.token(metadata, model: model, tokenCount: count, notices: &notices)
-        // WordPiece and other models of encoders generate nothing; their [PAD] ends no text.
+        // Encoders such as those with WordPiece generate nothing; their [PAD] ends no text.
         guard let strings, model != "bert" else {
             tokens = [end].compactMap { $0 }
             return
@@ -66,7 +66,7 @@ public struct GGUFEndOfGeneration: Sendable {
         userDefinedTokens = GGUFEndOfGeneration.channels.compactMap { ids[$0] }.sorted()
         if let end { found.insert(end) }
         func has(_ text: String) -> Bool { ids[text] != nil }
-        // In the format of gpt-oss, and of Solar, <|end|> ends a message and not the answer.
+        // In the format of gpt-oss and Solar, <|end|> ends a message and not the answer.
         let isHarmony = has("<|return|>") && (has("<|call|>") || has("<|calls|>"))
         if isHarmony || (has("<|flush|>") && (has("<|call|>") || has("<|calls|>"))), let id = ids["<|end|>"] {
             found.remove(id)
@@ -79,7 +79,7 @@ public struct GGUFEndOfGeneration: Sendable {
 
 /// A special token that a key of a GGUF file names.
 public struct GGUFTokenRole: Sendable {
-    /// Behind `tokenizer.ggml.`.
+    /// The key, below `tokenizer.ggml.`.
     public let key: String
     /// What llama.cpp assumes where the key is absent or wrong, by `tokenizer.ggml.model`.
     private let defaults: [String: Int]
@@ -94,7 +94,7 @@ public struct GGUFTokenRole: Sendable {
     public static let unknown = GGUFTokenRole(
         key: "unknown_token_id", defaults: ["llama": 0, "bert": 100, "t5": 2])
     public static let padding = GGUFTokenRole(key: "padding_token_id", defaults: ["bert": 0, "t5": 0])
-    /// The first spelling is the format's own; later files have it right.
+    /// The first spelling is the format's own; later files use the correct one.
     public static let separator = GGUFTokenRole(key: "seperator_token_id", defaults: ["bert": 102])
     public static let separatorSpelledRight = GGUFTokenRole(key: "separator_token_id")
     public static let classifier = GGUFTokenRole(key: "cls_token_id")
@@ -109,7 +109,7 @@ public struct GGUFTokenRole: Sendable {
         return assumed
     }
 
-    /// The token that the key names; `nil` where it is absent, says none, or names what is no token, which is told.
+    /// The token that the key names; `nil` where it is absent, means none, or is not a token, which gives a notice.
     func stated(_ metadata: GGUFMetadata, tokenCount: Int, notices: inout [String]) -> Int? {
         let name = "tokenizer.ggml.\(key)"
         do {

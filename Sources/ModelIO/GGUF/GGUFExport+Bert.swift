@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// Keys and names of BERT and its kin.
+// The keys and names of BERT and related models.
 
 extension GGUFExport {
     static func writeBert(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
@@ -9,7 +9,7 @@ extension GGUFExport {
         try require(file, isDistilled ? "activation" : "hidden_act", among: ["gelu"])
         let isRoberta = ["roberta", "xlm-roberta"].contains(file.modelType)
         let padding = try file.keys.optionalInteger("pad_token_id", in: 0...SizeLimit.positions - 1) ?? 1
-        // Readers count positions from 0 on; RoBERTa's table begins with rows that no token stands at.
+        // Readers count positions from 0. RoBERTa's table begins with rows that no position uses.
         let leftOut = isRoberta ? padding + 1 : 0
         let positionCount = try file.keys.size("max_position_embeddings", maximum: SizeLimit.positions)
         guard positionCount > leftOut else {
@@ -33,13 +33,13 @@ extension GGUFExport {
         try writeHead(file, &keys)
     }
 
-    /// A head that classifies texts goes along; there is no place for others.
+    /// A head that classifies texts is written too. The format has no place for other heads.
     private static func writeHead(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         let name = file.architectures.first ?? "BertModel"
         let classifies = name.hasSuffix("ForSequenceClassification") && file.modelType != "distilbert"
         keys.translate = { GGUFExport.bertName($0, classifies: classifies) }
         if classifies {
-            // A pooling of 4 is one whose rows are the classifier's outputs.
+            // Pooling type 4: the model's outputs are those of its classifier.
             keys.set("pooling_type", 4)
             keys.set("classifier.output_labels", .strings(try file.labels()))
         } else if !name.hasSuffix("Model") {
@@ -48,7 +48,7 @@ extension GGUFExport {
         }
     }
 
-    /// DistilBERT's names, as BERT has them.
+    /// DistilBERT's names, mapped to BERT's.
     private static let distilled: [(from: String, to: String)] = [
         ("transformer.layer.", "encoder.layer."), (".attention.q_lin.", ".attention.self.query."),
         (".attention.k_lin.", ".attention.self.key."), (".attention.v_lin.", ".attention.self.value."),
@@ -57,7 +57,7 @@ extension GGUFExport {
         (".output_layer_norm.", ".output.LayerNorm."),
     ]
 
-    /// A checkpoint's name without its family's spellings; `nil` for what GGUF files do not hold.
+    /// A checkpoint's name without its family's spellings; `nil` for tensors that GGUF files do not have.
     private static func bertName(_ stored: String, classifies: Bool) -> String? {
         var name = stored
         for prefix in ["bert.", "roberta.", "distilbert."] where name.hasPrefix(prefix) {

@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// Decoders that are Llama's or GPT's kin under other keys.
+// Decoders that are built like Llama or GPT and have other keys.
 
 extension GGUFExport {
     /// By `model_type`.
@@ -54,7 +54,7 @@ extension GGUFExport {
         try require(file, key, among: ["gelu_pytorch_tanh", "gelu_new"])
     }
 
-    /// Readers take every fourth layer for one without positions.
+    /// Readers assume that every fourth layer has no positions.
     private static func writeSmolLM3(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         try writeLlama(file, &keys)
         let flags = try file.keys.integers("no_rope_layers", in: 0...1)
@@ -124,7 +124,7 @@ extension GGUFExport {
         try writeDecoderSizes(file, layerNormKey: "layer_norm_epsilon", &keys)
         try writeRope(file.rope(headSize: file.attentionGeometry().headSize), file, &keys)
         keys.set("tensor_data_layout", .string("jploski"))
-        // The norm before the feed-forward part has the name of the one that feeds both.
+        // The norm before the feed-forward part has the name of the norm that serves both parts.
         keys.translate = { $0.replacing(".ln_mlp.", with: ".input_layernorm.") }
     }
 

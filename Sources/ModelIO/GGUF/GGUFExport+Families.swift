@@ -12,7 +12,7 @@ extension GGUFExport {
         keys.set("expert_used_count", try file.keys.size("num_experts_per_tok", maximum: keys.expertCount))
         guard file.modelType != "mixtral" else { return }
         keys.set("expert_feed_forward_length", try file.keys.size("moe_intermediate_size"))
-        // Readers of this architecture have the weights of a token's experts sum to 1.
+        // Readers of this architecture normalise the weights of a token's experts to a sum of 1.
         guard try file.keys.flag("norm_topk_prob", default: false) else {
             throw LoadError.unsupportedValue(
                 path: file.path, key: "norm_topk_prob", value: "false", supported: ["true"])
@@ -54,7 +54,8 @@ extension GGUFExport {
         try writeWindows(file, period: isThird ? 6 : 2, &keys)
     }
 
-    /// Every layer but the last of a period has the window, which goes without saying, or an array says which.
+    /// Readers assume that every layer but the last of a period has the window; otherwise an array says which layers
+    /// do.
     static func writeWindows(_ file: ModelConfiguration, period: Int, _ keys: inout GGUFKeys) throws {
         let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)
         let windows = try file.periodicWindows(layerCount: layerCount, period: period)
@@ -65,8 +66,9 @@ extension GGUFExport {
         keys.set("attention.sliding_window_pattern", .array(of: .bool, flags))
     }
 
-    /// Files do not say what scores are divided by: readers take the root of a head's size, and of another number in the
-    /// 27B models, which they know by their layers. Where a model has another one, its queries make up for it.
+    /// Files do not store the divisor of the scores. Readers take the root of a head's size, or in the 27B models,
+    /// which they recognise by the number of layers, of another number. Where a model has another divisor, its queries
+    /// are scaled to compensate.
     private static func writeQueryScale(_ file: ModelConfiguration, isThird: Bool, _ keys: inout GGUFKeys) throws {
         let geometry = try file.attentionGeometry()
         let layerCount = try file.keys.size("num_hidden_layers", maximum: SizeLimit.layers)

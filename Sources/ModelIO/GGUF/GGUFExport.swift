@@ -1,13 +1,14 @@
 internal import TensorCore
 
-/// How a Hugging Face checkpoint of an architecture becomes GGUF: the keys, and what happens to tensors on the way. Their
-/// names are those that ``GGUFArchitecture`` translates back. (convert_hf_to_gguf.py of llama.cpp)
+/// How a Hugging Face checkpoint of an architecture becomes GGUF: the keys, and the changes of tensors. The names are
+/// those that ``GGUFArchitecture`` translates back. (convert_hf_to_gguf.py of llama.cpp)
 struct GGUFExport: Sendable {
-    /// How rows are reordered, for heads of the size that the configuration gives.
+    /// How rows are reordered, for heads of the configuration's size.
     enum RowOrder: Sendable {
-        /// The halves of each head alternate.
+        /// The two halves of each head alternate.
         case alternatingHalves
-        /// All queries, then keys, then values, where each key head has its queries, key and value together.
+        /// All queries, then all keys, then all values, where the checkpoint stores each key head's queries, key and
+        /// value together.
         case byKeyHead
     }
 
@@ -15,18 +16,18 @@ struct GGUFExport: Sendable {
     let architecture: String
     /// Names in a layer, without `.weight`, of matrices that the checkpoint stores `[K, N]`.
     var transposed: Set<String> = []
-    /// Names in a layer, without `.weight` or `.bias`, of what has its rows in another order in the file.
+    /// Names in a layer, without `.weight` or `.bias`, of tensors whose rows have another order in the file.
     var reordered: [String: RowOrder] = [:]
-    /// What the file's weights of norms are larger by than the checkpoint's.
+    /// What is added to the checkpoint's weights of norms.
     var normOffset: Float = 0
-    /// Tensors that the file must have: outside of layers, and in a first layer that has none at all.
+    /// Tensors that the file must have: outside of layers, and in the first layer.
     var required = ["token_embd.weight", "output_norm.weight"]
     var requiredInLayers = "attn_norm.weight"
-    /// What the checkpoint calls one matrix of query, key and value that the file has apart, and the names that it would
-    /// have for the three; halves of queries and keys alternate in the file.
+    /// The checkpoint's name of a matrix of query, key and value that the file stores as three, and the names for the
+    /// three. Halves of queries and keys alternate in the file.
     var fusedProjections: String?
     var projections: [String] = []
-    /// What stands before the numbers of layers in the file, by side.
+    /// The prefix of the numbers of layers in the file, for each side of the model.
     var layerPrefixes = ["blk."]
     /// Reads the configuration and writes the keys below the architecture's name.
     let write: @Sendable (ModelConfiguration, inout GGUFKeys) throws -> Void
@@ -75,21 +76,21 @@ struct GGUFExport: Sendable {
     }
 }
 
-/// Keys of a file in the making, and tensors that belong to them.
+/// The keys of a file while it is made, and the tensors that belong to them.
 struct GGUFKeys {
     let architecture: String
     private(set) var entries: [(key: String, value: GGUFEncodedValue)] = []
-    /// Vectors that belong to the metadata more than to the weights.
+    /// Vectors that are stored as tensors but belong to the metadata.
     var vectors: [(name: String, values: [Float])] = []
-    /// By names in a layer, what the file's weights are the checkpoint's times.
+    /// Factors from the checkpoint's weights to the file's, by names in a layer.
     var scales: [String: Float] = [:]
-    /// By names outside of layers, how many of the checkpoint's first rows the file does not have.
+    /// How many of the checkpoint's first rows the file leaves out, by names outside of layers.
     var leftOutRows: [String: Int] = [:]
-    /// The name under which `Models` loads a tensor of the checkpoint; `nil`: it has no place in the file.
+    /// The name under which `Models` loads a tensor of the checkpoint; `nil`: the file does not have it.
     var translate: @Sendable (_ name: String) -> String? = { $0 }
-    /// Layers of the decoder, where it has a number of its own.
+    /// The number of the decoder's layers, where it differs from the encoder's.
     var decoderLayerCount: Int?
-    /// Experts of a mixture; 0: there are none.
+    /// The experts of a mixture; 0: no mixture.
     var expertCount = 0
     var notices: [String] = []
 
@@ -103,7 +104,7 @@ struct GGUFKeys {
 
     mutating func set(_ name: String, _ flag: Bool) { set(name, .bool(flag)) }
 
-    /// A key of the tokenizer that the configuration knows.
+    /// A key of the tokenizer whose value the configuration has.
     mutating func setTokenizer(_ name: String, _ size: Int) {
         entries.append(("tokenizer.ggml.\(name)", .uint32(UInt32(clamping: size))))
     }
@@ -123,7 +124,7 @@ extension GGUFExport {
 
     private static func writePhi3(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         try writeLlamaSizes(file, &keys)
-        // Zero stands for none.
+        // Zero means none.
         keys.set("attention.sliding_window", try file.slidingWindow() ?? 0)
     }
 
@@ -166,7 +167,7 @@ extension GGUFExport {
     }
 
     static func writeRope(_ rope: RopeConfiguration, _ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
-        // Halves that alternate are those of whole heads.
+        // Halves alternate within whole heads.
         let headSize = try file.attentionGeometry().headSize
         guard rope.rotarySize == headSize || GGUFArchitecture.known[keys.architecture]?.hasInterleavedRope != true
         else {
@@ -217,7 +218,7 @@ extension GGUFExport {
         keys.set("use_parallel_residual", try file.keys.flag("use_parallel_residual", default: true))
         keys.set("vocab_size", try file.keys.size("vocab_size", maximum: SizeLimit.vocabulary))
         try writeRope(file.rope(headSize: geometry.headSize), file, &keys)
-        // Files do not say which GELU; readers take the one that nearly all of these models have.
+        // Files do not store the kind of GELU; readers assume the one that nearly all of these models have.
         try require(file, "hidden_act", among: ["gelu"])
     }
 

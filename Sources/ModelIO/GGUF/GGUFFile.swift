@@ -6,9 +6,9 @@ public import TensorCore
 /// Everything the header says is checked before it is used; the file is mapped, nothing is copied. The work and the
 /// memory are bounded by the header's length.
 public struct GGUFFile: Sendable {
-    /// What the first four bytes are.
+    /// The first four bytes.
     static let magic = Array("GGUF".utf8)
-    /// The alignment of tensors where the file states none, in bytes.
+    /// The alignment of tensors in bytes where the file gives none.
     static let defaultAlignment = 32
 
     public let path: String
@@ -24,7 +24,7 @@ public struct GGUFFile: Sendable {
         try self.init(file.bytes(0..<file.byteCount), path: path)
     }
 
-    /// Checks a file that lies in memory; `path` is what errors call it.
+    /// Checks a file that is in memory; errors name `path`.
     /// - Throws: `LoadError` naming the key or tensor.
     public init(_ bytes: HostBytes, path: String) throws {
         self = try withExtendedLifetime(bytes.owner) {
@@ -44,11 +44,11 @@ public struct GGUFFile: Sendable {
 /// Reads the header of one file.
 private struct GGUFParser {
     private static let versions = 2...3
-    /// Where fewer bytes are left than so many of each, counts are lies.
+    /// Counts that cannot fit the remaining bytes are wrong.
     private static let minimumPairByteCount = 8 + 4 + 1
     private static let minimumInfoByteCount = 8 + 4 + 4 + 8
     private static let maximumKeyByteCount = 65_535
-    /// Writers keep to 64; some readers take more.
+    /// Writers use 64; some readers allow more.
     private static let maximumNameByteCount = 1024
     private static let maximumDimensionCount = 4
     private static let maximumArrayDepth = 8
@@ -93,7 +93,7 @@ private struct GGUFParser {
         }
         try cursor.skip(4, "the magic")
         let version = try cursor.integer(UInt32.self, "the version")
-        // Versions are small: zeros in the lower half are the upper half of a big-endian number.
+        // Versions are small, so zeros in the lower half mean a big-endian file.
         guard version & 0xFFFF != 0 || version == 0 else {
             throw LoadError.unsupportedFile(
                 path: path, reason: "is a big-endian GGUF file; convert it to little-endian")
@@ -168,7 +168,7 @@ private struct GGUFParser {
         }
     }
 
-    /// Walks over an array's elements once, to check their lengths.
+    /// Goes over an array's elements once, to check their lengths.
     private mutating func parseArray(_ name: String, depth: Int) throws -> GGUFArray {
         guard depth < GGUFParser.maximumArrayDepth else {
             throw LoadError.invalidFile(
@@ -240,7 +240,7 @@ private struct GGUFParser {
             throw broken(name, "has the unknown type \(number)")
         }
         let offset = try cursor.integer(UInt64.self, what)
-        // The file counts from the innermost dimension on.
+        // The file lists dimensions from the innermost one.
         guard let shape = Shape(checking: extents.reversed()) else {
             throw broken(name, "has the extents \(extents), whose product overflows")
         }

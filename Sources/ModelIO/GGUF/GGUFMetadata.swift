@@ -7,7 +7,7 @@ public struct GGUFMetadata: Sendable {
     /// In the order of the file.
     public let keys: [String]
     private let values: [String: GGUFValue]
-    /// Each value as it lies in the file, its type before it.
+    /// Each value with its type, as the file stores it.
     let encoded: [String: HostBytes]
 
     init(path: String, keys: [String], values: [String: GGUFValue], encoded: [String: HostBytes]) {
@@ -112,7 +112,7 @@ public struct GGUFMetadata: Sendable {
         return number
     }
 
-    /// A token's id, or `nil` where it is absent or all ones, which writers leave for "none".
+    /// A token's id; `nil` where it is absent or all ones, which writers use for "none".
     public func optionalToken(_ key: String) throws -> Int? {
         if case .integer(let value)? = values[key], value == Int(UInt32.max) || value == -1 { return nil }
         return try optionalInteger(key, in: 0...SizeLimit.vocabulary - 1)

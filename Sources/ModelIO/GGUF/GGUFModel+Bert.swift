@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// What the metadata of BERT and its kin is called in a `config.json`.
+// The keys of a `config.json` for the metadata of BERT and related models.
 
 extension GGUFModel {
     func writeBert(to table: inout ConfigurationTable) throws {
@@ -18,12 +18,12 @@ extension GGUFModel {
         table.set("type_vocab_size", tensor("token_types.weight")?.shape.extents.first ?? 0)
         let epsilon = try metadata.number(key("attention.layer_norm_epsilon"), in: NumberRange.positive)
         table.set("layer_norm_eps", epsilon)
-        // Files do not say which GELU; nearly all of these models have the exact one.
+        // Files do not store the kind of GELU; nearly all of these models have the exact one.
         table.set("hidden_act", "gelu")
         try writeClassifier(to: &table)
     }
 
-    /// A file with a classifier is one for texts, of as many labels as the classifier has rows.
+    /// A file with a classifier classifies texts, with as many labels as the classifier has rows.
     private func writeClassifier(to table: inout ConfigurationTable) throws {
         let classifier = tensor("cls.output.weight")
         table.set("architectures", [classifier == nil ? "BertModel" : "BertForSequenceClassification"])

@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// What the metadata of decoders is called in a `config.json` that are Llama's or GPT's kin under other keys.
+// The keys of a `config.json` for the metadata of decoders that are built like Llama or GPT and have other keys.
 
 extension GGUFModel {
     func writeOther(to table: inout ConfigurationTable) throws {
@@ -14,7 +14,7 @@ extension GGUFModel {
         } else {
             table.set("rms_norm_eps", try rmsNormEpsilon)
         }
-        // Files do not say which GELU.
+        // Files do not store the kind of GELU.
         let activations = [
             "gemma": "gelu_pytorch_tanh", "starcoder2": "gelu_pytorch_tanh", "falcon": "gelu", "phi2": "gelu_new",
         ]
@@ -28,7 +28,7 @@ extension GGUFModel {
     private func writePeculiarities(headSize: Int, to table: inout ConfigurationTable) throws {
         switch architecture {
         case "granite":
-            // Zero stands for none.
+            // Zero means none.
             table.set("attention_multiplier", 1 / Double(headSize).squareRoot())
             for (ours, theirs) in GGUFArchitecture.graniteScales {
                 let scale = try metadata.optionalNumber(key(theirs), in: NumberRange.nonNegative) ?? 0

@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// What each family's metadata is called in a `config.json`.
+// The keys of a `config.json` for each family's metadata.
 
 extension GGUFModel {
     var rmsNormEpsilon: Double {
@@ -11,7 +11,7 @@ extension GGUFModel {
         get throws { try metadata.number(key("attention.layer_norm_epsilon"), in: NumberRange.positive) }
     }
 
-    /// Tokens of a window, or `nil` where there is none, for which 0 may stand.
+    /// The window in tokens; `nil` where there is none, which a file may write as 0.
     func slidingWindow() throws -> Int? {
         let window = try metadata.optionalInteger(key("attention.sliding_window"), in: 0...SizeLimit.positions)
         return window == 0 ? nil : window
@@ -67,8 +67,8 @@ extension GGUFModel {
         try writeRope(headSize: headSize, defaultBase: isThird ? 1_000_000 : 10_000, to: &table)
     }
 
-    /// The 27B models divide scores by the root of the width a head has in the residual stream, the others by that of the
-    /// head; files do not say it, so the number of layers has to.
+    /// The 27B models divide scores by the root of a head's share of the residual stream, the others by that of the
+    /// head's size. Files do not store it, so it is decided by the number of layers.
     private func queryScalar(headSize: Int) throws -> Int {
         let layerCount = try metadata.size(key("block_count"), maximum: SizeLimit.layers)
         guard layerCount == (architecture == "gemma3" ? 62 : 46) else { return headSize }
@@ -76,7 +76,7 @@ extension GGUFModel {
         return max(try metadata.size(key("embedding_length")) / headCount, 1)
     }
 
-    /// Which layers see a window only: every one but the last of a period, or as an array says.
+    /// Which layers see only a window: every one but the last of a period, or as an array says.
     func writeSlidingLayers(to table: inout ConfigurationTable) throws {
         let name = key("attention.sliding_window_pattern")
         guard case .array(let array)? = metadata[name] else {
@@ -97,7 +97,7 @@ extension GGUFModel {
         let headSize = try writeDecoder(to: &table)
         table.set("intermediate_size", try metadata.size(key("feed_forward_length")))
         table.set("layer_norm_eps", try layerNormEpsilon)
-        // Files do not say which GELU; Pythia, by far the most used of these models, has the exact one.
+        // Files do not store the kind of GELU. Pythia, by far the most used of these models, has the exact one.
         table.set("hidden_act", "gelu")
         table.set("use_parallel_residual", try metadata.optionalBool(key("use_parallel_residual")) ?? true)
         table.set("attention_bias", tensor("blk.0.attn_qkv.bias") != nil)

@@ -7,7 +7,7 @@ extension GGUFModel {
         table.set("rope_theta", base ?? defaultBase)
         let rotarySize = try metadata.optionalSize(key("rope.dimension_count")) ?? headSize
         table.set("rotary_dim", rotarySize)
-        // Factors of each pair, as Llama 3.1 has them, belong to the layout.
+        // The factors of single pairs, as Llama 3.1 has them, belong to the layout.
         guard tensor("rope_freqs.weight") == nil else { return }
         var scaling = ConfigurationTable()
         if let short = tensor("rope_factors_short.weight"), let long = tensor("rope_factors_long.weight") {
@@ -18,7 +18,7 @@ extension GGUFModel {
         table.set("rope_scaling", .object(scaling))
     }
 
-    /// What each pair's frequency is divided by.
+    /// The divisor of each pair's frequency.
     func factors(_ tensor: StoredTensor) throws -> [Double] {
         let factors = try WeightLoader(checkpoint()).floats(tensor)
         if let wrong = factors.first(where: { !$0.isFinite || $0 <= 0 }) {
@@ -28,7 +28,7 @@ extension GGUFModel {
         return factors.map(Double.init)
     }
 
-    /// Phi-3's two lists of factors. Where the file does not say by how much cosines and sines are scaled, they are not.
+    /// The two lists of factors of Phi-3. Where the file gives no factor for cosines and sines, it is 1.
     private func writeLongRope(
         short: StoredTensor, long: StoredTensor, to table: inout ConfigurationTable
     ) throws {
@@ -53,7 +53,7 @@ extension GGUFModel {
         case "none": table.set("rope_type", "default")
         case "linear":
             table.set("rope_type", "linear")
-            // Zero stands for "not scaled".
+            // Zero means "not scaled".
             table.set("factor", factor == 0 ? 1 : factor)
         case "yarn":
             table.set("rope_type", "yarn")

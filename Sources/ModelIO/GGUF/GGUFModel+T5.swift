@@ -1,6 +1,6 @@
 internal import TensorCore
 
-// What T5's metadata is called in a `config.json`, and the other way round.
+// The keys of a `config.json` for T5's metadata, and back.
 
 extension GGUFModel {
     func writeT5(to table: inout ConfigurationTable) throws {
@@ -31,7 +31,7 @@ extension GGUFModel {
 }
 
 extension GGUFExport {
-    /// What readers of these files take for the distance from which all have the last bucket.
+    /// Readers of these files assume this distance, from which on all pairs share the last bucket.
     static let t5MaximumDistance = 128
 
     static func writeT5(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
@@ -65,7 +65,7 @@ extension GGUFExport {
         if let start = try file.keys.optionalInteger("decoder_start_token_id", in: 0...SizeLimit.vocabulary) {
             keys.set("decoder_start_token_id", start)
         }
-        // The last norm's weights take in what the outputs are scaled by.
+        // The factor of the outputs is folded into the last norm's weights.
         if try file.keys.flag("scale_decoder_outputs", default: file.tiesWordEmbeddings()) {
             keys.scales["dec.output_norm"] = 1 / Float(geometry.hiddenSize).squareRoot()
         }

@@ -1,10 +1,10 @@
-/// A model in one GGUF file or several (`NAME-00001-of-00003.gguf`): its metadata and tensors, and what the rest of the
-/// engine reads instead of a `config.json`, a checkpoint and a `generation_config.json`.
+/// A model in one GGUF file or several (`NAME-00001-of-00003.gguf`): its metadata and tensors, and from them what other
+/// models have in a `config.json`, a checkpoint and a `generation_config.json`.
 public struct GGUFModel: Sendable {
     public let path: String
-    /// Of the first file, which holds it for all.
+    /// The metadata of the first file, which holds it for all.
     public let metadata: GGUFMetadata
-    /// Of all files, by the names in the files.
+    /// The tensors of all files, by the names in the files.
     public let tensors: [StoredTensor]
     /// `general.architecture`, such as `llama`.
     public let architecture: String
@@ -94,7 +94,7 @@ public struct GGUFModel: Sendable {
         let model = try metadata.optionalString(prefix + "model")
         let count = try metadata.optionalStrings(prefix + "tokens")?.count ?? 0
         generation.eosTokenIDs = try GGUFEndOfGeneration(metadata, notices: &notices).tokens
-        // Roles out of range are told once, by the tokenizer.
+        // Roles whose ids are out of range give a notice once, from the tokenizer.
         var repeated: [String] = []
         generation.bosTokenID = GGUFTokenRole.beginning.token(
             metadata, model: model, tokenCount: count, notices: &repeated)
@@ -112,7 +112,7 @@ struct GGUFShardName {
     static let maximumCount = 65_535
 
     let prefix: String
-    /// From 0 on; the names count from 1.
+    /// The file's number, from 0; names count from 1.
     let index: Int
     let count: Int
 

@@ -4,7 +4,7 @@ struct GGUFTensorNames: Sendable {
     let outer: [String: String]
     /// Names in a layer, without `.weight` or `.bias`.
     let inner: [String: String]
-    /// What stands before the number of a layer.
+    /// The prefix of a layer's number.
     let layerPrefix: String
     /// The names of the sides of an encoder-decoder, by what stands before them in files.
     var sides: [String: GGUFTensorNames] = [:]
@@ -18,7 +18,7 @@ struct GGUFTensorNames: Sendable {
             return translated + name[dot...]
         }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        // The first files of mixtures had a matrix for each expert.
+        // The first files of mixtures had one matrix for each expert.
         if parts.count == 5, parts[0] == "blk", let stacked = inner["\(parts[2])_exps"] {
             let path = stacked.split(separator: ".")
             return "\(layerPrefix)\(parts[1]).\(path.dropLast().joined(separator: ".")).\(parts[3])."
@@ -42,7 +42,7 @@ struct GGUFTensorNames: Sendable {
         "ffn_down_exps": "mlp.experts.down_proj",
     ]
 
-    /// Llama's names with others for some.
+    /// Llama's names, some of them replaced.
     private static func likeLlama(_ others: [String: String], without missing: Set<String> = []) -> GGUFTensorNames {
         GGUFTensorNames(
             outer: llamaOuter,
@@ -125,7 +125,7 @@ struct GGUFTensorNames: Sendable {
             "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj",
         ], layerPrefix: "transformer.h.")
 
-    /// A head that classifies is a layer and a classifier, whether the layer is BERT's pooler or RoBERTa's own.
+    /// A head that classifies is a layer and a classifier. The layer is BERT's pooler, or RoBERTa's own.
     static let bert = GGUFTensorNames(
         outer: [
             "token_embd": "embeddings.word_embeddings", "position_embd": "embeddings.position_embeddings",
@@ -138,7 +138,7 @@ struct GGUFTensorNames: Sendable {
             "ffn_up": "intermediate.dense", "ffn_down": "output.dense", "layer_output_norm": "output.LayerNorm",
         ], layerPrefix: "encoder.layer.")
 
-    /// Of the feed-forward part: the one matrix, or that of the gate and the other.
+    /// The names of the feed-forward part: the one matrix, or that of the gate and the other.
     private static func t5FeedForward(_ layer: Int) -> [String: String] {
         [
             "ffn_norm": "layer.\(layer).layer_norm", "ffn_gate": "layer.\(layer).DenseReluDense.wi_0",

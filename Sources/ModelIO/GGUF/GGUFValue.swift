@@ -43,8 +43,8 @@ public enum GGUFValue: Sendable {
     }
 }
 
-/// An array of a GGUF file's metadata, left where it lies and decoded when asked for: a vocabulary has hundreds of
-/// thousands of strings.
+/// An array of a GGUF file's metadata, which is decoded only when asked for: a vocabulary has hundreds of thousands of
+/// strings.
 public struct GGUFArray: Sendable {
     public let elementType: GGUFValueType
     public let count: Int
@@ -52,13 +52,13 @@ public struct GGUFArray: Sendable {
     public let bytes: HostBytes
     let path: String
 
-    /// Calls `body` with the bytes of each string, in order; with none where the elements are no strings.
+    /// Calls `body` with the bytes of each string, in order; not at all where the elements are not strings.
     public func forEachString(_ body: (UnsafeBufferPointer<UInt8>) throws -> Void) throws {
         guard elementType == .string else { return }
         try withExtendedLifetime(bytes.owner) {
             var cursor = GGUFCursor(bytes.pointer, path: path)
             for index in 0..<count {
-                // Checked again: another process may have written to the file.
+                // Lengths are checked again, since another process may have written to the file.
                 let range = try cursor.string("string \(index) of an array")
                 try cursor.slice(range).withMemoryRebound(to: UInt8.self) { try body($0) }
             }

@@ -13,7 +13,7 @@ public struct GGUFWriter: Sendable {
         public let name: String
         public let type: StoredType
         public let shape: Shape
-        /// Its bytes in the file.
+        /// The bytes of the tensor in the file.
         public let byteCount: Int
         let typeNumber: UInt32
     }
@@ -21,7 +21,7 @@ public struct GGUFWriter: Sendable {
     private static let version: UInt32 = 3
     private static let maximumDimensionCount = 4
 
-    /// Tensors start at multiples of so many bytes.
+    /// Tensors start at multiples of this many bytes.
     public let alignment: Int
     public private(set) var tensors: [TensorEntry] = []
     private var keys: [String] = []
@@ -35,7 +35,7 @@ public struct GGUFWriter: Sendable {
         if alignment != GGUFFile.defaultAlignment { set("general.alignment", .uint32(UInt32(alignment))) }
     }
 
-    /// Adds a key, or changes its value and leaves its place.
+    /// Adds a key, or changes its value without moving it.
     public mutating func set(_ key: String, _ value: GGUFEncodedValue) {
         if values.updateValue(value, forKey: key) == nil { keys.append(key) }
     }
@@ -106,7 +106,7 @@ public struct GGUFWriter: Sendable {
         for tensor in tensors {
             bytes += GGUFEncodedValue.bytes(of: tensor.name)
             bytes += GGUFEncodedValue.bytes(of: UInt32(tensor.shape.rank))
-            // The file counts from the innermost dimension on.
+            // The file lists dimensions from the innermost one.
             for extent in tensor.shape.extents.reversed() { bytes += GGUFEncodedValue.bytes(of: UInt64(extent)) }
             bytes += GGUFEncodedValue.bytes(of: tensor.typeNumber) + GGUFEncodedValue.bytes(of: UInt64(offset))
             offset += padded(tensor.byteCount)

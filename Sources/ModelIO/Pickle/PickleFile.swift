@@ -1,12 +1,11 @@
 public import TensorCore
 
 /// The tensors of a file that `torch.save` wrote (`pytorch_model.bin`, `sparse_linear.pt`): a ZIP archive of a pickle
-/// and one entry a storage, or, before PyTorch 1.6, pickles with the storages behind them.
+/// and one entry for each storage, or, before PyTorch 1.6, pickles with the storages behind them.
 /// (`torch/serialization.py` of PyTorch)
 ///
-/// The pickle may name nothing but what tensors are made of: no code runs, and anything else is refused. Tensors lie
-/// where they are in the file; those that are transposed or cut are copied once, which never takes more memory than
-/// their storage.
+/// The pickle may only call what makes tensors: no code runs, and anything else is refused. Tensors stay in the file
+/// where possible; those that are transposed or cut are copied once, which never takes more memory than their storage.
 public struct PickleFile: Sendable {
     public let path: String
     /// In the order of the file.
@@ -55,7 +54,7 @@ public struct PickleFile: Sendable {
     }
 
     private static func readLegacy(_ bytes: HostBytes, path: String) throws -> [StoredTensor] {
-        // Magic number, version, and the sizes of C's types come first.
+        // The magic number, the version, and the sizes of C's types come first.
         var position = 0
         for _ in 0..<3 {
             var pickle = PickleProgram(bytes.pointer, at: position, path: path)
@@ -99,7 +98,7 @@ public struct PickleFile: Sendable {
         _ pickle: PickleProgram, _ root: Int, _ bytes: HostBytes, path: String,
         locate: (PickleStorage) -> Range<Int>?
     ) throws -> [StoredTensor] {
-        // Views that are no rows of their storage are copied; together they may take what the file takes.
+        // Views that are not rows of their storage are copied. Together the copies may take as much memory as the file.
         var room = bytes.byteCount
         return try pickle.tensors(of: root).map { name, tensor in
             func broken(_ reason: String) -> LoadError {

@@ -2,7 +2,7 @@ internal import TensorCore
 
 /// The calls that a pickle of tensors makes.
 extension PickleProgram {
-    /// Dimensions of a tensor that is read.
+    /// The most dimensions of a tensor.
     private static let maximumRank = 16
 
     func result(of function: PickleGlobal, _ arguments: [Int]) throws -> PickleValue {
@@ -26,7 +26,7 @@ extension PickleProgram {
         }
     }
 
-    /// Empty, or from a list of pairs.
+    /// An ordered dictionary: empty, or from a list of pairs.
     private func orderedDictionary(_ arguments: [Int]) throws -> PickleValue {
         guard let first = arguments.first else { return .dictionary([]) }
         guard case .list(let pairs) = values[first] else { return .dictionary([]) }
@@ -70,7 +70,7 @@ extension PickleProgram {
             extents.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 }), let shape = Shape(checking: extents)
         else { throw broken("a tensor has shape \(extents.prefix(16)) with strides \(strides.prefix(16))") }
         let available = storage.type == nil ? storage.elementCount / type.blockByteCount : storage.elementCount
-        // More elements than the storage has can only be repetitions.
+        // A tensor with more elements than its storage repeats some, which is refused.
         guard shape.elementCount <= available else {
             throw broken("a tensor of shape \(extents) has more elements than its storage of \(available)")
         }
@@ -86,7 +86,7 @@ extension PickleProgram {
                 throw broken("a tensor of shape \(extents) reaches past its storage of \(available) elements")
             }
         }
-        // The stride of a dimension of one element is never taken, and can be anything.
+        // The stride of a dimension with one element is never used and can be anything.
         return PickleTensor(
             storage: storage, type: type, offset: offset, extents: extents,
             strides: zip(extents, strides).map { $0 > 1 ? $1 : 0 })
@@ -119,7 +119,7 @@ extension PickleProgram {
                 switch values[items[index + 1]] {
                 case .tensor(let tensor): found.append((prefix + name, tensor))
                 case .dictionary(let inner) where isOutermost:
-                    // Training programs wrap the weights; the wrapper is no part of their names.
+                    // Training programs wrap the weights; the wrapper's name is not part of theirs.
                     let isWrapper = ["state_dict", "model", "module", "model_state_dict"].contains(name)
                     collect(inner, prefix: isWrapper ? "" : name + ".", isOutermost: false)
                 default: break

@@ -1,16 +1,16 @@
-/// Runs the program that a pickle is, on a stack of values, with nothing to call but what makes tensors.
-/// (`pickletools.py` of CPython describes the opcodes)
+/// Runs the program in a pickle on a stack of values. It can call only what makes tensors. (`pickletools.py` of CPython
+/// describes the opcodes)
 ///
 /// Bounded: a program makes at most one value for each of its bytes, and reads none of them twice.
 struct PickleProgram {
-    /// All values made.
+    /// All values that were made.
     private(set) var values: [PickleValue] = []
     private var stack: [Int] = []
     private var marks: [Int] = []
     private var memo: [Int: Int] = [:]
     private let bytes: UnsafeRawBufferPointer
     private let path: String
-    /// Where the program goes on; after `run`, the byte behind it.
+    /// The place of the next opcode; after `run`, the byte behind the program.
     private(set) var position: Int
 
     /// The most bytes that a program may have.
@@ -100,7 +100,7 @@ struct PickleProgram {
         return top
     }
 
-    /// What lies above the last mark, which goes.
+    /// Removes the last mark and returns the values above it.
     private mutating func popToMark() throws -> [Int] {
         guard let mark = marks.popLast(), mark <= stack.count else { throw broken("it has no mark to go back to") }
         let items = Array(stack[mark...])
@@ -121,7 +121,7 @@ struct PickleProgram {
         case 0x95: _ = try take(8)
         case UInt8(ascii: "("): marks.append(stack.count)
         case UInt8(ascii: "0"):
-            // A mark on top goes instead of a value.
+            // If a mark is on top, it is removed instead of a value.
             if let mark = marks.last, mark == stack.count { marks.removeLast() } else { _ = try pop() }
         case UInt8(ascii: "1"): _ = try popToMark()
         case UInt8(ascii: "2"): stack.append(try top())
@@ -246,7 +246,7 @@ struct PickleProgram {
                 throw broken("it calls a value that is no function")
             }
             push(try result(of: global, arguments))
-        // State of an OrderedDict or a parameter: versions of its parts, which no tensor needs.
+        // The state of an OrderedDict or a parameter holds versions of its parts, which no tensor needs.
         case UInt8(ascii: "b"):
             _ = try pop()
             _ = try top()

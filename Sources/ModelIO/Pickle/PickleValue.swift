@@ -1,7 +1,7 @@
 internal import TensorCore
 
-/// What a pickle of tensors can hold. Containers name their elements by index into ``PickleProgram/values``, so that
-/// values that refer to each other, even in circles, take no more memory than the file that describes them.
+/// The values of a pickle of tensors. Containers refer to their elements by index into ``PickleProgram/values``, so
+/// that values that refer to each other, even in circles, take no more memory than the file that describes them.
 enum PickleValue {
     case none
     case bool(Bool)
@@ -11,7 +11,7 @@ enum PickleValue {
     case bytes(Range<Int>)
     case list([Int])
     case tuple([Int])
-    /// Keys and values by turns; also `OrderedDict`.
+    /// Keys and values alternate; also `OrderedDict`.
     case dictionary([Int])
     case global(PickleGlobal)
     indirect case storage(PickleStorage)
@@ -30,7 +30,7 @@ enum PickleGlobal: Hashable {
     case tensorClass
     /// One of `torch`'s typed storages.
     case storage(StoredType)
-    /// Bytes whose element type the tensor names.
+    /// Bytes whose element type is given by the tensor.
     case untypedStorage
     case elementType(StoredType)
     case ignored
@@ -74,10 +74,10 @@ enum PickleGlobal: Hashable {
     }
 }
 
-/// Elements that tensors are views of.
+/// The elements that tensors are views of.
 struct PickleStorage: Hashable {
     let key: String
-    /// `nil` where the tensor says it.
+    /// The element type; `nil` where the tensor gives it.
     let type: StoredType?
     let elementCount: Int
 }

@@ -19,7 +19,7 @@ struct ZipArchive {
     /// The first bytes of an archive that has entries.
     static let magic: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
     private static let maximumEntryCount = 1 << 20
-    /// The record that ends an archive, and the longest comment behind it.
+    /// The record at the end of an archive, and the longest comment behind it.
     private static let endByteCount = 22
     private static let maximumCommentByteCount = 65_535
 
@@ -62,7 +62,7 @@ struct ZipArchive {
         guard offset <= bytes.count, byteCount <= bytes.count - offset else {
             throw broken("its directory reaches past its end (truncated?)")
         }
-        // An entry takes 46 bytes at least.
+        // An entry takes at least 46 bytes.
         guard count <= min(byteCount / 46, ZipArchive.maximumEntryCount) else {
             throw broken("its directory of \(byteCount) bytes cannot hold \(count) entries")
         }
@@ -71,7 +71,7 @@ struct ZipArchive {
         for _ in 0..<count { offset = try readEntry(offset, limit: limit) }
     }
 
-    /// Where the record that ends the archive starts.
+    /// The start of the record that ends the archive.
     private func endRecord() throws -> Int {
         let first = max(bytes.count - ZipArchive.endByteCount - ZipArchive.maximumCommentByteCount, 0)
         var offset = bytes.count - ZipArchive.endByteCount

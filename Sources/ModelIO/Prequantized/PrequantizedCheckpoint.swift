@@ -3,8 +3,8 @@ internal import JSONCore
 internal import TensorCore
 
 extension Checkpoint {
-    /// The checkpoint with every quantised matrix as float32 under the name that a plain checkpoint has it by. What
-    /// belongs to the quantisation alone (scales, zero points, indices) is gone.
+    /// The checkpoint with every quantised matrix as float32, under the name that it has in a plain checkpoint. Tensors
+    /// that only serve the quantisation (scales, zero points, indices) are removed.
     /// - Throws: `LoadError` naming the tensor that is missing or does not fit the others.
     func dequantized(_ scheme: PrequantizedScheme) throws -> Checkpoint {
         var reader = PrequantizedReader(checkpoint: self, scheme: scheme)
@@ -13,7 +13,7 @@ extension Checkpoint {
     }
 }
 
-/// Takes the tensors of a quantised checkpoint one by one; each scheme has a file of its own.
+/// Goes through the tensors of a quantised checkpoint. Each scheme is in a file of its own.
 struct PrequantizedReader {
     let checkpoint: Checkpoint
     let scheme: PrequantizedScheme
@@ -24,7 +24,7 @@ struct PrequantizedReader {
         self.scheme = scheme
     }
 
-    /// Endings of tensors that only belong to others.
+    /// The endings of tensors that only belong to others.
     private static let companions = [
         ".qzeros", ".scales", ".g_idx", ".weight_scale", ".weight_scale_inv", ".weight_zero_point", ".weight_shape",
         ".weight_g_idx", ".input_scale", ".input_zero_point", ".output_scale", ".activation_scale", ".k_scale",
@@ -67,7 +67,8 @@ struct PrequantizedReader {
 
     private func isCompanion(_ name: String) -> Bool {
         guard let ending = PrequantizedReader.companions.first(where: name.hasSuffix) else { return false }
-        // Experts of plain models may have a tensor that ends in "_scales"; it goes only beside its blocks.
+        // The experts of plain models may have a tensor that ends in "_scales". It is removed only where the blocks are
+        // there too.
         return ending != "_scales" || checkpoint[name.dropLast("_scales".count) + "_blocks"] != nil
     }
 

@@ -55,7 +55,7 @@ extension PrequantizedReader {
 
     /// `qweight [K, N / 8]` with the channels of a word interleaved, `qzeros [G, N / 8]`, `scales [G, N]`.
     func awq(_ tensor: StoredTensor, _ stem: String) throws -> StoredTensor {
-        // Where in a word the channels 0, 1, 2, … lie.
+        // The places in a word of the channels 0, 1, 2, …
         let places: [UInt32] = [0, 16, 4, 20, 8, 24, 12, 28]
         let (inputs, wordColumns, words) = try words(tensor)
         let scaleTensor = try required(stem + ".scales", Self.scaleTypes)
@@ -82,8 +82,8 @@ extension PrequantizedReader {
         }
     }
 
-    /// `weight_packed [N, K / (32/bits)]` of numbers from 0 on, `weight_shape`, `weight_scale` a tensor, channel or
-    /// group, and `weight_zero_point [N / (32/bits), G]` where it is not in the middle.
+    /// `weight_packed [N, K / (32/bits)]` of numbers from 0 on, `weight_shape`, `weight_scale` for a tensor, channel or
+    /// group, and `weight_zero_point [N / (32/bits), G]` where it is not the middle.
     func packed(_ tensor: StoredTensor, _ stem: String, bits: Int) throws -> StoredTensor {
         let (perWord, mask) = (32 / bits, UInt32(1) << UInt32(bits) - 1)
         let (rows, wordColumns, words) = try words(tensor)
@@ -147,7 +147,7 @@ extension PrequantizedReader {
     }
 }
 
-/// Scales of the blocks that a matrix falls into: one of all, one a row, or one a block of rows and columns.
+/// The scales of the blocks of a matrix: one for all, one for each row, or one for each block of rows and columns.
 struct ScaleGrid: Sendable {
     let rowCount: Int
     let columnCount: Int
@@ -155,7 +155,7 @@ struct ScaleGrid: Sendable {
     private let blockRows: Int
     private let blockColumns: Int
 
-    /// - Parameter block: rows and columns of a block where the configuration says them.
+    /// - Parameter block: the rows and columns of a block, where the configuration gives them.
     init(
         _ tensor: StoredTensor, rows: Int, columns: Int, block: [Int]? = nil, _ reader: PrequantizedReader
     ) throws {

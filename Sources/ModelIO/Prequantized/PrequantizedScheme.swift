@@ -1,9 +1,10 @@
-/// How the weights of a folder were quantised before it was published, by `quantization_config` of its `config.json`.
+/// How the weights of a folder were quantised before they were published, by `quantization_config` of its
+/// `config.json`.
 enum PrequantizedScheme: Equatable {
-    /// Eight-bit floats with a scale a tensor, a row or a block, of so many rows and columns where the file says it.
+    /// Eight-bit floats with a scale for the tensor, each row or each block of the given rows and columns.
     case fp8(block: [Int]?)
-    /// `bits` a weight packed along the input, a zero point and a scale a group; `storesZerosLessOne` in all files but
-    /// those of its second version.
+    /// `bits` for each weight, packed along the input, with a zero point and a scale for each group.
+    /// `storesZerosLessOne` in all files except those of the format's second version.
     case gptq(bits: Int, storesZerosLessOne: Bool)
     case awq
     case compressedTensors(bits: Int, isPacked: Bool)
@@ -16,7 +17,7 @@ enum PrequantizedScheme: Equatable {
     ]
 
     /// The scheme of a configuration; `nil` where its weights are plain.
-    /// - Throws: `LoadError.unsupportedValue` naming a scheme that is not read.
+    /// - Throws: `LoadError.unsupportedValue` naming a scheme that is not supported.
     init?(_ configuration: ModelConfiguration) throws {
         let whole = configuration.keys
         guard let keys = try whole.object("quantization_config") ?? whole.object("compression_config") else {

@@ -1,13 +1,13 @@
 internal import Dispatch
 package import TensorCore
 
-/// Turns one stored matrix into rows `[N, K]` of a weight format, in parallel, in memory of its own.
+/// Converts one stored matrix to rows `[N, K]` of a number format, in parallel, in memory of its own.
 ///
 /// Legend: `N` rows (output channels), `K` columns (input features). A transposed matrix is stored as `[K, N]`.
 package struct MatrixConversion: Sendable {
     package enum Failure: Error, Equatable {
         case unsupportedElement
-        /// A block format is asked for, and the tensor has another.
+        /// A block format is asked for, and the tensor has another one.
         case needsBlocks
         case overflowsFloat16
         case notFinite(row: Int)
@@ -29,7 +29,7 @@ package struct MatrixConversion: Sendable {
         self.format = format
     }
 
-    /// Whether the stored bytes can serve as they lie.
+    /// Whether the stored bytes can be used without conversion.
     package var isIdentity: Bool {
         guard !isTransposed, tensor.type.weightFormat == format else { return false }
         let address = tensor.bytes.pointer.baseAddress.map { Int(bitPattern: $0) } ?? 0
@@ -40,7 +40,7 @@ package struct MatrixConversion: Sendable {
     package func run() throws -> WeightPart {
         guard tensor.type.weightFormat == format || tensor.type.isDecodable else { throw Failure.unsupportedElement }
         guard format.blockSize == 1 || tensor.type.weightFormat == format else { throw Failure.needsBlocks }
-        // A block lies along a row and cannot be turned.
+        // A block lies along a row, so blocks cannot be transposed.
         guard !isTransposed || tensor.type.blockSize == 1 else { throw Failure.unsupportedElement }
         guard let rowByteCount = format.rowByteCount(columns: columns) else { throw Failure.unsupportedElement }
         // Checked shapes of mapped bytes: none of these products overflows, since no format is wider than the stored
@@ -60,7 +60,7 @@ package struct MatrixConversion: Sendable {
         return WeightPart(rows: rows, bytes: output.bytes, scales: scales?.bytes)
     }
 
-    /// Rows that one task handles: whole cache lines of a transposed source, and scratch that fits the cache.
+    /// The rows of one task: whole cache lines of a transposed source, and scratch that fits the cache.
     private var blockRows: Int {
         let fitting = min(max((1 << 17) / max(columns, 1), 1), 1024)
         return isTransposed ? max(fitting / 32 * 32, 32) : fitting
@@ -92,7 +92,7 @@ package struct MatrixConversion: Sendable {
         }
     }
 
-    /// Writes rows `range` of the transposed matrix in tiles that stay in the innermost cache.
+    /// Writes rows `range` of the transposed matrix in tiles that fit the first-level cache.
     @inline(__always)
     private func transpose<Element: FixedWidthInteger>(
         _ source: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ range: Range<Int>, _: Element.Type
@@ -156,7 +156,7 @@ package struct MatrixConversion: Sendable {
         }
     }
 
-    /// Encodes rows `range`; returns the row that cannot be encoded, if any.
+    /// Encodes rows `range`; returns the first row that cannot be encoded, if any.
     private func store(
         _ scratch: UnsafeMutablePointer<Float>, _ range: Range<Int>, _ target: UnsafeMutableRawPointer,
         _ scales: UnsafeMutableRawPointer?

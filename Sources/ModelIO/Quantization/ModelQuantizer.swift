@@ -2,7 +2,7 @@ public import TensorCore
 
 /// Writes a model as a GGUF file in a number format or a mixture of several.
 public struct ModelQuantizer: Sendable {
-    /// What becomes of one tensor.
+    /// The plan for one tensor.
     public struct Step: Sendable {
         public let name: String
         /// Row-major.
@@ -14,7 +14,7 @@ public struct ModelQuantizer: Sendable {
         public let byteCount: Int
     }
 
-    /// How far the work is.
+    /// The progress of the work.
     public struct Progress: Sendable {
         /// The tensor that is worked on.
         public let step: Step
@@ -79,13 +79,13 @@ public struct ModelQuantizer: Sendable {
     /// Bits that one weight takes on average in the file.
     public var bitsPerWeight: Double { elementCount > 0 ? Double(byteCount) * 8 / Double(elementCount) : 0 }
 
-    /// Writes the file; what was at `path` is replaced when all is written. Blocks; uses all cores.
+    /// Writes the file. What was at `path` is replaced when everything is written. Blocks; uses all cores.
     ///
     /// - Parameters:
-    ///   - progress: called before each tensor, and after each few megabytes.
-    ///   - isCancelled: asked as often; when it says so the work stops and nothing is left behind.
-    /// - Throws: `QuantizationError.interrupted`, `.outputIsInput`; `LoadError.unwritable`, or `.unrepresentable` naming
-    ///   the tensor.
+    ///   - progress: called before each tensor, and after every few megabytes.
+    ///   - isCancelled: asked as often; once it returns true the work stops and nothing is left behind.
+    /// - Throws: `QuantizationError.interrupted`, `.outputIsInput`; `LoadError.unwritable`, or `.unrepresentable`
+    ///   naming the tensor.
     public func write(
         to path: String, progress: (Progress) throws -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws {

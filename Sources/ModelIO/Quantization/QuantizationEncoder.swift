@@ -3,9 +3,9 @@ internal import NumberFormats
 internal import QuantizationKernels
 internal import TensorCore
 
-/// Turns the rows of one tensor into a number format, a few megabytes at a time, on all cores.
+/// Converts the rows of one tensor to a number format, a few megabytes at a time, on all cores.
 package struct QuantizationEncoder: Sendable {
-    /// Values that are in memory at once, and those that one task handles.
+    /// The number of values that are in memory at once, and that one task handles.
     private static let slabElementCount = 1 << 22
     private static let taskElementCount = 1 << 15
 
@@ -88,7 +88,7 @@ package struct QuantizationEncoder: Sendable {
         throw LoadError.unrepresentable(name: tensor.name, format: type.rawValue, reason: failure.reason)
     }
 
-    /// What keeps a row from being stored.
+    /// Why a row cannot be stored.
     private enum Failure: Sendable {
         case notFinite(row: Int), tooLarge(row: Int)
 

@@ -1,4 +1,4 @@
-/// Why a file is not made. Errors of reading and writing are `LoadError`s.
+/// Why a file was not written. Errors of reading and writing are `LoadError`s.
 public enum QuantizationError: Error, Sendable, Equatable {
     /// The input has no tensors.
     case noTensors(path: String)

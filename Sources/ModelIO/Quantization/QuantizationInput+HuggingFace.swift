@@ -51,7 +51,7 @@ extension QuantizationInput {
         let names = Set(tensors.map(\.name))
         var wanted = export.required
         for (prefix, count) in zip(export.layerPrefixes, counts) {
-            // All layers share the first one's bias of positions.
+            // All layers share the first layer's bias of positions.
             let first = names.filter { $0.hasPrefix(prefix + "0.") && !$0.contains(".attn_rel_b.") }
                 .map { $0.dropFirst(prefix.count + 2) }.sorted()
             if first.isEmpty, count > 0 { wanted.append("\(prefix)0.\(export.requiredInLayers)") }
@@ -65,7 +65,7 @@ extension QuantizationInput {
     }
 }
 
-/// Finds the tensors of a checkpoint their places in a GGUF file.
+/// Finds the place of a checkpoint's tensors in a GGUF file.
 private struct TensorMapping {
     let export: GGUFExport
     let keys: GGUFKeys
@@ -76,7 +76,7 @@ private struct TensorMapping {
     private var headSize: Int { geometry.headSize }
     private var queriesPerKey: Int { geometry.headCount / geometry.keyValueHeadCount }
 
-    /// In the order of GGUF files: outside of layers first, then layer by layer.
+    /// The tensors in the order of GGUF files: those outside of layers first, then layer by layer.
     func tensors() throws -> [QuantizationTensor] {
         let names = GGUFArchitecture.known[export.architecture]?.names ?? .none
         let inverse = GGUFTensorNameInverse(names)
@@ -106,7 +106,7 @@ private struct TensorMapping {
         return found.sorted { $0.key < $1.key }.map(\.tensor)
     }
 
-    /// Query, key and value of one stored matrix, whose name has their parts' names in place of its own.
+    /// Query, key and value of one stored matrix, in whose name the names of the parts replace its own.
     private func parts(
         _ tensor: StoredTensor, _ name: String, of fused: String, _ inverse: GGUFTensorNameInverse
     ) throws -> [(GGUFTensorNameInverse.Place, QuantizationTensor)] {
@@ -154,7 +154,7 @@ private struct TensorMapping {
             name: place.name, shape: Shape([tensors.count] + first.shape.extents), source: .stacked(tensors))
     }
 
-    /// Masks and frequencies that old checkpoints carry along, and the head where it is the embedding.
+    /// Masks and frequencies that old checkpoints contain, and the head where it equals the embedding.
     private func isLeftOut(_ name: String) -> Bool {
         [
             ".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq",
@@ -218,84 +218,5 @@ extension TensorMapping {
             name: tensor.name, type: tensor.type, shape: [tensor.shape[0] - count, tensor.shape[1]],
             bytes: HostBytes(owner: tensor.bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: bytes)),
             path: tensor.path)
-    }
-}
-
-/// From the names that `Models` loads to those of GGUF files.
-private struct GGUFTensorNameInverse {
-    struct Place: Hashable {
-        /// The whole name.
-        let name: String
-        /// Without layer, `.weight` and `.bias`.
-        let stem: String
-        let layer: Int?
-        let isWeight: Bool
-    }
-
-    private let outer: [String: String]
-    private let inner: [String: String]
-    private let layerPrefix: String
-    /// Of the sides of an encoder-decoder, by what stands before their names in the file.
-    private let sides: [String: GGUFTensorNameInverse]
-    /// What some checkpoints leave out at the start of every name.
-    private let optionalPrefix: String
-
-    /// Mixtral's names of what Qwen3 calls otherwise.
-    private static let mixtral = [
-        "block_sparse_moe.gate": "ffn_gate_inp", "w1": "ffn_gate_exps", "w2": "ffn_down_exps", "w3": "ffn_up_exps",
-    ]
-
-    init(_ names: GGUFTensorNames) {
-        func inverse(_ table: [String: String]) -> [String: String] {
-            Dictionary(table.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
-        }
-        outer = inverse(names.outer)
-        inner = inverse(names.inner).merging(GGUFTensorNameInverse.mixtral) { own, _ in own }
-        layerPrefix = names.layerPrefix
-        sides = names.sides.mapValues(GGUFTensorNameInverse.init)
-        optionalPrefix = (names.layerPrefix.split(separator: ".").first.map(String.init) ?? "") + "."
-    }
-
-    func place(of name: String) -> Place? {
-        if let place = exactPlace(of: name) ?? exactPlace(of: optionalPrefix + name) { return place }
-        for (prefix, side) in sides {
-            guard let place = side.exactPlace(of: name) else { continue }
-            return Place(
-                name: prefix + place.name, stem: prefix + place.stem, layer: place.layer, isWeight: place.isWeight)
-        }
-        // Of models that take images as well.
-        for prefix in ["language_model.", "model.language_model."] where name.hasPrefix(prefix) {
-            let own = String(name.dropFirst(prefix.count))
-            return exactPlace(of: own) ?? exactPlace(of: optionalPrefix + own)
-        }
-        return nil
-    }
-
-    /// The place of the stack that holds the matrix of one expert, and the expert's number: of `….mlp.experts.3.up_proj`
-    /// or `….block_sparse_moe.experts.3.w3`.
-    func expertPlace(of name: String) -> (Place, expert: Int)? {
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-        guard let last = parts.dropLast().last, parts.count > 5, parts[parts.count - 4] == "experts",
-            let expert = Int(parts[parts.count - 3]), expert >= 0
-        else { return nil }
-        let layer = parts.dropLast(5).joined(separator: ".")
-        let stack = ["w1", "w2", "w3"].contains(last) ? last : "mlp.experts.\(last)"
-        return place(of: "\(layer).\(stack).\(parts[parts.count - 1])").map { ($0, expert) }
-    }
-
-    private func exactPlace(of name: String) -> Place? {
-        guard let dot = name.lastIndex(of: ".") else { return nil }
-        let suffix = name[name.index(after: dot)...]
-        let isWeight = suffix == "weight"
-        guard isWeight || suffix == "bias" else { return nil }
-        if let stem = outer[String(name[..<dot])] {
-            return Place(name: "\(stem).\(suffix)", stem: stem, layer: nil, isWeight: isWeight)
-        }
-        guard name.hasPrefix(layerPrefix) else { return nil }
-        let parts = name[..<dot].dropFirst(layerPrefix.count).split(separator: ".", maxSplits: 1)
-        guard parts.count == 2, let layer = Int(parts[0]), layer >= 0, let stem = inner[String(parts[1])] else {
-            return nil
-        }
-        return Place(name: "blk.\(layer).\(stem).\(suffix)", stem: stem, layer: layer, isWeight: isWeight)
     }
 }

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import TensorCore
 
-/// A model to be written as one GGUF file: its metadata under GGUF's keys, and where its tensors come from. Nothing of
-/// the weights is read yet.
+/// A model to be written as one GGUF file: its metadata under GGUF's keys, and the sources of its tensors. No weights
+/// are read yet.
 public struct QuantizationInput: Sendable {
     public let path: String
     /// `general.architecture`.
     public let architecture: String
-    /// What a person should know of what the file will not hold.
+    /// Notices for the user about what the file will not contain.
     public internal(set) var notices: [String] = []
     package internal(set) var tensors: [QuantizationTensor]
     private(set) var metadata: [(key: String, value: GGUFEncodedValue)]
@@ -43,15 +43,15 @@ public struct QuantizationInput: Sendable {
             sizes: try QuantizationInput.sizes(model), keepsFormats: true)
     }
 
-    /// Adds a key behind those that are there.
+    /// Adds a key behind the existing ones.
     public mutating func add(_ key: String, _ value: GGUFEncodedValue) {
         metadata.append((key, value))
     }
 
-    /// Whether a key is there.
+    /// Whether a key exists.
     public func has(_ key: String) -> Bool { metadata.contains { $0.key == key } }
 
-    /// Adds to what a person should know.
+    /// Adds a notice for the user.
     public mutating func addNotice(_ notice: String) {
         notices.append(notice)
     }
@@ -64,7 +64,7 @@ public struct QuantizationInput: Sendable {
     }
 
     private static func sizes(_ model: GGUFModel) throws -> QuantizationMixture.Sizes {
-        // Layers may differ; the first one's count is what mixtures go by.
+        // Layers may differ; mixtures go by the first layer's count.
         func count(_ name: String) throws -> Int {
             let key = "\(model.architecture).\(name)"
             if case .array(let array)? = model.metadata[key] { return array.integers()?.first ?? 0 }
@@ -77,7 +77,7 @@ public struct QuantizationInput: Sendable {
     }
 }
 
-/// What tells a file from all others, whatever its names.
+/// The identity of a file, whatever its names.
 private struct FileIdentity: Equatable {
     let device: UInt
     let number: UInt

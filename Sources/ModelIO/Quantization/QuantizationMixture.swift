@@ -1,9 +1,9 @@
 internal import TensorCore
 
-/// Which number format each tensor of a file gets: more bits where errors cost more, as llama.cpp spreads them, so that a
-/// file of ours has the size and the formats of one of its. (llama-quant.cpp of https://github.com/ggml-org/llama.cpp)
+/// The number format of each tensor of a file: more bits where errors cost more, distributed as llama.cpp does, so that
+/// our files have the same sizes and formats as its files. (llama-quant.cpp of https://github.com/ggml-org/llama.cpp)
 struct QuantizationMixture: Sendable {
-    /// What the choice depends on beside the tensor.
+    /// What the choice depends on besides the tensor.
     struct Sizes: Sendable {
         var layerCount = 0
         /// Query heads that share a key and value head.
@@ -19,7 +19,7 @@ struct QuantizationMixture: Sendable {
     private enum Role {
         case head, embedding, value, key, attentionOutput, feedForwardDown, other
 
-        /// By the name in the file; query, key and value in one count as the value.
+        /// The role of a tensor by its name in the file. A joint matrix of query, key and value counts as the value.
         init(_ name: String) {
             if name == "output.weight" {
                 self = .head
@@ -43,7 +43,7 @@ struct QuantizationMixture: Sendable {
             "_norm.weight", "ffn_gate_inp.weight", "position_embd.weight", "token_types.weight", "ssm_conv1d",
             "shortconv.conv.weight", "attn_rel_b.weight",
         ]
-        // Leading extents of 1 are no dimensions in ggml.
+        // ggml does not count leading dimensions of 1.
         guard extents.drop(while: { $0 == 1 }).count >= 2, name.hasSuffix("weight") else { return false }
         return !kept.contains(where: name.contains)
     }
@@ -54,7 +54,7 @@ struct QuantizationMixture: Sendable {
         return QuantizationMixture.fitting(preferred(name, columns), columns: columns)
     }
 
-    /// A format whose blocks make up the rows.
+    /// The nearest format whose blocks divide the rows.
     private static func fitting(_ format: StoredType, columns: Int) -> StoredType {
         guard columns % format.blockSize != 0 else { return format }
         let smaller: StoredType =
@@ -99,7 +99,7 @@ struct QuantizationMixture: Sendable {
         case .iq4_nl, .iq4_xs: format = sizes.groupSize >= 4 ? .q5_K : format
         default: break
         }
-        // In models of 80 layers few value heads serve many queries.
+        // In models of 80 layers, few value heads serve many queries.
         let isSmall = sizes.layerCount == 80 && sizes.groupSize > 1 && (format == .q3_K || format == .q4_K)
         return isSmall ? .q5_K : format
     }

@@ -1,29 +1,29 @@
 package import TensorCore
 
-/// A tensor of the file to be made, and where its values come from.
+/// A tensor of the file to be written, and the source of its values.
 package struct QuantizationTensor: Sendable {
-    /// How rows of the file come from what is stored.
+    /// How rows of the file are made from what is stored.
     package enum Source: Sendable {
-        /// As they lie.
+        /// The stored rows.
         case rows(StoredTensor)
-        /// Stored `[K, N]`.
+        /// Transposed: stored as `[K, N]`.
         case transposed(StoredTensor)
-        /// In another order.
+        /// The stored rows in another order.
         case reordered(StoredTensor, RowOrder)
-        /// Below one another: the matrices of experts, all of one shape and type.
+        /// One below the other: the matrices of experts, all of one shape and type.
         case stacked([StoredTensor])
-        /// Made here.
+        /// Values that are computed here.
         case values([Float])
     }
 
-    /// Where the rows of heads lie in what is stored.
+    /// The place of the rows of heads in what is stored.
     package enum RowOrder: Sendable {
-        /// The file has the two halves of each head alternate; stored is one behind the other.
+        /// In the file the two halves of each head alternate; stored, one comes after the other.
         case alternatingHalves(headSize: Int)
-        /// The file has all queries, all keys, all values; stored are, for each key head, the queries that read it, the
-        /// key and the value.
+        /// In the file all queries, all keys, all values; stored, for each key head, the queries that read it, the key
+        /// and the value.
         case byKeyHead(headSize: Int, queriesPerKey: Int)
-        /// Of the same, the file has one part: 0 the queries, 1 the keys, 2 the values; the halves of queries and keys
+        /// As above, but the file has one part: 0 the queries, 1 the keys, 2 the values. Halves of queries and keys
         /// alternate.
         case partByKeyHead(part: Int, headSize: Int, queriesPerKey: Int)
 
@@ -58,7 +58,7 @@ package struct QuantizationTensor: Sendable {
     /// In the file, row-major.
     package let shape: Shape
     package let source: Source
-    /// What every value is multiplied by.
+    /// A factor for every value.
     package let scale: Float
 
     package init(name: String, shape: Shape, source: Source, scale: Float = 1) {
@@ -88,7 +88,7 @@ package struct QuantizationTensor: Sendable {
 
     package var rows: Int { columns == 0 ? 0 : shape.elementCount / columns }
 
-    /// The bytes of rows that are in the file as they are stored; `nil` where they must be computed.
+    /// The bytes of rows that are the same in the file as stored; `nil` where they must be computed.
     func bytes(of range: Range<Int>) -> HostBytes? {
         guard case .rows(let tensor) = source, scale == 1 else { return nil }
         let rowByteCount = columns / tensor.type.blockSize * tensor.type.blockByteCount
@@ -122,7 +122,7 @@ package struct QuantizationTensor: Sendable {
         for index in 0..<range.count * columns { output[index] *= scale }
     }
 
-    /// Widens `count` stored values from `element` on, where a block starts.
+    /// Converts `count` stored values from `element` on, where a block starts.
     private func decode(
         _ tensor: StoredTensor, _ element: Int, _ count: Int, _ target: UnsafeMutablePointer<Float>
     ) {
@@ -132,7 +132,7 @@ package struct QuantizationTensor: Sendable {
         withExtendedLifetime(tensor.bytes.owner) {}
     }
 
-    /// Reads pieces of the stored rows, which are the file's columns.
+    /// Gathers pieces of the stored rows, which are the file's columns.
     private func transpose(_ tensor: StoredTensor, _ range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
         let (rows, columns) = (rows, columns)
         withUnsafeTemporaryAllocation(of: Float.self, capacity: range.count) { line in

@@ -1,6 +1,6 @@
 public import TensorCore
 
-/// What kind of file to make: one number format, or a mixture of several. By llama.cpp's names.
+/// The kind of file to write: one number format, or a mixture of several. Named as in llama.cpp.
 public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
     case f32, f16, bf16
     case q8_0, q4_0, q4_1, q5_0, q5_1
@@ -10,7 +10,7 @@ public enum QuantizationType: String, Sendable, Hashable, CaseIterable {
     case mxfp4_moe
     case tq1_0, tq2_0
 
-    /// The format that most matrices get.
+    /// The format of most matrices.
     public var base: StoredType {
         switch self {
         case .f32: .float32

@@ -60,6 +60,8 @@ public struct EncoderDescription: Sendable, Hashable {
     public var positionCount: Int
     /// What the columns of a classification stand for; empty for other tasks.
     public var labels: [String]
+    /// Whether layers see the tokens around them alone. The tokens of a text must then lie without gaps.
+    public var seesWindow = false
 
     /// Tokens of the longest text without padding.
     public var maxTokenCount: Int {
@@ -75,7 +77,8 @@ public struct EncoderDescription: Sendable, Hashable {
     /// Whether the answer is made of the first token, so that it is wanted though a mask hides it.
     public var readsFirstToken: Bool {
         switch task {
-        case .hiddenStates, .nextSentence, .sequenceClassification: true
+        case .hiddenStates: !seesWindow
+        case .nextSentence, .sequenceClassification: true
         case .maskedLanguageModel, .tokenClassification, .questionAnswering: false
         }
     }
@@ -101,7 +104,7 @@ public struct EncoderDescription: Sendable, Hashable {
     public func limits(tokenCount: Int, sequenceCount: Int) -> ExecutionLimits {
         ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
-            featureCount: max(3 * hiddenSize, intermediateSize, outputSize),
+            featureCount: max(3 * hiddenSize, 2 * intermediateSize, outputSize),
             matmulInputCount: max(hiddenSize, intermediateSize), headCount: headCount, headSize: headSize)
     }
 }

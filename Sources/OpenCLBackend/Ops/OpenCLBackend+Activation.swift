@@ -29,7 +29,7 @@ extension KernelDescriptor {
 }
 
 extension Activation {
-    /// The number that kernels know the activation by; 0 is none.
+    /// The code of the activation in kernels (common/types.cl); 0 is none.
     var kernelCode: UInt32 {
         switch self {
         case .geluTanh: 1

@@ -35,7 +35,7 @@ extension OpenCLBackend {
             call, UInt32(tileQueries), UInt32(tileHeads))
     }
 
-    /// - Parameter store: what the kernel of the `registers` variant stores first; `nil`: nothing.
+    /// - Parameter store: the keys and values that the kernel of the `registers` variant stores first; `nil`: nothing.
     func launchDecode(_ call: AttentionArguments, storing store: StoreArguments? = nil) throws {
         let plan = try splitPlan(call)
         let isRegisters = tuning.attention.variant == .registers
@@ -89,7 +89,8 @@ extension AttentionArguments {
         table[.init(dtype: cache.dtype, headSize: headSize)]
     }
 
-    /// As if every sequence had the longest context and its share of the queries: the lengths lie on the device.
+    /// The profile counts as if every sequence had the longest context and its share of the queries, since the lengths
+    /// are on the device.
     var cost: LaunchCost {
         let context = batch.sequenceCount * batch.maxContextLength * cache.headCount
         let seen = batch.tokenCount * max(batch.maxContextLength - batch.maxQueryCount / 2, 1)

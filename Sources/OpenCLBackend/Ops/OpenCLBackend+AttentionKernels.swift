@@ -21,7 +21,7 @@ enum AttentionKernels {
         "attention/attention_common.cl", "matmul/lanes_cpu.cl", "attention/attention_rows_cpu.cl",
     ]
     private static let cpuDecodeSources = cpuSources + ["attention/attention_decode_cpu.cl"]
-    /// What kernels of many queries share.
+    /// What the kernels for many queries share.
     static let cpuTileSources = cpuSources + ["attention/attention_tiles_cpu.cl"]
     private static let cpuPrefillSources = cpuTileSources + ["attention/attention_prefill_cpu.cl"]
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]

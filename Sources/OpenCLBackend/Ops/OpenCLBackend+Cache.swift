@@ -28,7 +28,7 @@ extension OpenCLBackend {
     public func storeKeyValue(
         query: Tensor?, key: Tensor, value: Tensor, slots: Tensor, into cache: KVCacheLayer, rope: RopeArguments?
     ) throws {
-        // Without a rotation there is nothing to do to the query.
+        // Without a rotation the query stays as it is.
         let query = rope == nil ? nil : query
         let store = StoreArguments(query: query, key: key, value: value, slots: slots, cache: cache, rope: rope)
         try store.validate(capabilities)
@@ -95,7 +95,7 @@ extension OpenCLBackend {
 }
 
 extension StoreArguments {
-    /// Query heads to rotate, keys and values of a token.
+    /// Rows of work-items of a token: query heads to rotate, keys and values.
     var headItemCount: Int { queryHeads + 2 * cache.headCount }
 
     var cost: LaunchCost {

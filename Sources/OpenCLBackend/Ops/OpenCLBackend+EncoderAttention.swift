@@ -54,7 +54,7 @@ enum EncoderAttentionKernels {
         }
     }
 
-    /// By head size.
+    /// Kernels by head size.
     static let registers = table(
         "encoder_attention",
         AttentionKernels.cpuTileSources
@@ -66,7 +66,7 @@ enum EncoderAttentionKernels {
         ]
     }
 
-    /// By head size.
+    /// Kernels by head size.
     static let groups = table(
         "encoder_attention_group",
         [
@@ -79,7 +79,7 @@ enum EncoderAttentionKernels {
 }
 
 extension EncoderAttentionArguments {
-    /// As if every sequence had the most keys: the ranges lie on the device.
+    /// The profile counts as if every sequence had the most keys, since the ranges are on the device.
     fileprivate var cost: LaunchCost {
         LaunchCost(
             bytes: 2 * (query.byteCount + key.byteCount),

@@ -1,6 +1,7 @@
 public import TensorCore
 
-/// The matrices of all experts as one weight: their first parts below one another, then their second ones.
+/// The matrices of all experts as one weight: the first parts of all experts one below the other, then the second
+/// parts.
 final class OpenCLExperts: IndexedWeights {
     let weight: OpenCLWeight
     let count: Int
@@ -34,7 +35,7 @@ extension KernelDescriptor {
 }
 
 extension OpenCLBackend {
-    /// Experts' products take FP32 activations, whatever `precision` allows.
+    /// Products of experts take FP32 activations, whatever `precision` allows.
     public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
     ) throws -> any IndexedWeights {
@@ -117,7 +118,7 @@ extension OpenCLBackend {
     }
 }
 
-/// One product of the experts, its shapes checked.
+/// One product of experts, whose shapes are checked.
 private struct ExpertProduct {
     let x: Tensor
     let experts: OpenCLExperts

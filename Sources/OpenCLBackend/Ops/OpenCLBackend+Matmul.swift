@@ -19,7 +19,7 @@ extension OpenCLBackend {
         }
     }
 
-    /// Launches a product with quantised activations where its weight asks for one and it gains time.
+    /// Launches a product with quantised activations where its weight asks for one and it is faster.
     private func launchQuantised(_ product: MatmulProduct) throws -> Bool {
         guard let quantisation = product.weight.quantisation else { return false }
         let key = MatmulKernels.QuantisedKey(format: product.weight.format, quantisation: quantisation)
@@ -36,7 +36,7 @@ extension OpenCLBackend {
         return true
     }
 
-    /// Streams the quants of the weight for few tokens whose quantised activations have room in local memory.
+    /// Streams the quants of the weight for few tokens, where their quantised activations fit local memory.
     private func launchInt8GEMV(_ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey) throws -> Bool {
         let compiled = MatmulKernels.compiledTokens(product.tokens)
         let quantisedByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3
@@ -74,7 +74,7 @@ extension OpenCLBackend {
             xStride: product.x.stride32, UInt32(itemColumns))
     }
 
-    /// Output columns of a work-item that streams the weight.
+    /// Output columns of a work-item of the streaming kernel.
     private func vectorItemColumns(_ product: MatmulProduct) -> Int {
         let items = max(
             device.computeUnitCount * tuning.matmul.itemsPerUnit,
@@ -95,7 +95,7 @@ extension OpenCLBackend {
             ceilDivide(product.tokens, panel.tokens),
             min(ceilDivide(device.computeUnitCount * 2, itemCount), product.tokens / 64))
         let itemTokens = ceilDivide(product.tokens, tokenItems * 8) * 8
-        // The sums so far need room only where the features do not fit one panel.
+        // The partial sums need room only where the features do not fit one panel.
         let needsPartials = product.weight.columns > panel.inputs
         let partialByteCount = needsPartials ? itemTokens * panel.columns * MemoryLayout<Float>.size : 64
         try launch(
@@ -140,7 +140,7 @@ extension OpenCLBackend {
 
 func ceilDivide(_ value: Int, _ divisor: Int) -> Int { (value + divisor - 1) / divisor }
 
-/// One matrix product, its shapes checked and its numbers as the kernels take them.
+/// One matrix product, with checked shapes and in the kernels' units.
 private struct MatmulProduct {
     let x: Tensor
     let weight: OpenCLWeight
@@ -151,7 +151,7 @@ private struct MatmulProduct {
     var tokens: Int { x.rows }
     var columns: Int { isGated ? weight.rows / 2 : weight.rows }
 
-    /// EPILOGUE_ in matmul_common.cl.
+    /// The bits EPILOGUE_… of matmul_common.cl.
     var flags: UInt32 {
         (epilogue.bias == nil ? 0 : 1) | (epilogue.residual == nil ? 0 : 2) | (isGated ? 4 : 0)
             | (epilogue.activation?.kernelCode ?? 0) << 4

@@ -1,7 +1,7 @@
 internal import TensorCore
 
 extension WeightFormat {
-    /// The ending of kernel names.
+    /// The suffix of kernel names.
     var kernelSuffix: String {
         switch self {
         case .float32: "f32"
@@ -29,17 +29,17 @@ extension WeightFormat {
     }
 }
 
-/// The kernels of matrix products. A program is compiled for one weight format, and where few tokens share a pass over
-/// the weight also for their number.
+/// The kernels of matrix products. A program is compiled for one weight format; kernels for few tokens also for a
+/// number of tokens.
 enum MatmulKernels {
-    /// Numbers of tokens that the streaming kernels are compiled for; a product takes the next larger one.
+    /// The token counts that the streaming kernels are compiled for. A product takes the next larger one.
     static let vectorTokenCounts = [1, 2, 4, 8]
 
     private static let arguments: [ArgumentKind] = [
         .tensor, .uint32, .tensor, .tensor, .tensor, .optionalTensor, .uint32, .uint32,
         .optionalTensor, .optionalTensor, .uint32, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32,
     ]
-    /// What all kernels for CPU devices share.
+    /// The build macros that all kernels for CPU devices share.
     static let cpuSources = [
         "common/blocks.cl", "matmul/matmul_common.cl", "matmul/lanes_cpu.cl", "matmul/epilogue_cpu.cl",
     ]
@@ -89,11 +89,11 @@ enum MatmulKernels {
         [("PANEL_COLUMNS", panel.columns), ("PANEL_INPUTS", panel.inputs)]
     }
 
-    /// A product whose activations are quantised: the weight's format and what they are quantised to.
+    /// A product with quantised activations: the weight's format and that of the activations.
     struct QuantisedKey: Hashable {
         let format: WeightFormat
         let quantisation: ActivationQuantisation
-        /// Of kernels for few tokens: how many they are compiled for.
+        /// For kernels of few tokens, the number of tokens that they are compiled for.
         var tokens = 0
     }
 
@@ -121,13 +121,13 @@ enum MatmulKernels {
         return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", roundArguments)
     }
 
-    /// Many tokens times a weight, their activations quantised already.
+    /// Multiplies many tokens, whose activations are quantised, with a weight.
     static let quantisedPanel = KernelTable<QuantisedKey> { key in
         let name = if case .bfloat16 = key.quantisation { "gemm_bf16" } else { "gemm_int8" }
         return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", panelArguments)
     }
 
-    /// Few tokens times a weight of integers; quantises the activations itself.
+    /// Multiplies few tokens with a weight of integers; quantises the activations itself.
     static let quantisedVector = KernelTable<QuantisedKey> { key in
         let program = ProgramDescriptor(
             "gemv_int8", sources: int8Sources + ["matmul/gemv_int8_cpu.cl"],
@@ -157,6 +157,6 @@ enum MatmulKernels {
         (variant == .registers ? panelKernels : tileKernels)[format]
     }
 
-    /// The number of tokens, of those compiled for, that a product of `tokens` takes.
+    /// The compiled token count that a product of `tokens` tokens takes.
     static func compiledTokens(_ tokens: Int) -> Int { vectorTokenCounts.first { $0 >= tokens } ?? 8 }
 }

@@ -1,10 +1,10 @@
 internal import TensorCore
 
 extension OpenCLWeight {
-    /// Parts that the matrix-product kernels tell apart.
+    /// The number of parts of a weight that the matrix-product kernels can address.
     static let maxRegionCount = 3
 
-    /// The parts with rows, those that lie one behind the other as one.
+    /// The parts that have rows. Parts that lie one behind the other count as one.
     var regions: [Part] {
         var regions: [Part] = []
         let rowByteCount = format.rowByteCount(columns: columns) ?? 0

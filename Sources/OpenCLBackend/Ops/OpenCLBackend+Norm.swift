@@ -35,7 +35,7 @@ extension OpenCLBackend {
             x, residual: nil, sum: nil, weight: weight, groups: x.columns / headSize, epsilon: epsilon, into: x)
     }
 
-    /// Rows of `groups` runs, each normed for itself.
+    /// Rows of `groups` runs, each of which is normed separately.
     private func launchRMSNorm(
         _ x: Tensor, residual: Tensor?, sum: Tensor?, weight: Tensor, groups: Int, epsilon: Float, into output: Tensor
     ) throws {

@@ -7,7 +7,7 @@ enum ActivationQuantisation: Hashable {
     /// To int8 with a scale for each 16, for int8 weights and those in blocks.
     case int8(DotVariant)
 
-    /// How its products of integers or of BF16 are made.
+    /// How products of integers or of BF16 numbers are computed.
     var variant: DotVariant {
         switch self {
         case .bfloat16(let variant), .int8(let variant): variant
@@ -15,15 +15,15 @@ enum ActivationQuantisation: Hashable {
     }
 }
 
-/// DOT_VARIANT of Kernels/common/dot.cl.
+/// The value of DOT_VARIANT in Kernels/common/dot.cl.
 enum DotVariant: Int, Hashable, CaseIterable {
-    /// Slow; only for checks.
+    /// Plain OpenCL C, which is slow; only for checks.
     case portable = 0
     case assembly = 1
 }
 
 extension OpenCLBackend {
-    /// The fast way of products with a weight where `precision` allows one and the device has passed its self-test.
+    /// The fastest products with a weight that `precision` allows and whose self-test the device has passed.
     func quantisation(of source: WeightSource, precision: MatmulPrecision) throws -> ActivationQuantisation? {
         guard tuning.matmul.variant == .registers, precision.allowsReducedActivations(for: source.format) else {
             return nil
@@ -48,17 +48,17 @@ extension OpenCLBackend {
         return has(instruction) ? .assembly : nil
     }
 
-    /// Makes room for the quantised activations of the largest product that was announced.
+    /// Allocates room for the quantised activations of the largest product that was announced.
     func reserveQuantisedActivations() throws {
         guard quantisesActivations, let limits else { return }
         quantisedActivations = try grown(
             quantisedActivations, to: limits.tokenCount * quantisedByteCount(limits.matmulInputCount))
     }
 
-    /// Bytes of one token's activations in the larger of their forms, BF16.
+    /// Bytes of one token's activations in the larger of the two formats, BF16.
     func quantisedByteCount(_ inputs: Int) -> Int { ceilDivide(inputs, 64) * 64 * 2 }
 
-    /// - Throws: `BackendError.limitExceeded` where more was asked for than `reserve` announced.
+    /// - Throws: `BackendError.limitExceeded` where a product needs more than `reserve` announced.
     func quantised(tokens: Int, inputs: Int) throws -> BufferRegion {
         let byteCount = tokens * quantisedByteCount(inputs)
         guard let quantisedActivations, byteCount <= quantisedActivations.byteCount else {

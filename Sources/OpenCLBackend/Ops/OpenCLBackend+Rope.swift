@@ -10,7 +10,7 @@ extension KernelDescriptor {
 }
 
 extension RopeLayout {
-    /// The number that kernels know the layout by.
+    /// The code of the layout in kernels (common/types.cl).
     var kernelCode: UInt32 {
         switch self {
         case .halfSplit: 0

@@ -2,12 +2,12 @@ internal import COpenCL
 public import TensorCore
 
 extension OpenCLBackend {
-    /// The page that zero-copy buffers start at.
+    /// Zero-copy buffers start at multiples of a page.
     private static let pageByteCount = 4096
 
-    /// Rows stay as they lie in the source: read in place where the device shares memory and they are aligned for their
-    /// elements and no more than the kernels tell apart, else copied one part behind the other and discarded. Scales,
-    /// which are small, are copied.
+    /// Rows stay in the source's memory where the device shares memory, they are aligned to their elements, and kernels
+    /// can address as many parts. Otherwise they are copied one part behind the other and the source's pages are
+    /// released. Scales, which are small, are copied.
     public func prepare(_ source: WeightSource, precision: MatmulPrecision) throws -> any Weight {
         let isInPlace =
             device.sharesHostMemory && source.parts.count <= OpenCLWeight.maxRegionCount
@@ -49,7 +49,7 @@ extension OpenCLBackend {
         return addresses.map { (buffer, Int($0 - start)) }
     }
 
-    /// Copies the parts one behind the other into one buffer and lets go of the host's pages.
+    /// Copies the parts one behind the other into one buffer and releases the host's pages.
     func upload(_ parts: [HostBytes]) throws -> [Place] {
         guard !parts.isEmpty else { return [] }
         let buffer = try makeOpenCLBuffer(byteCount: parts.reduce(0) { $0 + $1.byteCount })

@@ -5,7 +5,7 @@ final class OpenCLWeight: Weight {
     /// Rows of one part, packed one behind the other.
     struct Part: Sendable {
         let rows: Int
-        /// Holds row 0 at `byteOffset`; parts may share a buffer.
+        /// The buffer with row 0 at `byteOffset`; parts may share a buffer.
         let buffer: OpenCLBuffer
         let byteOffset: Int
 

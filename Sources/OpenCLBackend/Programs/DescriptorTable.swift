@@ -1,6 +1,7 @@
 internal import Synchronization
 
-/// Descriptors of one kind that differ in what they are compiled for. Each is made when it is first asked for, and stays.
+/// Descriptors of one kind that differ in what they are compiled for. Each is made when it is first asked for, and
+/// kept.
 final class DescriptorTable<Key: Hashable & Sendable, Descriptor: Sendable>: Sendable {
     private let make: @Sendable (Key) -> Descriptor
     private let made = Mutex<[Key: Descriptor]>([:])

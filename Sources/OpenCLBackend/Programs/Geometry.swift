@@ -16,7 +16,7 @@ extension OpenCLBackend {
         return LaunchRange((min(items, columns), rows), local: (tuning.elementGroupSize, 1))
     }
 
-    /// Work-items (element or pair, head, token): one a head on a CPU, one an element on a GPU.
+    /// Work-items (element or pair, head, token): one for each head on a CPU, one for each element on a GPU.
     func headItems(elements: Int, heads: Int, tokens: Int) -> LaunchRange {
         let items = tuning.rowIsWorkItem ? min(1, elements) : elements
         return LaunchRange((items, heads, tokens), local: (tuning.headGroupSize, 1, 1))

@@ -1,7 +1,7 @@
 internal import COpenCL
 internal import TensorCore
 
-/// A compiled kernel and what was counted of it.
+/// A compiled kernel and the counts of its launches.
 final class Kernel {
     let descriptor: KernelDescriptor
     let handle: OpaquePointer

@@ -7,7 +7,7 @@ package protocol KernelArgument {
     func bind(to binder: inout ArgumentBinder)
 }
 
-/// A kernel argument that is a place in a buffer, and may be absent.
+/// A kernel argument that is a place in a buffer, or absent.
 package protocol BufferArgument: KernelArgument {
     var place: (buffer: OpenCLBuffer, elementOffset: Int) { get }
 }
@@ -63,10 +63,10 @@ extension Tensor: BufferArgument {
     package var place: (buffer: OpenCLBuffer, elementOffset: Int) { (openCLBuffer, byteOffset / dtype.byteCount) }
 }
 
-/// A place in a buffer that is no tensor, such as a part of a weight.
+/// A place in a buffer that does not come from a tensor, such as a part of a weight.
 package struct BufferRegion: BufferArgument {
     let buffer: OpenCLBuffer
-    /// In the elements that the kernel's pointer counts.
+    /// The offset, in elements of the kernel's pointer type.
     let elementOffset: Int
 
     package var place: (buffer: OpenCLBuffer, elementOffset: Int) { (buffer, elementOffset) }
@@ -96,7 +96,7 @@ extension Float: KernelArgument {
     }
 }
 
-/// Local memory of a work-group.
+/// Local memory of a work-group, in bytes.
 package struct LocalMemory: KernelArgument {
     let byteCount: Int
 

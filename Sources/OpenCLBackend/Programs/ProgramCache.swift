@@ -4,8 +4,8 @@ internal import TensorCore
 /// Compiled programs on disk, one file each.
 ///
 /// Files are written beside their place and renamed, so any number of processes may write and read at once. A file that
-/// is cut off or damaged fails its checksum and counts as absent. A place that cannot be written is told once and is no
-/// error; a full disk is one, since nothing else on it will work either.
+/// is cut off or damaged fails its checksum and counts as absent. A folder that cannot be written gives one warning and
+/// no error. A full disk is an error, since nothing else on it will work either.
 package final class ProgramCache {
     private let directory: String
     private let warn: @Sendable (String) -> Void
@@ -13,7 +13,7 @@ package final class ProgramCache {
 
     private static let magic: UInt64 = 0x31_4c_43_52_46_4e_49_00
     private static let headerByteCount = 32
-    /// No program is larger; a file that is, is not ours.
+    /// Larger files are not read: no program is that large, so they are not ours.
     private static let maxByteCount = 256 << 20
 
     package init(directory: String, warn: @escaping @Sendable (String) -> Void) {
@@ -21,7 +21,7 @@ package final class ProgramCache {
         self.warn = warn
     }
 
-    /// What a binary depends on.
+    /// The key of a binary: everything that it depends on.
     package struct Key {
         /// The program's name, only for people who look into the folder.
         package var program: String
@@ -33,7 +33,7 @@ package final class ProgramCache {
             self.parts = parts
         }
 
-        /// FNV-1a over the parts, each behind its length.
+        /// FNV-1a over the parts, with the length of each before it.
         package var hash: UInt64 {
             var hash = FNV1a()
             for part in parts {
@@ -49,7 +49,7 @@ package final class ProgramCache {
         }
     }
 
-    /// The stored binary, or `nil` where there is none that is whole.
+    /// The stored binary; `nil` where there is none or it is incomplete.
     package func load(_ key: Key) -> [UInt8]? {
         let path = path(of: key)
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
@@ -85,7 +85,7 @@ package final class ProgramCache {
         }
     }
 
-    /// Removes a binary that the driver does not take.
+    /// Removes a binary that the driver rejects.
     package func remove(_ key: Key) { try? FileManager.default.removeItem(atPath: path(of: key)) }
 
     private func path(of key: Key) -> String { directory + "/" + key.fileName }

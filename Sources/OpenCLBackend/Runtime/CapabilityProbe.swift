@@ -1,7 +1,7 @@
 internal import COpenCL
 internal import TensorCore
 
-/// An ability that OpenCL C 1.2, the baseline of every kernel, does not ask of a device.
+/// A capability beyond OpenCL C 1.2, the baseline of every kernel.
 public enum Capability: String, Sendable, Hashable, CaseIterable {
     case halfArithmetic = "fp16 arithmetic"
     case subgroups = "subgroups"
@@ -10,7 +10,8 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
     case integerDotAssembly = "int8 dot product in x86 assembly"
     case bfloat16DotAssembly = "BF16 dot product in x86 assembly"
 
-    /// Whether the device claims it, so that trying it is safe: some compilers end the process at what they do not know.
+    /// Whether the device claims it. Only then it is tried, since some compilers end the process at what they do not
+    /// know.
     func isOffered(by device: OpenCLDevice) -> Bool {
         switch self {
         case .halfArithmetic: device.extensions.contains("cl_khr_fp16")
@@ -22,18 +23,18 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// PoCL compiles for the processor it runs on, by a compiler that takes assembly; one that does not know an instruction
-    /// ends the process.
+    /// PoCL compiles for the processor it runs on, with a compiler that takes assembly. An instruction that this
+    /// compiler does not know would end the process.
     private func runsOnThisProcessor(_ device: OpenCLDevice) -> Bool {
         device.kind == .cpu && device.platformName == "Portable Computing Language" && device.version.contains("x86_64")
     }
 }
 
-/// What became of a capability's numerical self-test.
+/// The outcome of a capability's numerical self-test.
 public enum CapabilityResult: Sendable, Hashable, CustomStringConvertible {
     /// The device does not claim it.
     case notOffered
-    /// It computed the right numbers.
+    /// It computed the expected numbers.
     case passed
     /// It is claimed, but does not compile or computes other numbers; no variant may use it.
     case failed(reason: String)
@@ -91,7 +92,7 @@ extension OpenCLBackend {
         }
     }
 
-    /// `passed` where the numbers are equal, else the first that is not.
+    /// `passed` where the numbers are equal, else the first difference.
     package static func compare<Number: Equatable>(_ found: [Number], _ expected: [Number]) -> CapabilityResult {
         guard found.count == expected.count else {
             return .failed(reason: "\(found.count) of \(expected.count) numbers")
@@ -102,7 +103,7 @@ extension OpenCLBackend {
 
     private func probeHalf() throws -> CapabilityResult {
         let count = OpenCLBackend.probeCount
-        // Squares that fit a half exactly, then numbers that must be rounded to one.
+        // Numbers whose squares fit a half exactly, then numbers that must be rounded to a half.
         let values = (0..<count).map { Float($0 < 32 ? $0 : 2048 + $0) }
         let x = try makeTensor(values, [count])
         let out = try makeTensor(.float32, [count])

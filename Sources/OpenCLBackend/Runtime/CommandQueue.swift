@@ -54,7 +54,7 @@ package final class CommandQueue: @unchecked Sendable {
         if let failure { throw failure }
     }
 
-    /// What went wrong in the enqueued work, or `nil`: drivers tell it through `clFinish`, or only through the status of
+    /// The error of the enqueued work, or `nil`. Drivers report it through `clFinish`, or only through the status of
     /// the marker that waited for the failed command; their message to the context says more.
     package static func failure(finishCode: Int32, markerStatus: Int32, notification: String?) -> BackendError? {
         let code = finishCode != OCL_SUCCESS ? finishCode : min(markerStatus, OCL_SUCCESS)
@@ -80,7 +80,7 @@ package final class CommandQueue: @unchecked Sendable {
     }
 }
 
-/// What the driver told through the context's callback, from a thread of its own.
+/// The last message of the driver to the context's callback, which comes from a thread of its own.
 private final class DriverNotifications: Sendable {
     private let last = Mutex<String?>(nil)
 

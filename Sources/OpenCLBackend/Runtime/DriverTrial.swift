@@ -1,9 +1,9 @@
 internal import COpenCL
 internal import TensorCore
 
-/// What OpenCL's drivers show when a child process asks them first, once in the life of this process.
+/// What OpenCL's drivers report when a child process asks them first, once in the life of this process.
 ///
-/// A driver that aborts, crashes or hangs at its first question would take this process with it.
+/// A driver that aborts, crashes or hangs at its first call would otherwise take this process with it.
 public enum DriverTrial: Sendable, Equatable {
     /// There is no device.
     case nothing

@@ -1,7 +1,7 @@
 internal import Synchronization
 internal import TensorCore
 
-/// Counts a device's memory, for drivers that promise more than there is and fail only when it is touched.
+/// Counts a device's memory, because some drivers promise more than there is and fail only when it is touched.
 final class MemoryBudget: Sendable {
     let deviceName: String
     let maxAllocationByteCount: Int

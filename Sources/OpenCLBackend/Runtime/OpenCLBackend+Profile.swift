@@ -8,7 +8,7 @@ struct TimedLaunch {
 }
 
 extension OpenCLBackend {
-    /// Events kept before their times are collected.
+    /// The number of events that are kept before their times are collected.
     private static let maxTimedLaunches = 8192
 
     public func setProfiling(_ enabled: Bool) {
@@ -36,7 +36,7 @@ extension OpenCLBackend {
         if timedLaunches.count >= Self.maxTimedLaunches { try synchronize() }
     }
 
-    /// Adds the times of finished launches; those that the driver did not time count as zero.
+    /// Adds the times of finished launches; launches that the driver did not time count as zero.
     func collectTimes() throws {
         guard !timedLaunches.isEmpty else { return }
         for timed in timedLaunches {

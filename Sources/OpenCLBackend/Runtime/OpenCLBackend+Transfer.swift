@@ -8,7 +8,7 @@ final class StagingArea {
     private let memory = HostAllocation(byteCount: StagingArea.byteCount)
     private var used = 0
 
-    /// A place for `byteCount` bytes until `reset()`, or `nil` where there is no room.
+    /// A place for `byteCount` bytes, valid until `reset()`; `nil` where there is no room.
     func place(byteCount: Int) -> UnsafeMutableRawBufferPointer? {
         guard byteCount <= StagingArea.byteCount - used else { return nil }
         let start = used
@@ -16,7 +16,7 @@ final class StagingArea {
         return UnsafeMutableRawBufferPointer(rebasing: memory.pointer[start..<start + byteCount])
     }
 
-    /// Everything enqueued has finished: all places are free again.
+    /// Frees all places, once everything enqueued has finished.
     func reset() { used = 0 }
 }
 
@@ -58,7 +58,7 @@ extension OpenCLBackend {
         do {
             for transfer in transfers { try enqueue(transfer) }
         } catch {
-            // What was enqueued still writes to the caller's memory.
+            // The enqueued read still writes to the caller's memory.
             try? finish()
             throw error
         }

@@ -47,7 +47,8 @@ package final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
     }
 
     deinit {
-        // Kernels in flight still read the owner's memory, which goes with it; memory of OpenCL's own it keeps itself.
+        // Kernels in flight may still read the owner's memory, so wait for them. OpenCL keeps memory of its own alive
+        // by itself.
         if owner != nil { try? queue.finish() }
         _ = ocl_release_mem_object(handle)
         if owner == nil { budget.give(max(byteCount, 1)) }

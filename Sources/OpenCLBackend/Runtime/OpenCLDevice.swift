@@ -127,7 +127,7 @@ extension OpenCLDevice.Kind {
     }
 }
 
-/// Reads a driver's answers without trusting their sizes.
+/// Reads a driver's answers, whose sizes are not trusted.
 private struct InfoReader {
     let call: (UInt32, Int, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int>?) -> Int32
 

@@ -18,7 +18,7 @@ extension OpenCLBackend {
         return splits * rowByteCount(limits)
     }
 
-    /// Tokens of a split. It depends on nothing but the limits, so that a sequence's sums are the same in any batch.
+    /// Tokens of a split. It depends on the limits alone, so that a sequence's sums are the same in any batch.
     private func splitTokens(_ limits: ExecutionLimits) -> Int {
         let tuning = tuning.attention
         let affordable = max(1, tuning.maxScratchByteCount / max(1, rowByteCount(limits)))
@@ -26,7 +26,7 @@ extension OpenCLBackend {
         return ceilDivide(max(limits.contextLength, 1), splits * 16) * 16
     }
 
-    /// Bytes of one split of all query tokens that a decoding batch may have.
+    /// Bytes of one split of the most query tokens that a decoding batch may have.
     private func rowByteCount(_ limits: ExecutionLimits) -> Int {
         let tokens = min(limits.tokenCount, limits.sequenceCount * tuning.attention.maxDecodeQueries)
         return tokens * limits.headCount * (limits.headSize + 2) * MemoryLayout<Float>.size

@@ -10,10 +10,10 @@ public struct AttentionTuning: Sendable, Hashable {
     public var variant: Variant
     /// Batches in which no sequence has more queries than this take the kernels that split the context.
     public var maxDecodeQueries = 4
-    /// The least tokens of a split, and the most splits of one context.
+    /// The fewest tokens of a split, and the most splits of a context.
     public var minSplitTokens = 128
     public var maxSplits = 64
-    /// What the splits' partial results may take at most.
+    /// The most bytes that the splits' partial results may take.
     public var maxScratchByteCount = 64 << 20
     /// `registers`: query heads that share one pass over keys and values when decoding.
     public var decodeHeads = 8

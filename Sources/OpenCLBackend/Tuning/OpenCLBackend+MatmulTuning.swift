@@ -10,18 +10,19 @@ public struct MatmulTuning: Sendable, Hashable {
     public var variant: Variant
     /// The most tokens of the kernels that stream the weight once; more tokens take the tiled kernel.
     public var maxVectorTokens = 8
-    /// `registers`: the least work-items a compute unit gets, so that one that was held up does not hold up all, and the
-    /// bytes of weight that are enough for one, so that the last to finish is soon done.
+    /// `registers`: the fewest work-items of a compute unit, so that a delayed one does not delay all, and the bytes of
+    /// weight that suffice for one, so that the last to finish ends soon.
     public var itemsPerUnit = 4
     public var itemByteCount = 64 << 10
-    /// `registers`: 16-feature steps of one token's row product with sums of their own.
+    /// `registers`: the number of 16-feature steps of a row product that have sums of their own.
     public var vectorSteps = 1
-    /// `registers`: what a work-item works on from local memory: in FP32, in pairs of BF16 numbers, in 8-bit quants with
-    /// their scales.
+    /// `registers`: the panel that a work-item keeps in local memory: in FP32, in pairs of BF16 numbers, in 8-bit
+    /// quants with their scales.
     public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, minInputs: 32, elementBits: 32)
     public var bfloat16Panel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, minInputs: 64, elementBits: 16)
     public var int8Panel = PanelTuning(columns: 64, inputs: 2048, tokens: 512, minInputs: 256, elementBits: 12)
-    /// `registers`: tokens from which quantising activations to BF16 gains time, and the most that stream quants.
+    /// `registers`: the fewest tokens for which quantising activations to BF16 is faster, and the most that stream
+    /// quants.
     public var minBFloat16Tokens = 16
     public var maxInt8GEMVTokens = 4
     /// `registers`: rounds activations in plain OpenCL C, which is slow but checks these kernels on any device.
@@ -32,7 +33,7 @@ public struct MatmulTuning: Sendable, Hashable {
 
     public init(variant: Variant) { self.variant = variant }
 
-    /// The same with panels that leave a part of `localMemoryByteCount` free.
+    /// The same tuning with panels that leave a part of `localMemoryByteCount` free.
     func fitting(localMemoryByteCount: Int) -> MatmulTuning {
         var fitting = self
         fitting.panel.fit(localMemoryByteCount / 8 * 7)
@@ -50,9 +51,9 @@ public struct PanelTuning: Sendable, Hashable {
     public var inputs: Int
     /// Tokens, a multiple of 8.
     public var tokens: Int
-    /// Features that are packed together.
+    /// The panel has whole multiples of so many features, which are packed together.
     let minInputs: Int
-    /// Bits of local memory an element takes.
+    /// Bits of local memory for an element.
     let elementBits: Int
 
     var byteCount: Int { columns * inputs * elementBits / 8 }

@@ -7,7 +7,7 @@ public struct Tuning: Sendable, Hashable {
     }
 
     public var family: Family
-    /// Whether a row is one work-item's (a CPU core with vector registers) or one work-group's (a GPU).
+    /// Whether a row belongs to one work-item (a CPU core with vector registers) or to one work-group (a GPU).
     public var rowIsWorkItem: Bool
     /// Work-items of a group that reduces one row. A power of two.
     public var rowGroupSize: Int
@@ -37,7 +37,7 @@ public struct Tuning: Sendable, Hashable {
         attention = AttentionTuning(variant: family == .cpu ? .registers : .groups)
     }
 
-    /// The table.
+    /// The values for each kind of device.
     public static func table(_ family: Family) -> Tuning {
         switch family {
         case .cpu:
@@ -55,8 +55,8 @@ public struct Tuning: Sendable, Hashable {
         }
     }
 
-    /// The table's row for a device, with groups and tiles no larger than the device allows.
-    /// - Parameter family: whose row to take; `nil`: the device's own.
+    /// The values for a device, with groups and tiles no larger than the device allows.
+    /// - Parameter family: the family whose values to take; `nil`: the device's own.
     public static func forDevice(_ device: OpenCLDevice, as family: Family? = nil) -> Tuning {
         var tuning = table(family ?? self.family(of: device))
         let limit = largestPowerOfTwo(atMost: device.maxWorkGroupSize)

@@ -2,20 +2,20 @@
 public struct AnswerPrompt: Sendable {
     public let text: String
     public let tokens: [Int]
-    /// The sources that found room, with what of their texts did.
+    /// The sources that fit, each with as much of its text as fits.
     public let sources: [AnswerSource]
-    /// Room for the answer.
+    /// Tokens that are kept for the answer.
     public let maximumAnswerTokens: Int
-    /// Where a model that only continues text would go on with a question of its own.
+    /// Strings that end the answer of a model that only continues text, which would go on with a question of its own.
     public let stopStrings: [String]
-    /// Whether the prompt ends inside the model's thoughts.
+    /// Whether the prompt ends inside the model's reasoning.
     public let opensReasoning: Bool
 
     private static let instruction = """
         Answer the question from the numbered sources below and from nothing else. After each statement name the sources \
         it comes from by their numbers in brackets, as [1] or [2][3]. If the sources do not answer the question, say so.
         """
-    /// For contexts in which the long one would take the room of a source.
+    /// A shorter instruction, for contexts in which the long one would leave no room for a source.
     private static let shortInstruction = "Answer from these sources and cite them as [1]."
 
     /// Puts in as many sources as the context has room for beside the question and the answer. A source that does not fit

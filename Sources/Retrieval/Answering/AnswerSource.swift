@@ -1,18 +1,18 @@
-/// A piece of a document that an answer may stand on, under the number by which the answer names it.
+/// A passage of a document that an answer may cite, with the number by which the answer cites it.
 public struct AnswerSource: Sendable, Hashable {
     /// From 1 on, in the order of the search.
     public var number: Int
-    /// What a search calls the document.
+    /// The document's key, as ``StoredDocument`` has it.
     public var key: String
     public var path: String
-    /// Bytes of the document's file.
+    /// The passage's bytes in the document's file.
     public var byteRange: Range<Int>
     /// Lines of the file, from 1 on; `nil` where the file has none, or is no longer what was indexed.
     public var lines: ClosedRange<Int>?
     /// The headings above it, outermost first.
     public var headings: [String]
     public var text: String
-    /// Of the search; the higher, the better.
+    /// The search's score; the higher, the better.
     public var score: Double
 
     public init(
@@ -29,7 +29,7 @@ public struct AnswerSource: Sendable, Hashable {
         self.score = score
     }
 
-    /// How a prompt and a list call it: the path, or the line's `id`, and the headings.
+    /// The name of the source in prompts and lists: its path, or the `id` of its JSON line, and the headings.
     public var title: String {
         ([key == path ? path : key] + headings).joined(separator: " › ")
     }

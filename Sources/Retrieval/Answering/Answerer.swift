@@ -15,7 +15,7 @@ public struct Answerer {
         public var sourceCount: Int
         /// Chunks before and behind each hit that come with it ("small to big").
         public var neighbourCount: Int
-        /// How much the order of the search counts beside variety, 1 to 0; `nil`: alone.
+        /// The weight of relevance against variety, 1 to 0; `nil`: the order of the search is kept.
         public var relevanceWeight: Double?
         /// A text whose cosine with the question is at least this is relevant.
         public var minimumSimilarity: Double
@@ -53,18 +53,25 @@ public struct Answerer {
     /// nothing, or where its vector is near enough.
     /// - Throws: ``RetrievalError``, and what the embedder throws.
     public func sources(for question: String) async throws -> [AnswerSource] {
+        try await sources(for: TransformedQuery(question))
+    }
+
+    /// As ``sources(for:)-(String)``, for all that a question was made into.
+    public func sources(for query: TransformedQuery) async throws -> [AnswerSource] {
+        let question = query.question
         var search = options.search
         search.readsConditions = false
-        // Short texts would win by the question's function words alone.
+        // Without this, short texts would win by the question's function words alone.
         search.lexicalTerms = FunctionWords.contentTerms(searcher.reader.settings.analyzer.terms(in: question))
-        // Some hits are left out or join others.
+        // More hits than sources are asked for, since some are left out or join others.
         search.count = max(4 * options.sourceCount, 20)
-        let ranking = try await searcher.ranking(question, search)
-        let terms = try QuestionTerms(question, in: searcher.reader)
+        let ranking = try await searcher.ranking(query, search)
+        let terms = try query.queries.map { try QuestionTerms($0, in: searcher.reader) }
         let near = Set((ranking.dense ?? []).filter { $0.score >= options.minimumSimilarity }.map(\.chunk))
         let relevant = try ranking.hits.filter { hit in
             if near.contains(hit.chunk) { return true }
-            return terms.coverage(try searcher.reader.chunk(hit.chunk).chunk.indexedText) >= options.minimumCoverage
+            let text = try searcher.reader.chunk(hit.chunk).chunk.indexedText
+            return terms.contains { $0.coverage(text) >= options.minimumCoverage }
         }
         return try SourceSelection(
             reader: searcher.reader, neighbourCount: options.neighbourCount, lambda: options.relevanceWeight,

@@ -6,14 +6,14 @@ public struct CitationReader: Sendable {
         case citation(numbers: [Int], spelling: String)
     }
 
-    /// A longer bracket is text, so that no text is held back for long.
+    /// A bracket that is longer than this is taken as text, so that no text is held back for long.
     private static let longest = 32
     /// A bracket that is still open.
     private var held = ""
 
     public init() {}
 
-    /// The next pieces; a bracket that has not ended waits for the next call.
+    /// Takes the next piece of the text. A bracket that is still open is held back until the next call.
     public mutating func read(_ text: String) -> [Piece] {
         var pieces: [Piece] = []
         var plain = ""

@@ -24,14 +24,14 @@ public enum ContextCompression {
         }
         let count = try most(sentences.count) { try fits(joined($0)) }
         if count > 0 { return joined(count) }
-        // Tables and lists have sentences without end: the beginning of the best one.
+        // Tables and lists have very long sentences; take the beginning of the best one.
         guard let best = order.first else { return nil }
         let words = sentences[best].split(whereSeparator: \.isWhitespace)
         let kept = try most(words.count) { try fits(words.prefix($0).joined(separator: " ") + " …") }
         return kept < fewestWords ? nil : words.prefix(kept).joined(separator: " ") + " …"
     }
 
-    /// Less of a sentence says nothing.
+    /// Fewer words of a sentence carry no meaning.
     private static let fewestWords = 8
 
     /// The largest number up to `limit` that fits, by halving; 0 where none does.

@@ -1,6 +1,6 @@
-/// What a question is about, in the terms of a collection.
+/// The terms of a question that carry meaning, weighed by how rare they are in a collection.
 struct QuestionTerms: Sendable {
-    /// The terms that carry meaning, with how much each tells in this collection.
+    /// The terms, with their inverse document frequency in this collection.
     let weights: [String: Double]
     private let total: Double
     private let analyzer: Analyzer

@@ -22,7 +22,7 @@ struct ReasoningFilter: Sendable {
             state = .inside
         }
         guard let end = held.firstRange(of: "</think>") else {
-            // Only the beginning of the closing tag has to be kept.
+            // Keep only what may be the beginning of the closing tag.
             if held.count > 64 { held = String(held.suffix(16)) }
             return ""
         }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where bytes of a file stand in lines.
+/// Translates bytes of a file to line numbers.
 enum SourceLines {
     /// The lines, from 1 on, in which bytes of a file lie. Reads the file as far as the range goes.
     /// - Returns: `nil` where the file is gone, shorter than the range, or has no lines.

@@ -3,16 +3,16 @@ struct SourceSelection {
     let reader: CollectionReader
     /// Chunks before and behind each hit that come with it.
     let neighbourCount: Int
-    /// Of maximal marginal relevance; `nil`: the order of the search.
+    /// Lambda of maximal marginal relevance; `nil`: the order of the search.
     let lambda: Double?
     let count: Int
 
-    /// Texts that share more of their terms than this say the same.
+    /// Two texts that share more of their terms than this count as the same.
     private static let sameness = 0.9
 
     private struct Candidate {
         var found: FoundChunk
-        /// The chunks of its text, in the order of the document.
+        /// The chunks that its text consists of, in the order of the document.
         var chunks: [Int64]
         var score: Double
         var terms: Set<String>

@@ -8,6 +8,8 @@ public struct Chunker: Sendable {
         case sentence
         /// As `sentence`, and at headings and functions always.
         case structure
+        /// As `structure`, and where the embeddings of neighbouring sentences part; needs an embedder.
+        case semantic
     }
 
     public var strategy: Strategy
@@ -16,7 +18,7 @@ public struct Chunker: Sendable {
     /// Tokens that a chunk repeats of the one before it.
     public var overlapTokenCount: Int
     /// Tokens of a text as the embedder counts them.
-    private let countTokens: @Sendable (String) throws -> Int
+    let countTokens: @Sendable (String) throws -> Int
 
     /// - Throws: ``RetrievalError/invalidParameter(name:value:expected:)``.
     public init(
@@ -44,18 +46,34 @@ public struct Chunker: Sendable {
     }
 
     /// The chunks of a document in order; none where it holds no text.
-    package func chunks(of document: ExtractedText) throws -> [Chunk] {
+    /// - Parameter breaks: offsets at which chunks end besides, ascending.
+    package func chunks(of document: ExtractedText, breaks: [Int] = []) throws -> [Chunk] {
         let whole = [ExtractedText.Section(range: 0..<document.bytes.count, headings: [])]
-        let sections = strategy == .structure && !document.sections.isEmpty ? document.sections : whole
+        let isStructured = strategy == .structure || strategy == .semantic
+        let sections = isStructured && !document.sections.isEmpty ? document.sections : whole
         var chunks: [Chunk] = []
+        var breaks = breaks[...]
         for section in sections {
-            for range in try ranges(document.bytes, section.range) {
-                let text = document.bytes[range].trimmedText
-                guard !text.isEmpty else { continue }
-                chunks.append(Chunk(byteRange: document.fileRange(range), headings: section.headings, text: text))
+            let inside = breaks.drop { $0 <= section.range.lowerBound }.prefix { $0 < section.range.upperBound }
+            breaks = breaks[inside.endIndex...]
+            let ends = inside + [section.range.upperBound]
+            for (start, end) in zip([section.range.lowerBound] + inside, ends) {
+                for range in try ranges(document.bytes, start..<end) {
+                    let text = document.bytes[range].trimmedText
+                    guard !text.isEmpty else { continue }
+                    chunks.append(Chunk(byteRange: document.fileRange(range), headings: section.headings, text: text))
+                }
             }
         }
         return chunks
+    }
+
+    /// The chunks of a document; where the strategy is `semantic`, its sentences are embedded first. Blocks.
+    /// - Throws: ``RetrievalError``, and what the embedder throws.
+    func chunks(of document: ExtractedText, embedder: (any TextEmbedder)?) async throws -> [Chunk] {
+        guard strategy == .semantic, let embedder else { return try chunks(of: document) }
+        let finder = SemanticBreaks(tokenCount: tokenCount, countTokens: countTokens, embedder: embedder)
+        return try chunks(of: document, breaks: try await finder.find(in: document))
     }
 
     /// Fills chunks piece by piece; a chunk starts with the last pieces of the one before as far as the overlap goes.
@@ -97,7 +115,7 @@ public struct Chunker: Sendable {
         guard strategy != .fixed else { return try words(bytes, section) }
         return try SentenceSplitter.split(bytes, in: section).flatMap { sentence -> [Piece] in
             let count = try countTokens(String(decoding: bytes[sentence.range], as: UTF8.self))
-            // Small enough to leave room for an overlap.
+            // Pieces are small enough to leave room for an overlap.
             guard count > max(tokenCount - overlapTokenCount, 1) else {
                 return [Piece(range: sentence.range, tokenCount: count)]
             }

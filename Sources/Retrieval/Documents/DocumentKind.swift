@@ -41,7 +41,7 @@ package struct ExtractedText {
         package var headings: [String]
     }
 
-    /// From `text` on, bytes of the text lie in the file from `file` on.
+    /// The bytes of the text from `text` on lie in the file from `file` on.
     package struct OffsetRun {
         package var text: Int
         package var file: Int
@@ -51,7 +51,8 @@ package struct ExtractedText {
     package func fileRange(_ range: Range<Int>) -> Range<Int> {
         guard !range.isEmpty else { return fileOffset(range.lowerBound)..<fileOffset(range.lowerBound) }
         let start = fileOffset(range.lowerBound)
-        // What follows the range in the text bounds it in the file, where a character has more bytes here than there.
+        // Where a character has more bytes in the file than in the text, the run that follows says where the range
+        // ends.
         let following = offsets.map { runIndex(range.upperBound - 1, in: $0) + 1 } ?? 0
         let next = offsets.flatMap { following < $0.count ? $0[following].file : nil } ?? fileByteCount
         return start..<max(min(fileOffset(range.upperBound - 1) + 1, next), start)

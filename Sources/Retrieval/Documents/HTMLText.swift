@@ -72,7 +72,7 @@ struct HTMLText {
         return index
     }
 
-    /// Behind the `>` of a tag; quoted values may hold one.
+    /// The place behind the `>` that ends a tag. A quoted value may contain `>`.
     private func tagEnd(from start: Int) -> Int {
         var quote: UInt8?
         for index in start..<source.count {
@@ -128,7 +128,7 @@ struct HTMLText {
     }
 
     private mutating func append(_ bytes: ArraySlice<UInt8>, from offset: Int) {
-        // A new run only where the text does not go on where the file does.
+        // Starts a new run only where text and file do not continue together.
         if runs.last.map({ $0.file + text.count - $0.text != offset }) ?? true {
             runs.append(.init(text: text.count, file: offset))
         }

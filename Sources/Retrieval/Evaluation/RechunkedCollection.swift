@@ -25,6 +25,7 @@ public final class RechunkedCollection {
                 settings.embedderFingerprint = embedder.fingerprint
                 settings.dimensionCount = embedder.dimensionCount
                 settings.hasTermWeights = original.settings.hasTermWeights
+                settings.tokenVectorSize = original.settings.tokenVectorSize
             }
             let analyzer = settings.analyzer
             let chunker = try Chunker(tokenCount: chunkTokenCount, overlapTokenCount: chunkTokenCount / 6) { text in

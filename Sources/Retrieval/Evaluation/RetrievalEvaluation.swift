@@ -13,10 +13,10 @@ public struct RetrievalEvaluation {
     public struct Result: Sendable {
         public var k: Int
         public var mean: RetrievalMetrics
-        /// One a query, in their order.
+        /// One ranking for each query, in the order of the queries.
         public var queries: [(id: String, metrics: RetrievalMetrics)]
         public var rankings: [RankedDocuments]
-        /// Of the search alone, one a query.
+        /// Seconds of the search alone, for each query.
         public var seconds: [Double]
 
         public init(
@@ -50,7 +50,7 @@ public struct RetrievalEvaluation {
         options.candidateCount = max(options.candidateCount, options.count)
         options.readsConditions = false
         var result = Result(k: k, mean: RetrievalMetrics(), queries: [], rankings: [], seconds: [])
-        // What is read once is not the first query's time.
+        // One search comes first, so that what the collection reads once does not count as time of the first query.
         if let first = judged.first { _ = try await searcher.hits(first.text, options) }
         for (index, query) in judged.enumerated() {
             onQuery(index, judged.count)
@@ -74,6 +74,31 @@ public struct RetrievalEvaluation {
         }
         result.mean = RetrievalMetrics.mean(result.queries.map(\.metrics))
         return result
+    }
+
+    /// What the arms find for judged queries, from which the weights of a fusion can be learned.
+    /// - Parameter options: of a search by several arms.
+    public mutating func fusionExamples(
+        _ queries: [Query], _ judgements: Judgements, _ options: SearchOptions,
+        onQuery: (Int, Int) -> Void = { _, _ in }
+    ) async throws -> [FusionTrainer.Example] {
+        let judged = queries.filter { judgements.relevance[$0.id] != nil }
+        var options = options
+        options.readsConditions = false
+        options.reranks = false
+        var examples: [FusionTrainer.Example] = []
+        for (index, query) in judged.enumerated() {
+            onQuery(index, judged.count)
+            let arms = try await searcher.ranking(query.text, options).arms
+            var documents: [Int64: String] = [:]
+            for hit in arms.values.joined() where documents[hit.chunk] == nil {
+                documents[hit.chunk] = try key(of: hit.chunk)
+            }
+            examples.append(
+                FusionTrainer.Example(
+                    arms: arms, documents: documents, relevance: judgements.relevance[query.id] ?? [:]))
+        }
+        return examples
     }
 
     private mutating func key(of chunk: Int64) throws -> String {

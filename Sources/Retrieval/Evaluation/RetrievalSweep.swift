@@ -3,16 +3,18 @@ internal import Inference
 /// What a sweep varies: one parameter with its values, as `mode=lexical,hybrid` or `k=5,10`.
 public struct SweepAxis: Sendable, Hashable {
     public enum Parameter: String, Sendable, CaseIterable {
-        /// Arms; a value may end in `+rerank`.
+        /// The ways to search; a value may end in `+rerank`.
         case mode
-        /// Documents of a ranking that count.
+        /// How many documents of a ranking count.
         case k
         case k1, b
-        /// BM25's weight beside the vectors'.
+        /// The weight of BM25 against that of the vectors.
         case lexicalWeight = "lexical-weight"
+        /// How arms are fused: `rrf`, `distribution`.
+        case fusion
         /// How vectors are compared: `exact`, `ivf:8`, `hnsw:64`.
         case vectors
-        /// Tokens of a chunk; the documents are indexed anew for each.
+        /// Tokens of a chunk. The documents are indexed again for each value.
         case chunkTokens = "chunk-tokens"
     }
 
@@ -42,7 +44,7 @@ public struct SweepAxis: Sendable, Hashable {
 public struct SweepPoint: Sendable {
     public var options: SearchOptions
     public var k: Int
-    /// `nil`: the collection as it is.
+    /// Tokens of a chunk; `nil`: the collection as it is.
     public var chunkTokenCount: Int?
     /// The values that differ from point to point, for tables.
     public var values: [(parameter: SweepAxis.Parameter, value: String)] = []
@@ -88,6 +90,12 @@ public struct SweepPoint: Sendable {
         case .b:
             if case .bm25(let k1, _) = options.scoring { options.scoring = .bm25(k1: k1, b: try number(0...1)) }
         case .lexicalWeight: options.lexicalWeight = try number(0...1000)
+        case .fusion:
+            guard ["rrf", "distribution"].contains(value) else {
+                throw RetrievalError.invalidParameter(
+                    name: "--sweep fusion", value: value, expected: "rrf or distribution")
+            }
+            options.fusion = value == "rrf" ? .reciprocalRank() : .distribution
         case .vectors:
             guard let search = VectorSearch(value) else {
                 throw RetrievalError.invalidParameter(
@@ -116,7 +124,7 @@ public struct SweepPoint: Sendable {
 public struct SweepResult: Sendable {
     public var point: SweepPoint
     public var evaluation: RetrievalEvaluation.Result
-    /// The share of an exact search's first k that an approximate one finds; `nil`: it is exact.
+    /// The share of an exact search's first k documents that an approximate one finds; `nil` for an exact search.
     public var recallOfExact: Double?
 
     public init(point: SweepPoint, evaluation: RetrievalEvaluation.Result) {

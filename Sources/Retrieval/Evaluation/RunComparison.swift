@@ -1,6 +1,6 @@
 internal import Inference
 
-/// Two runs over the same queries: by how much the first is better, and whether chance could have done it.
+/// Compares two runs over the same queries: by how much the first is better, and whether chance may explain it.
 public struct RunComparison: Sendable {
     public struct Row: Sendable {
         public var measure: String
@@ -8,14 +8,14 @@ public struct RunComparison: Sendable {
         public var other: Double
         /// The mean of the differences, first minus other.
         public var difference: Double
-        /// The middle 95 % of the differences' means when queries are drawn again.
+        /// A 95 % bootstrap interval of the mean difference.
         public var interval: ClosedRange<Double>
-        /// Of a two-sided randomisation test over the queries.
+        /// The p-value of a two-sided randomisation test over the queries.
         public var probability: Double
     }
 
     public var rows: [Row]
-    /// Queries that were compared: those of the first run. One that the other has not ranked counts as nothing found.
+    /// The queries that were compared: those of the first run. A query that the other run does not rank scores 0 there.
     public var queryCount: Int
 
     /// - Parameters:

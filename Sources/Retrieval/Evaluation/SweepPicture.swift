@@ -1,6 +1,7 @@
 import Foundation
 
-/// Quality against time as a picture: a mark a setting, nDCG upwards with its interval, time to the right in decades.
+/// Draws quality against time: a mark for each setting, nDCG upwards with its interval, time to the right on a
+/// logarithmic axis.
 public struct SweepPicture {
     private static let (width, height) = (860.0, 520.0)
     private static let (left, right, top, bottom) = (70.0, 240.0, 50.0, 60.0)

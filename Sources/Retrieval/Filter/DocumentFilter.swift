@@ -32,7 +32,7 @@ public struct DocumentFilter: Sendable {
     }
 }
 
-/// A value in a filter, with what it may stand for.
+/// A value in a filter, with the kinds that it may be read as.
 package struct FilterLiteral: Sendable {
     package let text: String
     package let number: Double?

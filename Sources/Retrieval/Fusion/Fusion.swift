@@ -7,8 +7,22 @@ public enum Fusion: Sendable, Hashable {
     /// Each arm's scores from three standard deviations below their mean to three above it are stretched to 0...1, then
     /// added with their weights ("distribution-based score fusion", Mazzeschi, 2023).
     case distribution
+    /// Each arm's scores from its worst hit to its best are stretched to 0...1, then added with the arm's weight; what an arm
+    /// has not found has its 0. (Bruch, Gai and Ingber, 2023, "An analysis of fusion functions for hybrid retrieval")
+    case learned(FusionWeights)
 
-    /// - Parameter arms: hits of each arm, best first, and the arm's weight.
+    /// The same for hits of known arms.
+    /// - Parameter lexicalWeight: of the lexical arm beside the others' 1; a learned fusion has weights of its own.
+    public func fuse(_ arms: [SearchArm: [Hit]], lexicalWeight: Double = 1, count: Int) -> [Hit] {
+        let weighted = SearchArm.allCases.compactMap { arm -> (hits: [Hit], weight: Double)? in
+            guard let hits = arms[arm] else { return nil }
+            if case .learned(let learned) = self { return (hits, learned.weights[arm] ?? 0) }
+            return (hits, arm == .lexical ? lexicalWeight : 1)
+        }
+        return fuse(weighted, count: count)
+    }
+
+    /// - Parameter arms: hits of each arm, best first, and the arm's weight, which takes the place of a learned one.
     public func fuse(_ arms: [(hits: [Hit], weight: Double)], count: Int) -> [Hit] {
         var scores: [Int64: Double] = [:]
         for (hits, weight) in arms {
@@ -20,9 +34,20 @@ public enum Fusion: Sendable, Hashable {
             case .distribution:
                 let stretch = Fusion.stretch(hits)
                 for hit in hits { scores[hit.chunk, default: 0] += weight * stretch(hit.score) }
+            case .learned:
+                let range = Fusion.range(hits)
+                for hit in hits { scores[hit.chunk, default: 0] += weight * range(hit.score) }
             }
         }
         return Array(scores.map { Hit(chunk: $0.key, score: $0.value) }.sorted(by: Hit.precedes).prefix(count))
+    }
+
+    /// 0 at the worst of some scores and 1 at the best; 1 where all are equal.
+    static func range(_ hits: [Hit]) -> (Double) -> Double {
+        let low = hits.reduce(Double.infinity) { min($0, $1.score) }
+        let high = hits.reduce(-Double.infinity) { max($0, $1.score) }
+        guard high > low else { return { _ in 1 } }
+        return { ($0 - low) / (high - low) }
     }
 
     private static func stretch(_ hits: [Hit]) -> (Double) -> Double {
@@ -34,7 +59,7 @@ public enum Fusion: Sendable, Hashable {
     }
 }
 
-/// Keeps results from saying the same thing: each next one is good for the query and unlike those before it.
+/// Maximal marginal relevance: each next result is relevant to the query and unlike those chosen before.
 public enum MaximalMarginalRelevance {
     /// (Carbonell and Goldstein, 1998) `relevance · λ - largest similarity to what is chosen · (1 - λ)`.
     /// - Parameters:

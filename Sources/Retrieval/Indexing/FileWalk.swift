@@ -70,7 +70,7 @@ enum FileWalk {
         }
         for name in names.sorted() where !name.hasPrefix(".") {
             let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
-            // What vanishes meanwhile is not there.
+            // A file that vanishes during the walk counts as absent.
             switch try? entry(path, followsLinks: false) {
             case .file(let file): found.append(file)
             case .folder: try walk(path, depth: depth + 1, into: &found, onSkip)

@@ -20,9 +20,12 @@ public struct Indexer {
         public var current: String
     }
 
-    /// What is collected before it is embedded and written in one transaction.
+    /// How much is collected before it is embedded and written in one transaction.
     private static let batchChunkCount = 2048
     private static let batchByteCount = 16 << 20
+    /// The same where every token has a vector, and how many chunks are embedded at once then.
+    private static let multiVectorBatchChunkCount = 256
+    private static let multiVectorGroupCount = 64
 
     private let collection: DocumentCollection
     private let chunker: Chunker
@@ -72,7 +75,7 @@ public struct Indexer {
                 unreadable.append(folder + "/")
                 skip(RetrievalError.unreadable(path: folder, reason: reason).description, key: nil)
             }
-            // What was indexed from a folder that cannot be read now may still be there.
+            // A folder that cannot be read now may still contain what was indexed from it, so this stays.
             seen.formUnion(known.keys.filter { key in unreadable.contains { key.hasPrefix($0) } })
             for file in files {
                 if DocumentKind(path: file.path) == .jsonLines {
@@ -123,7 +126,8 @@ public struct Indexer {
                 touched.append((key, state))
                 return
             }
-            let chunks = try chunker.chunks(of: DocumentReader.extract(bytes, path: file.path))
+            let chunks = try await chunker.chunks(
+                of: DocumentReader.extract(bytes, path: file.path), embedder: embedder)
             try await append(
                 IndexedDocument(key: key, path: file.path, source: source, state: state, chunks: chunks),
                 byteCount: bytes.count)
@@ -137,7 +141,7 @@ public struct Indexer {
         // Each line has its own document, so that one changed line embeds one text.
         var failures: [String] = []
         var additions: [(IndexedDocument, Int)] = []
-        let (known, chunker, cuts) = (self.known, self.chunker, cutsJSONLines)
+        let (known, chunker, cuts, embedder) = (self.known, self.chunker, cutsJSONLines, self.embedder)
         var unchanged = 0
         var keys: Set<String> = []
         var pending = self
@@ -173,7 +177,7 @@ public struct Indexer {
             let text = ExtractedText(bytes: Array(document.text.utf8))
             let chunks =
                 cuts
-                ? try chunker.chunks(of: text).map { Chunk(byteRange: range, text: $0.text) }
+                ? try await chunker.chunks(of: text, embedder: embedder).map { Chunk(byteRange: range, text: $0.text) }
                 : [Chunk(byteRange: range, text: document.text)]
             additions.append(
                 (
@@ -209,22 +213,33 @@ public struct Indexer {
             Progress(
                 documentCount: report.added + report.changed + report.unchanged, chunkCount: batchChunks,
                 current: document.path))
-        if batchChunks >= Indexer.batchChunkCount || batchBytes >= Indexer.batchByteCount { try await flush() }
+        let limit =
+            collection.settings.tokenVectorSize == nil ? Indexer.batchChunkCount : Indexer.multiVectorBatchChunkCount
+        if batchChunks >= limit || batchBytes >= Indexer.batchByteCount { try await flush() }
     }
 
     private mutating func flush() async throws {
-        if let embedder {
-            let texts = batch.flatMap { $0.chunks.map(\.indexedText) }
-            var encoded = try await embedder.encode(texts, isQuery: false)[...]
-            for index in batch.indices {
-                let own = encoded.prefix(batch[index].chunks.count)
-                batch[index].vectors = own.map(\.vector)
-                if collection.settings.hasTermWeights { batch[index].termWeights = own.map(\.termWeights) }
-                encoded = encoded.dropFirst(own.count)
-            }
-        }
+        if let embedder { try await embed(embedder) }
         if !batch.isEmpty { try collection.write(batch) }
         try collection.touch(touched)
         (batch, touched, batchChunks, batchBytes) = ([], [], 0, 0)
+    }
+
+    private mutating func embed(_ embedder: any TextEmbedder) async throws {
+        let settings = collection.settings
+        let places = batch.indices.flatMap { document in batch[document].chunks.map { (document, $0.indexedText) } }
+        // Texts of one call share passes by their lengths; vectors of tokens are too large to have many at once.
+        let groupCount = settings.tokenVectorSize == nil ? places.count : Indexer.multiVectorGroupCount
+        for start in stride(from: 0, to: places.count, by: max(groupCount, 1)) {
+            let group = places[start..<min(start + groupCount, places.count)]
+            let encoded = try await embedder.encode(group.map(\.1), isQuery: false)
+            for ((document, _), encoded) in zip(group, encoded) {
+                batch[document].vectors.append(encoded.vector)
+                if settings.hasTermWeights { batch[document].termWeights.append(encoded.termWeights) }
+                if settings.tokenVectorSize != nil {
+                    batch[document].tokenVectors.append(encoded.tokenVectors.map { Float16($0) })
+                }
+            }
+        }
     }
 }

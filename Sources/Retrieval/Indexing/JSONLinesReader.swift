@@ -3,7 +3,7 @@ internal import JSONCore
 
 /// The lines of a file one after the other, in bounded memory.
 struct FileLines {
-    /// A longer line is left out: it would take memory without bound.
+    /// A longer line is skipped, since it would take memory without bound.
     static let byteLimit = 64 << 20
 
     /// Calls `body` with each line and its place in the file, and `onLongLine` with the number of each that is left out.

@@ -3,7 +3,7 @@
 ///     value 0          value 1          …
 ///     |<-- width -->|<-- width -->|     (little-endian bits, a whole number of bytes at the end)
 package enum BitPacking {
-    /// What a reader may touch behind the last packed byte: it loads eight bytes at a time.
+    /// Bytes behind the last packed one that a reader may load, since it loads eight bytes at a time.
     package static let paddingByteCount = 8
 
     package static func width(of values: ArraySlice<UInt32>) -> Int {
@@ -43,5 +43,24 @@ package enum BitPacking {
             values[index] = UInt32(truncatingIfNeeded: (word >> UInt64(bit & 7)) & mask)
             bit += width
         }
+    }
+}
+
+/// Packed integers that are read one by one where they lie, with ``BitPacking/paddingByteCount`` readable bytes behind them.
+struct PackedNumbers {
+    private let start: UnsafeRawPointer
+    private let width: UInt
+    private let mask: UInt64
+
+    init(_ start: UnsafePointer<UInt8>, width: Int) {
+        self.start = UnsafeRawPointer(start)
+        self.width = UInt(width)
+        mask = UInt64(1) << UInt64(width) - 1
+    }
+
+    subscript(index: Int) -> UInt32 {
+        let bit = UInt(truncatingIfNeeded: index) &* width
+        let word = start.loadUnaligned(fromByteOffset: Int(truncatingIfNeeded: bit >> 3), as: UInt64.self)
+        return UInt32(truncatingIfNeeded: (word &>> UInt64(bit & 7)) & mask)
     }
 }

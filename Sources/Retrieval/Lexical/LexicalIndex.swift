@@ -46,7 +46,7 @@ package final class LexicalIndex: Sendable {
     ) throws -> [Hit] {
         var repetitions: [String: Int] = [:]
         for term in terms { repetitions[term, default: 0] += 1 }
-        // In the order of the query, so that sums are the same however the dictionary is ordered.
+        // Terms are added in the order of the query, so that sums do not depend on the order of a dictionary.
         var seen: Set<String> = []
         let unique = terms.filter { seen.insert($0).inserted }
         var weighted: [(lists: [PostingList?], weight: Double)] = []
@@ -68,7 +68,7 @@ package final class LexicalIndex: Sendable {
         let weighted = try termWeights.sorted { $0.key < $1.key }.filter { $0.value > 0 }.map { token, weight in
             (lists: try postings(of: ImpactTerm.name(of: token)), weight: weight / ImpactTerm.scale)
         }
-        // Of both scorings this is the one that is linear in the occurrences.
+        // The product of weights is linear in the occurrences, as this one of the two scorings is.
         return search(weighted, .tfIDF, count: count, allowed: allowed)
     }
 
@@ -89,14 +89,29 @@ package final class LexicalIndex: Sendable {
     ) {
         segment.lengths.withUnsafeBufferPointer { lengths in
             let scorer = SegmentScorer(scoring: scoring, lengths: lengths, averageLength: averageLength)
-            var cursors = lists.compactMap { list, weight in
-                list.map { PostingCursor($0, weight: weight, scorer: scorer) }
-            }
-            defer { for cursor in cursors { cursor.deallocate() } }
             let isAllowed = allowed.map { allowed in
-                { (document: UInt32) in allowed.contains(segment.chunks[Int(document)]) }
+                { (document: UInt32) in
+                    Int(document) < segment.chunks.count && allowed.contains(segment.chunks[Int(document)])
+                }
             }
-            BlockMaxWAND(isAllowed: isAllowed).search(&cursors, into: &best) { segment.chunks[Int($0)] }
+            let present = lists.compactMap { list, weight in list.map { (list: $0, weight: weight) } }
+            let cursors = UnsafeMutableBufferPointer<PostingCursor>.allocate(capacity: present.count)
+            let numbers = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * present.count)
+            numbers.initialize(repeating: 0)
+            defer {
+                cursors.deallocate()
+                numbers.deallocate()
+            }
+            for (index, (list, weight)) in present.enumerated() {
+                cursors.initializeElement(
+                    at: index, to: PostingCursor(list, place: index, weight: weight, scorer: scorer))
+            }
+            withExtendedLifetime(present) {
+                BlockMaxScore(
+                    cursors, bounds: .init(rebasing: numbers[..<present.count]),
+                    parts: .init(rebasing: numbers[present.count...]), isAllowed: isAllowed
+                ).search(into: &best, chunks: segment.chunks)
+            }
         }
     }
 
@@ -126,7 +141,7 @@ private struct PostingCache {
 
     mutating func insert(_ term: String, _ found: [PostingList?]) {
         let size = found.reduce(64) { $0 + ($1?.byteCount ?? 0) + 8 }
-        // Full: start anew, which is rare and costs what reading the terms of the next queries takes.
+        // Where the cache is full it is emptied. This is rare, and the next queries only read their terms again.
         if byteCount + size > PostingCache.byteLimit {
             lists = [:]
             byteCount = 0

@@ -19,22 +19,11 @@ public enum LexicalScoring: Sendable, Hashable {
         }
     }
 
-    /// How much a term tells that occurs in `count` of `total` documents.
+    /// The inverse document frequency of a term that occurs in `count` of `total` documents.
     func inverseDocumentFrequency(count: Int, of total: Int) -> Double {
         switch self {
         case .bm25: log(1 + (Double(total - count) + 0.5) / (Double(count) + 0.5))
         case .tfIDF: log(Double(total) / Double(count))
-        }
-    }
-
-    /// The part of a score that one term gives, before its inverse document frequency; grows with `frequency` and falls
-    /// with `length`.
-    func weight(frequency: UInt32, length: UInt32, averageLength: Double) -> Double {
-        let frequency = Double(frequency)
-        switch self {
-        case .bm25(let k1, let b):
-            return frequency / (frequency + k1 * (1 - b + b * Double(length) / averageLength))
-        case .tfIDF: return frequency
         }
     }
 }

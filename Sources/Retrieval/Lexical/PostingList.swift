@@ -11,7 +11,8 @@ package final class PostingList: Sendable {
 
     package let documentCount: Int
     package let blocks: [Block]
-    private let bytes: [UInt8]
+    // SAFETY: the memory is written once, before the list is there, and freed with it.
+    nonisolated(unsafe) let unsafe: UnsafePostings
 
     /// - Returns: `nil` where the bytes are not what ``PostingListWriter`` writes for a segment of `documentLimit`
     ///   documents.
@@ -53,33 +54,18 @@ package final class PostingList: Sendable {
         }
         self.documentCount = documentCount
         self.blocks = blocks
-        self.bytes = bytes
+        unsafe = UnsafePostings(blocks, bytes)
     }
 
-    package var byteCount: Int { bytes.count }
+    deinit { unsafe.deallocate() }
+
+    package var byteCount: Int { unsafe.byteCount }
 
     /// Unpacks a block's documents and occurrences.
     /// - Parameter scratch: room for two times ``PostingLayout/blockSize`` numbers: documents, then occurrences.
     package func decode(block index: Int, into scratch: UnsafeMutablePointer<UInt32>) {
-        let block = blocks[index]
-        bytes.withUnsafeBufferPointer { bytes in
-            guard let base = bytes.baseAddress else { return }
-            let start = base + block.documentOffset
-            let (gapWidth, countWidth) = (Int(start[0]), Int(start[1]))
-            let counts = scratch + PostingLayout.blockSize
-            BitPacking.unpack(start + 2, count: block.count, width: gapWidth, into: scratch)
-            BitPacking.unpack(
-                start + 2 + BitPacking.byteCount(count: block.count, width: gapWidth), count: block.count,
-                width: countWidth, into: counts)
-            var document: UInt32 = index == 0 ? scratch[0] : blocks[index - 1].lastDocument &+ 1 &+ scratch[0]
-            scratch[0] = document
-            counts[0] &+= 1
-            for position in 1..<max(block.count, 1) {
-                document = document &+ 1 &+ scratch[position]
-                scratch[position] = document
-                counts[position] &+= 1
-            }
-        }
+        precondition(blocks.indices.contains(index), "block \(index) of \(blocks.count)")
+        unsafe.unpack(block: index, into: scratch)
     }
 
     /// The positions of each document of a block, in order.
@@ -91,18 +77,16 @@ package final class PostingList: Sendable {
             let (value, overflow) = sum.0.addingReportingOverflow(Int(frequency))
             return (value, sum.1 || overflow)
         }
-        let width = Int(bytes[block.positionOffset])
+        let width = Int(unsafe.bytes[block.positionOffset])
         // Every position takes a bit at least, but for a block whose positions are all 0.
         guard !overflow, width <= 32, width > 0 || total <= PostingLayout.blockSize,
             block.positionOffset + 1 + BitPacking.byteCount(count: total, width: width)
-                <= bytes.count - BitPacking.paddingByteCount
+                <= unsafe.byteCount - BitPacking.paddingByteCount
         else { return nil }
         var gaps = [UInt32](repeating: 0, count: total)
-        bytes.withUnsafeBufferPointer { bytes in
-            gaps.withUnsafeMutableBufferPointer { gaps in
-                guard let bytes = bytes.baseAddress, let gaps = gaps.baseAddress else { return }
-                BitPacking.unpack(bytes + block.positionOffset + 1, count: total, width: width, into: gaps)
-            }
+        gaps.withUnsafeMutableBufferPointer { gaps in
+            guard let gaps = gaps.baseAddress else { return }
+            BitPacking.unpack(unsafe.bytes + block.positionOffset + 1, count: total, width: width, into: gaps)
         }
         var start = 0
         return frequencies.map { frequency in
@@ -112,6 +96,54 @@ package final class PostingList: Sendable {
                 position = position &+ gap
                 return position
             }
+        }
+    }
+}
+
+/// The same blocks and bytes for loops that read them many times: as they lie in memory, without checks.
+struct UnsafePostings {
+    let blocks: UnsafePointer<PostingList.Block>
+    let blockCount: Int
+    let bytes: UnsafePointer<UInt8>
+    let byteCount: Int
+
+    fileprivate init(_ blocks: [PostingList.Block], _ bytes: [UInt8]) {
+        let blockMemory = UnsafeMutablePointer<PostingList.Block>.allocate(capacity: blocks.count)
+        for (index, block) in blocks.enumerated() { (blockMemory + index).initialize(to: block) }
+        let byteMemory = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+        _ = UnsafeMutableBufferPointer(start: byteMemory, count: bytes.count).initialize(from: bytes)
+        self.blocks = UnsafePointer(blockMemory)
+        self.bytes = UnsafePointer(byteMemory)
+        byteCount = bytes.count
+        blockCount = blocks.count
+    }
+
+    fileprivate func deallocate() {
+        blocks.deallocate()
+        bytes.deallocate()
+    }
+
+    /// The gaps between a block's documents, less one, and their occurrences, less one.
+    func packed(block index: Int) -> (gaps: PackedNumbers, occurrences: PackedNumbers) {
+        let block = blocks[index]
+        let start = bytes + block.documentOffset
+        let gapWidth = Int(start[0])
+        let gaps = start + 2
+        return (
+            PackedNumbers(gaps, width: gapWidth),
+            PackedNumbers(
+                gaps + BitPacking.byteCount(count: block.count, width: gapWidth), width: Int(start[1]))
+        )
+    }
+
+    /// - Parameter scratch: room for two times ``PostingLayout/blockSize`` numbers: documents, then occurrences.
+    func unpack(block index: Int, into scratch: UnsafeMutablePointer<UInt32>) {
+        let (gaps, occurrences) = packed(block: index)
+        var document: UInt32 = index == 0 ? gaps[0] : blocks[index - 1].lastDocument &+ 1 &+ gaps[0]
+        for position in 0..<blocks[index].count {
+            if position > 0 { document = document &+ 1 &+ gaps[position] }
+            scratch[position] = document
+            scratch[PostingLayout.blockSize + position] = occurrences[position] &+ 1
         }
     }
 }

@@ -10,12 +10,12 @@
 ///     8 bytes that a reader may load past the end
 ///
 /// A block holds ``PostingLayout/blockSize`` documents. The most occurrences and the fewest terms bound the score of a
-/// block under every k1 and b, which block-max WAND skips by. (Ding and Suel, 2011)
+/// block under every k1 and b, which searches skip by. (Ding and Suel, 2011)
 package struct PostingListWriter {
     private var documents: [UInt32] = []
     private var frequencies: [UInt32] = []
     private var positions: [UInt32] = []
-    /// Lists of learned weights have no positions, and weights in place of occurrences.
+    /// Whether the list has learned weights in place of occurrences, and so no positions.
     private var hasPositions = true
 
     package init() {}

@@ -1,9 +1,9 @@
-/// Joins the postings of several segments in one, leaving out chunks that are gone.
+/// Merges the postings of several segments into one, leaving out chunks that were removed.
 struct SegmentMerger {
     /// The chunks of the new segment, in ascending order, and their lengths.
     let chunks: [Int64]
     let lengths: [UInt32]
-    /// The new place of each document of each old segment; `nil`: gone.
+    /// The new number of each document of each old segment; `nil`: it was removed.
     private let places: [Int64: [UInt32?]]
     private let name: String
 

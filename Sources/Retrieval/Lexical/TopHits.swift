@@ -32,10 +32,10 @@ public struct TopHits {
         heap.reserveCapacity(min(count, 1024))
     }
 
-    /// What a hit must exceed to be kept.
+    /// The score that a hit must exceed to be kept.
     var threshold: Double { heap.count < count ? floor : heap[0].score }
 
-    /// Hits come in the order of their chunks, so that of equal ones the first stays.
+    /// Hits come in the order of their chunks, so of equal ones the first stays.
     public mutating func insert(_ hit: Hit) {
         if heap.count < count {
             guard hit.score > floor else { return }
@@ -47,7 +47,7 @@ public struct TopHits {
         }
     }
 
-    /// Best first.
+    /// The hits, best first.
     public var sorted: [Hit] { heap.sorted(by: Hit.precedes) }
 
     private mutating func rise(from index: Int) {

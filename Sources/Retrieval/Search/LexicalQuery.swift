@@ -57,7 +57,7 @@ private struct LexicalQueryParser {
         return query
     }
 
-    /// Parts beside each other are alternatives, as words are.
+    /// Parts that stand beside each other are alternatives, as words are.
     private mutating func disjunction() throws -> LexicalQuery {
         var parts = [try conjunction()]
         while index < tokens.count, tokens[index] != .close {
@@ -116,7 +116,7 @@ private struct LexicalQueryParser {
             switch character {
             case "\"":
                 flush()
-                // A quote that nothing closes is punctuation.
+                // A quote without a closing one is punctuation.
                 guard let end = rest.firstIndex(of: "\"") else { continue }
                 tokens.append(.quoted(String(rest[..<end])))
                 rest = rest[rest.index(after: end)...]

@@ -3,20 +3,51 @@ public import TensorCore
 /// Which arms a search uses.
 public enum SearchMode: String, Sendable, CaseIterable {
     case lexical, dense, sparse
+    /// Late interaction over the vectors of tokens.
+    case multiVector = "multi-vector"
+    /// A walk through the knowledge graph from the entities that the query names.
+    case graph
     /// All arms that the collection has.
     case hybrid
+    /// Lexical, dense or all, as the query asks for: words that are spelled out, words that the collection lacks, or neither.
+    case auto
+
+    /// The one arm that it is; `nil`: several.
+    public var arm: SearchArm? { SearchArm(rawValue: rawValue) }
+
+    /// Whether a search of this collection compares what its embedder says of the query.
+    public func needsEmbedder(in reader: CollectionReader) throws -> Bool {
+        if let arm { return arm.needsEmbedder }
+        if self == .auto { return reader.settings.embedder != nil }
+        return try reader.settings.embedder != nil || !reader.hasGraph
+    }
+}
+
+/// One way of finding chunks.
+public enum SearchArm: String, Sendable, Hashable, CaseIterable {
+    case lexical, dense, sparse
+    case multiVector = "multi-vector"
+    case graph
+
+    /// Whether it compares what an embedder says of the query.
+    var needsEmbedder: Bool {
+        switch self {
+        case .lexical, .graph: false
+        case .dense, .sparse, .multiVector: true
+        }
+    }
 }
 
 public struct SearchOptions: Sendable {
     public var mode: SearchMode
-    /// Most chunks to return.
+    /// At most so many chunks are returned.
     public var count: Int
     public var scoring: LexicalScoring
     public var fusion: Fusion
     /// The weight of the lexical arm beside the dense one's 1.
     public var lexicalWeight: Double
     public var filter: DocumentFilter?
-    /// Hits that each arm hands on, and that a reranker sees.
+    /// How many hits each arm passes to fusion, and a reranker scores.
     public var candidateCount: Int
     /// Whether quotes and AND, OR, NOT are conditions; otherwise a query is a bag of words.
     public var readsConditions: Bool
@@ -24,14 +55,18 @@ public struct SearchOptions: Sendable {
     public var reranks: Bool
     /// How vectors are compared.
     public var vectorSearch: VectorSearch
+    /// Relations that the graph arm follows from an entity of the query: 1 or 2.
+    public var graphHops: Int
     /// What the lexical arm looks for in place of the query's own terms.
     var lexicalTerms: [String]?
+    /// Made-up passages that the vector arms look for beside the query.
+    var passages: [String] = []
 
     public init(
         mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
         lexicalWeight: Double = 1, filter: DocumentFilter? = nil, candidateCount: Int = 100,
         readsConditions: Bool = true, reranks: Bool = true,
-        vectorSearch: VectorSearch = .exact
+        vectorSearch: VectorSearch = .exact, graphHops: Int = 2
     ) {
         self.mode = mode
         self.count = count
@@ -43,19 +78,23 @@ public struct SearchOptions: Sendable {
         self.readsConditions = readsConditions
         self.reranks = reranks
         self.vectorSearch = vectorSearch
+        self.graphHops = graphHops
     }
 }
 
-/// What a search found, and what its arms did.
+/// The result of a search, with what each arm found.
 public struct SearchRanking: Sendable {
     /// Best first.
     public var hits: [Hit] = []
+    /// What each arm that was asked found, best first. Scores of the dense arm are cosines.
+    public var arms: [SearchArm: [Hit]] = [:]
+
     /// `nil`: not asked.
-    public var lexical: [Hit]?
+    public var lexical: [Hit]? { arms[.lexical] }
     /// Scores are cosines. `nil`: not asked.
-    public var dense: [Hit]?
+    public var dense: [Hit]? { arms[.dense] }
     /// `nil`: not asked.
-    public var sparse: [Hit]?
+    public var sparse: [Hit]? { arms[.sparse] }
 }
 
 /// Searches a collection as it was when it was opened.
@@ -64,8 +103,10 @@ public final class Searcher {
     private let embedder: (any TextEmbedder)?
     private let reranker: (any TextReranker)?
     private let backend: (any Backend)?
-    /// What vector searches need is read when the first one comes.
+    /// Vectors are read when the first search needs them.
     private var dense: DenseIndex?
+    private var multiVector: MultiVectorIndex?
+    private var isGraphThere: Bool?
     private var table: VectorTable?
     private var approximate: [ApproximateKind: ApproximateIndex] = [:]
 
@@ -106,37 +147,52 @@ public final class Searcher {
         }
         try options.scoring.validate()
         guard reader.chunkCount > 0 else {
-            // A query that is not well formed is told all the same.
+            // A malformed query is an error in an empty collection too.
             if options.readsConditions { _ = try LexicalQuery(query, analyzer: reader.settings.analyzer) }
             return SearchRanking()
         }
         let allowed = try options.filter.map { try reader.chunks(matching: $0) }
         let reranker = options.reranks ? reranker : nil
-        let isFinal = options.mode != .hybrid && reranker == nil
+        var mode = options.mode
+        if mode == .auto {
+            mode = try QueryRoute(
+                reader: reader, hasVectors: embedder != nil, hasGraph: hasGraph(),
+                readsConditions: options.readsConditions
+            ).mode(of: query)
+        }
+        let arms = try self.arms(of: mode)
+        let isFinal = mode.arm != nil && reranker == nil
         let wanted = min(isFinal ? options.count : max(options.count, options.candidateCount), reader.chunkCount)
         var ranking = SearchRanking()
-        if options.mode == .lexical || options.mode == .hybrid {
-            ranking.lexical = try lexical(query, options, count: wanted, allowed: allowed)
+        if arms.contains(.lexical) {
+            ranking.arms[.lexical] = try lexical(query, options, count: wanted, allowed: allowed)
         }
-        if options.mode != .lexical {
-            try await addVectorArms(query, options, count: wanted, allowed: allowed, to: &ranking)
+        if arms.contains(.graph) {
+            ranking.arms[.graph] = try GraphSearch(reader).search(
+                query, hops: options.graphHops, count: wanted, allowed: allowed)
         }
-        switch options.mode {
-        case .lexical: ranking.hits = ranking.lexical ?? []
-        case .dense: ranking.hits = ranking.dense ?? []
-        case .sparse: ranking.hits = ranking.sparse ?? []
-        case .hybrid:
-            var arms = [(ranking.lexical ?? [], options.lexicalWeight), (ranking.dense ?? [], 1.0)]
-            if let sparse = ranking.sparse { arms.append((sparse, 1.0)) }
-            ranking.hits = options.fusion.fuse(arms, count: reranker == nil ? options.count : wanted)
+        if arms.contains(where: \.needsEmbedder) {
+            try await addVectorArms(arms, query, options, count: wanted, allowed: allowed, to: &ranking)
         }
-        if let reranker {
-            let texts = try ranking.hits.map { try reader.chunk($0.chunk).chunk.indexedText }
-            let scores = try await reranker.score(query: query, texts: texts)
-            ranking.hits = zip(ranking.hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
+        if let arm = mode.arm {
+            ranking.hits = ranking.arms[arm] ?? []
+        } else {
+            ranking.hits = options.fusion.fuse(
+                ranking.arms, lexicalWeight: options.lexicalWeight, count: reranker == nil ? options.count : wanted)
         }
+        if reranker != nil { ranking.hits = try await reranked(ranking.hits, query) }
         ranking.hits = Array(ranking.hits.prefix(options.count))
         return ranking
+    }
+
+    var hasReranker: Bool { reranker != nil }
+
+    /// The hits with the reranker's scores, best first.
+    func reranked(_ hits: [Hit], _ query: String) async throws -> [Hit] {
+        guard let reranker else { return hits }
+        let texts = try hits.map { try reader.chunk($0.chunk).chunk.indexedText }
+        let scores = try await reranker.score(query: query, texts: texts)
+        return zip(hits, scores).map { Hit(chunk: $0.chunk, score: $1) }.sorted(by: Hit.precedes)
     }
 
     /// As ``hits(_:_:)``, with what the chunks say.
@@ -164,20 +220,66 @@ public final class Searcher {
             terms: parsed.scoredTerms, scoring: options.scoring, count: count, allowed: allowed)
     }
 
+    /// The arms that a mode asks.
+    /// - Throws: ``RetrievalError`` where the collection or the embedder lacks the one that it names, and where there are no
+    ///   vectors for several.
+    private func arms(of mode: SearchMode) throws -> Set<SearchArm> {
+        let settings = reader.settings
+        var available: Set<SearchArm> = [.lexical]
+        if mode == .graph || mode.arm == nil, try hasGraph() { available.insert(.graph) }
+        if let embedder {
+            available.insert(.dense)
+            if settings.hasTermWeights, embedder.givesTermWeights { available.insert(.sparse) }
+            if let size = settings.tokenVectorSize, embedder.tokenVectorSize == size { available.insert(.multiVector) }
+        }
+        guard let arm = mode.arm else {
+            guard embedder != nil || available.contains(.graph) else {
+                throw RetrievalError.noVectors(path: reader.path)
+            }
+            return available
+        }
+        guard available.contains(arm) else {
+            switch arm {
+            case .sparse where embedder != nil: throw RetrievalError.noTermWeights(path: reader.path)
+            case .graph: throw RetrievalError.noGraph(path: reader.path)
+            case .multiVector where embedder != nil: throw RetrievalError.noTokenVectors(path: reader.path)
+            default: throw RetrievalError.noVectors(path: reader.path)
+            }
+        }
+        return [arm]
+    }
+
+    private func hasGraph() throws -> Bool {
+        let known = try isGraphThere ?? reader.hasGraph
+        isGraphThere = known
+        return known
+    }
+
     private func addVectorArms(
-        _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?, to ranking: inout SearchRanking
+        _ arms: Set<SearchArm>, _ query: String, _ options: SearchOptions, count: Int, allowed: Set<Int64>?,
+        to ranking: inout SearchRanking
     ) async throws {
         guard let embedder else { throw RetrievalError.noVectors(path: reader.path) }
-        let mode = options.mode
-        let hasTermWeights = reader.settings.hasTermWeights && embedder.givesTermWeights
-        guard hasTermWeights || mode != .sparse else { throw RetrievalError.noTermWeights(path: reader.path) }
-        let encoded = try await embedder.encode([query], isQuery: true)[0]
-        if mode != .sparse {
-            ranking.dense = try vectorHits(encoded.vector, options.vectorSearch, count: count, allowed: allowed)
+        let encoded = try await encode(query, options.passages, by: embedder)
+        if arms.contains(.dense) {
+            ranking.arms[.dense] = try vectorHits(
+                encoded.vector, options.vectorSearch, count: count, allowed: allowed)
         }
-        if mode != .dense, hasTermWeights {
-            ranking.sparse = try reader.lexical.search(
+        if arms.contains(.sparse) {
+            ranking.arms[.sparse] = try reader.lexical.search(
                 termWeights: encoded.termWeights, count: count, allowed: allowed)
+        }
+        if arms.contains(.multiVector) {
+            guard let index = try multiVector ?? backend.map({ try MultiVectorIndex(reader, on: $0) }) else {
+                throw RetrievalError.noVectors(path: reader.path)
+            }
+            multiVector = index
+            // Comparing every token of every chunk is dear: beside other arms it ranks what they have found.
+            let candidates = Set(ranking.arms.values.joined().map(\.chunk))
+            ranking.arms[.multiVector] =
+                arms.count == 1
+                ? try index.search(encoded.tokenVectors, count: count, allowed: allowed)
+                : try Array(index.rank(Array(candidates), encoded.tokenVectors).prefix(count))
         }
     }
 

@@ -1,7 +1,7 @@
 internal import GRDB
 public import TensorCore
 
-/// Approximate indexes in a collection's file. One belongs to the vectors that were there when it was built.
+/// The approximate indexes in a collection's file. An index fits only the vectors that it was built from.
 extension DocumentCollection {
     private static let table = """
         CREATE TABLE IF NOT EXISTS approximate_index(
@@ -69,7 +69,8 @@ extension CollectionReader {
 }
 
 extension VectorTable {
-    /// Tells which chunks the places stand for. A chunk's number is never given twice, so neither is its vector.
+    /// Identifies the chunks whose vectors an index was built from. A chunk's number is never used again, so neither is
+    /// its vector.
     var fingerprint: Int64 {
         chunks.withUnsafeBytes { Int64(bitPattern: ContentHash.hash($0)) }
     }

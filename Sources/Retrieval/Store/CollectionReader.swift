@@ -31,7 +31,7 @@ public final class CollectionReader: Sendable {
     /// Chunks of the collection.
     public var chunkCount: Int { lexical.chunkCount }
 
-    /// What a chunk says and where it stands.
+    /// A chunk's text and place.
     public func chunk(_ number: Int64) throws -> FoundChunk {
         try read { database in
             guard
@@ -66,7 +66,7 @@ public final class CollectionReader: Sendable {
         }
     }
 
-    /// What was named when the collection was made, and whether it is a file with a document a line.
+    /// The source that the document was indexed from, and whether it is a file of JSON lines.
     public func sources() throws -> [(path: String, holdsLines: Bool)] {
         try read { database in
             let rows = try Row.fetchAll(
@@ -103,6 +103,15 @@ public final class CollectionReader: Sendable {
         }
     }
 
+    /// SQLite's name for a file that does not change, where its folder cannot be written to and no log waits beside it.
+    static func readOnlyAddress(_ path: String) -> String? {
+        let url = URL(fileURLWithPath: path)
+        guard access(url.deletingLastPathComponent().path, W_OK) != 0, access(path + "-wal", F_OK) != 0 else {
+            return nil
+        }
+        return url.absoluteString + "?immutable=1"
+    }
+
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try CollectionFailure.translate(path) { try snapshot.read(body) }
     }
@@ -117,7 +126,7 @@ private final class SnapshotSource: PostingSource {
             queue = try SnapshotSource.open(path)
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CANTOPEN {
             // A write-ahead log cannot be shared on a disk that is read-only; nobody writes there either.
-            guard let address = SnapshotSource.readOnlyAddress(path) else { throw error }
+            guard let address = CollectionReader.readOnlyAddress(path) else { throw error }
             queue = try SnapshotSource.open(address)
         }
     }
@@ -133,15 +142,6 @@ private final class SnapshotSource: PostingSource {
             _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master")
         }
         return queue
-    }
-
-    /// SQLite's name for a file that does not change, where its folder cannot be written to and no log waits beside it.
-    private static func readOnlyAddress(_ path: String) -> String? {
-        let url = URL(fileURLWithPath: path)
-        guard access(url.deletingLastPathComponent().path, W_OK) != 0, access(path + "-wal", F_OK) != 0 else {
-            return nil
-        }
-        return url.absoluteString + "?immutable=1"
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {

@@ -6,7 +6,7 @@ enum CollectionSchema {
     /// Marks the file as ours in SQLite's header ("infr").
     static let applicationID: Int32 = 0x696E_6672
 
-    static func create(in database: Database) throws {
+    static func create(in database: Database, settings: CollectionSettings) throws {
         try database.execute(sql: "PRAGMA application_id = \(applicationID)")
         try database.execute(sql: "PRAGMA user_version = \(version)")
         try database.execute(
@@ -28,5 +28,6 @@ enum CollectionSchema {
                     PRIMARY KEY(term, segment)) WITHOUT ROWID;
                 CREATE INDEX posting_segment ON posting(segment);
                 """)
+        if settings.tokenVectorSize != nil { try TokenVectorStore.createTable(in: database) }
     }
 }

@@ -1,10 +1,10 @@
 internal import GRDB
 
-/// One transaction's changes to a collection: documents go and come, and the index follows.
+/// The changes of one transaction: documents are added and removed, and the index follows.
 struct CollectionUpdate {
-    /// Chunks that one segment may hold. A change rewrites the segments it concerns, so this bounds what it costs.
+    /// The most chunks of a segment. A change rewrites the segments that it touches, so this bounds its cost.
     static let segmentLimit = 1 << 16
-    /// Segments below this size are joined once there are several.
+    /// Segments with fewer chunks are merged once there are several of them.
     private static let smallSegment = segmentLimit / 4
     private static let mostSmallSegments = 8
 
@@ -25,9 +25,19 @@ struct CollectionUpdate {
             guard let document = try Int64.fetchOne(find, arguments: [key]) else { continue }
             removedChunks.formUnion(
                 try Int64.fetchAll(database, sql: "SELECT id FROM chunk WHERE document = ?", arguments: [document]))
+            for table in try dependentTables() {
+                try database.execute(
+                    sql: "DELETE FROM \(table) WHERE chunk IN (SELECT id FROM chunk WHERE document = ?)",
+                    arguments: [document])
+            }
             try database.execute(sql: "DELETE FROM chunk WHERE document = ?", arguments: [document])
             try database.execute(sql: "DELETE FROM document WHERE id = ?", arguments: [document])
         }
+    }
+
+    /// Tables whose rows belong to chunks and go with them.
+    private func dependentTables() throws -> [String] {
+        try [TokenVectorStore.table, GraphStore.relations, GraphStore.extracted].filter { try database.tableExists($0) }
     }
 
     mutating func insert(_ documents: [IndexedDocument]) throws {
@@ -46,8 +56,12 @@ struct CollectionUpdate {
             let number = database.lastInsertedRowID
             for (index, chunk) in document.chunks.enumerated() {
                 try insert(chunk, of: number)
+                let chunkNumber = database.lastInsertedRowID
+                if index < document.tokenVectors.count {
+                    try TokenVectorStore.insert(document.tokenVectors[index], of: chunkNumber, into: database)
+                }
                 builder.add(
-                    chunk: database.lastInsertedRowID, text: chunk.indexedText,
+                    chunk: chunkNumber, text: chunk.indexedText,
                     termWeights: index < document.termWeights.count ? document.termWeights[index] : [:])
             }
             for vector in document.vectors { vectors += vector.lazy.map { Float16($0) } }
@@ -95,6 +109,7 @@ struct CollectionUpdate {
     func finish() throws -> Int {
         let segments = try SegmentBlob.readAll(database, path: path)
         if !removedChunks.isEmpty {
+            try GraphStore.removeOrphans(in: database)
             for segment in segments where segment.chunks.contains(where: removedChunks.contains) {
                 try rewrite([segment])
             }
@@ -131,7 +146,7 @@ struct CollectionUpdate {
             var encoded: [(segment: Int64, bytes: [UInt8])] = []
             var merged: [(String, [UInt8])] = []
             func flush() throws {
-                // A segment that was rewritten has a later number than its chunks' place tells.
+                // A rewritten segment has a higher number than the order of its chunks suggests.
                 encoded.sort { order[$0.segment, default: 0] < order[$1.segment, default: 0] }
                 guard let term, let bytes = try merger.merge(encoded, isImpact: ImpactTerm.isImpact(term)) else {
                     return
@@ -154,7 +169,7 @@ struct CollectionUpdate {
         try database.execute(sql: "DELETE FROM segment WHERE id IN (\(list))")
     }
 
-    /// The vectors of what stays, in order; `nil` in a lexical collection.
+    /// The vectors of the chunks that stay, in order; `nil` in a lexical collection.
     private func joinedVectors(_ segments: [LexicalSegment]) throws -> [UInt8]? {
         guard let dimensionCount = settings.dimensionCount else { return nil }
         let rowByteCount = dimensionCount * MemoryLayout<Float16>.size
@@ -170,6 +185,6 @@ struct CollectionUpdate {
 }
 
 extension Chunk {
-    /// What the lexical index sees: the headings above a chunk tell what it is about as its own words do.
+    /// The text that the lexical index sees: the chunk's headings, then its own words.
     var indexedText: String { headings.isEmpty ? text : headings.joined(separator: "\n") + "\n" + text }
 }

@@ -1,5 +1,5 @@
-/// xxHash64 (Collet, the specification in its repository), which tells changed contents at the speed of memory. It is no
-/// defence against somebody who makes two files that collide.
+/// xxHash64 (Collet, the specification in its repository), which finds changed contents at the speed of memory. It does
+/// not protect against someone who constructs two files with the same hash.
 package enum ContentHash {
     private static let primes: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
         0x9E37_79B1_85EB_CA87, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63,

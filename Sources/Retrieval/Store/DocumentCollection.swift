@@ -56,7 +56,7 @@ public final class DocumentCollection: Sendable {
         var settings = requested ?? CollectionSettings()
         try database.inTransaction(.immediate) {
             if try DocumentCollection.isEmpty(database), let requested {
-                try CollectionSchema.create(in: database)
+                try CollectionSchema.create(in: database, settings: requested)
                 for entry in requested.entries {
                     guard let value = entry.value else { continue }
                     try database.execute(
@@ -88,7 +88,7 @@ public final class DocumentCollection: Sendable {
         return try CollectionSettings(entries, path: path)
     }
 
-    /// What is known of each document, by its key.
+    /// The version of each document, by its key.
     public func documentStates() throws -> [String: DocumentState] {
         try CollectionFailure.translate(path) {
             try queue.read { database in
@@ -157,11 +157,13 @@ extension CollectionSettings {
         try check("analyzer", analyzer.rawValue, requested.analyzer.rawValue)
         try check("embedder", embedderFingerprint ?? embedder, requested.embedderFingerprint ?? requested.embedder)
         try check("sparse weights", hasTermWeights ? "yes" : "no", requested.hasTermWeights ? "yes" : "no")
+        try check(
+            "token vectors of size", tokenVectorSize.map(String.init), requested.tokenVectorSize.map(String.init))
         try check("vectors of size", dimensionCount.map(String.init), requested.dimensionCount.map(String.init))
     }
 }
 
-/// What SQLite reports, in this module's words.
+/// SQLite's errors as those of this module.
 enum CollectionFailure {
     static func translate<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {

@@ -15,23 +15,26 @@ public struct Chunk: Sendable, Hashable {
 
 /// A document with its chunks, ready to be written to a collection.
 public struct IndexedDocument: Sendable {
-    /// What a search calls the document: the `id` of a JSON line, or the path of a file. One document a key.
+    /// The document's key: the `id` of a JSON line, or the path of a file. There is one document for each key.
     public var key: String
     public var path: String
-    /// The file or folder that was named when it was indexed; what is gone from there is removed from the collection.
+    /// The file or folder that the document was indexed from, as it was named. A document that is gone from there is
+    /// removed from the collection.
     public var source: String
     public var state: DocumentState
     /// User fields, as one JSON object.
     public var metadata: String
     public var chunks: [Chunk]
-    /// One a chunk, `dimensionCount` numbers each; empty in a lexical collection.
+    /// One vector for each chunk, with `dimensionCount` numbers; empty in a lexical collection.
     public var vectors: [[Float]]
-    /// One a chunk; empty in a collection without a sparse arm.
+    /// The term weights of each chunk; empty in a collection without a sparse arm.
     public var termWeights: [[Int: Double]]
+    /// One a chunk, `[tokens, tokenVectorSize]`; empty in a collection without a multi-vector arm.
+    public var tokenVectors: [[Float16]]
 
     public init(
         key: String, path: String, source: String, state: DocumentState, metadata: String = "{}", chunks: [Chunk],
-        vectors: [[Float]] = [], termWeights: [[Int: Double]] = []
+        vectors: [[Float]] = [], termWeights: [[Int: Double]] = [], tokenVectors: [[Float16]] = []
     ) {
         self.key = key
         self.path = path
@@ -41,10 +44,11 @@ public struct IndexedDocument: Sendable {
         self.chunks = chunks
         self.vectors = vectors
         self.termWeights = termWeights
+        self.tokenVectors = tokenVectors
     }
 }
 
-/// What tells whether a document has changed since it was indexed.
+/// What shows whether a document has changed since it was indexed.
 public struct DocumentState: Sendable, Hashable {
     /// xxHash64 of the content.
     public var contentHash: UInt64
@@ -59,7 +63,7 @@ public struct DocumentState: Sendable, Hashable {
     }
 }
 
-/// A chunk as a search shows it.
+/// A chunk as a search result shows it.
 public struct FoundChunk: Sendable, Hashable {
     public var number: Int64
     public var document: Int64

@@ -18,7 +18,8 @@ struct WordSegmentation {
         }
     }
 
-    /// The end of the word that starts at `start`: letters, digits, their marks, and what joins two of a kind.
+    /// The end of the word that starts at `start`: letters, digits and their marks, and characters that join two
+    /// letters or two digits.
     private func wordEnd(_ scalars: [Unicode.Scalar], from start: Int) -> Int {
         var end = start + 1
         while end < scalars.count {

@@ -1,15 +1,15 @@
 internal import TensorCore
 
-/// How vectors are compared with a query.
+/// Which vectors are compared with a query.
 public enum VectorSearch: Sendable, Hashable, CustomStringConvertible {
-    /// All of them.
+    /// All vectors.
     case exact
-    /// Those in the lists of the nearest centres.
+    /// The vectors in the lists of the nearest centres.
     case ivf(probeCount: Int)
-    /// Those that a walk through a graph meets; `width` are kept on the way.
+    /// The vectors that a walk through a graph meets, with `width` candidates kept on the way.
     case hnsw(width: Int)
 
-    /// `nil`: exact.
+    /// The approximate index to use; `nil`: exact search.
     var kind: ApproximateKind? {
         switch self {
         case .exact: nil
@@ -40,7 +40,7 @@ public enum VectorSearch: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// The approximate indexes that a collection can keep beside its vectors.
+/// The kinds of approximate indexes that a collection can have besides its vectors.
 public enum ApproximateKind: String, Sendable, CaseIterable {
     case ivf, hnsw
 }
@@ -63,10 +63,10 @@ enum ApproximateIndex: Sendable {
         }
     }
 
-    /// As it lies in a collection: 32-bit numbers, little-endian.
+    /// The index as a collection stores it, in little-endian 32-bit numbers.
     ///
-    ///     ivf:   lists, then the centres, then per list { count, places in the table }
-    ///     hnsw:  entry, layers, then per layer { vectors with links, then per vector { place, count, places } }
+    ///   ivf:   lists, then the centres, then per list { count, places in the table }
+    ///   hnsw:  entry, layers, then per layer { vectors with links, then per vector { place, count, places } }
     var encoded: [UInt32] {
         switch self {
         case .ivf(let index):
@@ -75,11 +75,14 @@ enum ApproximateIndex: Sendable {
             for list in index.lists { numbers += [UInt32(list.count)] + list }
             return numbers
         case .hnsw(let index):
-            var numbers = [index.entry ?? 0, UInt32(index.links.count)]
-            for layer in index.links {
-                let linked = layer.indices.filter { !layer[$0].isEmpty }
+            var numbers = [index.entry ?? 0, UInt32(index.layers.count)]
+            for layer in index.layers {
+                let linked = (0..<UInt32(index.table.count)).filter { !layer.links(of: $0).isEmpty }
                 numbers.append(UInt32(linked.count))
-                for place in linked { numbers += [UInt32(place), UInt32(layer[place].count)] + layer[place] }
+                for place in linked {
+                    let links = layer.links(of: place)
+                    numbers += [place, UInt32(links.count)] + links
+                }
             }
             return numbers
         }
@@ -159,16 +162,24 @@ extension HNSWIndex {
         else {
             return nil
         }
-        var links: [[[UInt32]]] = []
-        for _ in 0..<layers {
-            var layer = [[UInt32]](repeating: [], count: table.count)
+        var read: [GraphLayer] = []
+        for number in 0..<layers {
             guard let count = reader.number() else { return nil }
+            var lists: [(place: UInt32, links: [UInt32])] = []
             for _ in 0..<count {
-                guard let place = reader.place(), let list = reader.places(reader.number()) else { return nil }
-                layer[Int(place)] = list
+                guard let place = reader.place(), let links = reader.places(reader.number()),
+                    links.count <= HNSWIndex.linkLimit
+                else { return nil }
+                lists.append((place, links))
             }
-            links.append(layer)
+            var layer = GraphLayer(
+                limit: max(lists.map(\.links.count).max() ?? 0, 1), vectorCount: table.count, isLowest: number == 0)
+            for (place, links) in lists {
+                layer.add(place)
+                layer.setLinks(of: place, to: links)
+            }
+            read.append(layer)
         }
-        self.init(table, links: links, entry: entry)
+        self.init(table, layers: read, entry: entry)
     }
 }

@@ -60,9 +60,13 @@ final class DenseIndex {
         for part in parts {
             let row = scores.columns(0..<part.chunks.count)
             try backend.matmul(query, part.matrix, into: row, epilogue: .none)
-            let values = try backend.readFloats(row)
-            for (chunk, value) in zip(part.chunks, values) where allowed?.contains(chunk) ?? true {
+            // What does not beat the worst of the best so far is passed over by one comparison.
+            var threshold = best.threshold
+            for (index, value) in try backend.readFloats(row).enumerated() where Double(value) > threshold {
+                let chunk = part.chunks[index]
+                guard allowed?.contains(chunk) ?? true else { continue }
                 best.insert(Hit(chunk: chunk, score: Double(value)))
+                threshold = best.threshold
             }
         }
         return best.sorted

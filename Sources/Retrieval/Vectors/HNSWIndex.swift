@@ -1,132 +1,99 @@
 import Glibc
 internal import TensorCore
+internal import VectorKernels
 
 /// Approximate search over a graph: each vector is linked to near ones, on few layers of ever fewer vectors, and a query
 /// walks from layer to layer towards what is near. (Malkov and Yashunin, 2018, "Efficient and robust approximate nearest
 /// neighbor search using Hierarchical Navigable Small World graphs")
 package struct HNSWIndex: Sendable {
     package struct Parameters: Sendable, Hashable {
-        /// Links of a vector on the upper layers; twice as many on the lowest.
+        /// Links of a vector on each upper layer; the lowest layer has twice as many.
         package var linkCount = 16
-        /// Vectors that are kept while the place of a new one is looked for.
+        /// Candidates that are kept while the neighbours of a new vector are searched.
         package var constructionWidth = 120
 
         package init(linkCount: Int = 16, constructionWidth: Int = 120) {
-            precondition(linkCount > 1 && constructionWidth > 0, "\(linkCount) links, width \(constructionWidth)")
+            precondition(
+                (2...128).contains(linkCount) && constructionWidth > 0, "\(linkCount) links, width \(constructionWidth)"
+            )
             self.linkCount = linkCount
             self.constructionWidth = constructionWidth
         }
     }
 
-    package let table: VectorTable
-    /// By layer from the lowest, and vector; vectors that a layer has not have no links there.
-    package private(set) var links: [[[UInt32]]]
-    package private(set) var entry: UInt32?
+    /// Links that a vector has at most, whatever the parameters.
+    static let linkLimit = 256
 
-    init(_ table: VectorTable, links: [[[UInt32]]], entry: UInt32?) {
+    /// What one insertion writes to, kept for the next.
+    private struct Scratch {
+        var found: [UInt32] = []
+        var scores: [Float] = []
+        var chosen: [UInt32]
+
+        init(_ parameters: Parameters) { chosen = [UInt32](repeating: 0, count: parameters.linkCount) }
+    }
+
+    package let table: VectorTable
+    /// From the lowest.
+    private(set) var layers: [GraphLayer]
+    private(set) var entry: UInt32?
+    private let walkers: GraphWalkerPool
+
+    init(_ table: VectorTable, layers: [GraphLayer], entry: UInt32?) {
         self.table = table
-        self.links = links
+        self.layers = layers
         self.entry = entry
+        walkers = GraphWalkerPool(vectorCount: table.count)
     }
 
     /// Links all vectors, one after another. The same table gives the same graph.
     package init(_ table: VectorTable, parameters: Parameters = Parameters()) {
-        self.init(table, links: [[[UInt32]](repeating: [], count: table.count)], entry: nil)
-        var generator = SplitMix64(seed: 3)
-        var visited = VisitedSet(count: table.count)
+        self.init(
+            table, layers: [GraphLayer(limit: 2 * parameters.linkCount, vectorCount: table.count, isLowest: true)],
+            entry: nil)
         let scale = 1 / Glibc.log(Double(parameters.linkCount))
+        var scratch = Scratch(parameters)
+        guard let walker = GraphWalker(vectorCount: table.count) else { return }
+        var generator = SplitMix64(seed: 3)
         for index in 0..<table.count {
             let draw = max(generator.unit(), 1e-12)
-            insert(UInt32(index), level: min(Int(-Glibc.log(draw) * scale), 12), parameters, &visited)
+            insert(UInt32(index), level: min(Int(-Glibc.log(draw) * scale), 12), parameters, walker, &scratch)
         }
     }
 
     private mutating func insert(
-        _ index: UInt32, level: Int, _ parameters: Parameters, _ visited: inout VisitedSet
+        _ index: UInt32, level: Int, _ parameters: Parameters, _ walker: GraphWalker, _ scratch: inout Scratch
     ) {
-        let top = links.count - 1
-        while links.count <= level { links.append([[UInt32]](repeating: [], count: table.count)) }
+        let top = layers.count - 1
+        while layers.count <= level {
+            layers.append(GraphLayer(limit: parameters.linkCount, vectorCount: table.count, isLowest: false))
+        }
+        for layer in 0...level { layers[layer].add(index) }
         guard var place = entry else {
             entry = index
             return
         }
-        Array(table.vector(Int(index))).withUnsafeBufferPointer { buffer in
+        table.vector(Int(index)).withUnsafeBufferPointer { buffer in
             guard let vector = buffer.baseAddress else { return }
-            for layer in stride(from: top, to: level, by: -1) { place = nearest(to: vector, from: place, layer: layer) }
+            func walk(_ layer: Int, width: Int) -> Int {
+                let count = layers[layer].walk(
+                    from: place, to: vector, width: width, in: table, by: walker, &scratch.found, &scratch.scores)
+                if count > 0 { place = scratch.found[0] }
+                return count
+            }
+            for layer in stride(from: top, to: level, by: -1) { _ = walk(layer, width: 1) }
             for layer in stride(from: min(level, top), through: 0, by: -1) {
-                let found = candidates(
-                    for: vector, from: [place], layer: layer, width: parameters.constructionWidth, &visited)
-                place = found.first?.index ?? place
-                let limit = layer == 0 ? 2 * parameters.linkCount : parameters.linkCount
-                let chosen = select(found, limit: parameters.linkCount)
-                links[layer][Int(index)] = chosen
-                for other in chosen {
-                    links[layer][Int(other)].append(index)
-                    guard links[layer][Int(other)].count > limit else { continue }
-                    let scored = links[layer][Int(other)].map {
-                        Candidate(index: $0, score: table.product(Int($0), Int(other)))
-                    }
-                    links[layer][Int(other)] = select(scored.sorted(by: Candidate.isNearer), limit: limit)
+                let count = walk(layer, width: parameters.constructionWidth)
+                let chosen = table.withTable {
+                    vector_select(
+                        $0, scratch.found, scratch.scores, Int64(count), Int64(parameters.linkCount), &scratch.chosen)
                 }
+                let links = scratch.chosen[..<Int(chosen)]
+                layers[layer].setLinks(of: index, to: links)
+                for other in links { layers[layer].link(other, to: index, in: table) }
             }
         }
         if level > top { entry = index }
-    }
-
-    /// Takes near ones that are nearer to the vector than to any taken before, so that links go in different directions; then
-    /// the nearest of the others, as far as there is room.
-    private func select(_ sorted: [Candidate], limit: Int) -> [UInt32] {
-        var chosen: [UInt32] = []
-        var others: [UInt32] = []
-        for candidate in sorted {
-            if chosen.count == limit { break }
-            let isNew = chosen.allSatisfy { table.product(Int(candidate.index), Int($0)) < candidate.score }
-            if isNew { chosen.append(candidate.index) } else { others.append(candidate.index) }
-        }
-        return chosen + others.prefix(limit - chosen.count)
-    }
-
-    private func nearest(to vector: UnsafePointer<Float>, from start: UInt32, layer: Int) -> UInt32 {
-        var place = start
-        var score = table.product(Int(place), vector)
-        var moved = true
-        while moved {
-            moved = false
-            for neighbor in links[layer][Int(place)] {
-                let other = table.product(Int(neighbor), vector)
-                if other > score { (place, score, moved) = (neighbor, other, true) }
-            }
-        }
-        return place
-    }
-
-    /// The `width` nearest vectors that a walk finds, nearest first.
-    /// - Parameter isAllowed: which may be among them; the walk goes through the others all the same.
-    private func candidates(
-        for vector: UnsafePointer<Float>, from starts: [UInt32], layer: Int, width: Int, _ visited: inout VisitedSet,
-        isAllowed: ((UInt32) -> Bool)? = nil
-    ) -> [Candidate] {
-        visited.clear()
-        var open = CandidateHeap(isBestFirst: true)
-        var found = CandidateHeap(isBestFirst: false)
-        for start in starts where visited.insert(start) {
-            let candidate = Candidate(index: start, score: table.product(Int(start), vector))
-            open.push(candidate)
-            if isAllowed?(start) ?? true { found.push(candidate) }
-        }
-        while let current = open.pop() {
-            if found.count >= width, let worst = found.first, current.score < worst.score { break }
-            for neighbor in links[layer][Int(current.index)] where visited.insert(neighbor) {
-                let score = table.product(Int(neighbor), vector)
-                if found.count >= width, let worst = found.first, score <= worst.score { continue }
-                let candidate = Candidate(index: neighbor, score: score)
-                open.push(candidate)
-                guard isAllowed?(neighbor) ?? true else { continue }
-                found.push(candidate)
-                if found.count > width { _ = found.pop() }
-            }
-        }
-        return found.elements.sorted(by: Candidate.isNearer)
     }
 
     /// - Parameters:
@@ -137,19 +104,33 @@ package struct HNSWIndex: Sendable {
         guard let entry else { return [] }
         return query.withUnsafeBufferPointer { buffer -> [Hit] in
             guard let vector = buffer.baseAddress else { return [] }
-            let width = max(width, count)
+            let width = min(max(width, count), table.count)
             if let allowed, allowed.count <= max(10 * width, table.count / 50) {
                 return exact(vector, count: count, allowed: allowed)
             }
-            var place = entry
-            for layer in stride(from: links.count - 1, to: 0, by: -1) {
-                place = nearest(to: vector, from: place, layer: layer)
+            let hits = walkers.withWalker { walker -> [Hit] in
+                var (place, found, scores) = (entry, [UInt32](), [Float]())
+                for layer in layers[1...].reversed() {
+                    _ = layer.walk(from: place, to: vector, width: 1, in: table, by: walker, &found, &scores)
+                    place = found[0]
+                }
+                let reached = layers[0].walk(
+                    from: place, to: vector, width: width, in: table, by: walker, allowed: allowed.map(bits) ?? [],
+                    &found, &scores)
+                return (0..<min(reached, count)).map {
+                    Hit(chunk: table.chunks[Int(found[$0])], score: Double(scores[$0]))
+                }
             }
-            var visited = VisitedSet(count: table.count)
-            let isAllowed = allowed.map { allowed in { (index: UInt32) in allowed.contains(table.chunks[Int(index)]) } }
-            return candidates(for: vector, from: [place], layer: 0, width: width, &visited, isAllowed: isAllowed)
-                .prefix(count).map { Hit(chunk: table.chunks[Int($0.index)], score: Double($0.score)) }
+            return hits ?? []
         }
+    }
+
+    private func bits(_ allowed: Set<Int64>) -> [UInt64] {
+        var bits = [UInt64](repeating: 0, count: (table.count + 63) / 64)
+        for (index, chunk) in table.chunks.enumerated() where allowed.contains(chunk) {
+            bits[index / 64] |= 1 << UInt64(index % 64)
+        }
+        return bits
     }
 
     private func exact(_ vector: UnsafePointer<Float>, count: Int, allowed: Set<Int64>) -> [Hit] {

@@ -1,11 +1,11 @@
 package import TensorCore
 
-/// Approximate search: vectors in lists by the nearest of some centres; a query looks at the lists of its nearest centres.
-/// ("Inverted file", Jégou et al., 2011)
+/// Approximate search by an inverted file: vectors are listed under the nearest of some centres, and a query searches
+/// the lists of its nearest centres. (Jégou et al., 2011)
 package struct IVFIndex: Sendable {
     package let table: VectorTable
     package let centers: [[Float]]
-    /// Places in the table, ascending, one list a centre.
+    /// Places in the table, ascending; one list for each centre.
     package let lists: [[UInt32]]
 
     /// Blocks.

@@ -34,7 +34,7 @@ package struct KMeans {
             var inertia = Double.infinity
             for _ in 0..<iterationCount {
                 let (places, distance) = try assigner.assign(sample, to: centers)
-                // What no longer gets better has settled.
+                // Stops once the distances get no smaller.
                 guard distance < inertia * (1 - 1e-4) else { break }
                 inertia = distance
                 centers = KMeans.means(table, sample, places, centers, &generator)
@@ -45,10 +45,10 @@ package struct KMeans {
         (assignment, inertia) = try assigner.assign(Array(0..<table.count), to: centers)
     }
 
-    /// Some of the numbers below `count`, each once, in their order.
+    /// `wanted` of the numbers below `count`, each once, in ascending order.
     private static func sample(_ count: Int, _ wanted: Int, _ generator: inout SplitMix64) -> [Int] {
         guard wanted < count else { return Array(0..<count) }
-        // Floyd's way: as many draws as are wanted.
+        // Floyd's algorithm, which draws exactly as many numbers as are wanted.
         var chosen: Set<Int> = []
         for limit in count - wanted..<count {
             let draw = generator.next(below: limit + 1)
@@ -72,7 +72,7 @@ package struct KMeans {
             }
             let total = distances.reduce(0, +)
             guard total > 0 else {
-                // All vectors are centres already, however often each is there.
+                // Every vector equals a centre already, so the rest are drawn uniformly.
                 chosen.append(sample[generator.next(below: sample.count)])
                 continue
             }
@@ -97,7 +97,7 @@ package struct KMeans {
             for (column, value) in table.vector(index).enumerated() { sums[place][column] += Double(value) }
         }
         return centers.indices.map { place in
-            // A centre that nothing is near to starts again from some vector.
+            // A centre that no vector is nearest to starts again from a random vector.
             guard counts[place] > 0 else { return Array(table.vector(sample[generator.next(below: sample.count)])) }
             return sums[place].map { Float($0 / Double(counts[place])) }
         }

@@ -3,25 +3,31 @@ internal import ModelIO
 internal import TensorCore
 import Synchronization
 
-/// An embedding model of the engine's as a collection uses it. Queries and documents get the prompts that the model's files
-/// name for them.
+/// An embedding model of the engine, as a collection uses it. Queries and documents get the prompts that the model's
+/// files define for them.
 public final class ModelEmbedder: TextEmbedder {
     public let name: String
     public let fingerprint: String
     private let embedder: Embedder
     private let queryPrompt: String
     private let documentPrompt: String
-    /// A model's passes run one after another.
+    /// Serialises passes, since a model runs one at a time.
     private let turn = Mutex(())
 
     public let givesTermWeights: Bool
+    public let tokenVectorSize: Int?
 
     /// - Parameters:
     ///   - embedder: loaded from `package`.
     ///   - givesTermWeights: whether it was loaded with the output `sparse`.
-    public init(_ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false) {
+    ///   - givesTokenVectors: whether it was loaded with the output `colbert`.
+    public init(
+        _ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false,
+        givesTokenVectors: Bool = false
+    ) {
         self.embedder = embedder
         self.givesTermWeights = givesTermWeights
+        tokenVectorSize = givesTokenVectors ? embedder.tokenVectorSize : nil
         name = package.name
         fingerprint = ModelEmbedder.fingerprint(of: package.checkpoint)
         let prompts = embedder.prompts
@@ -41,11 +47,14 @@ public final class ModelEmbedder: TextEmbedder {
     public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         let prompt = isQuery ? queryPrompt : documentPrompt
         return try turn.withLock { _ in
-            try embedder.run(texts.map { prompt + $0 }).map { EncodedText(vector: $0.dense, termWeights: $0.sparse) }
+            try embedder.run(texts.map { prompt + $0 }).map {
+                EncodedText(vector: $0.dense, termWeights: $0.sparse, tokenVectors: $0.colbert.flatMap { $0 })
+            }
         }
     }
 
-    /// Names, shapes and the first bytes of every tensor: another model, and the same one trained further, differ.
+    /// A digest of the names, shapes and first bytes of all tensors. Another model, or the same one after more
+    /// training, has another digest.
     private static func fingerprint(of checkpoint: Checkpoint) -> String {
         var bytes: [UInt8] = []
         for name in checkpoint.tensors.keys.sorted() {
@@ -56,7 +65,7 @@ public final class ModelEmbedder: TextEmbedder {
     }
 }
 
-/// A cross-encoder of the engine's as a search uses it.
+/// A cross-encoder of the engine, as a search uses it.
 public final class ModelReranker: TextReranker {
     private let reranker: Reranker
     private let turn = Mutex(())

@@ -1,15 +1,15 @@
-/// Turns texts into vectors of one size; what a collection needs of an embedding model.
+/// Turns texts into vectors of one size. This is what a collection needs of an embedding model.
 public protocol TextEmbedder: Sendable {
-    /// How the model was named.
+    /// The model's name, as the user gave it.
     var name: String { get }
-    /// Tells models under the same name apart.
+    /// Tells apart models that have the same name.
     var fingerprint: String { get }
-    /// Numbers of a vector.
+    /// The number of components of a vector.
     var dimensionCount: Int { get }
-    /// Most tokens of a text, special ones included.
+    /// The most tokens of a text, special ones included.
     var maximumTokenCount: Int { get }
 
-    /// Tokens of a text, without special ones.
+    /// The number of tokens of a text, without special ones.
     func tokenCount(of text: String) throws -> Int
 
     /// One normalised vector a text; longer texts are cut off. Blocks.
@@ -19,28 +19,36 @@ public protocol TextEmbedder: Sendable {
     /// Whether ``encode(_:isQuery:)`` gives weights of terms beside the vectors.
     var givesTermWeights: Bool { get }
 
-    /// As ``embed(_:isQuery:)``, with weights of terms.
+    /// Numbers of each token's vector, for models that give a text one a token; `nil`: none.
+    var tokenVectorSize: Int? { get }
+
+    /// As ``embed(_:isQuery:)``, with weights of terms and vectors of tokens.
     func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText]
 }
 
 extension TextEmbedder {
     public var givesTermWeights: Bool { false }
+    public var tokenVectorSize: Int? { nil }
 
     public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         try await embed(texts, isQuery: isQuery).map { EncodedText(vector: $0) }
     }
 }
 
-/// What an embedder says of a text.
+/// The outputs of an embedder for a text.
 public struct EncodedText: Sendable {
     public var vector: [Float]
     /// How much each token says of the text, as learned sparse models give it (SPLADE, Formal et al., 2021; BGE-M3, Chen et
     /// al., 2024): by token id, above 0.
     public var termWeights: [Int: Double]
+    /// A vector for each token, as models of late interaction give them (ColBERT, Khattab and Zaharia, 2020):
+    /// `[tokens, tokenVectorSize]`.
+    public var tokenVectors: [Float]
 
-    public init(vector: [Float], termWeights: [Int: Double] = [:]) {
+    public init(vector: [Float], termWeights: [Int: Double] = [:], tokenVectors: [Float] = []) {
         self.vector = vector
         self.termWeights = termWeights
+        self.tokenVectors = tokenVectors
     }
 }
 

@@ -1,18 +1,24 @@
-/// Normalised vectors of chunks beside each other in memory, for indexes that compare them one by one.
+internal import VectorKernels
+
+/// Normalised vectors of chunks beside each other in memory, in FP16, for indexes that compare them one by one.
 package final class VectorTable: Sendable {
     /// In the order of the segments.
     package let chunks: [Int64]
     package let dimensionCount: Int
-    /// `[chunks, dimensionCount]`.
-    private let numbers: [Float]
+    /// The bits of the numbers, `[chunks, dimensionCount]`.
+    private let numbers: [UInt16]
+
+    private init(chunks: [Int64], bits: [UInt16], dimensionCount: Int) {
+        self.chunks = chunks
+        numbers = bits
+        self.dimensionCount = dimensionCount
+    }
 
     /// - Precondition: `numbers` holds `dimensionCount` numbers a chunk.
-    package init(chunks: [Int64], numbers: [Float], dimensionCount: Int) {
+    package convenience init(chunks: [Int64], numbers: [Float], dimensionCount: Int) {
         precondition(
             numbers.count == chunks.count * dimensionCount, "\(numbers.count) numbers for \(chunks.count) vectors")
-        self.chunks = chunks
-        self.numbers = numbers
-        self.dimensionCount = dimensionCount
+        self.init(chunks: chunks, bits: numbers.map { Float16($0).bitPattern }, dimensionCount: dimensionCount)
     }
 
     /// Reads all vectors of a collection. Blocks.
@@ -21,60 +27,44 @@ package final class VectorTable: Sendable {
             throw RetrievalError.noVectors(path: reader.path)
         }
         var chunks: [Int64] = []
-        var numbers: [Float] = []
+        var bits = [UInt16](repeating: 0, count: reader.chunkCount * dimensionCount)
         for segment in reader.lexical.segments {
             let bytes = try reader.vectors(of: segment, dimensionCount: dimensionCount)
-            chunks += segment.chunks
-            numbers.reserveCapacity(chunks.count * dimensionCount)
-            bytes.withUnsafeBytes { raw in
-                for index in 0..<segment.chunks.count * dimensionCount {
-                    numbers.append(Float(raw.loadUnaligned(fromByteOffset: 2 * index, as: Float16.self)))
-                }
+            let start = chunks.count * dimensionCount * MemoryLayout<UInt16>.size
+            bits.withUnsafeMutableBytes { target in
+                UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes.count]).copyBytes(from: bytes)
             }
+            chunks += segment.chunks
         }
-        self.init(chunks: chunks, numbers: numbers, dimensionCount: dimensionCount)
+        self.init(chunks: chunks, bits: bits, dimensionCount: dimensionCount)
     }
 
     package var count: Int { chunks.count }
 
-    package func vector(_ index: Int) -> ArraySlice<Float> {
-        numbers[index * dimensionCount..<(index + 1) * dimensionCount]
-    }
-
-    func withNumbers<Result>(_ body: (UnsafePointer<Float>?) throws -> Result) rethrows -> Result {
-        try numbers.withUnsafeBufferPointer { try body($0.baseAddress) }
-    }
-
-    package func product(_ index: Int, _ query: UnsafePointer<Float>) -> Float {
-        numbers.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return 0 }
-            return VectorTable.product(base + index * dimensionCount, query, dimensionCount)
+    func withTable<Result>(_ body: (UnsafePointer<vector_table>) throws -> Result) rethrows -> Result {
+        try numbers.withUnsafeBufferPointer { buffer in
+            var table = vector_table(rows: buffer.baseAddress, count: Int64(count), size: Int64(dimensionCount))
+            return try body(&table)
         }
+    }
+
+    package func vector(_ index: Int) -> [Float] {
+        precondition(chunks.indices.contains(index), "vector \(index) of \(count)")
+        return [Float](unsafeUninitializedCapacity: dimensionCount) { buffer, initialized in
+            withTable { vector_floats($0, Int64(index), buffer.baseAddress) }
+            initialized = dimensionCount
+        }
+    }
+
+    /// - Parameter query: `dimensionCount` numbers.
+    package func product(_ index: Int, _ query: UnsafePointer<Float>) -> Float {
+        precondition(chunks.indices.contains(index), "vector \(index) of \(count)")
+        return withTable { vector_product($0, Int64(index), query) }
     }
 
     package func product(_ first: Int, _ second: Int) -> Float {
-        numbers.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return 0 }
-            return VectorTable.product(base + first * dimensionCount, base + second * dimensionCount, dimensionCount)
-        }
-    }
-
-    /// The sum of products in sixteen partial sums, which the compiler keeps in registers.
-    private static func product(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-        let (rawA, rawB) = (UnsafeRawPointer(a), UnsafeRawPointer(b))
-        var sums = SIMD16<Float>.zero
-        var index = 0
-        while index + 16 <= count {
-            let x = rawA.loadUnaligned(fromByteOffset: 4 * index, as: SIMD16<Float>.self)
-            let y = rawB.loadUnaligned(fromByteOffset: 4 * index, as: SIMD16<Float>.self)
-            sums += x * y
-            index += 16
-        }
-        var sum = sums.sum()
-        while index < count {
-            sum += a[index] * b[index]
-            index += 1
-        }
-        return sum
+        precondition(
+            chunks.indices.contains(first) && chunks.indices.contains(second), "\(first), \(second) of \(count)")
+        return withTable { vector_product_between($0, Int64(first), Int64(second)) }
     }
 }

@@ -2,8 +2,8 @@ internal import JSONCore
 
 /// The messages of Anthropic's API in the form that templates take.
 enum AnthropicMessages {
-    /// What some clients put first in the system prompt: it changes with every request, and would keep the prefix cache
-    /// from ever matching.
+    /// A line that some clients put first in the system prompt. It changes with every request and is removed, because
+    /// with it the prefix cache would never match.
     private static let billingHeader = "x-anthropic-billing-header"
 
     static func prompt(_ fields: RequestFields) throws(APIError) -> ChatPrompt {
@@ -41,7 +41,7 @@ enum AnthropicMessages {
 
     private static func isBilling(_ text: String) -> Bool { text.hasPrefix(billingHeader) }
 
-    /// One message; tool results become messages of their own before what else the user says.
+    /// One message as templates take it. Results of tools become messages of their own, before what else the user says.
     private static func read(_ fields: RequestFields) throws(APIError) -> [JSON] {
         let role = try fields.requireString("role")
         guard ["user", "assistant", "system"].contains(role) else {

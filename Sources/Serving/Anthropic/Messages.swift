@@ -7,23 +7,19 @@ struct Messages: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let requested = try fields.requireString("model")
         let model = try state.directory.model(named: requested)
         let isStream = try fields.bool("stream") ?? false
         let job = try makeJob(fields, model)
         let answer = MessageAnswer(id: "msg_" + Identifier.random(24), model: requested, job: job)
         let running = try RunningJob(job, on: model, for: context.client, state: state)
-        guard isStream else {
-            let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
-            return Response(answer.whole(choices[0]))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, ping: "event: ping\ndata: {\"type\": \"ping\"}\n\n",
-            monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.anthropic, requestID: nil), event: "error") },
-            produce: { sink in try await answer.stream(running, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: isStream,
+            framing: EventFraming(
+                ping: "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+                failure: { error, sink in sink.send(error.body(.anthropic, requestID: nil), event: "error") }),
+            whole: { answer.whole($0[0]) }, events: { try await answer.stream(running, to: $0) })
     }
 
     func countTokens(_ request: Request) async throws -> Response {
@@ -96,7 +92,7 @@ struct MessageAnswer: Sendable {
         send("message_stop", .object([]))
     }
 
-    /// A block of the content; as its stream begins it, still empty.
+    /// A block of the content. A stream begins it empty.
     private func shown(_ block: AnswerBlocks.Block, isEmpty: Bool = false) -> JSON {
         switch block {
         case .text(let text): return ["type": "text", "text": .string(isEmpty ? "" : text)]
@@ -126,7 +122,7 @@ struct MessageAnswer: Sendable {
         ]
     }
 
-    /// Anthropic counts tokens from the cache apart.
+    /// Anthropic counts the prompt's tokens that came from the cache separately.
     private func usage(_ result: GenerationResult?, output: Int) -> JSON {
         let cached = result?.cachedTokenCount ?? 0
         return [

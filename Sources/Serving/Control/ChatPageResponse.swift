@@ -1,7 +1,7 @@
 internal import ChatPage
 internal import Hummingbird
 
-/// The chat page, as it is embedded.
+/// The chat page, which is embedded in the binary.
 enum ChatPageResponse {
     static func make() -> Response {
         let bytes = UnsafeRawBufferPointer(start: chat_page_bytes(), count: chat_page_byte_count())

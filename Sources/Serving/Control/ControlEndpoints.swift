@@ -3,11 +3,11 @@ internal import HTTPTypes
 internal import Inference
 internal import JSONCore
 
-/// Liveness, readiness, version: answered from what is at hand, whatever the engines do.
+/// Liveness, readiness and version. They read values at hand and wait for no engine.
 struct ControlEndpoints: Sendable {
     let state: ServerState
 
-    /// Fails where a pass does not end, or none begins though there is work.
+    /// Fails where a pass does not end, or where none begins though there is work.
     func health() -> Response {
         for model in state.directory.models {
             let stalled = model.stalledSeconds
@@ -28,7 +28,7 @@ struct ControlEndpoints: Sendable {
 }
 
 extension ServedModel {
-    /// Seconds since the engine last showed that it gets on; 0 while there is nothing to do.
+    /// Seconds since the engine last made progress; 0 while there is nothing to do.
     var stalledSeconds: Double {
         let status = engine.status
         if let start = status.passStart { return start.duration(to: .now).shortSeconds }

@@ -61,7 +61,7 @@ final class Metrics: Sendable {
 
     func counts(of model: String) -> ModelCounts { state.withLock { $0.models[model] ?? ModelCounts() } }
 
-    /// Paths that nobody serves count together, so that strangers cannot grow the table.
+    /// Paths that no route serves are counted under one name, so that clients cannot grow the table.
     func countResponse(path: String, status: Int, isKnown: Bool = true) {
         let key = "path=\"\(isKnown ? path : "other")\",status=\"\(status)\""
         state.withLock { state in
@@ -75,7 +75,7 @@ final class Metrics: Sendable {
     }
 }
 
-/// A histogram of fixed bounds, as Prometheus counts it.
+/// A histogram with fixed bounds, in the form of Prometheus.
 struct Histogram: Sendable {
     static let seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
     static let shortSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]

@@ -55,7 +55,7 @@ struct MetricsText: Sendable {
         page.add(prefix + "request_seconds", "Seconds from a request's arrival to its end.", labels, counts.total)
     }
 
-    /// The names that balancers in front of vLLM look for.
+    /// The names that load balancers in front of vLLM read.
     private func addVLLM(_ model: ServedModel, to page: inout MetricsPage) {
         let labels = "model_name=\"\(MetricsPage.escaped(model.name))\",engine=\"0\""
         let counts = state.metrics.counts(of: model.name)
@@ -142,7 +142,7 @@ struct ModelLoad: Sendable {
 }
 
 extension ServedModel {
-    /// Read from a snapshot; waits for no pass.
+    /// Taken from the engine's last snapshot, so that it waits for no pass.
     var load: ModelLoad {
         let status = engine.status
         return ModelLoad(

@@ -74,6 +74,11 @@ enum OpenAPIDocument {
         Operation(method: "get", path: "/v1/models", summary: "The models."),
         Operation(
             method: "get", path: "/v1/models/{name}", summary: "A model.", parameters: [pathParameter("name")]),
+        Operation(method: "post", path: "/v1/search", summary: "Searches a collection of documents.", body: search),
+        Operation(method: "get", path: "/v1/collections", summary: "The collections of documents."),
+        Operation(
+            method: "post", path: "/v1/vector_stores/{id}/search", summary: "The same, as OpenAI's client asks.",
+            body: search, parameters: [pathParameter("id")]),
         Operation(method: "post", path: "/completion", summary: "llama.cpp's completion.", body: native),
         Operation(method: "post", path: "/infill", summary: "Fills in between two parts.", body: infill),
         Operation(method: "post", path: "/tokenize", summary: "A text's token ids.", body: tokenize),
@@ -161,7 +166,7 @@ enum OpenAPIDocument {
                 "continue_final_message": boolean, "add_generation_prompt": boolean,
             ], form), required: ["messages"])
 
-    /// What answers are held to.
+    /// The fields that fix the form of an answer.
     private static let form: JSON = [
         "response_format": object(
             [
@@ -199,6 +204,17 @@ enum OpenAPIDocument {
         "model": string, "content": string, "prompt": string, "add_special": boolean, "parse_special": boolean,
         "with_pieces": boolean, "add_special_tokens": boolean,
     ])
+
+    private static let search = object(
+        [
+            "query": string, "collection": string, "top_k": integer(1, SearchEndpoints.maximumCount),
+            "mode": ["enum": ["lexical", "dense", "sparse", "multi-vector", "graph", "hybrid", "auto"]],
+            "where": string, "rerank": boolean,
+            "scoring": ["enum": ["bm25", "tfidf"]], "k1": number(0, 1000), "b": number(0, 1),
+            "fusion": ["enum": ["rrf", "distribution"]], "rrf_k": number(0, 1_000_000),
+            "lexical_weight": number(0, 1000), "candidates": integer(1, 100_000), "vectors": string,
+            "return_text": boolean,
+        ], required: ["query"])
 
     private static let response = object(
         merge(

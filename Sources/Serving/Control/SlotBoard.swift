@@ -2,10 +2,11 @@ internal import Inference
 internal import JSONCore
 internal import Synchronization
 
-/// The sequences of one model that are under way, in the places that llama.cpp's server calls slots.
+/// The running sequences of one model, in the places that llama.cpp's server calls slots.
 ///
-/// A sequence takes the lowest free slot when it comes; one that finds none waits, and takes the first that is freed. It
-/// mirrors what the engine does closely enough to be looked at, without asking it.
+/// A sequence takes the lowest free slot when it comes; one that finds none waits and takes the first that becomes
+/// free. The board is kept from the requests' events and asks the engine nothing, so it may differ from the engine's
+/// state for a moment.
 final class SlotBoard: Sendable {
     /// A sequence's place on the board.
     struct Ticket: Sendable, Hashable {
@@ -27,7 +28,7 @@ final class SlotBoard: Sendable {
         var nextNumber = 0
         var nextTaskID = 0
         var entries: [Int: Entry] = [:]
-        /// The sequence in each slot, and what was there last.
+        /// The sequence in each slot, and the last one that was there.
         var slots: [Int?]
         var previous: [Entry?]
         var slotOf: [Int: Int] = [:]
@@ -42,7 +43,7 @@ final class SlotBoard: Sendable {
                 slots: [Int?](repeating: nil, count: slotCount), previous: [Entry?](repeating: nil, count: slotCount)))
     }
 
-    /// Takes the sequences of a job in.
+    /// Gives the sequences of a job their slots.
     func enter(_ job: GenerationJob) -> [Ticket] {
         let parameters = job.settingsJSON(seed: job.sampling.seed)
         return state.withLock { state in
@@ -65,7 +66,7 @@ final class SlotBoard: Sendable {
         }
     }
 
-    /// A sequence has got on.
+    /// Counts the tokens that a sequence has got.
     func advance(_ ticket: Ticket, tokenCount: Int, text: String) {
         let hasNewLine = text.utf8.contains(UInt8(ascii: "\n"))
         state.withLock { state in
@@ -74,7 +75,7 @@ final class SlotBoard: Sendable {
         }
     }
 
-    /// A sequence has ended; doing so again changes nothing.
+    /// Frees the slot of a sequence that has ended. A second call for the same sequence changes nothing.
     func leave(_ ticket: Ticket) {
         state.withLock { state in
             guard let entry = state.entries.removeValue(forKey: ticket.number) else { return }
@@ -103,7 +104,7 @@ final class SlotBoard: Sendable {
 }
 
 extension SlotBoard.Entry {
-    /// What llama.cpp's `/slots` shows of a task beside the slot itself.
+    /// What llama.cpp's `/slots` shows of a task besides the slot itself.
     func members(isProcessing: Bool) -> [JSON.Member] {
         let remaining = maxTokens.map { max($0 - decodedCount, 0) } ?? -1
         return [

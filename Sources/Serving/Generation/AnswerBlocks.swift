@@ -1,7 +1,8 @@
 internal import Inference
 internal import JSONCore
 
-/// An answer as the blocks it is made of, in their order: reasoning, text and calls of tools, as they come or whole.
+/// An answer as the blocks that it is made of, in their order: reasoning, text and calls of tools. Works on a stream
+/// and on a whole answer.
 struct AnswerBlocks: Sendable {
     enum Block: Sendable, Equatable {
         case reasoning(String)
@@ -9,7 +10,8 @@ struct AnswerBlocks: Sendable {
         case call(id: String, ToolCall)
     }
 
-    /// What comes of a block, named by its place. Calls begin, bring their arguments and end at once.
+    /// What happens to a block, which is named by its place. A call of a tool begins, brings its arguments and ends in
+    /// one step.
     enum Event: Sendable, Equatable {
         case begin(Int)
         case delta(Int, String)
@@ -33,10 +35,10 @@ struct AnswerBlocks: Sendable {
         _ = finish()
     }
 
-    /// Takes a piece of the answer.
+    /// Takes a piece of the answer and returns what it means for the blocks.
     mutating func take(_ text: String) -> [Event] { parser.push(text).flatMap { add($0) } }
 
-    /// Ends the answer. One that said nothing is an empty text.
+    /// Ends the answer. An answer without any block becomes an empty text.
     mutating func finish() -> [Event] {
         var events = parser.finish().flatMap { add($0) }
         if blocks.isEmpty { events += begin(.text("")) }
@@ -80,7 +82,7 @@ struct AnswerBlocks: Sendable {
         blocks.map { if case .text(let text) = $0 { text } else { "" } }.joined()
     }
 
-    /// `nil` where there was none.
+    /// The text of these blocks; `nil` where there was none.
     var reasoning: String? {
         let all = blocks.compactMap { if case .reasoning(let text) = $0 { text } else { nil } }
         return all.isEmpty ? nil : all.joined(separator: "\n")
@@ -90,7 +92,7 @@ struct AnswerBlocks: Sendable {
         blocks.compactMap { if case .call(let id, let call) = $0 { (id, call) } else { nil } }
     }
 
-    /// The answer as a message of the conversation that goes on.
+    /// The answer as a message of the conversation that the client may continue.
     var templateMessage: JSON {
         var message: JSON = ["role": "assistant", "content": .string(text)]
         if let reasoning { message["reasoning_content"] = .string(reasoning) }
@@ -106,14 +108,14 @@ struct AnswerBlocks: Sendable {
         return message
     }
 
-    /// Whether the model ended its answer in order to hear what tools say.
+    /// Whether the model ended its answer in order to call tools.
     func waitsForTools(_ result: GenerationResult?) -> Bool { !calls.isEmpty && result?.finishReason == .stop }
 }
 
-/// How an answer is taken apart.
+/// Which parts an answer is split into.
 struct AnswerReading: Sendable {
     var format = AnswerFormat.plain
-    /// Most calls of tools that are given out; further ones are left out.
+    /// At most so many calls of tools are returned; further ones are left out.
     var callLimit = Int.max
 }
 

@@ -1,21 +1,21 @@
 internal import Inference
 internal import JSONCore
 
-/// What a request says about the form of its answer, under the names that OpenAI's, Anthropic's, llama.cpp's and vLLM's
-/// APIs have for it.
+/// The form that a request asks of its answer, under the names that the APIs of OpenAI, Anthropic, llama.cpp and vLLM
+/// use.
 struct AnswerShape: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
         /// Any JSON object.
         case object
         case schema(JSON)
-        /// GBNF.
+        /// A grammar in GBNF, llama.cpp's notation.
         case grammar(String)
         case regex(String)
         case choices([String])
     }
 
     let kind: Kind
-    /// The field that says so; errors name it.
+    /// The request's field that asks for the form; errors name it.
     let field: String
 
     init(_ kind: Kind, field: String) {
@@ -23,7 +23,7 @@ struct AnswerShape: Sendable, Equatable {
         self.field = field
     }
 
-    /// As the engine takes it.
+    /// The form as the engine takes it.
     var form: OutputConstraint.Form {
         switch kind {
         case .object: .jsonObject
@@ -53,7 +53,7 @@ struct AnswerShape: Sendable, Equatable {
         return try single(found)
     }
 
-    /// One of them, since an answer has one form.
+    /// An answer has one form, so a request may give only one of these fields.
     private static func single(_ found: [AnswerShape]) throws(APIError) -> AnswerShape? {
         guard found.count <= 1 else {
             throw .invalid(found[1].field, "\(found[0].field) and \(found[1].field) exclude one another; give one")
@@ -104,7 +104,7 @@ struct AnswerShape: Sendable, Equatable {
         return try single(found)
     }
 
-    /// A schema that has a name and says how strictly it is meant. It always holds.
+    /// A JSON schema with a name and the member `strict`. The schema is always followed, whatever `strict` says.
     private static func namedSchema(_ fields: RequestFields, field: String) throws(APIError) -> AnswerShape {
         _ = try fields.string("name")
         _ = try fields.string("description")
@@ -158,7 +158,7 @@ struct AnswerShape: Sendable, Equatable {
         return found
     }
 
-    /// A schema as it is, or as a text that holds one.
+    /// A schema as JSON, or as a string that holds JSON.
     private static func schemaOrText(
         _ value: JSONValue, _ fields: RequestFields, _ key: String
     ) throws(APIError) -> JSON {
@@ -177,7 +177,7 @@ struct AnswerShape: Sendable, Equatable {
 }
 
 extension GenerationJob {
-    /// Holds the whole text to a form.
+    /// Applies a form to the whole text of an answer.
     mutating func hold(to shape: AnswerShape?) {
         guard let shape else { return }
         constraint = OutputConstraint(shape.form)

@@ -7,14 +7,14 @@ internal import Tokenization
 struct ChatPrompt: Sendable {
     var messages: [JSON]
     var tools = ToolFields()
-    /// What the answer must look like.
+    /// The form that the request asks of the answer.
     var shape: AnswerShape?
-    /// Further variables of the template.
+    /// Further variables of the template, which the request gives.
     var variables: JSON = .object([])
     var addsGenerationPrompt = true
-    /// The last message is continued instead of answered.
+    /// Whether the last message is continued instead of answered.
     var continuesFinalMessage = false
-    /// Reasoning is shown apart from the answer.
+    /// Whether reasoning is returned apart from the answer.
     var separatesReasoning = true
     /// The answer may hold several calls; `nil` where the request does not say.
     var allowsParallelCalls: Bool?
@@ -58,7 +58,7 @@ struct ChatPrompt: Sendable {
         }
     }
 
-    /// The work of answering.
+    /// The generation that answers the conversation.
     func job(for model: ServedModel, fields: SamplingFields, maxTokens: Int?) throws(APIError) -> GenerationJob {
         let text = try render(for: model)
         var job = GenerationJob(
@@ -67,14 +67,15 @@ struct ChatPrompt: Sendable {
         job.reading.format = template.answerFormat(
             prompt: text, tools: tools.offered, separatesReasoning: separatesReasoning)
         job.reading.callLimit = allowsParallelCalls ?? true ? .max : 1
-        // A model of plays has no end of its own: its answer is as long as the request says, else one speech.
+        // A model of plays never ends an answer by itself, so an answer has the length that the request asks for, else
+        // one speech.
         let isAsLongAsAsked = job.ignoresEndOfSequence || (template.fallback == .play && maxTokens != nil)
         if !isAsLongAsAsked { job.endStrings = template.stopStrings }
         constrain(&job)
         return job
     }
 
-    /// Holds the answer to the form that the request asks for, or to the calls that it forces.
+    /// Applies the form that the request asks for, or that of the calls which it forces.
     private func constrain(_ job: inout GenerationJob) {
         let format = job.reading.format
         let calls: OutputConstraint.Form? =
@@ -85,7 +86,7 @@ struct ChatPrompt: Sendable {
             job.constraint = format.constraint(shape.form, isContinuation: continuesFinalMessage)
             job.constraintField = shape.field
         case (let shape?, let calls?) where !tools.choice.isForced:
-            // The model is free to call a tool before it answers.
+            // The model may call a tool before it writes the answer.
             job.constraint = format.constraint(
                 .alternatives([shape.form, calls]), isContinuation: continuesFinalMessage)
             job.constraintField = shape.field
@@ -94,11 +95,11 @@ struct ChatPrompt: Sendable {
             job.constraintField = "tools"
         default: break
         }
-        // The form says where the answer ends.
+        // The form decides where the answer ends.
         if job.constraint != nil { job.endStrings = [] }
     }
 
-    /// What a template wrote up to the end of the last message's text, as `transformers` cuts it.
+    /// What a template wrote up to the end of the last message's text. Cut as `transformers` does it.
     private func cutAfterFinalMessage(_ text: String) throws(APIError) -> String {
         guard let content = messages.last?["content"]?.stringValue else {
             throw .invalid("continue_final_message", "continue_final_message: the last message has no text")
@@ -121,7 +122,7 @@ struct ChatPrompt: Sendable {
 }
 
 extension ChatPrompt {
-    /// The conversation of a request, as `/apply-template` and `/tokenize` take it.
+    /// The conversation of a request to `/apply-template` or `/tokenize`.
     init(_ fields: RequestFields) throws(APIError) {
         messages = try ChatMessages.read(fields)
         tools = try ToolFields.chat(fields)

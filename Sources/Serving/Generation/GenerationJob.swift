@@ -15,18 +15,18 @@ struct GenerationJob: Sendable {
     var ignoresEndOfSequence = false
     /// How many alternatives are wanted beside each token's log-probability; `nil`: no log-probabilities.
     var logprobCount: Int?
-    /// The same for the tokens of the prompt.
+    /// The number of alternatives for the prompt's tokens, likewise.
     var promptLogprobCount: Int?
-    /// Lower goes first.
+    /// Requests with a lower value go first.
     var priority = 0
     /// Prefixes are shared only among requests of the same salt.
     var cacheSalt: String?
-    /// What the answer must look like, and the field of the request that says so.
+    /// The form of the answer, and the request's field that asks for it.
     var constraint: OutputConstraint?
     var constraintField: String?
-    /// The answer is sent in events.
+    /// Whether the answer is sent as events.
     var isStream = false
-    /// How the answer is taken apart, by APIs that show its parts.
+    /// How the answer is split into parts, for APIs that show them.
     var reading = AnswerReading()
 
     init(prompts: [[Int]], fields: SamplingFields, maxTokens: Int?) {
@@ -38,7 +38,7 @@ struct GenerationJob: Sendable {
         ignoresEndOfSequence = fields.ignoresEndOfSequence
     }
 
-    /// One more than the largest number of a choice: those of the first prompt come first.
+    /// The number of choices. Those of the first prompt come first.
     var totalChoiceCount: Int { prompts.count * choiceCount }
 
     func request(for prompt: [Int], client: String?) -> GenerationRequest {
@@ -57,10 +57,12 @@ struct ChoiceUpdate: Sendable {
     let update: GenerationUpdate
 }
 
-/// A job that the engine has taken.
+/// A job that an engine works on.
 struct RunningJob: Sendable {
     private let streams: [AsyncThrowingStream<GenerationUpdate, any Error>]
     private let choiceCount: Int
+    /// The number of choices of all prompts together.
+    var totalChoiceCount: Int { job.totalChoiceCount }
     private let activity: ActivityTracker
     private let metrics: Metrics
     private let modelName: String
@@ -152,7 +154,7 @@ struct RunningJob: Sendable {
 }
 
 extension GenerationResult {
-    /// The stop string of the request that ended the text, where one did.
+    /// The request's stop string that ended the text; `nil` where none did.
     func stopString(_ job: GenerationJob) -> String? {
         guard case .string(let text) = stopCause, job.stopStrings.contains(text) else { return nil }
         return text

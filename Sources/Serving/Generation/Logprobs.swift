@@ -1,9 +1,9 @@
 internal import Inference
 internal import JSONCore
 
-/// How the APIs tell tokens with their log-probabilities.
+/// Tokens with their log-probabilities, in the forms of the APIs.
 enum Logprobs {
-    /// JSON has no infinity; this is what other servers write for a token that is impossible.
+    /// JSON has no infinity. Other servers write this number for a token that is impossible.
     private static let impossible = -9999.0
 
     private static func number(_ value: Double) -> JSON { .double(value.isFinite ? value : impossible) }
@@ -50,7 +50,7 @@ enum Logprobs {
 
         init(offset: Int = 0) { self.offset = offset }
 
-        /// A prompt's first token, which nothing predicts.
+        /// The first token of a prompt has no log-probability, since nothing predicts it.
         mutating func addFirst(_ bytes: [UInt8]) { add(bytes, .null, .null) }
 
         mutating func add(_ entries: [TokenLogProbability]) {
@@ -69,7 +69,8 @@ enum Logprobs {
             values.append(value)
             alternatives.append(others)
             offsets.append(.int(offset))
-            // Only first bytes of characters count, so that a character in parts counts once.
+            // Only the first byte of a character counts, so that a character whose bytes lie in several tokens counts
+            // once.
             offset += bytes.reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) }
         }
 

@@ -3,7 +3,7 @@ internal import JSONCore
 internal import ModelIO
 internal import Tokenization
 
-/// What requests of every API say about choosing tokens.
+/// The fields for choosing tokens that requests of every API share.
 struct SamplingFields {
     var sampling: SamplingParameters
     var stopStrings: [String]
@@ -18,7 +18,7 @@ struct SamplingFields {
         var minP: Float
         var repetitionPenalty: Float
 
-        /// Those of OpenAI's API, unless the model's authors recommend others.
+        /// OpenAI's defaults, unless the model's authors recommend others.
         init(openAI generation: GenerationConfiguration) {
             let recommends = generation.samples != false
             temperature = (recommends ? generation.temperature.map(Float.init) : nil) ?? 1
@@ -28,7 +28,7 @@ struct SamplingFields {
             repetitionPenalty = generation.repetitionPenalty.map(Float.init) ?? 1
         }
 
-        /// Those of llama.cpp's server.
+        /// The defaults of llama.cpp's server.
         init(llamaCpp generation: GenerationConfiguration) {
             self.init(openAI: generation)
             let recommends = generation.samples != false
@@ -51,7 +51,7 @@ struct SamplingFields {
         sampling = SamplingParameters(
             temperature: try fields.double("temperature", in: 0...100).map(Float.init) ?? defaults.temperature,
             topK: topK,
-            // The smallest probability that keeps a token at all keeps the best one.
+            // The smallest positive probability stands for 0 here: the best token is always kept.
             topP: topP == 0 ? .leastNormalMagnitude : topP,
             minP: try fields.double("min_p", in: 0...1).map(Float.init) ?? defaults.minP,
             repetitionPenalty: repetition.map(Float.init) ?? defaults.repetitionPenalty,

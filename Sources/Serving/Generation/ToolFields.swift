@@ -1,7 +1,7 @@
 internal import Inference
 internal import JSONCore
 
-/// How free a model is in calling tools.
+/// Whether the model may, must or must not call tools.
 enum ToolChoice: Sendable, Equatable {
     case auto
     /// The tools are not shown to the model.
@@ -24,6 +24,8 @@ enum ToolChoice: Sendable, Equatable {
 struct ToolFields: Sendable, Equatable {
     private(set) var tools: [JSON] = []
     private(set) var choice = ToolChoice.auto
+    /// The one among the tools that the server runs itself.
+    private(set) var search: SearchTool?
 
     init() {}
 
@@ -51,7 +53,7 @@ struct ToolFields: Sendable, Equatable {
     /// The tools that the answer may call.
     var offered: [OfferedTool] { choice == .none ? [] : tools.compactMap { OfferedTool($0) } }
 
-    /// Those among which a forced call chooses.
+    /// The tools among which a forced call chooses.
     var callable: [OfferedTool] {
         guard case .named(let name) = choice else { return offered }
         return offered.filter { $0.name == name }
@@ -61,9 +63,17 @@ struct ToolFields: Sendable, Equatable {
 
     static func chat(_ fields: RequestFields) throws(APIError) -> ToolFields {
         var tools: [JSON] = []
+        var search: SearchTool?
         for tool in try fields.objects("tools", atMost: 1024) ?? [] {
-            guard try tool.string("type") ?? "function" == "function" else {
-                throw .unsupported(tool.name(of: "type"), "only tools of type function are known")
+            let type = try tool.string("type") ?? "function"
+            if SearchTool.types.contains(type), search == nil {
+                let own = try SearchTool(tool)
+                tools.append(own.function)
+                search = own
+                continue
+            }
+            guard type == "function" else {
+                throw .unsupported(tool.name(of: "type"), "tools are of type function, and one may be of type search")
             }
             guard let function = try tool.object("function") else {
                 throw .invalid(tool.name(of: "function"), "\(tool.name(of: "function")) is required")
@@ -73,8 +83,22 @@ struct ToolFields: Sendable, Equatable {
             _ = try function.object("parameters")
             tools.append(["type": "function", "function": function.json])
         }
+        let names = tools.compactMap { $0["function"]?["name"]?.stringValue }
+        guard search == nil || names.filter({ $0 == SearchTool.name }).count == 1 else {
+            throw .invalid("tools", "tools: the server's tool is named search; name your own one otherwise")
+        }
         let (choice, allowed) = try openAIChoice(fields, nameKey: "function")
-        return try ToolFields(tools, choice, allowed: allowed)
+        var result = try ToolFields(tools, choice, allowed: allowed)
+        if choice != ToolChoice.none, result.offered.contains(where: { $0.name == SearchTool.name }) {
+            result.search = search
+        }
+        return result
+    }
+
+    /// After the model has heard what a search found, it may answer.
+    mutating func goOn(offersSearch: Bool) {
+        choice = .auto
+        if !offersSearch { tools.removeAll { $0["function"]?["name"]?.stringValue == SearchTool.name } }
     }
 
     // MARK: OpenAI's responses
@@ -114,8 +138,9 @@ struct ToolFields: Sendable, Equatable {
         }
         switch try object.string("type") ?? "function" {
         case "function": return (.named(try name(object)), nil)
+        case let type where SearchTool.types.contains(type) && nameKey != nil: return (.named(SearchTool.name), nil)
         case "allowed_tools":
-            // The chat API keeps the list in a member of its own, the responses API beside the type.
+            // The chat API keeps the list of tools in a member of its own, the responses API beside the type.
             let list = try object.object("allowed_tools") ?? object
             var names: [String] = []
             for tool in try list.objects("tools", atMost: 1024) ?? [] { names.append(try name(tool)) }

@@ -5,14 +5,14 @@ package import JSONCore
 internal import NIOCore
 internal import Tokenization
 
-/// What a request is answered with when it cannot be served: a status and a body as OpenAI's or Anthropic's API has it.
+/// An error that a request is answered with: a status, and a body in the form of OpenAI's or Anthropic's API.
 package struct APIError: Error, Sendable {
     package var status: HTTPResponse.Status
     /// One line that names the culprit and what to do.
     package var message: String
-    /// OpenAI's `type`.
+    /// The error's `type` in OpenAI's API.
     package var type: String
-    /// The field of the request that is at fault.
+    /// The request's field that caused the error.
     package var parameter: String?
     package var code: String?
     /// Further members of the error object.
@@ -35,7 +35,7 @@ package struct APIError: Error, Sendable {
         APIError(.badRequest, message, parameter: parameter, code: code)
     }
 
-    /// A field that this server reads and does not serve.
+    /// The error for a field that this server knows and does not support.
     static func unsupported(_ parameter: String, _ reason: String) -> APIError {
         invalid(parameter, "\(parameter): \(reason)", code: "unsupported_parameter")
     }
@@ -71,18 +71,19 @@ package struct APIError: Error, Sendable {
 }
 
 extension APIError {
-    /// What an error means to a client whose request has a field that the answer is held to.
+    /// As the initialiser below; names `constraintField` where the form that this field asks for cannot be compiled.
     init(_ error: any Error, constraintField: String?) {
         self.init(error)
         guard let constraintField, case .invalidConstraint(let reason)? = error as? InferenceError else { return }
         self = .invalid(constraintField, "\(constraintField): \(reason)", code: "invalid_constraint")
     }
 
-    /// What an error of the layers below means to a client.
+    /// What an error of the layers below means to a client: its status and body.
     init(_ error: any Error) {
         switch error {
         case let error as APIError: self = error
         case let error as InferenceError: self = APIError(inference: error)
+        case let error as SearchFailure: self = APIError(search: error)
         case let error as JSONError: self = .invalid(nil, error.description)
         case let error as TokenizationError: self = .invalid(nil, error.description)
         case let error as HTTPError:
@@ -143,7 +144,7 @@ extension APIError {
     }
 }
 
-/// Whose shapes a path has.
+/// The API whose forms a path follows.
 enum Dialect: Sendable {
     case openAI
     case anthropic

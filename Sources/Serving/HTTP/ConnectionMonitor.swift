@@ -1,7 +1,7 @@
 internal import NIOCore
 internal import Synchronization
 
-/// Tells work under way that its client went away, so that it stops.
+/// Tells running work that its client has gone, so that it stops.
 final class ConnectionMonitor: Sendable {
     private struct State {
         var isClosed = false
@@ -11,8 +11,8 @@ final class ConnectionMonitor: Sendable {
 
     private let state = Mutex(State())
 
-    /// Calls `body` when the client is gone; at once where it is already.
-    /// - Returns: what `forget` takes.
+    /// Calls `body` when the client goes; at once where it has gone already.
+    /// - Returns: the number that `forget` takes.
     func onClose(_ body: @escaping @Sendable () -> Void) -> Int {
         let (id, isClosed) = state.withLock { state in
             state.nextID += 1
@@ -49,8 +49,8 @@ final class ConnectionMonitor: Sendable {
     }
 }
 
-/// Sits in a connection's pipeline and sees it close. A client that closes its sending half counts as gone, as a closed
-/// connection looks the same until something is written to it.
+/// A channel handler that sees a connection close. A client that closes only its sending half counts as gone, because
+/// the two cannot be told apart until something is written.
 final class ConnectionMonitorHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = Any
 

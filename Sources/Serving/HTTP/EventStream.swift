@@ -4,7 +4,7 @@ internal import JSONCore
 internal import NIOCore
 internal import Synchronization
 
-/// Where an answer writes its server-sent events.
+/// The writer of an answer's server-sent events.
 struct EventSink: Sendable {
     fileprivate let continuation: AsyncStream<String>.Continuation
     fileprivate let start: StartSignal
@@ -23,7 +23,7 @@ struct EventSink: Sendable {
     }
 }
 
-/// Whether an answer began or failed before its first byte, while its status is still open.
+/// Whether an answer has begun, or failed before its first byte, when its status can still be chosen.
 private final class StartSignal: Sendable {
     private struct State {
         var result: Result<Void, any Error>?
@@ -32,8 +32,8 @@ private final class StartSignal: Sendable {
 
     private let state = Mutex(State())
 
-    /// Only the first call counts.
-    /// - Returns: whether this was it.
+    /// The first call decides; later ones change nothing.
+    /// - Returns: whether this was the first.
     @discardableResult
     func resolve(_ result: Result<Void, any Error>) -> Bool {
         let (waiter, isFirst) = state.withLock { state in
@@ -55,6 +55,16 @@ private final class StartSignal: Sendable {
             if let result { waiter.resume(with: result) }
         }
     }
+}
+
+/// What the streams of an API have besides their own events.
+struct EventFraming: Sendable {
+    /// The text that keeps an idle connection open.
+    var ping = ": ping\n\n"
+    /// Writes an error that comes after the first event.
+    let failure: @Sendable (APIError, EventSink) -> Void
+
+    static let openAI = EventFraming(failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) })
 }
 
 /// A response of server-sent events (WHATWG HTML, 9.2).

@@ -32,6 +32,14 @@ extension ServerState {
         }
     }
 
+    /// Reads a request whose body is a JSON object, with the monitor that tells when its client goes away.
+    func read(
+        _ request: Request, _ context: ServerContext
+    ) async throws -> (fields: RequestFields, monitor: ConnectionMonitor) {
+        let monitor = await context.connectionMonitor()
+        return (try await readFields(request), monitor)
+    }
+
     /// Reads a request whose body is a JSON object.
     func readFields(_ request: Request) async throws -> RequestFields {
         try RequestFields(parsing: try await readBody(request))

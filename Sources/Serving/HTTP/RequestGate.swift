@@ -3,8 +3,8 @@ internal import HTTPTypes
 internal import Logging
 internal import NIOCore
 
-/// What every request passes first: its id, CORS, the API key, and whether the server still takes requests. Errors leave
-/// through here as bodies of the path's dialect.
+/// What every request passes first: its id, CORS, the API key, and whether the server still takes requests. Errors are
+/// turned here into bodies of the API that the path belongs to.
 struct RequestGate: RouterMiddleware {
     typealias Context = ServerContext
 
@@ -125,13 +125,13 @@ extension APIError {
         var response = Response(body(dialect, requestID: requestID), status: status)
         if let retryAfterSeconds { response.headers[.retryAfter] = String(retryAfterSeconds) }
         if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
-        // What is left of an oversized body is not worth reading.
+        // The rest of an oversized body is not read.
         if status == .contentTooLarge || status == .requestTimeout { response.headers[.connection] = "close" }
         return response
     }
 }
 
-/// Compares keys in a time that does not tell how much of them is right.
+/// Compares keys in constant time, so that the time does not tell how much of a guess is right.
 enum Secret {
     static func equal(_ a: String, _ b: String) -> Bool {
         let (a, b) = (Array(a.utf8), Array(b.utf8))

@@ -9,7 +9,7 @@ struct ServerContext: RequestContext {
     let channel: any Channel
     /// The client's `X-Request-Id`, or one made here.
     var requestID = ""
-    /// Who asks, for equal shares: the API key where there are keys, else the address that the connection comes from.
+    /// Who asks, for sharing the engine fairly: the API key where there are keys, else the client's address.
     var client: String?
 
     init(source: Source) {
@@ -20,7 +20,7 @@ struct ServerContext: RequestContext {
 
     /// The monitor of the request's connection.
     func connectionMonitor() async -> ConnectionMonitor {
-        // Channels of tests have no such handler; their requests are never cut off.
+        // Channels that tests make have no such handler; their requests are never cut off.
         let monitor = try? await channel.pipeline.handler(type: ConnectionMonitorHandler.self).map(\.monitor).get()
         return monitor ?? ConnectionMonitor()
     }
@@ -37,7 +37,7 @@ extension HTTPField.Name {
 }
 
 extension Response {
-    /// An answer of JSON.
+    /// A response with a JSON body.
     init(_ json: JSON, status: HTTPResponse.Status = .ok) {
         self.init(status: status, text: json.text, contentType: "application/json")
     }

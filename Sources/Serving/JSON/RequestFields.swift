@@ -1,11 +1,11 @@
 import JSONCore
 
-/// The members of one object of a request, read strictly: what is of another kind or out of its range is refused with the
-/// field's name. Members that nobody reads are passed over, as clients send more than they need.
+/// The members of one object of a request, read strictly: a member of another kind or out of its range is refused with
+/// the field's name. Members that nobody reads are ignored, since clients send more than they need.
 struct RequestFields {
     private let members: [String: JSONValue]
     private let value: JSONValue
-    /// Where the object stands in the request; empty for the request itself.
+    /// The path of the object within the request, for errors; empty for the request itself.
     let path: String
 
     init(_ value: JSONValue, path: String = "") throws(APIError) {
@@ -94,7 +94,7 @@ struct RequestFields {
         return number
     }
 
-    /// The first of several names for one field that is there.
+    /// The first of several names for one field that is present.
     func int(_ keys: [String], in range: ClosedRange<Int>) throws(APIError) -> Int? {
         for key in keys { if let number = try int(key, in: range) { return number } }
         return nil
@@ -169,7 +169,7 @@ struct RequestFields {
         return result
     }
 
-    /// Refuses fields whose work this server does not do, instead of passing over them.
+    /// Refuses fields that ask for what this server does not do, instead of ignoring them.
     func refuse(_ keys: [String], because reason: String) throws(APIError) {
         for key in keys where members[key] != nil { throw .unsupported(name(of: key), reason) }
     }

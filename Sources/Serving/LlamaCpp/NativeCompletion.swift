@@ -8,8 +8,7 @@ struct NativeCompletion: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.model(named: try fields.string("model"))
         let prompts = try NativeCompletion.prompts(fields, model)
         return try await run(fields, prompts, model, context, monitor)
@@ -17,8 +16,7 @@ struct NativeCompletion: Sendable {
 
     /// `POST /infill`: what belongs between `input_prefix` and `input_suffix`.
     func infill(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.model(named: try fields.string("model"))
         let prompt = try InfillPrompt(fields, model).tokens
         return try await run(fields, [prompt], model, context, monitor)
@@ -34,20 +32,13 @@ struct NativeCompletion: Sendable {
         job.isStream = isStream
         let running = try RunningJob(job, on: model, for: context.client, state: state)
         let answer = NativeAnswer(model: model.name, returnsTokens: returnsTokens, job: job)
-        let choiceCount = job.totalChoiceCount
-        guard isStream else {
-            let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: choiceCount)
-            }
-            let shown = choices.enumerated().map { answer.whole($0.offset, $0.element) }
-            return Response(shown.count == 1 ? shown[0] : .array(shown))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
-            produce: { sink in
-                try await running.forEach { sink.send(answer.chunk($0.choice, $0.update)) }
-            })
+        return try await state.respond(
+            running, monitor: monitor, isStream: isStream,
+            whole: { choices in
+                let shown = choices.enumerated().map { answer.whole($0.offset, $0.element) }
+                return shown.count == 1 ? shown[0] : .array(shown)
+            },
+            events: { sink in try await running.forEach { sink.send(answer.chunk($0.choice, $0.update)) } })
     }
 
     private func makeJob(

@@ -12,7 +12,7 @@ package struct ServedModel: Sendable {
     /// Unix time at which it was loaded.
     package let created: Int
     package let sequenceCount: Int
-    /// The adapter that answers are given with; `nil`: none.
+    /// The adapter that answers are computed with; `nil`: none.
     private(set) var adapter: String?
     /// How conversations become prompts; `nil` where the model's chat template cannot be used.
     let promptTemplate: PromptTemplate?
@@ -35,10 +35,10 @@ package struct ServedModel: Sendable {
 
     var names: [String] { [name] + aliases + adapterNames }
 
-    /// Adapters, which requests name as they name models.
+    /// Adapters, which requests name in the same way as models.
     var adapterNames: [String] { engine.package.adapters.map(\.name) }
 
-    /// The model under one of its names: one of an adapter answers with it.
+    /// The model under one of its names. The name of an adapter gives the model with that adapter.
     func named(_ name: String) -> ServedModel {
         guard !([self.name] + aliases).contains(name), adapterNames.contains(name) else { return self }
         var model = self
@@ -60,7 +60,7 @@ package struct ServedModel: Sendable {
 
 /// The models of a server, by name.
 package struct ModelDirectory: Sendable {
-    /// Those that continue texts.
+    /// The models that generate text.
     package let models: [ServedModel]
     package let taskModels: [TaskModel]
     private let servesAnyName: Bool

@@ -8,32 +8,29 @@ struct ChatCompletions: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
-        let job = try makeJob(fields, shared, model)
+        let prompt = try ChatPrompt(fields)
         let answer = ChatAnswer(
             id: "chatcmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
             model: shared.requestedModel ?? model.name, shared: shared)
+        if let tool = prompt.tools.search {
+            let chat = try searchingChat(tool, fields, shared, model, client: context.client)
+            return try await answer.respond(chat, prompt, monitor, pingSeconds: state.options.pingSeconds)
+        }
+        let job = try makeJob(prompt, fields, shared, model)
         let running = try RunningJob(job, on: model, for: context.client, state: state)
         let counts = job.prompts.map(\.count)
-        guard shared.isStream else {
-            let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: job.totalChoiceCount)
-            }
-            return Response(answer.whole(choices, job, usage: choices.usage(promptTokenCounts: counts)))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
-            produce: { sink in try await answer.stream(running, job, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: shared.isStream,
+            whole: { answer.whole($0, job, usage: $0.usage(promptTokenCounts: counts)) },
+            events: { try await answer.stream(running, job, to: $0) })
     }
 
-    private func makeJob(
-        _ fields: RequestFields, _ shared: CompletionFields, _ model: ServedModel
+    func makeJob(
+        _ prompt: ChatPrompt, _ fields: RequestFields, _ shared: CompletionFields, _ model: ServedModel
     ) throws(APIError) -> GenerationJob {
-        let prompt = try ChatPrompt(fields)
         try fields.refuse(["chat_template"], because: "the model's own template is used; leave it out")
         let sampling = try SamplingFields(
             fields, model, defaults: .init(openAI: model.engine.package.generation))
@@ -156,7 +153,7 @@ struct ChatAnswer: Sendable {
         return entries.isEmpty ? nil : ["content": Logprobs.chat(entries), "refusal": nil]
     }
 
-    private func chunk(_ index: Int, _ delta: JSON, logprobs: JSON = nil, finish: String?) -> JSON {
+    func chunk(_ index: Int, _ delta: JSON, logprobs: JSON = nil, finish: String?) -> JSON {
         var json = head("chat.completion.chunk")
         json["choices"] = [
             ["index": .int(index), "delta": delta, "logprobs": logprobs, "finish_reason": .optional(finish)]
@@ -165,7 +162,7 @@ struct ChatAnswer: Sendable {
         return json
     }
 
-    private func head(_ object: String) -> JSON {
+    func head(_ object: String) -> JSON {
         [
             "id": .string(id), "object": .string(object), "created": .int(created), "model": .string(model),
             "system_fingerprint": .string(shared.fingerprint),

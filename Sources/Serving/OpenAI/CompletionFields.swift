@@ -6,14 +6,14 @@ struct CompletionFields {
     let requestedModel: String?
     let isStream: Bool
     let includesUsage: Bool
-    /// Usage comes with every chunk.
+    /// Whether every chunk carries `usage`.
     let repeatsUsage: Bool
     let choiceCount: Int
     let priority: Int
     let cacheSalt: String?
     let hasTimingsPerToken: Bool
     let returnsTokenIDs: Bool
-    /// Which build answers.
+    /// The build that answers.
     let fingerprint: String
 
     init(_ fields: RequestFields, version: String) throws(APIError) {
@@ -35,7 +35,7 @@ struct CompletionFields {
         try CompletionFields.refuseUnserved(fields)
     }
 
-    /// Work that this version does not do is refused, never passed over in silence.
+    /// Fields for work that this version does not do are refused, never ignored.
     private static func refuseUnserved(_ fields: RequestFields) throws(APIError) {
         try fields.refuse(
             ["functions", "function_call"], because: "they were replaced by tools and tool_choice; use those")
@@ -49,7 +49,7 @@ struct CompletionFields {
     }
 }
 
-/// What answers say about the work they took.
+/// The `usage` and `timings` of an answer.
 struct UsageCount: Sendable {
     var promptTokens = 0
     var completionTokens = 0
@@ -65,7 +65,7 @@ struct UsageCount: Sendable {
 }
 
 extension GenerationResult {
-    /// Times as llama.cpp's server tells them.
+    /// Times in the form of llama.cpp's server.
     var timingsJSON: JSON {
         let computed = promptTokenCount - cachedTokenCount
         let promptMilliseconds = timings.timeToFirstTokenSeconds * 1000
@@ -84,7 +84,7 @@ extension GenerationResult {
     }
 }
 
-/// What one choice of an answer has come to.
+/// What one choice of an answer consists of so far.
 struct ChoiceText: Sendable {
     var text = ""
     var tokens: [Int] = []
@@ -100,8 +100,8 @@ struct ChoiceText: Sendable {
         result = update.result ?? result
     }
 
-    static func collect(_ job: RunningJob, count: Int) async throws -> [ChoiceText] {
-        var choices = [ChoiceText](repeating: ChoiceText(), count: count)
+    static func collect(_ job: RunningJob) async throws -> [ChoiceText] {
+        var choices = [ChoiceText](repeating: ChoiceText(), count: job.totalChoiceCount)
         try await job.forEach { choices[$0.choice].take($0.update) }
         return choices
     }

@@ -11,8 +11,7 @@ struct Completions: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
         let model = try state.directory.model(named: shared.requestedModel)
         let job = try makeJob(fields, shared, model)
@@ -21,16 +20,10 @@ struct Completions: Sendable {
             model: shared.requestedModel ?? model.name, shared: shared,
             echoes: try fields.bool("echo") ?? false ? try job.prompts.map { try PromptEcho($0, model) } : [])
         let running = try RunningJob(job, on: model, for: context.client, state: state)
-        guard shared.isStream else {
-            let choices = try await monitor.cancellingWhenClosed {
-                try await ChoiceText.collect(running, count: job.totalChoiceCount)
-            }
-            return Response(answer.whole(choices, job))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in sink.send(error.body(.openAI, requestID: nil)) },
-            produce: { sink in try await answer.stream(running, job, to: sink) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: shared.isStream,
+            whole: { answer.whole($0, job) },
+            events: { try await answer.stream(running, job, to: $0) })
     }
 
     private func makeJob(
@@ -61,7 +54,7 @@ struct Completions: Sendable {
         job.logprobCount = try fields.int("logprobs", in: 0...20)
         job.hold(to: try AnswerShape.read(fields))
         let echoes = try fields.bool("echo") ?? false
-        // Who repeats the prompt and asks for log-probabilities wants those of the prompt too.
+        // A request that repeats the prompt and asks for log-probabilities gets those of the prompt too.
         if echoes { job.promptLogprobCount = maxTokens == 0 ? job.logprobCount ?? 0 : job.logprobCount }
         if maxTokens == 0, !echoes {
             throw .invalid("max_tokens", "max_tokens is 0, which is only allowed with echo")
@@ -120,7 +113,7 @@ extension ServedModel {
 /// A prompt that an answer repeats.
 struct PromptEcho: Sendable {
     let text: String
-    /// Of the first token.
+    /// The bytes of the prompt's first token.
     let firstBytes: [UInt8]
 
     init(_ tokens: [Int], _ model: ServedModel) throws(APIError) {
@@ -136,7 +129,7 @@ struct CompletionAnswer: Sendable {
     let created: Int
     let model: String
     let shared: CompletionFields
-    /// The prompts where they come before their continuations.
+    /// Sends the prompts before their continuations.
     let echoes: [PromptEcho]
 
     func whole(_ choices: [ChoiceText], _ job: GenerationJob) -> JSON {
@@ -168,7 +161,7 @@ struct CompletionAnswer: Sendable {
             choices[index].take(update.update)
             progress.take(update.update)
             let result = update.update.result
-            // What only belongs to the prompt waits for the first token.
+            // What belongs to the prompt is held back until the first token comes.
             guard !update.update.tokens.isEmpty || result != nil else { return }
             let isFirst = begun.insert(index).inserted
             let text = (isFirst ? echo(index, job) : "") + update.update.text
@@ -204,7 +197,7 @@ struct CompletionAnswer: Sendable {
         return echoes[index / job.choiceCount].text
     }
 
-    /// - Parameter prompt: the entries of the prompt's tokens, where they come first.
+    /// - Parameter prompt: the entries of the prompt's tokens, where these come first.
     private func logprobs(
         _ index: Int, _ job: GenerationJob, _ prompt: [TokenLogProbability]?, _ choice: ChoiceText
     ) -> JSON {

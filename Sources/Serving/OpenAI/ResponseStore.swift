@@ -1,7 +1,7 @@
 internal import JSONCore
 internal import Synchronization
 
-/// Answers of `/v1/responses` for requests that go on from them. Bounded in number and size: the oldest go first.
+/// Answers of `/v1/responses` that later requests continue. Bounded in number and size: the oldest are dropped first.
 final class ResponseStore: Sendable {
     struct Entry: Sendable {
         /// The conversation up to and including the answer, as templates take it.

@@ -3,13 +3,12 @@ internal import Hummingbird
 internal import Inference
 internal import JSONCore
 
-/// `POST /v1/responses`, with `GET` and `DELETE` of those that are kept.
+/// `POST /v1/responses`, with `GET` and `DELETE` of the answers that are kept.
 struct Responses: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let requested = try fields.string("model")
         let model = try state.directory.model(named: requested)
         let isStream = try fields.bool("stream") ?? false
@@ -28,21 +27,19 @@ struct Responses: Sendable {
             return json
         }
         let running = try RunningJob(job, on: model, for: context.client, state: state)
-        guard isStream else {
-            let choices = try await monitor.cancellingWhenClosed { try await ChoiceText.collect(running, count: 1) }
-            return Response(store(AnswerBlocks(job.reading, whole: choices[0].text), choices[0].result))
-        }
-        return try await EventStream.respond(
-            pingSeconds: state.options.pingSeconds, monitor: monitor,
-            failure: { error, sink in
-                sink.send(
-                    [
-                        "type": "error", "code": .optional(error.code), "message": .string(error.message),
-                        "param": .optional(error.parameter), "sequence_number": 0,
-                    ], event: "error")
-            },
-            produce: { sink in try await answer.stream(running, job.reading, to: sink, store: store) })
+        return try await state.respond(
+            running, monitor: monitor, isStream: isStream, framing: Responses.framing,
+            whole: { store(AnswerBlocks(job.reading, whole: $0[0].text), $0[0].result) },
+            events: { try await answer.stream(running, job.reading, to: $0, store: store) })
     }
+
+    private static let framing = EventFraming(failure: { error, sink in
+        sink.send(
+            [
+                "type": "error", "code": .optional(error.code), "message": .string(error.message),
+                "param": .optional(error.parameter), "sequence_number": 0,
+            ], event: "error")
+    })
 
     func retrieve(_ id: String) throws -> Response { Response(try entry(id).response) }
 

@@ -6,7 +6,7 @@ struct ResponsesAnswer: Sendable {
     let id: String
     let created: Int
     let model: String
-    /// The request, some of whose fields the answer repeats.
+    /// The request; the answer repeats some of its fields.
     let request: JSON
 
     func whole(_ answer: AnswerBlocks, _ result: GenerationResult?) -> JSON {
@@ -50,7 +50,7 @@ struct ResponsesAnswer: Sendable {
         send(isComplete ? "response.completed" : "response.incomplete", ["response": store(answer, result)])
     }
 
-    /// The events of the API for what comes of a block.
+    /// The API's events for what happens to a block.
     private func events(
         _ event: AnswerBlocks.Event, _ answer: AnswerBlocks, _ result: GenerationResult?
     ) -> [(String, JSON)] {
@@ -98,7 +98,7 @@ struct ResponsesAnswer: Sendable {
         }
     }
 
-    /// What a message or reasoning holds; calls hold nothing.
+    /// The content of a message or of reasoning; a call has none.
     private func part(_ block: AnswerBlocks.Block, isEmpty: Bool = false) -> JSON? {
         switch block {
         case .text(let text):

@@ -1,7 +1,7 @@
 internal import Inference
 internal import JSONCore
 
-/// What a stream has come to, for clients that ask for it with every chunk.
+/// The usage and times so far, for clients that ask for them with every chunk.
 struct StreamProgress {
     private let shared: CompletionFields
     private let promptTokenCounts: [Int]
@@ -17,7 +17,7 @@ struct StreamProgress {
         if firstToken == nil, !update.tokens.isEmpty { firstToken = .now }
     }
 
-    /// A chunk with what the request asks of every one.
+    /// A chunk with the members that the request asks of every one.
     func adding(to chunk: JSON, _ choices: [ChoiceText]) -> JSON {
         var chunk = chunk
         if shared.hasTimingsPerToken {
@@ -29,7 +29,7 @@ struct StreamProgress {
         return chunk
     }
 
-    /// As llama.cpp's server tells them; how much of the prompt was cached is only known at the end.
+    /// Times in the form of llama.cpp's server. How much of the prompt came from the cache is only known at the end.
     private func timings(tokenCount: Int) -> JSON {
         let now = ContinuousClock.now
         let promptCount = promptTokenCounts.reduce(0, +)

@@ -10,8 +10,7 @@ struct Embeddings: Sendable {
     let state: ServerState
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "embeddings")
         guard case .embedder(let embedder) = model.task else { throw model.misused("embeddings") }
         let format = try fields.string("encoding_format") ?? "float"
@@ -29,10 +28,8 @@ struct Embeddings: Sendable {
                     ? .string(Embeddings.base64(vector)) : .array(vector.map { .double(Double($0)) }),
             ]
         }
-        let count = try model.tokenCount(texts)
         return Response([
-            "object": "list", "data": .array(data), "model": .string(model.name),
-            "usage": ["prompt_tokens": .int(count), "total_tokens": .int(count)],
+            "object": "list", "data": .array(data), "model": .string(model.name), "usage": try model.usage(of: texts),
         ])
     }
 
@@ -62,7 +59,7 @@ struct Embeddings: Sendable {
         }
     }
 
-    /// The first elements, brought to length 1 again (Kusupati et al., 2022).
+    /// The first elements of a vector, normalised again (Kusupati et al., 2022).
     private static func shortened(_ vector: [Float], _ dimensions: Int?) -> [Float] {
         guard let dimensions, dimensions < vector.count else { return vector }
         let kept = vector.prefix(dimensions)

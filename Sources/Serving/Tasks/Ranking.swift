@@ -3,15 +3,14 @@ internal import Hummingbird
 internal import Inference
 internal import JSONCore
 
-/// `POST /v1/rerank` (as Jina and Cohere have it), `/v1/score` and `/v1/classify` (as vLLM has them).
+/// `POST /v1/rerank` (in the form of Jina and Cohere), `/v1/score` and `/v1/classify` (in that of vLLM).
 struct Ranking: Sendable {
     static let maximumCount = 2048
 
     let state: ServerState
 
     func rerank(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "rerank")
         let query = try fields.requireString("query")
         let documents = try Ranking.documents(fields)
@@ -25,16 +24,14 @@ struct Ranking: Sendable {
             if returnsDocuments { json["document"] = ["text": .string(documents[index])] }
             return json
         }
-        let tokens = try model.tokenCount(documents + [query])
         return Response([
             "id": .string("rerank-" + Identifier.random(24)), "object": "list", "model": .string(model.name),
-            "results": .array(results), "usage": ["prompt_tokens": .int(tokens), "total_tokens": .int(tokens)],
+            "results": .array(results), "usage": try model.usage(of: documents + [query]),
         ])
     }
 
     func score(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "score")
         var first = try Ranking.texts(fields, "text_1")
         let second = try Ranking.texts(fields, "text_2")
@@ -44,20 +41,18 @@ struct Ranking: Sendable {
         }
         let pairs = Array(zip(first, second))
         let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, model, "score") }
-        let tokens = try model.tokenCount(first + second)
         return Response([
             "id": .string("score-" + Identifier.random(24)), "object": "list",
             "created": .int(Int(Date().timeIntervalSince1970)), "model": .string(model.name),
             "data": .array(
                 scores.enumerated().map { index, score in
                     ["index": .int(index), "object": "score", "score": .double(score)]
-                }), "usage": ["prompt_tokens": .int(tokens), "total_tokens": .int(tokens)],
+                }), "usage": try model.usage(of: first + second),
         ])
     }
 
     func classify(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let monitor = await context.connectionMonitor()
-        let fields = try await state.readFields(request)
+        let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "classify")
         guard case .classifier(let classifier) = model.task else { throw model.misused("classify") }
         let texts = try Ranking.texts(fields, "input")
@@ -71,11 +66,10 @@ struct Ranking: Sendable {
                 "num_classes": .int(classifier.labels.count),
             ]
         }
-        let tokens = try model.tokenCount(texts)
         return Response([
             "id": .string("classify-" + Identifier.random(24)), "object": "list",
             "created": .int(Int(Date().timeIntervalSince1970)), "model": .string(model.name), "data": .array(data),
-            "usage": ["prompt_tokens": .int(tokens), "total_tokens": .int(tokens)],
+            "usage": try model.usage(of: texts),
         ])
     }
 
@@ -123,6 +117,12 @@ struct Ranking: Sendable {
 }
 
 extension TaskModel {
+    /// The `usage` of an answer about texts: there are only prompt tokens.
+    func usage(of texts: [String]) throws -> JSON {
+        let count = try tokenCount(texts)
+        return ["prompt_tokens": .int(count), "total_tokens": .int(count)]
+    }
+
     func misused(_ path: String) -> APIError {
         .invalid("model", "\(name) \(task.summary); /v1/\(path) needs another model")
     }

@@ -53,8 +53,8 @@ package struct TaskModel: Sendable {
     var vocabularySize: Int { tokenizer?.vocabularySize ?? 0 }
 }
 
-/// One request at a time, and none of Swift's threads waits for the device: requests queue behind an actor that hands the
-/// work to a queue of its own.
+/// Lets one request at a time through. The work runs on a queue of its own, so that no thread of Swift's pool waits for
+/// the device.
 private actor TaskWorker {
     private let executor = TaskExecutor()
 

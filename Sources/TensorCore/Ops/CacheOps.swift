@@ -49,7 +49,7 @@ public protocol CacheOps: AnyObject, Sendable {
     /// `query` is rotated in place, so that one launch does what a decoder layer needs between projection and attention.
     ///
     /// An int8 row of largest magnitude `m` is stored as `round(x / s)` with the scale `s = m / 127`. Rows of zeros, and
-    /// those with `m` below 2^-118, get the scale 0; a row with a NaN or an infinity gets the scale NaN and levels of 0,
+    /// those with `m` below 2^-118, get the scale 0; a row with a NaN or an infinity gets the scale NaN and quants of 0,
     /// so that it spoils what looks at it and nothing else.
     ///
     /// - Parameters:

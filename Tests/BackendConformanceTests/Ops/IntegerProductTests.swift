@@ -3,14 +3,14 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// Products of 8-bit integers at the ends of what levels and integers may be, and across instruction sets.
+/// Products of 8-bit integers with the largest quants and integers there are, and across instruction sets.
 @Suite("integer products")
 struct IntegerProductTests {
     private static let formats = WeightFormat.allCases.filter { $0 == .int8 || $0.blockSize > 1 }
 
     /// Sums of a few products come close to the end of 16 bits, which some instructions take.
     @Test(
-        "largest levels and activations",
+        "largest quants and activations",
         arguments: IntegerProductTests.formats.filter { $0 == .int8 || BlockReference.reads($0) }, [3, 20])
     func largest(_ format: WeightFormat, tokens: Int) {
         let columns = format.fitting(96)

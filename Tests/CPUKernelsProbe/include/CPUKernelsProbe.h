@@ -8,6 +8,8 @@
 /// Whether the set has a GEMM (else a GEMV) kernel that takes the format for so many tokens.
 bool probe_takes_gemm(int set, int format, int64_t tokens);
 bool probe_takes_gemv(int set, int format, int64_t tokens);
+/// Whether it has a kernel for weights of the format that are packed in blocks of rows.
+bool probe_takes_packed(int set, int format, int64_t tokens);
 
 /// Values of one row through the set's `embed`. Only for sets of floats.
 void probe_dequantise(int set, int format, const void *row, int64_t columns, float *values);
@@ -35,6 +37,8 @@ void probe_pack_a(int set, int format, const float *x, int64_t tokens, int64_t c
 
 /// `y[t * 64 + r]` of the rows and `tokens` (up to 64), through the set's packing and micro-kernel.
 void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
+/// The same by the kernel that the set chooses for the format and so many tokens.
+void probe_chosen_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 /// `y[t * count + r]` of the rows and `tokens` (up to 8), through the set's GEMV.
 void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 
@@ -55,12 +59,12 @@ int64_t probe_sequence(const int64_t *first_task, int64_t sequences, int64_t tas
 /// Tasks that `count` rows of `bytes` are cut into, and whether their ranges follow on each other from 0 to `count`.
 int64_t probe_row_tasks(int64_t threads, int64_t count, int64_t bytes, bool *is_whole);
 
-/// Runs `jobs` jobs of `count` tasks; `runs[task]` counts how often each ran. False where a worker's number was not below
-/// `threads`.
+/// Runs `jobs` jobs of `count` tasks; `runs[task]` counts how often each ran. False where a worker's number was not
+/// below `threads`.
 bool probe_pool(int threads, int jobs, int64_t count, int32_t *runs);
 
-/// A product of `tokens` by `outputs` through a GEMM whose hooks count: calls of `begin_thread`, of `end_thread`, and of
-/// kernel functions outside of the two. `y` is `[tokens, outputs]`.
+/// A product of `tokens` by `outputs` through a GEMM whose hooks count: calls of `begin_thread`, of `end_thread`, and
+/// of kernel functions outside of the two. `y` is `[tokens, outputs]`.
 typedef struct {
     int64_t begins, ends, outside;
 } probe_hooks;

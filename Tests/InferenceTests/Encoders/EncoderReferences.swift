@@ -13,15 +13,26 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
     /// The class to take the weights as, where the folder's configuration names none: the fixtures hold every head.
     var kind: String?
 
+    /// Whether GGUF files can hold the family.
+    var hasGGUF: Bool { !["modernbert", "nomic"].contains { name.hasPrefix($0) } }
+
     var testDescription: String { kind.map { "\(name) \($0)" } ?? name }
 
-    /// The fixtures, once for each of their heads (made by Tools/make_encoder_reference.py).
+    private static let usualHeads = [
+        "Model", "MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering",
+    ]
+
+    /// The fixtures, once for each of their heads (made by Tools/make_encoder_reference.py and
+    /// Tools/make_rotary_encoder_reference.py).
     static let fixtures: [EncoderReference] = [
-        ("bert", ["Model", "MaskedLM", "NextSentencePrediction", "SequenceClassification", "TokenClassification"]),
-        ("roberta", ["Model", "MaskedLM", "SequenceClassification"]),
-        ("distilbert", ["Model", "MaskedLM", "SequenceClassification", "TokenClassification"]),
+        ("bert", usualHeads + ["NextSentencePrediction"]),
+        ("roberta", usualHeads.filter { $0 != "TokenClassification" }),
+        ("distilbert", usualHeads),
+        ("modernbert", usualHeads),
+        ("nomic-bert", usualHeads.filter { $0 != "QuestionAnswering" }),
+        ("nomic-bert-hub", usualHeads.filter { $0 != "QuestionAnswering" }),
     ].flatMap { family, heads in
-        (heads + ["QuestionAnswering"]).map { head in
+        heads.map { head in
             EncoderReference(
                 name: "\(family)-heads",
                 folder: ReferenceMaterial.fixtures.appendingPathComponent("models/\(family)-heads"),

@@ -101,9 +101,8 @@ struct AdapterRequestTests {
                 for try await (adapter, tokens, scores) in group {
                     let wanted = try #require(expected[adapter])
                     #expect(tokens == wanted.tokens, "\(adapter ?? "none")")
-                    for (one, two) in zip(scores, wanted.scores) {
-                        #expect(abs(one - two) < 1e-4, "\(adapter ?? "none")")
-                    }
+                    let error = normalizedMeanSquaredError(scores.map { Float($0) }, wanted.scores)
+                    #expect(error <= 1e-9, "\(adapter ?? "none"): NMSE \(error)")
                 }
             }
         }
@@ -113,6 +112,45 @@ struct AdapterRequestTests {
             _ = try mixed.generate(GenerationRequest(promptTokens: prompt, maxTokens: 1, adapter: "c"))
         }
         for engine in [mixed] + merged.values { await engine.shutdown() }
+    }
+
+    /// Against what peft computed in float64, beside requests without the adapter.
+    @Test(arguments: InferenceDevice.fast, ["llama", "gpt2"])
+    func answersAsTheReference(device: InferenceDevice, name: String) async throws {
+        guard let models = ReferenceMaterial.locate("reference/models", for: "AdapterRequestTests") else { return }
+        let folder = models.appendingPathComponent("\(name)-lora")
+        let adapter = NamedAdapter(name: "x", adapter: try LoRAAdapter(path: folder.path))
+        let engine = try await Engine(
+            ModelPackage(path: models.appendingPathComponent(name).path).offering([adapter]), on: device.make(),
+            options: EngineOptions(contextLength: 64, cacheTokenCount: 1024, sequenceCount: 8, precision: .highest))
+        let expected = try Checkpoint(safetensors: folder.appendingPathComponent("expected.safetensors").path)
+        let (texts, logits) = (try expected.rows("input_ids"), try expected.doubles("logits"))
+        let width = logits.count / (texts.count * texts[0].count)
+        var (found, wanted): ([Float], [Double]) = ([], [])
+        for (row, text) in texts.enumerated() {
+            for count in [7, 30, text.count] {
+                let request = GenerationRequest(
+                    promptTokens: Array(text[..<count]), maxTokens: 1, ignoresEndOfSequence: true,
+                    logProbabilities: GenerationRequest.maximumLogProbabilities, adapter: "x")
+                var plain = request
+                plain.adapter = nil
+                async let other = collect(engine.generate(plain))
+                let start = (row * text.count + count - 1) * width
+                let values = logits[start..<start + width]
+                let sum = log(values.reduce(0) { $0 + exp($1) })
+                for try await update in try engine.generate(request) {
+                    for item in update.logProbabilities.flatMap(\.alternatives) {
+                        found.append(Float(item.logProbability))
+                        wanted.append(values[start + item.token] - sum)
+                    }
+                }
+                _ = try await other
+            }
+        }
+        #expect(found.count >= 6 * 5)
+        let error = normalizedMeanSquaredError(found, wanted)
+        #expect(error <= 1e-9, "\(name) on \(device.name): NMSE \(error)")
+        await engine.shutdown()
     }
 
     @Test func adaptersThatCannotBeKeptApartAreNamed() async throws {

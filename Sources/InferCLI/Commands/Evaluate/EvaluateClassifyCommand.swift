@@ -46,8 +46,8 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
         ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"),
         ("text1", "text2"), ("text", "text_pair"), ("text", "pair"), ("query", "document"),
     ]
-    private static let textFields = ["text", "sentence", "content", "review", "question", "query", "input"]
-    private static let labelFields = ["label", "labels", "gold_label", "score", "target", "class"]
+    static let textFields = ["text", "sentence", "content", "review", "question", "query", "input"]
+    static let labelFields = ["label", "labels", "gold_label", "score", "target", "class"]
 
     func run() async throws {
         if WholeFile.isFolder(evaluation.data) { return try runImages() }
@@ -58,10 +58,7 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
             guard let key = record.first(of: keys) else { throw record.missing(keys) }
             return (key, record)
         }
-        let package = try model.openPackage()
-        let task = try Classifier.make(
-            package, head: head, on: try model.makeBackend(), activation: function,
-            options: model.taskOptions(truncates: truncate))
+        let task = try makeTask()
         let names = LabelNames(task.labels)
         let report: EvaluationReport
         switch task.activation {
@@ -79,6 +76,13 @@ struct EvaluateClassifyCommand: AsyncParsableCommand {
             report = try singleLabel(task, names, texts, labels)
         }
         try finish(report)
+    }
+
+    private func makeTask() throws -> Classifier {
+        if let task = try Classifier.make(words: model, head: head, activation: function) { return task }
+        return try Classifier.make(
+            try model.openPackage(), head: head, on: try model.makeBackend(), activation: function,
+            options: model.taskOptions(truncates: truncate))
     }
 
     /// Draws and prints.

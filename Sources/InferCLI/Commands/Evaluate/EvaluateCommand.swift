@@ -13,7 +13,7 @@ struct EvaluateCommand: ParsableCommand {
     /// Without SQLite (`traits: []`) there are no collections.
     private static var retrieval: [any ParsableCommand.Type] {
         #if SQLite
-            [EvaluateRetrievalCommand.self]
+            [EvaluateRetrievalCommand.self, EvaluateGroundednessCommand.self]
         #else
             []
         #endif

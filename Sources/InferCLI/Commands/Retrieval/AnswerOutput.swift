@@ -9,6 +9,10 @@
     struct AnswerOutput {
         let showsSources: Bool
         let isJSON: Bool
+        /// What the question was made into; `nil`: nothing.
+        var query: TransformedQuery?
+        /// What of the answer its sources support; `nil`: not asked.
+        var groundedness: Groundedness?
         private let links = SourceLinks(isTerminal: isatty(STDOUT_FILENO) == 1)
         private var output = OutputWriter()
         private var hasBegun = false
@@ -21,7 +25,7 @@
         mutating func writeNothingFound(in path: String) throws {
             let text = "Nothing in \(path) has to do with the question."
             try output.writeLine(
-                isJSON ? AnswerOutput.json(text, citations: [], cited: true, sources: [], found: false) : text)
+                isJSON ? json(text, citations: [], cited: true, sources: [], found: false) : text)
             try output.flush()
         }
 
@@ -47,7 +51,7 @@
             let cited = !answer.citations.isEmpty
             if isJSON {
                 try output.writeLine(
-                    AnswerOutput.json(
+                    json(
                         answer.text, citations: cited ? answer.citations : prompt.sources, cited: cited,
                         sources: showsSources ? prompt.sources : nil, found: true))
                 return try output.flush()
@@ -64,11 +68,42 @@
                     try output.writeLine("    " + links.printable(String(line)))
                 }
             }
+            try writeGroundedness()
             try output.flush()
             if !answer.unknownNumbers.isEmpty {
                 let numbers = answer.unknownNumbers.map { "[\($0)]" }.joined(separator: ", ")
                 StandardErrorLog.line("infer: warning: the answer names \(numbers), which no source is")
             }
+        }
+
+        private mutating func writeGroundedness() throws {
+            guard let groundedness else { return }
+            let sentences = groundedness.sentences
+            let supported = sentences.filter(\.isSupported).count
+            try output.writeLine("\n\(supported) of \(sentences.count) sentences are supported by a source.")
+            for sentence in sentences where !sentence.isSupported {
+                try output.writeLine(
+                    "  not supported (\(fixed(sentence.support, digits: 2))): \(links.printable(sentence.text))")
+            }
+        }
+
+        private static func write(_ groundedness: Groundedness, to writer: inout JSONWriter) {
+            writer.beginObject()
+            writer.key("share")
+            // Supports are probabilities, so that they are finite.
+            if let share = groundedness.share { try? writer.value(share) } else { writer.null() }
+            writer.key("sentences")
+            writer.beginArray()
+            for sentence in groundedness.sentences {
+                writer.beginObject()
+                writer.member("text", sentence.text)
+                try? writer.member("support", sentence.support)
+                if let source = sentence.source { writer.member("source", source) }
+                writer.member("supported", sentence.isSupported)
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.endObject()
         }
 
         /// `path:12-18`, or the bytes where there are no lines.
@@ -81,19 +116,29 @@
         }
 
         /// - Parameter sources: all that the model was given, where they are shown.
-        private static func json(
+        private func json(
             _ text: String, citations: [AnswerSource], cited: Bool, sources: [AnswerSource]?, found: Bool
         ) -> String {
             var writer = JSONWriter()
             writer.beginObject()
             writer.member("answer", text)
             writer.key("citations")
-            write(citations, cited: cited, to: &writer)
+            AnswerOutput.write(citations, cited: cited, to: &writer)
             if let sources {
                 writer.key("sources")
-                write(sources, cited: nil, to: &writer)
+                AnswerOutput.write(sources, cited: nil, to: &writer)
             }
             writer.member("found", found)
+            if let groundedness {
+                writer.key("groundedness")
+                AnswerOutput.write(groundedness, to: &writer)
+            }
+            if let query {
+                writer.key("queries")
+                writer.beginArray()
+                for text in query.queries + query.passages { writer.value(text) }
+                writer.endArray()
+            }
             writer.endObject()
             return writer.text
         }

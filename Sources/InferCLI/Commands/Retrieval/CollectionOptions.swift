@@ -26,7 +26,7 @@
     struct SearchArguments: ParsableArguments {
         @Option(
             help:
-                "lexical, dense, sparse or hybrid (all there are); left out, hybrid where there are vectors, else lexical."
+                "lexical, dense, sparse, multi-vector, graph, hybrid (all there are) or auto (by the query); left out, hybrid."
         )
         var mode: SearchMode?
 
@@ -54,7 +54,10 @@
                 valueName: "way"))
         var vectors: VectorSearch = .exact
 
-        @Option(help: "How arms are fused: rrf (reciprocal rank) or distribution (of their scores).")
+        @Option(
+            help: ArgumentHelp(
+                "How arms are fused: rrf (reciprocal rank), distribution (of their scores), or a file of --fit-fusion.",
+                valueName: "way"))
         var fusion: FusionArgument = .rrf
 
         @Option(parsing: .unconditional, help: "The constant of reciprocal rank fusion.")
@@ -62,6 +65,10 @@
 
         @Option(parsing: .unconditional, help: "The weight of the lexical arm beside the dense one's 1.")
         var lexicalWeight: Double = 1
+
+        @Option(
+            parsing: .unconditional, help: "Relations that the graph arm follows from an entity of the query, 1 or 2.")
+        var hops: Int = 2
 
         @Option(parsing: .unconditional, help: "Hits of each arm that are fused or reranked.")
         var candidates: Int = 100
@@ -71,17 +78,21 @@
             try OptionRange.check("--b", b, in: 0...1)
             try OptionRange.check("--rrf-k", rrfK, in: 0...1_000_000)
             try OptionRange.check("--lexical-weight", lexicalWeight, in: 0...1000)
+            try OptionRange.check("--hops", hops, in: 1...2)
             try OptionRange.check("--candidates", candidates, in: 1...100_000)
         }
 
         /// - Throws: `RetrievalError` for the filter.
-        func options(count: Int, settings: CollectionSettings) throws -> SearchOptions {
+        func options(
+            count: Int, settings: CollectionSettings, hasGraph: Bool = false
+        ) throws -> SearchOptions {
             SearchOptions(
-                mode: mode ?? (settings.embedder == nil ? .lexical : .hybrid), count: count,
+                mode: mode ?? (settings.embedder == nil && !hasGraph ? .lexical : .hybrid), count: count,
                 scoring: scoring == .bm25 ? .bm25(k1: k1, b: b) : .tfIDF,
-                fusion: fusion == .rrf ? .reciprocalRank(k: rrfK) : .distribution, lexicalWeight: lexicalWeight,
-                filter: try self.where.map { try DocumentFilter($0) }, candidateCount: candidates, vectorSearch: vectors
-            )
+                fusion: try fusion.fusion(rrfK: rrfK), lexicalWeight: lexicalWeight,
+                filter: try self.where.map { try DocumentFilter($0) }, candidateCount: candidates,
+                vectorSearch: vectors,
+                graphHops: hops)
         }
     }
 
@@ -109,7 +120,29 @@
         case bm25, tfidf
     }
 
-    enum FusionArgument: String, ExpressibleByArgument, CaseIterable {
+    enum FusionArgument: ExpressibleByArgument {
         case rrf, distribution
+        case learned(path: String)
+
+        init?(argument: String) {
+            switch argument {
+            case "rrf": self = .rrf
+            case "distribution": self = .distribution
+            // Files have an ending or lie somewhere; other words are mistyped names.
+            case let path where path.contains(".") || path.contains("/"): self = .learned(path: path)
+            default: return nil
+            }
+        }
+
+        var defaultValueDescription: String { "rrf" }
+
+        /// - Throws: `RetrievalError` for a file that holds no weights.
+        func fusion(rrfK: Double) throws -> Fusion {
+            switch self {
+            case .rrf: .reciprocalRank(k: rrfK)
+            case .distribution: .distribution
+            case .learned(let path): .learned(try FusionWeights(parsing: InputText.file(path), path: path))
+            }
+        }
     }
 #endif

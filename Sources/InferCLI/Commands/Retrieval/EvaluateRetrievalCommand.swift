@@ -43,9 +43,15 @@
 
         @Option(
             help: ArgumentHelp(
-                "Measure several values of mode, k, k1, b, lexical-weight or chunk-tokens; several may be given.",
+                "Measure several values of mode, k, k1, b, lexical-weight, fusion, vectors or chunk-tokens.",
                 valueName: "name=value,…"))
         var sweep: [String] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "Learn how much each arm counts from these queries, write it for --fusion FILE, and search with it.",
+                valueName: "file"), completion: .file())
+        var fitFusion: String?
 
         @Option(
             help: ArgumentHelp("Draw quality against time, of --sweep or of the one search.", valueName: "file"),
@@ -93,12 +99,21 @@
             }
             let runs = try compare.map { path in (path, try RunFile.parse(InputText.file(path), path: path)) }
             let reader = try retrieval.openReader()
-            let base = SweepPoint(options: try retrieval.search.options(count: k, settings: reader.settings), k: k)
-            let points = try SweepPoint.all(axes(), from: base)
-            let models = try retrieval.openModels(
-                reader, modes: (points + [base]).map(\.options.mode), embedder: model.model, model: model)
+            var base = SweepPoint(
+                options: try retrieval.search.options(count: k, settings: reader.settings, hasGraph: reader.hasGraph),
+                k: k)
+            let modes = try SweepPoint.all(axes(), from: base).map(\.options.mode) + [base.options.mode]
+            let models = try retrieval.openModels(reader, modes: modes, embedder: model.model, model: model)
             let runner = RetrievalEvaluationRunner(
                 queries: queries, judgements: judgements, models: models, depth: depth)
+            var learned: FusionWeights?
+            if let fitFusion {
+                let weights = try await runner.fitFusion(base, reader)
+                try AtomicFile.write(to: fitFusion, chunks: [Array((try weights.json + "\n").utf8)])
+                base.options.fusion = .learned(weights)
+                learned = weights
+            }
+            let points = try SweepPoint.all(axes(), from: base)
             let result = try await runner.run(base, reader)
             if let runFile {
                 let text = result.rankings.map { $0.runLines(tag: base.options.mode.rawValue) }.joined()
@@ -111,7 +126,8 @@
                 let picture = SweepPicture(shown).svg(title: "\(reader.path): \(result.queries.count) queries")
                 try AtomicFile.write(to: svg, chunks: [Array(picture.utf8)])
             }
-            let report = RetrievalReport(result: result, comparisons: comparisons, swept: swept)
+            let report = RetrievalReport(
+                result: result, learned: learned, comparisons: comparisons, swept: swept)
             var output = OutputWriter()
             try output.writeLine(json ? try report.json() : report.table())
             try output.flush()

@@ -30,10 +30,14 @@
         @Flag(help: "Index the embedder's weights of terms too, for --mode sparse (BGE-M3).")
         var sparse = false
 
+        @Flag(help: "Index a vector for each token too, for --mode multi-vector (BGE-M3).")
+        var multiVector = false
+
         @Option(help: "How texts become terms: simple, unicode or cjk.")
         var analyzer: Analyzer = .unicode
 
-        @Option(help: "Where documents are cut: fixed, sentence or structure.")
+        @Option(
+            help: "Where documents are cut: fixed, sentence, structure or semantic (where sentences' embeddings part).")
         var chunking: Chunker.Strategy = .structure
 
         @Option(
@@ -50,6 +54,19 @@
         @Option(help: "Build an approximate index over the vectors: ivf or hnsw. Kept up to date by later runs.")
         var approximate: [ApproximateKind] = []
 
+        @Option(
+            help: ArgumentHelp(
+                "A knowledge graph: subject, relation, object and, optionally, document a line.", valueName: "file"),
+            completion: .file())
+        var triples: [String] = []
+
+        @Option(
+            help: ArgumentHelp(
+                "A generator that takes the triples out of the documents; bundled: the one in this program.",
+                valueName: "path"),
+            completion: .directory)
+        var extractTriples: String?
+
         @Flag(help: "Go on watching the files, and index what changes.")
         var watch = false
 
@@ -60,6 +77,7 @@
 
         func validate() throws {
             try model.validate()
+            guard !isGraphOnly else { return }
             guard !paths.isEmpty || !jsonl.isEmpty else {
                 throw ValidationError("nothing to index; give files, folders or --jsonl FILE")
             }
@@ -68,30 +86,75 @@
             if lexicalOnly, !approximate.isEmpty {
                 throw ValidationError("--approximate and --lexical-only exclude each other")
             }
+            if lexicalOnly, multiVector {
+                throw ValidationError("--multi-vector and --lexical-only exclude each other")
+            }
+            if lexicalOnly, chunking == .semantic {
+                throw ValidationError("--chunking semantic compares embeddings; give --model instead of --lexical-only")
+            }
             if lexicalOnly, sparse { throw ValidationError("--sparse and --lexical-only exclude each other") }
             if !lexicalOnly, model.model == nil {
                 throw ValidationError("name an embedder with --model, or index words only with --lexical-only")
             }
         }
 
+        /// Documents are there already, and only the graph over them is brought up to date.
+        private var isGraphOnly: Bool {
+            paths.isEmpty && jsonl.isEmpty && (!triples.isEmpty || extractTriples != nil) && !watch
+        }
+
         func run() async throws {
+            if isGraphOnly {
+                return try await printGraph(updateGraph(DocumentCollection(path: collection.collection)))
+            }
             let embedder = try makeEmbedder()
             let collection = try DocumentCollection(
                 path: collection.collection,
                 settings: CollectionSettings(
                     analyzer: analyzer, embedder: embedder.map { Self.lasting($0.name) },
                     embedderFingerprint: embedder?.fingerprint, dimensionCount: embedder?.dimensionCount,
-                    hasTermWeights: sparse))
+                    hasTermWeights: sparse, tokenVectorSize: multiVector ? embedder?.tokenVectorSize : nil))
             let report = try await index(collection, embedder)
+            let graph = try await updateGraph(collection)
             try print(report)
+            try printGraph(graph)
             guard watch else { return }
             let interrupt = InterruptSignal()
             StandardErrorLog.line("infer: watching; Ctrl-C ends")
             while !interrupt.isReceived {
                 try await Task.sleep(for: .seconds(1))
                 let report = try await index(collection, embedder)
-                if report.added + report.changed + report.removed > 0 { try print(report) }
+                guard report.added + report.changed + report.removed > 0 else { continue }
+                try print(report)
+                try printGraph(try await updateGraph(collection))
             }
+        }
+
+        /// - Returns: `nil` where no graph is asked for.
+        private func updateGraph(_ collection: DocumentCollection) async throws -> DocumentCollection.GraphSize? {
+            guard !triples.isEmpty || extractTriples != nil else { return nil }
+            let bar = SharedProgress("graph")
+            defer { bar.clear() }
+            let indexer = TripleIndexer(collection)
+            for file in triples {
+                for reason in try await indexer.add(file: file).skipped {
+                    bar.clear()
+                    StandardErrorLog.line("infer: left out: \(reason)")
+                }
+            }
+            if let extractTriples {
+                let extractor = try await TripleExtractorSource.load(model, path: extractTriples)
+                _ = try await indexer.extract(by: extractor) { bar.update("\($0) chunks read") }
+            }
+            return try collection.graphSize()
+        }
+
+        private func printGraph(_ size: DocumentCollection.GraphSize?) throws {
+            guard let size, !json else { return }
+            var output = OutputWriter()
+            try output.writeLine(
+                "\(collection.collection): graph of \(size.entityCount) entities and \(size.relationCount) relations")
+            try output.flush()
         }
 
         private func index(
@@ -137,7 +200,7 @@
 
         private func makeEmbedder() throws -> (any TextEmbedder)? {
             guard !lexicalOnly else { return nil }
-            return try EmbedderSource.load(model, path: model.model, sparse: sparse)
+            return try EmbedderSource.load(model, path: model.model, sparse: sparse, multiVector: multiVector)
         }
 
         private func print(_ report: Indexer.Report) throws {

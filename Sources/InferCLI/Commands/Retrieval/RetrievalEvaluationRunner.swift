@@ -25,6 +25,17 @@
             }
         }
 
+        /// Learns the weights of the arms from the queries.
+        func fitFusion(_ point: SweepPoint, _ reader: CollectionReader) async throws -> FusionWeights {
+            var evaluation = RetrievalEvaluation(try models.makeSearcher(reader))
+            var bar = ProgressLine("fit")
+            defer { bar.clear() }
+            let examples = try await evaluation.fusionExamples(queries, judgements, point.options) { done, count in
+                bar.update(Double(done) / Double(count), "\(done)/\(count) queries")
+            }
+            return try FusionTrainer.fit(examples, k: point.k)
+        }
+
         /// Points of one chunk size lie beside each other and share a collection.
         func run(_ points: [SweepPoint], _ reader: CollectionReader) async throws -> [SweepResult] {
             var results: [SweepResult] = []

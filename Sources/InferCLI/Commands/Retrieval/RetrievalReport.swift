@@ -7,6 +7,8 @@
     /// What an evaluation found, as people and programs read it.
     struct RetrievalReport {
         let result: RetrievalEvaluation.Result
+        /// The weights that were learned from the same queries; `nil`: none were.
+        let learned: FusionWeights?
         let comparisons: [(path: String, comparison: RunComparison)]
         let swept: [SweepResult]
 
@@ -17,6 +19,13 @@
             }
             let seconds = result.seconds.reduce(0, +) / Double(max(result.seconds.count, 1))
             lines.append("\(result.queries.count) queries, \(fixed(seconds * 1000, digits: 3)) ms each")
+            if let learned {
+                let weights = learned.sorted.map { "\($0.arm.rawValue) \(fixed($0.weight, digits: 3))" }
+                let validated = learned.crossValidatedNDCG.map { "; cross-validated \(Self.number($0))" } ?? ""
+                lines.append(
+                    "learned: \(weights.joined(separator: ", ")); ndcg@\(learned.k) of these queries "
+                        + "\(Self.number(learned.ndcg))\(validated)")
+            }
             for (path, comparison) in comparisons {
                 lines += ["", "against \(path):\tthere\tdifference\t95 %\tp"]
                 lines += comparison.rows.map { row in
@@ -52,6 +61,10 @@
             var writer = JSONWriter()
             writer.beginObject()
             try Self.write(result, to: &writer)
+            if let learned {
+                writer.key("learned")
+                try learned.write(to: &writer)
+            }
             if !comparisons.isEmpty {
                 writer.key("comparisons")
                 writer.beginArray()

@@ -1,6 +1,7 @@
 #if SQLite
     import ArgumentParser
     import CommandSupport
+    import Inference
     import JSONCore
     import Retrieval
 
@@ -19,6 +20,12 @@
         var topK: Int = 10
 
         @OptionGroup var retrieval: RetrievalArguments
+        @OptionGroup var transforms: TransformArguments
+
+        @Option(
+            help: ArgumentHelp("The model that does --transform; left out, the bundled one.", valueName: "path"),
+            completion: .directory)
+        var generator: String?
 
         @Flag(help: "Print one JSON array.")
         var json = false
@@ -28,17 +35,34 @@
         func validate() throws {
             try model.validate()
             try OptionRange.check("--top-k", topK, in: 1...100_000)
+            guard generator == nil || !transforms.transforms.isEmpty else {
+                throw ValidationError("--generator goes with --transform; give both")
+            }
         }
 
         func run() async throws {
             let reader = try retrieval.openReader()
-            let options = try retrieval.search.options(count: topK, settings: reader.settings)
+            let options = try retrieval.search.options(
+                count: topK, settings: reader.settings, hasGraph: reader.hasGraph)
             let searcher = try retrieval.openModels(reader, modes: [options.mode], embedder: model.model, model: model)
                 .makeSearcher(reader)
-            let hits = try await searcher.search(query, options)
+            let hits = try await searcher.search(try await transformed(), options)
             var output = OutputWriter()
             try output.writeLine(json ? try Self.json(hits) : Self.text(hits))
             try output.flush()
+        }
+
+        /// The query with what the generator makes of it.
+        private func transformed() async throws -> TransformedQuery {
+            guard !transforms.transforms.isEmpty else { return TransformedQuery(query) }
+            var auxiliary = model
+            (auxiliary.models, auxiliary.lora, auxiliary.contextLength) = (generator.map { [$0] } ?? [], [], nil)
+            let package = try auxiliary.openPackage()
+            let engine = try await Engine(package, on: auxiliary.makeBackend(), options: auxiliary.engineOptions())
+            let encoder = try PromptEncoder(package, contextLength: engine.contextLength)
+            let result = try await transforms.apply(to: query, EngineGenerator(engine, encoder: encoder))
+            transforms.log(result, query, model)
+            return result
         }
 
         private static func json(_ hits: [(chunk: FoundChunk, score: Double)]) throws -> String {

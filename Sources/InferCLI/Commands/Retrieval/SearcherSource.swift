@@ -5,7 +5,7 @@
 
     /// The models that searches need: the embedder where vectors are compared, and a reranker where one is named.
     struct SearchModels {
-        let embedder: ModelEmbedder?
+        let embedder: (any TextEmbedder)?
         let reranker: ModelReranker?
         private let model: ModelOptions
 
@@ -16,18 +16,15 @@
             _ reader: CollectionReader, modes: [SearchMode], embedder: String?, model: ModelOptions, reranker: String?
         ) throws {
             self.model = model
-            self.reranker = try reranker.map { path in
-                ModelReranker(
-                    try Reranker(
-                        try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
-            }
-            guard modes.contains(where: { $0 != .lexical }) else {
+            self.reranker = try reranker.map { try RerankerSource.load(model, path: $0) }
+            guard try modes.contains(where: { try $0.needsEmbedder(in: reader) }) else {
                 self.embedder = nil
                 return
             }
             guard let stored = reader.settings.embedder else { throw RetrievalError.noVectors(path: reader.path) }
             self.embedder = try EmbedderSource.load(
-                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights)
+                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights,
+                multiVector: reader.settings.tokenVectorSize != nil)
         }
 
         /// A searcher with these models and a backend of its own.
@@ -37,16 +34,49 @@
         }
     }
 
+    /// Loads a model that scores hits anew.
+    enum RerankerSource {
+        static func load(_ model: ModelOptions, path: String) throws -> ModelReranker {
+            ModelReranker(
+                try Reranker(try ModelPackage(path: path), on: try model.makeBackend(), options: model.taskOptions()))
+        }
+    }
+
     /// Loads the embedder of a collection.
     enum EmbedderSource {
-        /// - Parameter sparse: whether it shall give weights of terms too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool) throws -> ModelEmbedder {
+        /// - Parameters:
+        ///   - sparse: whether it shall give weights of terms too.
+        ///   - multiVector: whether it shall give a vector a token too.
+        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool = false) throws
+            -> any TextEmbedder
+        {
+            if let path, WordVectors.isFile(path) {
+                guard !sparse else { throw RetrievalError.noTermWeights(path: path) }
+                guard !multiVector else { throw RetrievalError.noTokenVectors(path: path) }
+                return WordVectorEmbedder(try WordVectors(path: path))
+            }
             let package = try model.openPackage(path)
             var choices = Embedder.Options()
-            if sparse { choices.outputs = [.dense, .sparse] }
+            if sparse { choices.outputs.insert(.sparse) }
+            if multiVector { choices.outputs.insert(.colbert) }
             let embedder = try Embedder(
                 package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
-            return ModelEmbedder(embedder, from: package, givesTermWeights: sparse)
+            return ModelEmbedder(
+                embedder, from: package, givesTermWeights: sparse, givesTokenVectors: multiVector)
+        }
+    }
+
+    /// Loads the generator that takes triples out of documents.
+    enum TripleExtractorSource {
+        /// - Parameter path: where it lies; `bundled`: the one in this program.
+        static func load(_ model: ModelOptions, path: String) async throws -> ModelTripleExtractor {
+            var own = model
+            // What belongs to the embedder alone is not for the generator.
+            (own.models, own.lora, own.dtype) = ([], [], nil)
+            let package = try path == "bundled" ? own.openPackage() : own.openPackage(path)
+            let engine = try await Engine(package, on: own.makeBackend(), options: own.engineOptions())
+            return ModelTripleExtractor(
+                engine, encoder: try PromptEncoder(package, contextLength: own.contextLength))
         }
     }
 #endif
