@@ -13,8 +13,10 @@ enum {
     FEW_CHANNELS = 32,
 };
 
+// Where all columns are multiplied in one pass, since a pass takes taps of their own.
 static bool has_lines(const cpuk_window *w, int64_t stride) {
-    return w->channels < FEW_CHANNELS && w->kernel_width > 1 && w->dilation_x == 1 && stride == w->channels;
+    return w->channels < FEW_CHANNELS && w->kernel_width > 1 && w->dilation_x == 1 && stride == w->channels
+        && tap_count(w) <= KC / w->channels;
 }
 
 /// Scratch of a thread.

@@ -75,6 +75,7 @@ struct WindowCase: ConformanceCase {
         WindowCase(
             imageCount: 2, image: rectangle(9, 11), kernel: rectangle(5, 3), padding: rectangle(2, 1), channels: 4,
             outputs: 70, activation: .geluErf),
+        WindowCase(image: rectangle(12, 14), kernel: Extent2D(9), padding: Extent2D(3), channels: 20, outputs: 9),
         WindowCase(imageCount: 197, image: Extent2D(1), kernel: Extent2D(1), channels: 48, outputs: 80, gap: 1),
         WindowCase(
             imageCount: 3, image: rectangle(1, 2), kernel: Extent2D(3), padding: Extent2D(1), channels: 32, outputs: 32),
