@@ -64,6 +64,8 @@ for file in */*.h */*.inl; do
                 parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
             esac ;;
         # shellcheck disable=SC2086
+        *tiles.* | *tiles_set*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
+        # shellcheck disable=SC2086
         *row_blocks* | *row_scales*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
         # shellcheck disable=SC2086
         *bf16* | *packed_panels*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 $avx512 -mavx512bf16 ;;

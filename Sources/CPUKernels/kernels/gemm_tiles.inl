@@ -131,7 +131,8 @@ static void multiply_rows_with_panels(
     const weight_rows *rows, const void *packed, const packed_a *a, int64_t count, int64_t begin, int64_t depth,
     read_ahead ahead, float *products) {
     const int64_t steps = (depth + STEP - 1) / STEP, row_count = rounded_rows(rows);
-    prefetcher next = prefetch_in(ahead, steps * ((row_count + 2 * TILE_ROWS - 1) / (2 * TILE_ROWS)) * ((count + 1) / 2));
+    const int64_t row_pairs = (row_count + 2 * TILE_ROWS - 1) / (2 * TILE_ROWS);
+    prefetcher next = prefetch_in(ahead, steps * row_pairs * ((count + 1) / 2));
     for (int64_t p = 0; p < count; p += 2) {
         const char *panel = a->data + p * a->stride + begin / 2 * LINE;
         const bool two_panels = p + 1 < count;

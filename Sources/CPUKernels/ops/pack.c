@@ -10,7 +10,8 @@ static const weight_packing *packing_of(const cpuk_context *context, const cpuk_
     if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
     for (int i = 0; i < context->matmul_count; i++) {
         const weight_packing *packing = context->matmuls[i]->packing;
-        if (packing && context->matmuls[i]->gemv && packing->block_bytes(weight->format, weight->columns) > 0) return packing;
+        if (!packing || !context->matmuls[i]->gemv) continue;
+        if (packing->block_bytes(weight->format, weight->columns) > 0) return packing;
     }
     return NULL;
 }

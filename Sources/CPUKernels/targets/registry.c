@@ -50,7 +50,8 @@ int cpuk_default_sets(cpuk_isa isa, int sets[CPUK_MAX_SETS]) {
     int count = 0;
     bool has_kind[CPUK_MAX_SETS] = {false};
     for (int index = 0; index < SET_COUNT; index++) {
-        if (entries[index].only_by_name || entries[index].isa != isa || has_kind[entries[index].kind] || !kernels_of_set(index)) continue;
+        if (entries[index].only_by_name) continue;
+        if (entries[index].isa != isa || has_kind[entries[index].kind] || !kernels_of_set(index)) continue;
         has_kind[entries[index].kind] = true;
         sets[count++] = index;
     }
