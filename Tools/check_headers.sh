@@ -66,7 +66,7 @@ for file in */*.h */*.inl; do
         # shellcheck disable=SC2086
         *tiles.* | *tiles_set*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
         # shellcheck disable=SC2086
-        *row_blocks* | *row_scales*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
+        *row_blocks*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
         # shellcheck disable=SC2086
         *bf16* | *packed_panels*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 $avx512 -mavx512bf16 ;;
         simd/vector_*.h) parse "$file" ;;

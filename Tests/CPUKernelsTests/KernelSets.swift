@@ -28,12 +28,11 @@ struct RunningSet: Sendable, CustomTestStringConvertible {
     }
 
     /// What the set makes of activations.
-    /// - Parameter group: columns that share a scale.
-    func rounded(_ x: [Float], columns: Int, group: Int = 16) -> [Float] {
+    func rounded(_ x: [Float], columns: Int) -> [Float] {
         switch kernels.kind {
         case .floats: x
         case .bfloat16: x.map { NumberFormats.decode(NumberFormats.encode([$0], as: .bfloat16), as: .bfloat16)[0] }
-        case .int8: QuantisedRow.rows(x, columns: columns, group: group).flatMap(\.values)
+        case .int8: QuantisedRow.rows(x, columns: columns).flatMap(\.values)
         }
     }
 }
@@ -43,27 +42,25 @@ extension WeightFormat {
     static let blocks = allCases.filter { $0.blockSize > 1 }
 }
 
-/// A row of activations as 8-bit integers with a scale for 16 of them, or for another number, computed plainly.
+/// A row of activations as 8-bit integers with a scale for 16 of them, computed plainly.
 struct QuantisedRow {
     var integers: [Int] = []
     var scales: [Float] = []
-    let groupCount: Int
 
-    init(_ x: ArraySlice<Float>, group: Int = 16) {
-        groupCount = group
-        for begin in stride(from: x.startIndex, to: x.endIndex, by: group) {
-            let part = x[begin..<min(begin + group, x.endIndex)]
-            let largest = part.reduce(0) { max($0, abs($1)) }
+    init(_ x: ArraySlice<Float>) {
+        for begin in stride(from: x.startIndex, to: x.endIndex, by: 16) {
+            let group = x[begin..<min(begin + 16, x.endIndex)]
+            let largest = group.reduce(0) { max($0, abs($1)) }
             let inverse = largest > 0 ? 127 / largest : 0
             scales.append(largest / 127)
-            integers += part.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
+            integers += group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
         }
     }
 
-    var values: [Float] { integers.enumerated().map { Float($0.element) * scales[$0.offset / groupCount] } }
+    var values: [Float] { integers.enumerated().map { Float($0.element) * scales[$0.offset / 16] } }
 
-    static func rows(_ x: [Float], columns: Int, group: Int = 16) -> [QuantisedRow] {
-        stride(from: 0, to: x.count, by: columns).map { QuantisedRow(x[$0..<$0 + columns], group: group) }
+    static func rows(_ x: [Float], columns: Int) -> [QuantisedRow] {
+        stride(from: 0, to: x.count, by: columns).map { QuantisedRow(x[$0..<$0 + columns]) }
     }
 }
 

@@ -33,23 +33,6 @@ struct ProductTests {
         }
     }
 
-    @Test("GEMM of int8 with a scale a row", arguments: RunningSet.ofInt8)
-    func rowScales(_ running: RunningSet) {
-        // Where the kernel adds products of 128 columns as integers, activations have one scale for as many.
-        let isScaledByRow = running.kernels.name == "avx512_vnni"
-        let sizes = [1, 3, 63, 64, 65, 127, 128, 129, 200, 384, 1536, 2047, 2048, 2049, 2300]
-        for columns in sizes where probe_takes_gemm(running.number, WeightFormat.int8.code, 16) {
-            for (rows, tokens) in [(1, 16), (15, 17), (16, 32), (33, 33), (64, 48), (63, 50), (64, 97)] {
-                check(
-                    running, .int8, rows: rows, tokens: tokens, columns: columns,
-                    group: isScaledByRow && tokens > 16 ? 128 : 16
-                ) { packed, x, y in
-                    probe_chosen_gemm(running.number, &packed, x, Int64(tokens), y)
-                }
-            }
-        }
-    }
-
     @Test("GEMV", arguments: RunningSet.all, WeightFormat.allCases)
     func gemv(_ running: RunningSet, _ format: WeightFormat) {
         for tokens in 1...8 where probe_takes_gemv(running.number, format.code, Int64(tokens)) {
@@ -77,7 +60,6 @@ struct ProductTests {
 
     private func check(
         _ running: RunningSet, _ format: WeightFormat, rows: Int, tokens: Int, columns wanted: Int, stride: Int = 64,
-        group: Int = 16,
         _ product: (inout probe_rows, [Float], UnsafeMutablePointer<Float>) -> Void
     ) {
         let columns = (wanted + format.blockSize - 1) / format.blockSize * format.blockSize
@@ -94,7 +76,7 @@ struct ProductTests {
         if running.kernels.kind == .bfloat16 {
             values = running.rounded(values.map(Float.init), columns: columns).map(Double.init)
         }
-        let seen = running.rounded(x, columns: columns, group: group)
+        let seen = running.rounded(x, columns: columns)
         var expected: [Double] = []
         var found: [Double] = []
         for t in 0..<tokens {

@@ -6,18 +6,12 @@
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
 #include "convolution_int8.inl"
 #include "gemm_row_blocks.inl"
-#include "gemm_row_scales.inl"
 #include "gemv_row_blocks.inl"
 #endif
 #include "kernel_set.h"
 
 static const matmul_kernel matmuls[] = {
-#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
-    {.rounds_activations = true, .supports = supports_gemm_of_blocks, .gemm = &gemm},
-    {.rounds_activations = true, .supports = supports_row_scales, .gemm = &gemm_of_row_scales},
-#else
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
-#endif
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
     {.rounds_activations = true, .supports = supports_gemv_row_blocks, .packing = &row_blocks,

@@ -37,8 +37,6 @@ void probe_pack_a(int set, int format, const float *x, int64_t tokens, int64_t c
 
 /// `y[t * 64 + r]` of the rows and `tokens` (up to 64), through the set's packing and micro-kernel.
 void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
-/// The same by the kernel that the set chooses for the format and so many tokens.
-void probe_chosen_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 /// `y[t * count + r]` of the rows and `tokens` (up to 8), through the set's GEMV.
 void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 
