@@ -144,7 +144,9 @@ def test_openai_many_at_once(openai_client):
 
 
 def test_openai_models(openai_client):
-    assert [m.id for m in openai_client.models.list()] == ["bard", "scripted", "embed-mean", "rerank"]
+    assert [m.id for m in openai_client.models.list()] == [
+        "bard", "scripted", "scripted-search", "embed-mean", "rerank",
+    ]
     assert openai_client.models.retrieve("bard").id == "bard"
 
 

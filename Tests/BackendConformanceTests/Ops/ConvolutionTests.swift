@@ -70,7 +70,7 @@ struct WindowCase: ConformanceCase {
     static let packed: [WindowCase] = [
         WindowCase(image: rectangle(3, 5), kernel: Extent2D(1), channels: 1601, outputs: 20, activation: .silu),
         WindowCase(
-            image: rectangle(5, 4), kernel: Extent2D(3), stride: Extent2D(2), padding: Extent2D(1), channels: 600,
+            image: rectangle(5, 4), kernel: Extent2D(3), stride: Extent2D(2), padding: Extent2D(1), channels: 440,
             outputs: 67, activation: .relu),
         WindowCase(
             imageCount: 2, image: rectangle(9, 11), kernel: rectangle(5, 3), padding: rectangle(2, 1), channels: 4,
