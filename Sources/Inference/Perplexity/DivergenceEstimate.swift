@@ -107,15 +107,16 @@ public struct DivergenceEstimate: Sendable {
         let width = base.vocabularySize
         precondition(logits.count == targets.count * width, "\(logits.count) logits for \(targets.count) tokens")
         places += [Place](unsafeUninitializedCapacity: targets.count) { output, count in
+            guard let first = output.baseAddress else { return }
             count = targets.count
             logits.withUnsafeBufferPointer { logits in
                 // SAFETY: read only; and each iteration writes its own row's result.
-                nonisolated(unsafe) let (logits, output, base) = (logits, output, base)
+                nonisolated(unsafe) let (logits, first, base) = (logits, first, base)
                 DispatchQueue.concurrentPerform(iterations: targets.count) { row in
                     let values = UnsafeBufferPointer(rebasing: logits[row * width..<(row + 1) * width])
                     let place = DivergenceEstimate.place(
                         values, base.row(firstPlace + row), target: targets[targets.startIndex + row])
-                    (output.baseAddress.unsafelyUnwrapped + row).initialize(to: place)
+                    (first + row).initialize(to: place)
                 }
             }
         }

@@ -175,7 +175,8 @@
             switch error {
             case .invalidQuery: self = .invalid(field: "query", reason: reason)
             case .invalidFilter: self = .invalid(field: "where", reason: reason.replacing("--where", with: "where"))
-            case .noVectors, .noTermWeights, .noTokenVectors, .noGraph: self = .invalid(field: "mode", reason: reason)
+            case .noVectors, .noTermWeights, .noTokenVectors, .noGraph:
+                self = .invalid(field: "mode", reason: reason.replacing("another --mode", with: "another mode"))
             case .noApproximateIndex: self = .invalid(field: "vectors", reason: reason)
             case .invalidParameter(let name, _, _):
                 let field = name.drop { $0 == "-" }.replacing("-", with: "_")
