@@ -66,6 +66,7 @@ let package = Package(
         .systemLibrary(name: "CUTF8Proc", providers: [.apt(["libutf8proc-dev"])]),
         .target(name: "COpenCL", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "COpenBLAS", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
+        .target(name: "CSnowball", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CImageCodecs", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "NumberFormats", cSettings: strictC),
         .target(
@@ -107,7 +108,7 @@ let package = Package(
             "Retrieval",
             [
                 "Inference", "Models", "ModelIO", "Tokenization", "ChatTemplate", "JSONCore", "TensorCore",
-                "VectorKernels", grdb,
+                "VectorKernels", "CSnowball", grdb,
             ]),
         // L5
         layer(

@@ -9,6 +9,7 @@ packages=(
     pocl-opencl-icd                      # an OpenCL device on any CPU
     libopenblas0                         # opened at run time by the CPU backend
     libsqlite3-dev                       # the file of a collection of documents
+    libstemmer0d                         # stemmers of a lexical index, opened at run time
     libpng-dev libjpeg62-turbo-dev       # headers of the image formats, opened at run time
     libpcre2-dev libutf8proc-dev         # regular expressions and normalisation for the tokenizers
 )

@@ -14,6 +14,8 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case settingDiffers(path: String, name: String, stored: String, requested: String)
     /// The collection has no vectors, and a search asks for them.
     case noVectors(path: String)
+    /// The collection's embedder gives chunks no vector, and a search asks for it.
+    case noDenseVectors(path: String)
     /// The collection has no weights of terms, and a search asks for them.
     case noTermWeights(path: String)
     /// The collection has no vectors of tokens, and a search asks for them.
@@ -27,6 +29,8 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
     case invalidQuery(query: String, reason: String)
     case invalidFilter(filter: String, offset: Int, reason: String)
     case invalidParameter(name: String, value: String, expected: String)
+    /// Snowball's library is not installed.
+    case stemmersMissing(language: String, reason: String)
     /// A classifier does not say whether one text follows from another.
     case noEntailment(path: String, labels: [String])
     /// A generator's context has no room for a source beside the question and the answer.
@@ -48,6 +52,8 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
             "\(path): was made with \(name) \(stored), not \(requested); use \(stored) or another --collection"
         case .noVectors(let path):
             "\(path): has no vectors (it was indexed with --lexical-only); use --mode lexical or index with --model"
+        case .noDenseVectors(let path):
+            "\(path): its embedder gives weights of terms or vectors of tokens only; use another --mode"
         case .noTermWeights(let path):
             "\(path): has no sparse weights; use another --mode or index with --sparse and a model that gives them"
         case .noTokenVectors(let path):
@@ -56,6 +62,8 @@ public enum RetrievalError: Error, CustomStringConvertible, Equatable {
             "\(path): has no knowledge graph; use another --mode or index with --triples or --extract-triples"
         case .noApproximateIndex(let path, let kind):
             "\(path): has no \(kind) index over its present vectors; build it with `infer index … --approximate \(kind)`"
+        case .stemmersMissing(let language, let reason):
+            "stemmer \(language): \(reason); install Debian's libstemmer0d"
         case .noEntailment(let path, let labels):
             "\(path): chooses among \(labels.prefix(8).joined(separator: ", ")), of which none is entailment; name a model of "
                 + "natural language inference or a cross-encoder"

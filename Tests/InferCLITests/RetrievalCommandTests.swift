@@ -60,6 +60,36 @@ struct RetrievalCommandTests {
         #expect(again.exitCode == 0 && again.output.contains("4000 chunks"), "\(again.output) \(again.errors)")
     }
 
+    @Test(
+        "Models without a vector a text have collections of their own",
+        arguments: [("late-interaction", [], "multi-vector"), ("mlm", ["--sparse"], "sparse")])
+    func singleOutputs(model: String, flags: [String], mode: String) throws {
+        let (folder, files) = (try TemporaryFolder(), try TaskModelFolder(model))
+        defer {
+            folder.remove()
+            files.remove()
+        }
+        let lines = ["the cat sat on the mat", "a dog", "where is the dog"].enumerated()
+        try Data(lines.map { #"{"id": "\#($0)", "text": "\#($1)"}"# }.joined(separator: "\n").utf8)
+            .write(to: folder.file("docs.jsonl"))
+        let collection = folder.file("c.db").path
+        let indexed = try CommandLineTool.run(
+            ["index", "--jsonl", folder.file("docs.jsonl").path, "--model", files.path, "-c", collection] + flags)
+        #expect(indexed.exitCode == 0, "\(indexed.errors)")
+        for asked in [mode, "hybrid", "auto"] {
+            let found = try CommandLineTool.run(["search", "the cat", "-c", collection, "--mode", asked, "--json"])
+            #expect(found.exitCode == 0, "\(found.errors)")
+            let hits = elements(try JSONDocument(parsing: found.outputBytes, source: "hits").root)
+            #expect(hits.count == 3 && hits.first?["id"]?.string == "0", "\(asked): \(found.output)")
+        }
+        let dense = try CommandLineTool.run(["search", "the cat", "-c", collection, "--mode", "dense"])
+        #expect(dense.exitCode == 1 && dense.errorLines.count == 1, "\(dense.errors)")
+        let approximate = try CommandLineTool.run(
+            ["index", "--jsonl", folder.file("docs.jsonl").path, "--model", files.path, "-c", collection + "2"]
+                + flags + ["--approximate", "hnsw"])
+        #expect(approximate.exitCode == 1 && approximate.errorLines.count == 1, "\(approximate.errors)")
+    }
+
     @Test("A question is answered with citations, or told to have no sources")
     func ask() throws {
         let folder = try TemporaryFolder()

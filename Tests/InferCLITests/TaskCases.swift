@@ -17,16 +17,17 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
     /// The cases of the package and those of the reference material, where it is there.
     static func all() throws -> [TaskCase] {
         let fixtures = ReferenceMaterial.fixtures.appendingPathComponent("tasks")
-        func corrected(_ name: String, isFixture: Bool) throws -> [TaskCase] {
+        func named(_ name: String, isFixture: Bool) throws -> [TaskCase] {
             try load(fixtures.appendingPathComponent(name), isFixture: isFixture)
         }
         let own =
             try load(fixtures.appendingPathComponent("cases.json"), isFixture: true).filter(\.isOfFiles)
-            + corrected("marian-cases.json", isFixture: true)
+            + named("marian-cases.json", isFixture: true)
+            + named("late-interaction-cases.json", isFixture: true)
         guard let shared = ReferenceMaterial.locate("reference/tasks", for: "TaskCases") else { return own }
         return try own
             + load(shared.appendingPathComponent("cases.json"), isFixture: false).filter(\.isOfFiles)
-            + corrected("marian-reference-cases.json", isFixture: false)
+            + named("marian-reference-cases.json", isFixture: false)
     }
 
     /// Whether the answers are those of the model's files. Those of Marian were computed before it was saved, with random
@@ -68,6 +69,7 @@ struct TaskModelFolder {
             try FileManager.default.copyItem(at: source.appendingPathComponent(name), to: folder.file(name))
         }
         let configuration = try String(contentsOf: folder.file("tokenizer_config.json"), encoding: .utf8)
+        guard !FileManager.default.fileExists(atPath: folder.file("tokenizer.json").path) else { return }
         let kind = configuration.contains("BertTokenizer") ? "wordpiece" : "unigram"
         try FileManager.default.copyItem(
             at: ReferenceMaterial.fixtures.appendingPathComponent("tokenizers/\(kind)/tokenizer.json"),

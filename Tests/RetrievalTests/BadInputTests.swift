@@ -91,7 +91,7 @@ struct BadInputTests {
         try scratch.write("d.jsonl", #"{"id":"1","text":"heron"}"#)
         let lines = [scratch.path + "/d.jsonl"]
         try await scratch.index(jsonLines: lines, embedder: WordEmbedder())
-        for other in [WordEmbedder(fingerprint: "w2"), WordEmbedder(dimensionCount: 8)] {
+        for other in [WordEmbedder(fingerprint: "w2"), WordEmbedder(size: 8)] {
             await #expect(throws: RetrievalError.self) { try await scratch.index(jsonLines: lines, embedder: other) }
             #expect(throws: RetrievalError.self) {
                 try Searcher(CollectionReader(path: scratch.collection), embedder: other, on: CPUBackend())

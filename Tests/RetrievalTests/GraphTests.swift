@@ -72,6 +72,25 @@ struct GraphTests {
         #expect(hits.arms[.graph]?.count == 3 && hits.arms[.lexical]?.isEmpty == false && hits.dense == nil)
     }
 
+    @Test("The same relations of two files count once, and stay when one of the files drops them")
+    func sameRelations() async throws {
+        let scratch = try await made()
+        func hits() async throws -> [Hit] {
+            try await Searcher(CollectionReader(path: scratch.collection))
+                .hits("Who directed Heat?", SearchOptions(mode: .graph))
+        }
+        let before = try await hits()
+        let indexer = TripleIndexer(try DocumentCollection(path: scratch.collection))
+        try scratch.write("u.jsonl", triples.joined(separator: "\n"))
+        _ = try await indexer.add(file: scratch.path + "/u.jsonl")
+        #expect(try await hits() == before)
+        let collection = try DocumentCollection(path: scratch.collection)
+        #expect(try collection.graphSize() == .init(entityCount: 7, relationCount: 5))
+        try scratch.write("u.jsonl", "")
+        _ = try await indexer.add(file: scratch.path + "/u.jsonl")
+        #expect(try await hits() == before)
+    }
+
     @Test("Relations go with their chunks, and a file read anew replaces what it gave")
     func changes() async throws {
         let scratch = try await made()

@@ -8,7 +8,7 @@ import Retrieval
 private struct TokenEmbedder: TextEmbedder {
     var name = "tokens"
     var fingerprint = "t1"
-    var dimensionCount = 24
+    var dimensionCount: Int? = 24
     var maximumTokenCount = 512
     var tokenVectorSize: Int? = 20
 

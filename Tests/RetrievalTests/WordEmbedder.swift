@@ -4,7 +4,8 @@ import Retrieval
 struct WordEmbedder: TextEmbedder {
     var name = "words"
     var fingerprint = "w1"
-    var dimensionCount = 24
+    var size = 24
+    var dimensionCount: Int? { size }
     var maximumTokenCount = 512
     var givesTermWeights = true
 
@@ -16,8 +17,8 @@ struct WordEmbedder: TextEmbedder {
 
     func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]] {
         texts.map { text in
-            var vector = [Float](repeating: 0.01, count: dimensionCount)
-            for word in Analyzer.simple.terms(in: text) { vector[Self.token(word) % dimensionCount] += 1 }
+            var vector = [Float](repeating: 0.01, count: size)
+            for word in Analyzer.simple.terms(in: text) { vector[Self.token(word) % size] += 1 }
             let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
             return vector.map { $0 / length }
         }

@@ -43,6 +43,9 @@
                 valueName: "folder"))
         var data: String?
 
+        @Flag(name: .customLong("int8-vectors"), help: "Keep the vectors as int8 instead of FP16.") var hasInt8Vectors =
+            false
+
         @OptionGroup var results: ResultOptions
         @OptionGroup(title: "Device") var model: ModelOptions
 
@@ -69,7 +72,9 @@
                 SyntheticCorpus.Size(
                     chunkCount: chunks, queryCount: queries, dimensionCount: dimensions, seed: seed))
             let measurement = RetrievalMeasurement(
-                corpus, count: topK, folder: folder, keepsData: data != nil, output: try ResultOutput(results))
+                corpus, count: topK, folder: folder, keepsData: data != nil,
+                vectorFormat: hasInt8Vectors ? .int8 : .float16,
+                output: try ResultOutput(results))
             try await measurement.run(widths: widths.counts, probes: probes.counts, makeBackend: model.makeBackend)
         }
     }

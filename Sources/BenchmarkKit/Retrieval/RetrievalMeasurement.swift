@@ -14,17 +14,23 @@
         private let count: Int
         private let folder: String
         private let keepsData: Bool
+        private let vectorFormat: VectorFormat
         private var output: ResultOutput
         private let collection: String
 
-        init(_ corpus: SyntheticCorpus, count: Int, folder: String, keepsData: Bool, output: consuming ResultOutput) {
+        init(
+            _ corpus: SyntheticCorpus, count: Int, folder: String, keepsData: Bool, vectorFormat: VectorFormat,
+            output: consuming ResultOutput
+        ) {
             self.corpus = corpus
             self.count = count
             self.folder = folder
             self.keepsData = keepsData
+            self.vectorFormat = vectorFormat
             self.output = output
             let size = corpus.size
-            collection = "\(folder)/collection-\(size.chunkCount)-\(size.dimensionCount)-\(size.seed).db"
+            let name = "collection-\(size.chunkCount)-\(size.dimensionCount)-\(vectorFormat.rawValue)-\(size.seed).db"
+            collection = "\(folder)/\(name)"
         }
 
         func run(
@@ -38,7 +44,7 @@
             let settings = CollectionSettings(
                 analyzer: .simple, embedder: hasVectors ? "synthetic" : nil,
                 embedderFingerprint: hasVectors ? "synthetic" : nil,
-                dimensionCount: hasVectors ? corpus.size.dimensionCount : nil)
+                dimensionCount: hasVectors ? corpus.size.dimensionCount : nil, vectorFormat: vectorFormat)
             let store = try DocumentCollection(path: collection, settings: settings)
             if !isThere {
                 let seconds = try elapsed { try fill(store) }
@@ -72,7 +78,7 @@
             try Searcher(
                 CollectionReader(path: collection),
                 embedder: SyntheticEmbedder(
-                    vectors: corpus.queryVectors, dimensionCount: corpus.size.dimensionCount), on: makeBackend())
+                    vectors: corpus.queryVectors, size: corpus.size.dimensionCount), on: makeBackend())
         }
 
         private func elapsed(_ body: () throws -> Void) rethrows -> Double {

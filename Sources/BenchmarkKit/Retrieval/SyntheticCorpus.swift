@@ -98,7 +98,8 @@
     /// Gives the vectors of a corpus's queries, which are told by their numbers.
     struct SyntheticEmbedder: TextEmbedder {
         let vectors: [[Float]]
-        let dimensionCount: Int
+        let size: Int
+        var dimensionCount: Int? { size }
         var name: String { "synthetic" }
         var fingerprint: String { "synthetic" }
         var maximumTokenCount: Int { 512 }
@@ -106,7 +107,7 @@
         func tokenCount(of text: String) throws -> Int { 1 }
 
         func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]] {
-            texts.map { text in Int(text).map { vectors[$0] } ?? [Float](repeating: 0, count: dimensionCount) }
+            texts.map { text in Int(text).map { vectors[$0] } ?? [Float](repeating: 0, count: size) }
         }
     }
 #endif

@@ -10,15 +10,21 @@ public struct EncoderInput: Sendable {
     public var mask: [Bool]?
     /// `[T]` segments (`token_type_ids`); `nil`: all 0.
     public var segments: [Int]?
+    /// Tokens at the end that see all others, while none sees them.
+    public var unseenCount: Int
 
-    public init(tokens: [Int], mask: [Bool]? = nil, segments: [Int]? = nil) {
+    public init(tokens: [Int], mask: [Bool]? = nil, segments: [Int]? = nil, unseenCount: Int = 0) {
         self.tokens = tokens
         self.mask = mask
         self.segments = segments
+        self.unseenCount = unseenCount
     }
 
-    /// The places that are not hidden.
-    var visible: [Int] { tokens.indices.filter { mask?[$0] ?? true } }
+    /// The places that others see.
+    var visible: [Int] { tokens.indices.dropLast(unseenCount).filter { mask?[$0] ?? true } }
+
+    /// The places that see others without being seen.
+    var unseen: [Int] { Array(tokens.indices.suffix(unseenCount)) }
 }
 
 /// A named result for some texts, on the host.
@@ -86,13 +92,16 @@ public final class EncoderPass: Sendable {
             var end = start
             while end < inputs.count, batch.sequenceCount < limits.logitRowCount {
                 let input = inputs[end]
-                let visible = input.visible
-                // At most one row more than there are visible tokens.
-                guard batch.tokenCount + visible.count + 1 <= limits.tokenCount || batch.sequenceCount == 0 else {
+                let (visible, unseen) = (input.visible, input.unseen)
+                // At most one row more than there are tokens.
+                guard
+                    batch.tokenCount + visible.count + unseen.count + 1 <= limits.tokenCount || batch.sequenceCount == 0
+                else {
                     break
                 }
                 batch.append(
-                    visible: visible, tokens: input.tokens, positions: description.positions(of: input.tokens),
+                    visible: visible, unseen: unseen, tokens: input.tokens,
+                    positions: description.positions(of: input.tokens),
                     segments: segments(of: input), needsFirst: description.readsFirstToken)
                 end += 1
             }
@@ -116,6 +125,8 @@ public final class EncoderPass: Sendable {
     private func check(_ input: EncoderInput, row: Int) throws {
         let count = input.tokens.count
         precondition(input.mask.map { $0.count == count } ?? true, "mask and tokens differ in length")
+        precondition(
+            input.unseenCount == 0 || !description.seesWindow, "tokens that none sees need attention to all others")
         precondition(input.segments.map { $0.count == count } ?? true, "segments and tokens differ in length")
         let visible = input.visible
         guard !visible.isEmpty else { throw InferenceError.nothingVisible(row: row) }
@@ -126,7 +137,7 @@ public final class EncoderPass: Sendable {
             }
         }
         // The first token may be computed though it is hidden.
-        let used = [0] + visible
+        let used = [0] + visible + input.unseen
         if let id = used.map({ input.tokens[$0] }).first(where: { !(0..<description.vocabularySize).contains($0) }) {
             throw InferenceError.tokenOutOfRange(id: id, vocabularySize: description.vocabularySize)
         }
@@ -152,7 +163,7 @@ public final class EncoderPass: Sendable {
                 case .sequences, .targets: return Array(values[index * width..<(index + 1) * width])
                 case .tokens:
                     var text = [Float](repeating: 0, count: input.tokens.count * width)
-                    for (row, place) in zip(batch.keyRanges[index], input.visible) {
+                    for (row, place) in zip(batch.keyRanges[index].lowerBound..., input.visible + input.unseen) {
                         text.replaceSubrange(
                             place * width..<(place + 1) * width, with: values[row * width..<(row + 1) * width])
                     }

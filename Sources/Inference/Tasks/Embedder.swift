@@ -42,11 +42,12 @@ public struct Embedder: TextTask {
     private let encoder: TextEncoder
     private let configuration: SentenceConfiguration
     private let heads: EmbeddingHeads?
-    private let choices: Options
+    let choices: Options
     private let prompt: String
     /// Tokens at the start of each text that pooling leaves out.
     private let unpooledCount: Int
     private let splade: SpladePooling?
+    private let lateInteraction: LateInteraction?
     private let specialIDs: Set<Int>
 
     /// Loads a model. Blocks.
@@ -59,17 +60,27 @@ public struct Embedder: TextTask {
         var configuration = try SentenceConfiguration(folder: folder)
         var options = options
         options.truncates = true
+        if LateInteraction.describes(package, configuration) {
+            try Embedder.require(.colbert, of: choices, reason: "the model gives a vector for each token")
+            encoder = try TextEncoder(
+                package, on: backend, tasks: [.hiddenStates], command: "embed", options: options)
+            let late = try LateInteraction(
+                package, configuration, hiddenSize: encoder.description.hiddenSize,
+                seesWindow: encoder.description.seesWindow)
+            (lateInteraction, dimensions, prompt) = (late, late.vectorSize, "")
+            (splade, heads, unpooledCount, specialIDs) = (nil, nil, 0, [])
+            self.configuration = configuration
+            self.choices = choices
+            return
+        }
         let isMasked = package.kind == .encoder ? try package.describeEncoder().task == .maskedLanguageModel : false
         if isMasked, choices.outputs == [.sparse] || configuration.splade != nil {
-            guard choices.outputs == [.sparse] else {
-                throw InferenceError.invalidParameter(
-                    name: "--outputs", value: choices.outputs.map(\.rawValue).sorted().joined(separator: ","),
-                    expected: "sparse: the model weights the tokens of its vocabulary")
-            }
+            try Embedder.require(.sparse, of: choices, reason: "the model weights the tokens of its vocabulary")
             encoder = try TextEncoder(
                 package, on: backend, tasks: [.maskedLanguageModel], command: "embed", options: options,
                 limit: configuration.maximumLength)
             splade = configuration.splade ?? SpladePooling()
+            lateInteraction = nil
             configuration.steps = [.pooling([.mean])]
             (heads, dimensions, unpooledCount, specialIDs) = (nil, encoder.description.vocabularySize, 0, [])
             prompt = try Embedder.prompt(choices, configuration)
@@ -78,6 +89,7 @@ public struct Embedder: TextTask {
             return
         }
         splade = nil
+        lateInteraction = nil
         // A decoder is an embedder where its files or the caller say how tokens become one vector.
         if package.kind == .decoder, configuration.isDescribed || choices.pooling != nil {
             let first = choices.pooling.map { .pooling([$0]) } ?? configuration.steps[0]
@@ -122,6 +134,15 @@ public struct Embedder: TextTask {
         self.choices = choices
     }
 
+    /// - Throws: `InferenceError` where more or something else is wanted of a model that gives one output.
+    private static func require(_ output: EmbeddingKind, of choices: Options, reason: String) throws {
+        guard choices.outputs == [output] else {
+            throw InferenceError.invalidParameter(
+                name: "--outputs", value: choices.outputs.map(\.rawValue).sorted().joined(separator: ","),
+                expected: "\(output.rawValue): \(reason)")
+        }
+    }
+
     private static func prompt(_ choices: Options, _ configuration: SentenceConfiguration) throws -> String {
         if let prompt = choices.prompt { return prompt }
         guard let name = choices.promptName ?? configuration.defaultPrompt else { return "" }
@@ -151,9 +172,11 @@ public struct Embedder: TextTask {
     }
 
     /// Tokens of the longest text, special ones included; longer texts are cut.
-    public var maximumTokenCount: Int { encoder.maximumLength }
+    public var maximumTokenCount: Int {
+        min(encoder.maximumLength, lateInteraction?.maximumLength(.document) ?? .max)
+    }
     /// Elements of each token's vector; `nil` for models without such a head.
-    public var tokenVectorSize: Int? { heads?.colbert.bias.count }
+    public var tokenVectorSize: Int? { lateInteraction?.vectorSize ?? heads?.colbert.bias.count }
     /// The prompts of the model's files by their names, such as `query`.
     public var prompts: [String: String] { configuration.prompts }
 
@@ -163,8 +186,15 @@ public struct Embedder: TextTask {
         try encoder.tokenizer.encode(text, addSpecialTokens: false).count
     }
 
-    /// The embeddings of some texts, in their order.
+    /// The embeddings of some texts, in their order: of queries where the prompt `query` was chosen, else of documents.
     public func run(_ texts: [String]) throws -> [Embedding] {
+        try run(texts, as: choices.promptName == TextRole.query.rawValue ? .query : .document)
+    }
+
+    /// The embeddings of some texts, in their order.
+    /// - Parameter role: what the texts are, which only models of late interaction read differently.
+    public func run(_ texts: [String], as role: TextRole) throws -> [Embedding] {
+        if let lateInteraction { return try run(texts, as: role, by: lateInteraction) }
         let inputs = try texts.map { try encoder.input(for: TextPair(prepared($0))) }
         var results = [Embedding](repeating: Embedding(), count: texts.count)
         if let splade {
@@ -184,6 +214,18 @@ public struct Embedder: TextTask {
                 }
             }
             results[index] = result
+        }
+        return results
+    }
+
+    private func run(_ texts: [String], as role: TextRole, by late: LateInteraction) throws -> [Embedding] {
+        let inputs = try texts.map {
+            try late.input(for: prepared($0), as: role, by: encoder.tokenizer, limit: encoder.maximumLength)
+        }
+        var results = [Embedding](repeating: Embedding(), count: texts.count)
+        try encoder.run(inputs) { index, outputs in
+            guard let states = outputs["last_hidden_state"] else { return }
+            results[index].colbert = late.vectors(states, of: inputs[index], as: role)
         }
         return results
     }

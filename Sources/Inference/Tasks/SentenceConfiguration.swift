@@ -38,6 +38,10 @@ struct SentenceConfiguration: Sendable {
 
     /// What happens to hidden states, in order; pooling comes first.
     var steps: [Step] = [.pooling([.mean])]
+    /// Layers on each token's hidden state in a model without pooling, which gives a vector a token.
+    var tokenLayers: [Dense] = []
+    /// `config_sentence_transformers.json`, where it is there.
+    var settings: ConfigurationReader?
     /// Whether the files were there.
     var isDescribed = false
     var maximumLength: Int?
@@ -58,7 +62,8 @@ struct SentenceConfiguration: Sendable {
     /// - Throws: `LoadError` naming the file and the key.
     init(folder: String?) throws {
         guard let folder else { return }
-        if let file = try SentenceConfiguration.json("\(folder)/config_sentence_transformers.json") {
+        settings = try SentenceConfiguration.json("\(folder)/config_sentence_transformers.json")
+        if let file = settings {
             if let values = try file.object("prompts") {
                 for name in values.source.keys { prompts[name] = values.source.value(of: name)?.string }
             }
@@ -91,10 +96,23 @@ struct SentenceConfiguration: Sendable {
             }
         }
         if splade != nil, steps.isEmpty { return }
+        if readTokenLayers() { return }
         guard case .pooling? = steps.first else {
             throw LoadError.invalidValue(
                 path: modulesPath, key: "modules", expected: "Transformer, then Pooling", found: "another order")
         }
+    }
+
+    /// Dense layers with nothing before and behind belong to the tokens.
+    private mutating func readTokenLayers() -> Bool {
+        let layers = steps.map { step in
+            if case .dense(let dense) = step { return dense as Dense? }
+            return nil
+        }
+        guard !layers.isEmpty, !layers.contains(where: { $0 == nil }) else { return false }
+        tokenLayers = layers.compactMap { $0 }
+        steps = [.pooling([.mean])]
+        return true
     }
 
     private static let poolings: [String: Pooling] = [
@@ -161,7 +179,7 @@ struct SentenceConfiguration: Sendable {
     }
 
     /// A JSON file; `nil` where there is none.
-    private static func json(_ path: String) throws -> ConfigurationReader? {
+    static func json(_ path: String) throws -> ConfigurationReader? {
         try document(path).map { ConfigurationReader(json: $0, path: path) }
     }
 

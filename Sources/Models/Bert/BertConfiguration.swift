@@ -77,6 +77,8 @@ extension EncoderTask {
         ("ForMaskedLM", .maskedLanguageModel), ("ForNextSentencePrediction", .nextSentence),
         ("ForSequenceClassification", .sequenceClassification), ("ForTokenClassification", .tokenClassification),
         ("ForQuestionAnswering", .questionAnswering), ("Model", .hiddenStates),
+        // Hidden states with one more layer, which ``Embedder`` in Inference applies.
+        ("ColBERT", .hiddenStates),
     ]
 
     /// By the first of the configuration's `architectures`; without one, no head.

@@ -27,21 +27,22 @@ public struct HostEncoderBatch: Sendable {
     /// Adds a text.
     /// - Parameters:
     ///   - visible: which of its tokens are not hidden, ascending; at least one.
+    ///   - unseen: which of its tokens see the visible ones, though none sees them.
     ///   - tokens, positions, segments: of the whole text.
     ///   - needsFirst: whether its first token is wanted though it be hidden.
     public mutating func append(
-        visible: [Int], tokens: [Int], positions: [Int], segments: [Int], needsFirst: Bool
+        visible: [Int], unseen: [Int] = [], tokens: [Int], positions: [Int], segments: [Int], needsFirst: Bool
     ) {
         precondition(!visible.isEmpty, "a text without visible tokens")
         let start = tokenIDs.count
         let isFirstHidden = needsFirst && visible[0] != 0
-        let rows = visible + (isFirstHidden ? [0] : [])
+        let rows = visible + unseen + (isFirstHidden ? [0] : [])
         tokenIDs += rows.map { Int32(tokens[$0]) }
         self.positions += rows.map { Int32(positions[$0]) }
         self.segments += rows.map { Int32(segments[$0]) }
         queryCounts.append(rows.count)
         keyRanges.append(start..<start + visible.count)
-        firstRows.append(Int32(isFirstHidden ? start + visible.count : start))
+        firstRows.append(Int32(isFirstHidden ? start + visible.count + unseen.count : start))
     }
 }
 

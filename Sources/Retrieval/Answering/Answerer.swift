@@ -62,7 +62,7 @@ public struct Answerer {
         var search = options.search
         search.readsConditions = false
         // Without this, short texts would win by the question's function words alone.
-        search.lexicalTerms = FunctionWords.contentTerms(searcher.reader.settings.analyzer.terms(in: question))
+        search.lexicalTerms = searcher.reader.settings.analyzer.contentTerms(in: question)
         // More hits than sources are asked for, since some are left out or join others.
         search.count = max(4 * options.sourceCount, 20)
         let ranking = try await searcher.ranking(query, search)

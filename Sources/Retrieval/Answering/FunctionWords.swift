@@ -28,10 +28,10 @@ enum FunctionWords {
     static let all = Set(
         [english, german, french, spanish].flatMap { $0.split(separator: " ").map(String.init) })
 
-    /// The terms that are none of these; all of them where nothing else would be left.
-    static func contentTerms(_ terms: [String]) -> [String] {
+    /// The words that are none of these, each once; all of them where nothing else would be left.
+    static func contentWords(_ words: [String]) -> [String] {
         var seen: Set<String> = []
-        let unique = terms.filter { seen.insert($0).inserted }
+        let unique = words.filter { seen.insert($0).inserted }
         let content = unique.filter { !all.contains($0) }
         return content.isEmpty ? unique : content
     }

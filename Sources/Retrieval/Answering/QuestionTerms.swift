@@ -9,7 +9,7 @@ struct QuestionTerms: Sendable {
     init(_ question: String, in reader: CollectionReader) throws {
         analyzer = reader.settings.analyzer
         var weights: [String: Double] = [:]
-        for term in FunctionWords.contentTerms(analyzer.terms(in: question)) {
+        for term in analyzer.contentTerms(in: question) {
             let count = try reader.lexical.postings(of: term).reduce(0) { $0 + ($1?.documentCount ?? 0) }
             weights[term] = LexicalScoring.bm25().inverseDocumentFrequency(count: count, of: reader.chunkCount)
         }

@@ -24,6 +24,7 @@ public final class RechunkedCollection {
                 settings.embedder = embedder.name
                 settings.embedderFingerprint = embedder.fingerprint
                 settings.dimensionCount = embedder.dimensionCount
+                settings.vectorFormat = original.settings.vectorFormat
                 settings.hasTermWeights = original.settings.hasTermWeights
                 settings.tokenVectorSize = original.settings.tokenVectorSize
             }

@@ -99,7 +99,7 @@ struct GraphSearch {
 
     /// The share of a relation's words that a query has; words count as the same where they begin alike.
     private static func share(of name: String, in words: [String]) -> Double {
-        let terms = FunctionWords.contentTerms(EntityName.terms(name))
+        let terms = FunctionWords.contentWords(EntityName.terms(name))
         guard !terms.isEmpty else { return 0 }
         let known = terms.filter { term in words.contains { isAlike(term, $0) } }
         return Double(known.count) / Double(terms.count)

@@ -70,7 +70,9 @@ extension DocumentCollection {
                 guard try database.tableExists(GraphStore.relations) else { return GraphSize() }
                 return GraphSize(
                     entityCount: try Int.fetchOne(database, sql: "SELECT count(*) FROM entity") ?? 0,
-                    relationCount: try Int.fetchOne(database, sql: "SELECT count(*) FROM relation") ?? 0)
+                    relationCount: try Int.fetchOne(
+                        database,
+                        sql: "SELECT count(*) FROM (SELECT DISTINCT subject, name, object, chunk FROM relation)") ?? 0)
             }
         }
     }
@@ -162,21 +164,25 @@ extension CollectionReader {
         }
     }
 
-    /// The relations of an entity in the order in which they came, at most `limit`, and how many there are.
+    /// The relations of an entity in the order in which they came, at most `limit`, and how many there are. What several
+    /// sources give is one relation.
     func edges(of entity: Int64, limit: Int) throws -> (edges: [GraphEdge], count: Int) {
         try read { database in
             let count = try Int.fetchOne(
                 database.cachedStatement(
                     sql: """
-                        SELECT (SELECT count(*) FROM relation WHERE subject = ?1)
-                        + (SELECT count(*) FROM relation WHERE object = ?1 AND subject != ?1)
+                        SELECT (SELECT count(*) FROM (SELECT DISTINCT name, object, chunk FROM relation WHERE subject = ?1))
+                        + (SELECT count(*) FROM (
+                            SELECT DISTINCT name, subject, chunk FROM relation WHERE object = ?1 AND subject != ?1))
                         """), arguments: [entity])
             let rows = try Row.fetchAll(
                 database.cachedStatement(
                     sql: """
-                        SELECT id, name, object, chunk FROM relation WHERE subject = ?1
-                        UNION ALL SELECT id, name, subject, chunk FROM relation WHERE object = ?1 AND subject != ?1
-                        ORDER BY id LIMIT ?2
+                        SELECT min(id) AS first, name, object, chunk FROM relation WHERE subject = ?1
+                        GROUP BY name, object, chunk
+                        UNION ALL SELECT min(id), name, subject, chunk FROM relation
+                        WHERE object = ?1 AND subject != ?1 GROUP BY name, subject, chunk
+                        ORDER BY first LIMIT ?2
                         """), arguments: [entity, limit])
             return (rows.map { GraphEdge(id: $0[0], name: $0[1], other: $0[2], chunk: $0[3]) }, count ?? 0)
         }

@@ -234,7 +234,7 @@ public struct Indexer {
             let group = places[start..<min(start + groupCount, places.count)]
             let encoded = try await embedder.encode(group.map(\.1), isQuery: false)
             for ((document, _), encoded) in zip(group, encoded) {
-                batch[document].vectors.append(encoded.vector)
+                if settings.dimensionCount != nil { batch[document].vectors.append(encoded.vector) }
                 if settings.hasTermWeights { batch[document].termWeights.append(encoded.termWeights) }
                 if settings.tokenVectorSize != nil {
                     batch[document].tokenVectors.append(encoded.tokenVectors.map { Float16($0) })

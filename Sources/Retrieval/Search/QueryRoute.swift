@@ -7,13 +7,15 @@
 /// 4. Anything else: every arm there is.
 struct QueryRoute {
     let reader: CollectionReader
+    let hasEmbedder: Bool
+    /// Whether chunks have one vector each.
     let hasVectors: Bool
     let hasGraph: Bool
     let readsConditions: Bool
 
     func mode(of query: String) throws -> SearchMode {
         let analyzer = reader.settings.analyzer
-        guard hasVectors || hasGraph else { return .lexical }
+        guard hasEmbedder || hasGraph else { return .lexical }
         if readsConditions {
             if case .words = try LexicalQuery(query, analyzer: analyzer) {
             } else {
@@ -22,7 +24,7 @@ struct QueryRoute {
         }
         let words = query.split(whereSeparator: \.isWhitespace)
         if !words.isEmpty, words.allSatisfy(QueryRoute.isIdentifier) { return .lexical }
-        let terms = FunctionWords.contentTerms(analyzer.terms(in: query))
+        let terms = analyzer.contentTerms(in: query)
         let isKnown = try terms.contains { try reader.lexical.postings(of: $0).contains { $0 != nil } }
         return isKnown || !hasVectors ? .hybrid : .dense
     }

@@ -14,7 +14,7 @@ extension Searcher {
             // Passages answer the question, not its parts.
             if place == 1 { single.passages = [] }
             if options.lexicalTerms != nil {
-                single.lexicalTerms = FunctionWords.contentTerms(reader.settings.analyzer.terms(in: text))
+                single.lexicalTerms = reader.settings.analyzer.contentTerms(in: text)
             }
             // Only the question itself may hold operators.
             if place > 0 { single.readsConditions = false }

@@ -1,102 +1,5 @@
 public import TensorCore
 
-/// Which arms a search uses.
-public enum SearchMode: String, Sendable, CaseIterable {
-    case lexical, dense, sparse
-    /// Late interaction over the vectors of tokens.
-    case multiVector = "multi-vector"
-    /// A walk through the knowledge graph from the entities that the query names.
-    case graph
-    /// All arms that the collection has.
-    case hybrid
-    /// Lexical, dense or all, as the query asks for: words that are spelled out, words that the collection lacks, or neither.
-    case auto
-
-    /// The one arm that it is; `nil`: several.
-    public var arm: SearchArm? { SearchArm(rawValue: rawValue) }
-
-    /// Whether a search of this collection compares what its embedder says of the query.
-    public func needsEmbedder(in reader: CollectionReader) throws -> Bool {
-        if let arm { return arm.needsEmbedder }
-        if self == .auto { return reader.settings.embedder != nil }
-        return try reader.settings.embedder != nil || !reader.hasGraph
-    }
-}
-
-/// One way of finding chunks.
-public enum SearchArm: String, Sendable, Hashable, CaseIterable {
-    case lexical, dense, sparse
-    case multiVector = "multi-vector"
-    case graph
-
-    /// Whether it compares what an embedder says of the query.
-    var needsEmbedder: Bool {
-        switch self {
-        case .lexical, .graph: false
-        case .dense, .sparse, .multiVector: true
-        }
-    }
-}
-
-public struct SearchOptions: Sendable {
-    public var mode: SearchMode
-    /// At most so many chunks are returned.
-    public var count: Int
-    public var scoring: LexicalScoring
-    public var fusion: Fusion
-    /// The weight of the lexical arm beside the dense one's 1.
-    public var lexicalWeight: Double
-    public var filter: DocumentFilter?
-    /// How many hits each arm passes to fusion, and a reranker scores.
-    public var candidateCount: Int
-    /// Whether quotes and AND, OR, NOT are conditions; otherwise a query is a bag of words.
-    public var readsConditions: Bool
-    /// Whether the searcher's reranker, where it has one, scores the hits anew.
-    public var reranks: Bool
-    /// How vectors are compared.
-    public var vectorSearch: VectorSearch
-    /// Relations that the graph arm follows from an entity of the query: 1 or 2.
-    public var graphHops: Int
-    /// What the lexical arm looks for in place of the query's own terms.
-    var lexicalTerms: [String]?
-    /// Made-up passages that the vector arms look for beside the query.
-    var passages: [String] = []
-
-    public init(
-        mode: SearchMode, count: Int = 10, scoring: LexicalScoring = .bm25(), fusion: Fusion = .reciprocalRank(),
-        lexicalWeight: Double = 1, filter: DocumentFilter? = nil, candidateCount: Int = 100,
-        readsConditions: Bool = true, reranks: Bool = true,
-        vectorSearch: VectorSearch = .exact, graphHops: Int = 2
-    ) {
-        self.mode = mode
-        self.count = count
-        self.scoring = scoring
-        self.fusion = fusion
-        self.lexicalWeight = lexicalWeight
-        self.filter = filter
-        self.candidateCount = candidateCount
-        self.readsConditions = readsConditions
-        self.reranks = reranks
-        self.vectorSearch = vectorSearch
-        self.graphHops = graphHops
-    }
-}
-
-/// The result of a search, with what each arm found.
-public struct SearchRanking: Sendable {
-    /// Best first.
-    public var hits: [Hit] = []
-    /// What each arm that was asked found, best first. Scores of the dense arm are cosines.
-    public var arms: [SearchArm: [Hit]] = [:]
-
-    /// `nil`: not asked.
-    public var lexical: [Hit]? { arms[.lexical] }
-    /// Scores are cosines. `nil`: not asked.
-    public var dense: [Hit]? { arms[.dense] }
-    /// `nil`: not asked.
-    public var sparse: [Hit]? { arms[.sparse] }
-}
-
 /// Searches a collection as it was when it was opened.
 public final class Searcher {
     public let reader: CollectionReader
@@ -156,7 +59,8 @@ public final class Searcher {
         var mode = options.mode
         if mode == .auto {
             mode = try QueryRoute(
-                reader: reader, hasVectors: embedder != nil, hasGraph: hasGraph(),
+                reader: reader, hasEmbedder: embedder != nil,
+                hasVectors: embedder != nil && reader.settings.dimensionCount != nil, hasGraph: hasGraph(),
                 readsConditions: options.readsConditions
             ).mode(of: query)
         }
@@ -228,7 +132,7 @@ public final class Searcher {
         var available: Set<SearchArm> = [.lexical]
         if mode == .graph || mode.arm == nil, try hasGraph() { available.insert(.graph) }
         if let embedder {
-            available.insert(.dense)
+            if settings.dimensionCount != nil { available.insert(.dense) }
             if settings.hasTermWeights, embedder.givesTermWeights { available.insert(.sparse) }
             if let size = settings.tokenVectorSize, embedder.tokenVectorSize == size { available.insert(.multiVector) }
         }
@@ -242,6 +146,7 @@ public final class Searcher {
             switch arm {
             case .sparse where embedder != nil: throw RetrievalError.noTermWeights(path: reader.path)
             case .graph: throw RetrievalError.noGraph(path: reader.path)
+            case .dense where embedder != nil: throw RetrievalError.noDenseVectors(path: reader.path)
             case .multiVector where embedder != nil: throw RetrievalError.noTokenVectors(path: reader.path)
             default: throw RetrievalError.noVectors(path: reader.path)
             }
@@ -274,10 +179,10 @@ public final class Searcher {
                 throw RetrievalError.noVectors(path: reader.path)
             }
             multiVector = index
-            // Comparing every token of every chunk is dear: beside other arms it ranks what they have found.
+            // Comparing every token of every chunk is dear: beside other arms of the embedder it ranks what all have found.
             let candidates = Set(ranking.arms.values.joined().map(\.chunk))
             ranking.arms[.multiVector] =
-                arms.count == 1
+                arms.isDisjoint(with: [.dense, .sparse])
                 ? try index.search(encoded.tokenVectors, count: count, allowed: allowed)
                 : try Array(index.rank(Array(candidates), encoded.tokenVectors).prefix(count))
         }

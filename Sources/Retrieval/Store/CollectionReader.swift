@@ -95,11 +95,11 @@ public final class CollectionReader: Sendable {
         }
     }
 
-    /// A segment's vectors as FP16, one row a chunk.
+    /// A segment's vectors in the collection's format, one row a chunk.
     func vectors(of segment: LexicalSegment, dimensionCount: Int) throws -> [UInt8] {
         try read { database in
             try SegmentBlob.vectors(
-                database, of: segment, rowByteCount: dimensionCount * MemoryLayout<Float16>.size, path: path)
+                database, of: segment, rowByteCount: settings.vectorFormat.rowByteCount(dimensionCount), path: path)
         }
     }
 

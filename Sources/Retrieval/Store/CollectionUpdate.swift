@@ -42,7 +42,7 @@ struct CollectionUpdate {
 
     mutating func insert(_ documents: [IndexedDocument]) throws {
         var builder = SegmentBuilder(analyzer: settings.analyzer)
-        var vectors: [Float16] = []
+        var vectors: [UInt8] = []
         for document in documents {
             try database.execute(
                 sql: """
@@ -64,7 +64,7 @@ struct CollectionUpdate {
                     chunk: chunkNumber, text: chunk.indexedText,
                     termWeights: index < document.termWeights.count ? document.termWeights[index] : [:])
             }
-            for vector in document.vectors { vectors += vector.lazy.map { Float16($0) } }
+            for vector in document.vectors { settings.vectorFormat.append(vector, to: &vectors) }
             if builder.chunks.count >= CollectionUpdate.segmentLimit {
                 try store(builder, vectors)
                 builder = SegmentBuilder(analyzer: settings.analyzer)
@@ -83,9 +83,8 @@ struct CollectionUpdate {
         ])
     }
 
-    private func store(_ builder: SegmentBuilder, _ vectors: [Float16]) throws {
-        let segment = try storeSegment(
-            builder.chunks, builder.lengths, vectors.isEmpty ? nil : SegmentBlob.bytes(of: vectors))
+    private func store(_ builder: SegmentBuilder, _ vectors: [UInt8]) throws {
+        let segment = try storeSegment(builder.chunks, builder.lengths, vectors.isEmpty ? nil : vectors)
         for (term, bytes) in builder.encoded() { try storePostings(term, segment, bytes) }
     }
 
@@ -172,7 +171,7 @@ struct CollectionUpdate {
     /// The vectors of the chunks that stay, in order; `nil` in a lexical collection.
     private func joinedVectors(_ segments: [LexicalSegment]) throws -> [UInt8]? {
         guard let dimensionCount = settings.dimensionCount else { return nil }
-        let rowByteCount = dimensionCount * MemoryLayout<Float16>.size
+        let rowByteCount = settings.vectorFormat.rowByteCount(dimensionCount)
         var joined: [UInt8] = []
         for segment in segments {
             let bytes = try SegmentBlob.vectors(database, of: segment, rowByteCount: rowByteCount, path: path)

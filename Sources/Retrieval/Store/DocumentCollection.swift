@@ -154,11 +154,13 @@ extension CollectionSettings {
             throw RetrievalError.settingDiffers(
                 path: path, name: name, stored: stored ?? "none", requested: wanted ?? "none")
         }
-        try check("analyzer", analyzer.rawValue, requested.analyzer.rawValue)
+        try check("analyzer", analyzer.segmentation.rawValue, requested.analyzer.segmentation.rawValue)
+        try check("stemmer", analyzer.stemmer?.language, requested.analyzer.stemmer?.language)
         try check("embedder", embedderFingerprint ?? embedder, requested.embedderFingerprint ?? requested.embedder)
         try check("sparse weights", hasTermWeights ? "yes" : "no", requested.hasTermWeights ? "yes" : "no")
         try check(
             "token vectors of size", tokenVectorSize.map(String.init), requested.tokenVectorSize.map(String.init))
+        try check("vector format", vectorFormat.rawValue, requested.vectorFormat.rawValue)
         try check("vectors of size", dimensionCount.map(String.init), requested.dimensionCount.map(String.init))
     }
 }

@@ -1,21 +1,34 @@
-/// How a text becomes the terms of a lexical index.
-public enum Analyzer: String, Sendable, CaseIterable {
-    /// Unicode lower case, then runs of letters and digits.
-    case simple
-    /// Words as Unicode's rules for word boundaries (UAX #29) give them for scripts that separate words, lower case:
-    /// combining marks stay in their word, as do apostrophes between letters and separators between digits. Ideographs
-    /// and kana are terms of their own.
-    case unicode
-    /// As ``unicode``, but runs of ideographs and kana become overlapping pairs, the usual index for Chinese and Japanese.
-    case cjk
+/// How a text becomes the terms of a lexical index: it is cut into words, which are brought to their stems where a stemmer is
+/// there.
+public struct Analyzer: Sendable, Hashable {
+    /// Where words begin and end.
+    public enum Segmentation: String, Sendable, CaseIterable {
+        /// Unicode lower case, then runs of letters and digits.
+        case simple
+        /// Words as Unicode's rules for word boundaries (UAX #29) give them for scripts that separate words, lower case:
+        /// combining marks stay in their word, as do apostrophes between letters and separators between digits. Ideographs
+        /// and kana are terms of their own.
+        case unicode
+        /// As ``unicode``, but runs of ideographs and kana become overlapping pairs, the usual index for Chinese and Japanese.
+        case cjk
+    }
+
+    public var segmentation: Segmentation
+    public var stemmer: Stemmer?
+
+    public static let simple = Analyzer(.simple)
+    public static let unicode = Analyzer(.unicode)
+    public static let cjk = Analyzer(.cjk)
+
+    public init(_ segmentation: Segmentation, stemmer: Stemmer? = nil) {
+        self.segmentation = segmentation
+        self.stemmer = stemmer
+    }
 
     /// Calls `body` with each term in the order of the text.
     public func forEachTerm(in text: String, _ body: (String) -> Void) {
-        switch self {
-        case .simple: Analyzer.simpleTerms(text, body)
-        case .unicode: WordSegmentation(pairsIdeographs: false).forEachTerm(in: text, body)
-        case .cjk: WordSegmentation(pairsIdeographs: true).forEachTerm(in: text, body)
-        }
+        guard let stemmer else { return forEachWord(in: text, body) }
+        forEachWord(in: text) { body(stemmer.stem($0)) }
     }
 
     /// The terms of a text in order, repeated as they are in it.
@@ -25,11 +38,29 @@ public enum Analyzer: String, Sendable, CaseIterable {
         return terms
     }
 
-    private static func simpleTerms(_ text: String, _ body: (String) -> Void) {
+    /// The terms of the words that say what a question is about, each once; all of them where nothing else would be left.
+    func contentTerms(in question: String) -> [String] {
+        var words: [String] = []
+        forEachWord(in: question) { words.append($0) }
+        let content = FunctionWords.contentWords(words)
+        guard let stemmer else { return content }
+        var seen: Set<String> = []
+        return content.map(stemmer.stem).filter { seen.insert($0).inserted }
+    }
+
+    private func forEachWord(in text: String, _ body: (String) -> Void) {
+        switch segmentation {
+        case .simple: Analyzer.simpleWords(text, body)
+        case .unicode: WordSegmentation(pairsIdeographs: false).forEachTerm(in: text, body)
+        case .cjk: WordSegmentation(pairsIdeographs: true).forEachTerm(in: text, body)
+        }
+    }
+
+    private static func simpleWords(_ text: String, _ body: (String) -> Void) {
         var text = text
         let isASCII = text.withUTF8 { bytes in
             guard bytes.allSatisfy({ $0 < 0x80 }) else { return false }
-            asciiTerms(bytes, body)
+            asciiWords(bytes, body)
             return true
         }
         if isASCII { return }
@@ -46,7 +77,7 @@ public enum Analyzer: String, Sendable, CaseIterable {
     }
 
     /// The same for ASCII, without a look into Unicode's tables.
-    private static func asciiTerms(_ bytes: UnsafeBufferPointer<UInt8>, _ body: (String) -> Void) {
+    private static func asciiWords(_ bytes: UnsafeBufferPointer<UInt8>, _ body: (String) -> Void) {
         var term: [UInt8] = []
         for byte in bytes {
             switch byte {

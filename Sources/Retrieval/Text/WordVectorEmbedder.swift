@@ -8,7 +8,7 @@ public struct WordVectorEmbedder: TextEmbedder {
 
     public var name: String { vectors.name }
     public var fingerprint: String { "words-" + String(vectors.fingerprint, radix: 16) }
-    public var dimensionCount: Int { vectors.dimensions }
+    public var dimensionCount: Int? { vectors.dimensions }
     /// A mean has no limit; the longer a text, the less it says.
     public var maximumTokenCount: Int { 512 }
 

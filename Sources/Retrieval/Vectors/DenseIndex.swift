@@ -1,6 +1,7 @@
 internal import TensorCore
 
-/// Exact search over the vectors of a collection: one matrix product of queries and FP16 vectors a segment, on any backend.
+/// Exact search over the vectors of a collection: one matrix product of queries and FP16 or int8 vectors a
+/// segment, on any backend.
 final class DenseIndex {
     private struct Part {
         let chunks: [Int64]
@@ -31,20 +32,17 @@ final class DenseIndex {
         var parts: [Part] = []
         for segment in reader.lexical.segments {
             let bytes = try reader.vectors(of: segment, dimensionCount: dimensionCount)
-            let rowByteCount = dimensionCount * MemoryLayout<Float16>.size
+            let format = reader.settings.vectorFormat
+            let rowByteCount = format.rowByteCount(dimensionCount)
             for start in stride(from: 0, to: segment.chunks.count, by: DenseIndex.rowLimit) {
                 let rows = start..<min(start + DenseIndex.rowLimit, segment.chunks.count)
-                let memory = HostAllocation(byteCount: rows.count * rowByteCount)
-                bytes.withUnsafeBytes { source in
-                    memory.pointer.copyMemory(
-                        from: UnsafeRawBufferPointer(
-                            rebasing: source[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount]))
+                let source = bytes.withUnsafeBytes { bytes in
+                    format.matrix(
+                        UnsafeRawBufferPointer(
+                            rebasing: bytes[rows.lowerBound * rowByteCount..<rows.upperBound * rowByteCount]),
+                        count: rows.count, dimensionCount: dimensionCount)
                 }
-                let matrix = try backend.prepare(
-                    WeightSource(
-                        name: "vectors", format: .float16, columns: dimensionCount,
-                        parts: [WeightPart(rows: rows.count, bytes: memory.bytes)]))
-                parts.append(Part(chunks: Array(segment.chunks[rows]), matrix: matrix))
+                parts.append(Part(chunks: Array(segment.chunks[rows]), matrix: try backend.prepare(source)))
             }
         }
         self.parts = parts

@@ -14,20 +14,17 @@ public final class ModelEmbedder: TextEmbedder {
     /// Serialises passes, since a model runs one at a time.
     private let turn = Mutex(())
 
+    public let dimensionCount: Int?
     public let givesTermWeights: Bool
     public let tokenVectorSize: Int?
 
     /// - Parameters:
     ///   - embedder: loaded from `package`.
-    ///   - givesTermWeights: whether it was loaded with the output `sparse`.
-    ///   - givesTokenVectors: whether it was loaded with the output `colbert`.
-    public init(
-        _ embedder: Embedder, from package: ModelPackage, givesTermWeights: Bool = false,
-        givesTokenVectors: Bool = false
-    ) {
+    public init(_ embedder: Embedder, from package: ModelPackage) {
         self.embedder = embedder
-        self.givesTermWeights = givesTermWeights
-        tokenVectorSize = givesTokenVectors ? embedder.tokenVectorSize : nil
+        dimensionCount = embedder.outputs.contains(.dense) ? embedder.dimensions : nil
+        givesTermWeights = embedder.outputs.contains(.sparse)
+        tokenVectorSize = embedder.outputs.contains(.colbert) ? embedder.tokenVectorSize : nil
         name = package.name
         fingerprint = ModelEmbedder.fingerprint(of: package.checkpoint)
         let prompts = embedder.prompts
@@ -35,7 +32,6 @@ public final class ModelEmbedder: TextEmbedder {
         documentPrompt = prompts["document"] ?? prompts["passage"] ?? ""
     }
 
-    public var dimensionCount: Int { embedder.dimensions }
     public var maximumTokenCount: Int { embedder.maximumTokenCount }
 
     public func tokenCount(of text: String) throws -> Int { try embedder.tokenCount(of: text) }
@@ -47,7 +43,7 @@ public final class ModelEmbedder: TextEmbedder {
     public func encode(_ texts: [String], isQuery: Bool) async throws -> [EncodedText] {
         let prompt = isQuery ? queryPrompt : documentPrompt
         return try turn.withLock { _ in
-            try embedder.run(texts.map { prompt + $0 }).map {
+            try embedder.run(texts.map { prompt + $0 }, as: isQuery ? .query : .document).map {
                 EncodedText(vector: $0.dense, termWeights: $0.sparse, tokenVectors: $0.colbert.flatMap { $0 })
             }
         }

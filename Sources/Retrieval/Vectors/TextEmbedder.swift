@@ -4,15 +4,16 @@ public protocol TextEmbedder: Sendable {
     var name: String { get }
     /// Tells apart models that have the same name.
     var fingerprint: String { get }
-    /// The number of components of a vector.
-    var dimensionCount: Int { get }
+    /// The number of components of a vector; `nil` for a model that gives a text no vector, only weights of terms or vectors of
+    /// tokens.
+    var dimensionCount: Int? { get }
     /// The most tokens of a text, special ones included.
     var maximumTokenCount: Int { get }
 
     /// The number of tokens of a text, without special ones.
     func tokenCount(of text: String) throws -> Int
 
-    /// One normalised vector a text; longer texts are cut off. Blocks.
+    /// One normalised vector a text, empty where ``dimensionCount`` is `nil`; longer texts are cut off. Blocks.
     /// - Parameter isQuery: questions may get another instruction than documents.
     func embed(_ texts: [String], isQuery: Bool) async throws -> [[Float]]
 

@@ -27,13 +27,11 @@ package final class VectorTable: Sendable {
             throw RetrievalError.noVectors(path: reader.path)
         }
         var chunks: [Int64] = []
-        var bits = [UInt16](repeating: 0, count: reader.chunkCount * dimensionCount)
+        var bits: [UInt16] = []
+        bits.reserveCapacity(reader.chunkCount * dimensionCount)
         for segment in reader.lexical.segments {
-            let bytes = try reader.vectors(of: segment, dimensionCount: dimensionCount)
-            let start = chunks.count * dimensionCount * MemoryLayout<UInt16>.size
-            bits.withUnsafeMutableBytes { target in
-                UnsafeMutableRawBufferPointer(rebasing: target[start..<start + bytes.count]).copyBytes(from: bytes)
-            }
+            bits += reader.settings.vectorFormat.halfBits(
+                try reader.vectors(of: segment, dimensionCount: dimensionCount), dimensionCount: dimensionCount)
             chunks += segment.chunks
         }
         self.init(chunks: chunks, bits: bits, dimensionCount: dimensionCount)

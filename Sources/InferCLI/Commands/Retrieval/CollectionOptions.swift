@@ -13,7 +13,8 @@
         var collection: String = CollectionArgument.defaultPath
     }
 
-    extension Analyzer: ExpressibleByArgument {}
+    extension Analyzer.Segmentation: ExpressibleByArgument {}
+    extension VectorFormat: ExpressibleByArgument {}
     extension ApproximateKind: ExpressibleByArgument {}
     extension SearchMode: ExpressibleByArgument {}
     extension VectorSearch: ExpressibleByArgument {

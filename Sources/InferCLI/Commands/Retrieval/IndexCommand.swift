@@ -2,6 +2,7 @@
     import ArgumentParser
     import CommandSupport
     import Foundation
+    import Inference
     import JSONCore
     import Retrieval
 
@@ -34,7 +35,10 @@
         var multiVector = false
 
         @Option(help: "How texts become terms: simple, unicode or cjk.")
-        var analyzer: Analyzer = .unicode
+        var analyzer: Analyzer.Segmentation = .unicode
+
+        @Option(help: "Bring words to their stems by Snowball's rules for a language, such as english or german.")
+        var stemmer: String?
 
         @Option(
             help: "Where documents are cut: fixed, sentence, structure or semantic (where sentences' embeddings part).")
@@ -50,6 +54,9 @@
         @Option(
             parsing: .unconditional, help: "Tokens that a chunk repeats of the one before; left out, a sixth of it.")
         var overlapTokens: Int?
+
+        @Option(help: "How vectors are kept: f16, or int8 in half the space.")
+        var vectorFormat: VectorFormat = .float16
 
         @Option(help: "Build an approximate index over the vectors: ivf or hnsw. Kept up to date by later runs.")
         var approximate: [ApproximateKind] = []
@@ -107,13 +114,22 @@
             if isGraphOnly {
                 return try await printGraph(updateGraph(DocumentCollection(path: collection.collection)))
             }
+            let analyzer = try makeAnalyzer()
             let embedder = try makeEmbedder()
+            if embedder != nil, embedder?.dimensionCount == nil {
+                guard approximate.isEmpty, chunking != .semantic else {
+                    throw CommandError.unsupported(
+                        option: "--model", value: model.model ?? "",
+                        reason: "--approximate and --chunking semantic need a model that gives a text one vector")
+                }
+            }
             let collection = try DocumentCollection(
                 path: collection.collection,
                 settings: CollectionSettings(
                     analyzer: analyzer, embedder: embedder.map { Self.lasting($0.name) },
                     embedderFingerprint: embedder?.fingerprint, dimensionCount: embedder?.dimensionCount,
-                    hasTermWeights: sparse, tokenVectorSize: multiVector ? embedder?.tokenVectorSize : nil))
+                    vectorFormat: vectorFormat, hasTermWeights: embedder?.givesTermWeights ?? false,
+                    tokenVectorSize: embedder?.tokenVectorSize))
             let report = try await index(collection, embedder)
             let graph = try await updateGraph(collection)
             try print(report)
@@ -182,7 +198,7 @@
         private func makeChunker(_ embedder: (any TextEmbedder)?) throws -> Chunker {
             let limit = embedder.map { max(min($0.maximumTokenCount - 12, 500), 8) } ?? 300
             let tokenCount = chunkTokens ?? limit
-            let analyzer = analyzer
+            let analyzer = Analyzer(analyzer)
             return try Chunker(
                 strategy: chunking, tokenCount: tokenCount, overlapTokenCount: overlapTokens ?? tokenCount / 6
             ) { text in
@@ -198,9 +214,14 @@
             FileManager.default.fileExists(atPath: name) ? URL(fileURLWithPath: name).path : name
         }
 
+        private func makeAnalyzer() throws -> Analyzer {
+            Analyzer(analyzer, stemmer: try stemmer.map { try Stemmer(language: $0) })
+        }
+
         private func makeEmbedder() throws -> (any TextEmbedder)? {
             guard !lexicalOnly else { return nil }
-            return try EmbedderSource.load(model, path: model.model, sparse: sparse, multiVector: multiVector)
+            return try EmbedderSource.load(
+                model, adding: Set((sparse ? [.sparse] : []) + (multiVector ? [.colbert] : [])))
         }
 
         private func print(_ report: Indexer.Report) throws {

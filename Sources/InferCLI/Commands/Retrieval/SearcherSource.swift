@@ -23,8 +23,7 @@
             }
             guard let stored = reader.settings.embedder else { throw RetrievalError.noVectors(path: reader.path) }
             self.embedder = try EmbedderSource.load(
-                model, path: embedder ?? stored, sparse: reader.settings.hasTermWeights,
-                multiVector: reader.settings.tokenVectorSize != nil)
+                model, path: embedder ?? stored, outputs: reader.settings.outputs)
         }
 
         /// A searcher with these models and a backend of its own.
@@ -44,26 +43,52 @@
 
     /// Loads the embedder of a collection.
     enum EmbedderSource {
-        /// - Parameters:
-        ///   - sparse: whether it shall give weights of terms too.
-        ///   - multiVector: whether it shall give a vector a token too.
-        static func load(_ model: ModelOptions, path: String?, sparse: Bool, multiVector: Bool = false) throws
-            -> any TextEmbedder
-        {
-            if let path, WordVectors.isFile(path) {
-                guard !sparse else { throw RetrievalError.noTermWeights(path: path) }
-                guard !multiVector else { throw RetrievalError.noTokenVectors(path: path) }
-                return WordVectorEmbedder(try WordVectors(path: path))
-            }
-            let package = try model.openPackage(path)
+        /// The embedder of a collection that is there.
+        static func load(
+            _ model: ModelOptions, path: String?, outputs: Set<EmbeddingKind>
+        ) throws -> any TextEmbedder {
+            if let path, WordVectors.isFile(path) { return try wordVectors(path, outputs: outputs) }
+            return try load(model, try model.openPackage(path), outputs: outputs)
+        }
+
+        /// The embedder of a new collection, which has what the model gives by itself.
+        /// - Parameter extra: what it shall give beside.
+        static func load(_ model: ModelOptions, adding extra: Set<EmbeddingKind>) throws -> any TextEmbedder {
+            if let path = model.model, WordVectors.isFile(path) { return try wordVectors(path, outputs: extra) }
+            let package = try model.openPackage(model.model)
+            return try load(model, package, outputs: Embedder.outputs(of: package, adding: extra))
+        }
+
+        private static func wordVectors(
+            _ path: String, outputs: Set<EmbeddingKind>
+        ) throws -> any TextEmbedder {
+            guard !outputs.contains(.sparse) else { throw RetrievalError.noTermWeights(path: path) }
+            guard !outputs.contains(.colbert) else { throw RetrievalError.noTokenVectors(path: path) }
+            return WordVectorEmbedder(try WordVectors(path: path))
+        }
+
+        private static func load(
+            _ model: ModelOptions, _ package: ModelPackage, outputs: Set<EmbeddingKind>
+        ) throws -> any TextEmbedder {
             var choices = Embedder.Options()
-            if sparse { choices.outputs.insert(.sparse) }
-            if multiVector { choices.outputs.insert(.colbert) }
+            choices.outputs = outputs
             let embedder = try Embedder(
                 package, on: try model.makeBackend(), choices: choices, options: model.taskOptions())
-            return ModelEmbedder(
-                embedder, from: package, givesTermWeights: sparse, givesTokenVectors: multiVector)
+            return ModelEmbedder(embedder, from: package)
         }
+    }
+
+    extension CollectionSettings {
+        /// What the collection keeps of its embedder's embeddings.
+        var outputs: Set<EmbeddingKind> {
+            var outputs: Set<EmbeddingKind> = []
+            if dimensionCount != nil { outputs.insert(.dense) }
+            if hasTermWeights { outputs.insert(.sparse) }
+            if tokenVectorSize != nil { outputs.insert(.colbert) }
+            return outputs
+        }
+
+        var outputNames: String { outputs.map(\.rawValue).sorted().joined(separator: ",") }
     }
 
     /// Loads the generator that takes triples out of documents.

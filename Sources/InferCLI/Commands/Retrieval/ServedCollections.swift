@@ -65,12 +65,11 @@
                 let settings = try CollectionReader(path: path).settings
                 var chosen: (any TextEmbedder)?
                 if let stored = settings.embedder {
-                    let place = "\(embedder ?? stored) \(settings.hasTermWeights) \(settings.tokenVectorSize ?? 0)"
+                    let place = "\(embedder ?? stored) \(settings.outputNames)"
                     chosen =
                         try embedders[place]
                         ?? EmbedderSource.load(
-                            auxiliary, path: embedder ?? stored, sparse: settings.hasTermWeights,
-                            multiVector: settings.tokenVectorSize != nil)
+                            auxiliary, path: embedder ?? stored, outputs: settings.outputs)
                     embedders[place] = chosen
                 }
                 let service = CollectionService(
@@ -96,7 +95,7 @@
                     var modes = [SearchMode.lexical]
                     let hasVectors = hasEmbedder && settings.embedder != nil
                     let hasGraph = try searcher.reader.hasGraph
-                    if hasVectors { modes.append(.dense) }
+                    if hasVectors, settings.dimensionCount != nil { modes.append(.dense) }
                     if hasVectors, settings.hasTermWeights { modes.append(.sparse) }
                     if hasVectors, settings.tokenVectorSize != nil { modes.append(.multiVector) }
                     if hasGraph { modes.append(.graph) }
@@ -175,7 +174,7 @@
             switch error {
             case .invalidQuery: self = .invalid(field: "query", reason: reason)
             case .invalidFilter: self = .invalid(field: "where", reason: reason.replacing("--where", with: "where"))
-            case .noVectors, .noTermWeights, .noTokenVectors, .noGraph:
+            case .noVectors, .noDenseVectors, .noTermWeights, .noTokenVectors, .noGraph:
                 self = .invalid(field: "mode", reason: reason.replacing("another --mode", with: "another mode"))
             case .noApproximateIndex: self = .invalid(field: "vectors", reason: reason)
             case .invalidParameter(let name, _, _):
