@@ -40,6 +40,8 @@ typedef struct {
     const float *panel;
     /// Channels of the panel.
     int64_t outputs;
+    /// What is multiplied next, and this tile's share of it to prefetch.
+    read_ahead ahead;
     /// Sums of the taps before and for those to come, `[rows, panel_outputs]`; NULL: there are none.
     const float *before;
     float *after;

@@ -39,35 +39,76 @@ static int64_t direct_thread_bytes(const convolution_kernels *kernels, const cpu
 
 // ---- Products
 
-// All passes of a group of windows over the columns of a panel.
-static void multiply_panel(
-    const convolution_job *job, const window_group *groups, int64_t count, const direct_scratch *scratch,
-    int64_t panel) {
+/// Columns of a panel that are multiplied at a time: some taps, or a part of one.
+typedef struct {
+    int64_t tap, taps, channel, channels;
+} panel_pass;
+
+static panel_pass pass_at(const cpuk_window *w, int64_t tap, int64_t channel) {
+    return (panel_pass){
+        tap, at_most(at_least(1, KC / w->channels), tap_count(w) - tap), channel, at_most(KC, w->channels - channel)};
+}
+
+static const float *pass_weights(const convolution_job *job, int64_t panel, const panel_pass *pass) {
     const cpuk_convolution_args *args = job->args;
     const convolution_kernels *kernels = job->context->convolution;
-    const int64_t taps = tap_count(args->window), channels = args->window->channels;
-    const int64_t first_output = panel * kernels->panel_outputs, width = panel_width(kernels, args->outputs, panel);
-    const float *weights = (const float *)args->packed + first_output * taps * channels;
-    const int64_t pass_taps = at_least(1, KC / channels), pass_depth = at_most(channels, KC);
-    for (int64_t tap = 0; tap < taps; tap += pass_taps)
-        for (int64_t c = 0; c < channels; c += pass_depth) {
-            const bool is_first = tap == 0 && c == 0;
-            const bool is_last = tap + pass_taps >= taps && c + pass_depth >= channels;
-            for (int64_t g = 0; g < count; g++) {
-                const window_group *group = &groups[g];
-                const bool has_all = is_first && is_last;
-                float *sums = scratch->sums + g * MR * kernels->panel_outputs;
-                const convolution_tile tile = {
-                    .pixels = scratch->pixels + (g * taps + tap) * MR, .offset = c,
-                    .taps = has_all ? group->taps : at_most(pass_taps, taps - tap),
-                    .depth = has_all ? group->depth : at_most(pass_depth, channels - c), .rows = group->count,
-                    .panel = weights + (tap * channels + c) * width,
-                    .outputs = at_most(kernels->panel_outputs, args->outputs - first_output),
-                    .before = is_first ? NULL : sums, .after = is_last ? NULL : sums, .epilogue = &job->epilogue,
-                    .first_output = first_output, .target = target_of(job, group->first, first_output)};
-                kernels->multiply(&tile);
-            }
-        }
+    const int64_t channels = args->window->channels;
+    return (const float *)args->packed + panel * kernels->panel_outputs * tap_count(args->window) * channels
+        + (pass->tap * channels + pass->channel) * panel_width(kernels, args->outputs, panel);
+}
+
+/// What is prefetched while the tiles of a pass are multiplied.
+typedef struct {
+    const float *next;
+    int64_t count;
+} next_floats;
+
+static next_floats weights_of(const convolution_job *job, int64_t panel, const panel_pass *pass) {
+    if (panel < 0) return (next_floats){NULL, 0};
+    const int64_t width = panel_width(job->context->convolution, job->args->outputs, panel);
+    return (next_floats){pass_weights(job, panel, pass), pass->taps * pass->channels * width};
+}
+
+// A pass of some windows over the columns of a panel.
+static void multiply_pass(
+    const convolution_job *job, const window_group *groups, int64_t count, const direct_scratch *scratch,
+    int64_t panel, const panel_pass *pass, next_floats next) {
+    const cpuk_convolution_args *args = job->args;
+    const convolution_kernels *kernels = job->context->convolution;
+    const int64_t taps = tap_count(args->window), first_output = panel * kernels->panel_outputs;
+    const bool is_first = pass->tap == 0 && pass->channel == 0;
+    const bool is_last = pass->tap + pass->taps == taps && pass->channel + pass->channels == args->window->channels;
+    const bool has_all = is_first && is_last;
+    for (int64_t g = 0; g < count; g++) {
+        const window_group *group = &groups[g];
+        float *sums = scratch->sums + g * MR * kernels->panel_outputs;
+        const convolution_tile tile = {
+            .pixels = scratch->pixels + (g * taps + pass->tap) * MR, .offset = pass->channel,
+            .taps = has_all ? group->taps : pass->taps, .depth = has_all ? group->depth : pass->channels,
+            .rows = group->count, .panel = pass_weights(job, panel, pass),
+            .outputs = at_most(kernels->panel_outputs, args->outputs - first_output),
+            .ahead = ahead_of(next.next, next.count, g, count), .before = is_first ? NULL : sums,
+            .after = is_last ? NULL : sums, .epilogue = &job->epilogue, .first_output = first_output,
+            .target = target_of(job, group->first, first_output)};
+        kernels->multiply(&tile);
+    }
+}
+
+// All passes of some windows over a panel; `next` is the panel that follows.
+static void multiply_panel(
+    const convolution_job *job, const window_group *groups, int64_t count, const direct_scratch *scratch,
+    int64_t panel, int64_t next) {
+    const cpuk_window *w = job->args->window;
+    panel_pass pass = pass_at(w, 0, 0);
+    for (bool is_last = false; !is_last;) {
+        const int64_t channel = pass.channel + pass.channels;
+        const bool has_channels = channel < w->channels;
+        const int64_t tap = has_channels ? pass.tap : pass.tap + pass.taps;
+        is_last = tap == tap_count(w);
+        const panel_pass after = is_last ? pass_at(w, 0, 0) : pass_at(w, tap, has_channels ? channel : 0);
+        multiply_pass(job, groups, count, scratch, panel, &pass, weights_of(job, is_last ? next : panel, &after));
+        pass = after;
+    }
 }
 
 static void direct_task(void *argument, int64_t task, int worker) {
@@ -85,7 +126,7 @@ static void direct_task(void *argument, int64_t task, int worker) {
     window_group groups[WINDOW_BLOCK / MR];
     const int64_t count = find_windows(args->window, &source, part.places, groups, scratch.pixels);
     for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++)
-        multiply_panel(job, groups, count, &scratch, panel);
+        multiply_panel(job, groups, count, &scratch, panel, panel_after(job, task, &part, panel));
 }
 
 static void direct(convolution_job *job) {
@@ -148,9 +189,9 @@ static cpuk_convolution_form form_of(
 }
 
 bool cpuk_pack_convolution(
-    cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, void *packed) {
+    cpuk_context *context, const cpuk_window *window, cpuk_convolution_form form, const cpuk_weight *weight,
+    void *packed) {
     const convolution_kernels *kernels = context->convolution;
-    const cpuk_convolution_form form = form_of(context, window, weight);
     const int64_t weight_bytes = weight->rows * weight->columns;
     convolution_packing packing = {.context = context, .window = window, .weight = weight, .packed = packed};
     if (form == CPUK_CONVOLUTION_INT8) {
@@ -174,9 +215,9 @@ bool cpuk_pack_convolution(
 // ---- The op
 
 cpuk_convolution_plan cpuk_plan_convolution(
-    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight) {
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, cpuk_convolution_form packed) {
     const convolution_kernels *kernels = context->convolution;
-    cpuk_convolution_plan plan = {.form = form_of(context, window, weight)};
+    cpuk_convolution_plan plan = {.form = packed ? packed : form_of(context, window, weight)};
     if (plan.form == CPUK_CONVOLUTION_NONE) return plan;
     if (plan.form == CPUK_CONVOLUTION_INT8) {
         plan.packed_bytes = convolution_int8_packed_bytes(context, window, weight->rows);

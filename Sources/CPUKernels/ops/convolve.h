@@ -35,13 +35,15 @@ static inline int64_t padded_outputs(const convolution_kernels *kernels, int64_t
     return divide_up(outputs, kernels->vector) * kernels->vector;
 }
 
-/// Cuts the work into tasks of at most `most` places, of the same number for each thread unless they were fewer than
-/// `least`; a task computes all panels, or some where there would be fewer than `wanted` tasks.
+/// Cuts the work into tasks of at most `most` places; a task computes all panels, or some where there would be fewer than
+/// `wanted` tasks. Places that fit one task are only cut where there are too few panels for all threads, since each part
+/// reads the weight; else they are cut to the same number of tasks for each thread, unless these had fewer than `least`.
 static inline void cut_convolution(convolution_job *job, int64_t most, int64_t least, int64_t wanted) {
     const int64_t threads = thread_count(job->context);
     job->blocks = divide_up(job->places, most);
     const int64_t even = divide_up(job->blocks, threads) * threads;
-    if (job->places >= even * least) job->blocks = even;
+    const bool is_one = job->blocks == 1 && job->panels % threads == 0;
+    if (!is_one && job->places >= even * least) job->blocks = even;
     job->block = divide_up(job->places, job->blocks);
     job->blocks = divide_up(job->places, job->block);
     job->task_panels = job->panels;
@@ -69,8 +71,8 @@ static inline int64_t line_bytes(int64_t bytes) { return divide_up(bytes, 64) * 
 // ---- The pixels below windows
 
 enum {
-    /// Windows of a task.
-    WINDOW_BLOCK = 32 * CONVOLUTION_MR,
+    /// Windows of a task: as many as make full tiles of 14x14 pixels, and of larger maps of the usual sizes.
+    WINDOW_BLOCK = 33 * CONVOLUTION_MR,
     /// Pointers to pixels of a task at most.
     WINDOW_TABLE = 1 << 14,
 };
@@ -105,6 +107,21 @@ static inline convolution_target target_of(const convolution_job *job, int64_t r
         .data = args->output.data + row * args->output.stride + output, .stride = args->output.stride,
         .residual = args->residual.data ? args->residual.data + row * args->residual.stride + output : NULL,
         .residual_stride = args->residual.stride, .adds_residual_first = args->adds_residual_first};
+}
+
+/// The share of tile `g` of `tiles` in prefetching the `count` floats at `next`, which are read after this panel; NULL:
+/// nothing is.
+static inline read_ahead ahead_of(const float *next, int64_t count, int64_t g, int64_t tiles) {
+    if (!next) return (read_ahead){NULL, 0};
+    const index_range share = task_range(g, tiles, count);
+    return (read_ahead){(const char *)(next + share.begin), (share.end - share.begin) * (int64_t)sizeof(float)};
+}
+
+/// The panel that a thread multiplies after `panel` of a task, if all threads go on as fast; negative: none.
+static inline int64_t panel_after(const convolution_job *job, int64_t task, const convolution_task *part, int64_t panel) {
+    if (panel + 1 < part->panels.end) return panel + 1;
+    const int64_t next = task + thread_count(job->context);
+    return next < convolution_task_count(job) ? convolution_task_at(job, next).panels.begin : -1;
 }
 
 // ---- The ways
