@@ -17,17 +17,6 @@ static void pack_convolution(const float *rows, int64_t stride, int64_t count, i
         }
 }
 
-// The results of a tile are written when its sums are complete, and what is added to them is read then: both are fetched
-// while the sums are made.
-INLINE void prefetch_target(const int T, const int V, const convolution_target *target) {
-    enum { LINE_FLOATS = 64 / sizeof(float) };
-    UNROLL for (int t = 0; t < T; t++)
-        for (int n = 0; n < V * VL; n += LINE_FLOATS) {
-            __builtin_prefetch(target->data + t * target->stride + n, 1, 3);
-            if (target->residual) __builtin_prefetch(target->residual + t * target->residual_stride + n, 0, 3);
-        }
-}
-
 INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile) {
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
@@ -35,8 +24,8 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             sums[t][v] = tile->before ? load(tile->before + t * CONVOLUTION_NR + v * VL) : splat(0);
     const float *weights = tile->panel;
     const float *const *pixels = tile->pixels;
-    const char *ahead = tile->ahead.from;
-    const int64_t steps = tile->taps * tile->depth, share = (tile->ahead.bytes + steps - 1) / steps;
+    const char *ahead = tile->ahead;
+    const int64_t ahead_bytes = tile->ahead_bytes;
     if (!tile->after) prefetch_target(T, V, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const float *x[CONVOLUTION_MR];
@@ -45,8 +34,8 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             vf w[CONVOLUTION_VECTORS];
             __builtin_prefetch(ahead, 0, 2);
             // Of more lines a step, which few tiles have to read, the hardware's prefetcher finds the rest.
-            if (share > 64) __builtin_prefetch(ahead + 64, 0, 2);
-            ahead += share;
+            if (ahead_bytes > 64) __builtin_prefetch(ahead + 64, 0, 2);
+            ahead += ahead_bytes;
             UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
             UNROLL for (int t = 0; t < T; t++) {
                 const vf pixel = splat(x[t][c]);

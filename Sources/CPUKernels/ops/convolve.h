@@ -109,12 +109,10 @@ static inline convolution_target target_of(const convolution_job *job, int64_t r
         .residual_stride = args->residual.stride, .adds_residual_first = args->adds_residual_first};
 }
 
-/// The share of tile `g` of `tiles` in prefetching the `count` floats at `next`, which are read after this panel; NULL:
-/// nothing is.
-static inline read_ahead ahead_of(const float *next, int64_t count, int64_t g, int64_t tiles) {
-    if (!next) return (read_ahead){NULL, 0};
-    const index_range share = task_range(g, tiles, count);
-    return (read_ahead){(const char *)(next + share.begin), (share.end - share.begin) * (int64_t)sizeof(float)};
+/// Has `tiles` tiles prefetch the `bytes` at `next`, which are read after theirs, while they take `steps` steps each:
+/// where the first tile begins, and how many bytes a step. NULL: nothing is read.
+static inline read_ahead ahead_of(const void *next, int64_t bytes, int64_t tiles, int64_t steps) {
+    return (read_ahead){next, next ? divide_up(bytes, tiles * steps) : 0};
 }
 
 /// The panel that a thread multiplies after `panel` of a task, if all threads go on as fast; negative: none.

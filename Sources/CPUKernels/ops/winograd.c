@@ -121,7 +121,8 @@ static void multiply_numbers(
     const float *weights = panel_weights(job, panel);
     const float *const after = next_panel < 0 ? NULL : panel_weights(job, next_panel);
     for (int64_t p = 0; p < NUMBERS; p++) {
-        const float *next = p + 1 < NUMBERS ? weights + (p + 1) * count : after;
+        const read_ahead ahead = ahead_of(
+            p + 1 < NUMBERS ? weights + (p + 1) * count : after, count * (int64_t)sizeof(float), groups, channels);
         for (int64_t g = 0; g < groups; g++) {
             const index_range range = task_range(g, groups, tiles);
             const float *pixels[MR];
@@ -130,7 +131,7 @@ static void multiply_numbers(
             const convolution_tile tile = {
                 .pixels = pixels, .taps = 1, .depth = channels, .rows = range.end - range.begin,
                 .panel = weights + p * count, .outputs = width,
-                .ahead = ahead_of(next, count, g, groups),
+                .ahead = ahead.from + g * channels * ahead.bytes, .ahead_bytes = ahead.bytes,
                 .target = {
                     .data = scratch->products + p * numbers_stride(tiles, kernels->panel_outputs)
                         + range.begin * kernels->panel_outputs,
