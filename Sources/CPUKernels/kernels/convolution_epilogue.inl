@@ -8,8 +8,8 @@ enum {
     CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
 };
 
-// The results of a tile are written when its sums are complete, and what is added to them is read then: both are fetched
-// while the sums are made.
+// Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
+// made.
 INLINE void prefetch_target(const int T, const int V, const convolution_target *target) {
     enum { LINE_FLOATS = 64 / sizeof(float) };
     UNROLL for (int t = 0; t < T; t++)

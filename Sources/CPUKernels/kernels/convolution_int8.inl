@@ -115,7 +115,8 @@ INLINE void multiply_int8_tile(const int T, const convolution_tile *tile) {
         UNROLL for (int t = 0; t < T; t++) x[t] = (const char *)pixels[t];
         for (int64_t run = 0; run < runs; run++) {
             const int64_t quads = run + 1 < runs ? RUN / 4 : quad_count(tile->depth - run * RUN);
-            add_run(T, x, run * RUN, runs * RUN + run * (int64_t)sizeof(float), quads, weights, ahead, tile->ahead_bytes,
+            add_run(
+                T, x, run * RUN, runs * RUN + run * (int64_t)sizeof(float), quads, weights, ahead, tile->ahead_bytes,
                 sums);
             weights += (1 + quads) * INT8_LINE;
             ahead += quads * tile->ahead_bytes;

@@ -75,7 +75,9 @@ static convolution_tile pass_tile(const convolution_job *job, int64_t panel, con
         .first_output = first_output};
 }
 
-static void multiply_group(const direct_windows *windows, convolution_tile *tile, const panel_pass *pass, int64_t g) {
+// A tile of pass `pass` over group `g`.
+static void multiply_group(
+    const direct_windows *windows, convolution_tile *tile, const panel_pass *pass, int64_t g) {
     const convolution_job *job = windows->job;
     const convolution_kernels *kernels = job->context->convolution;
     const cpuk_window *w = job->args->window;
@@ -94,7 +96,7 @@ static void multiply_group(const direct_windows *windows, convolution_tile *tile
     kernels->multiply(tile);
 }
 
-// A pass of all windows over the columns of a panel. `after` is the pass that follows, over panel `next`; negative: none.
+// A pass of all windows over the columns of a panel; pass `after`, over panel `next`, follows. Negative: none.
 static void multiply_pass(
     const direct_windows *windows, int64_t panel, const panel_pass *pass, int64_t next, const panel_pass *after) {
     const convolution_job *job = windows->job;

@@ -35,9 +35,10 @@ static inline int64_t padded_outputs(const convolution_kernels *kernels, int64_t
     return divide_up(outputs, kernels->vector) * kernels->vector;
 }
 
-/// Cuts the work into tasks of at most `most` places; a task computes all panels, or some where there would be fewer than
-/// `wanted` tasks. Places that fit one task are only cut where there are too few panels for all threads, since each part
-/// reads the weight; else they are cut to the same number of tasks for each thread, unless these had fewer than `least`.
+/// Cuts the work into tasks of at most `most` places. A task computes all panels, or some where there would be fewer
+/// than `wanted` tasks. Places that fit one task stay together where threads can share the panels evenly, since each
+/// part of them reads the weight; else threads get the same number of tasks, unless these had fewer than `least`
+/// places.
 static inline void cut_convolution(convolution_job *job, int64_t most, int64_t least, int64_t wanted) {
     const int64_t threads = thread_count(job->context);
     job->blocks = divide_up(job->places, most);
@@ -116,7 +117,8 @@ static inline read_ahead ahead_of(const void *next, int64_t bytes, int64_t tiles
 }
 
 /// The panel that a thread multiplies after `panel` of a task, if all threads go on as fast; negative: none.
-static inline int64_t panel_after(const convolution_job *job, int64_t task, const convolution_task *part, int64_t panel) {
+static inline int64_t panel_after(
+    const convolution_job *job, int64_t task, const convolution_task *part, int64_t panel) {
     if (panel + 1 < part->panels.end) return panel + 1;
     const int64_t next = task + thread_count(job->context);
     return next < convolution_task_count(job) ? convolution_task_at(job, next).panels.begin : -1;

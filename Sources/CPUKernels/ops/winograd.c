@@ -17,8 +17,8 @@ enum {
     LEAST_TILES = 12,
     /// Of fewer channels transforming takes longer than it saves (measured).
     LEAST_CHANNELS = 32,
-    /// So many pixels of the map must come of the transformed tiles beyond four a tile, or reading a weight four times as
-    /// large takes longer than it saves where it is read for one image (measured: not for 7x7 pixels, but for 8x8).
+    /// The least number of pixels beyond four a tile: of fewer, reading a weight four times as large for one image
+    /// takes longer than the products that it saves (measured: 7x7 pixels are too few, 14x14 are not).
     LEAST_GAIN = 40,
 };
 
@@ -27,7 +27,7 @@ static int64_t tile_count(const cpuk_window *w) {
 }
 
 bool takes_winograd(const cpuk_window *w, int64_t outputs) {
-    // Not by the number of images, on which a pixel's bits must not depend.
+    // The number of images does not count, since a pixel's bits must not depend on it.
     if (w->grid_height * w->grid_width < 4 * tile_count(w) + LEAST_GAIN) return false;
     return w->kernel_height == 3 && w->kernel_width == 3 && w->stride_y == 1 && w->stride_x == 1 && w->dilation_y == 1
         && w->dilation_x == 1 && w->channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
