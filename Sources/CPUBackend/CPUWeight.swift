@@ -16,8 +16,10 @@ final class CPUWeight: Weight {
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
     nonisolated(unsafe) private var packed: CPUBuffer?
+    /// How `cpuk_convolve` reads the weight: decided by the first window that is planned, whose map is the usual one.
+    nonisolated(unsafe) private var convolutionForm: (form: cpuk_convolution_form, sliding: Sliding)?
     /// What `cpuk_convolve` reads.
-    nonisolated(unsafe) private var packedConvolution: (buffer: CPUBuffer, sliding: Sliding)?
+    nonisolated(unsafe) private var packedConvolution: CPUBuffer?
     /// Whether it is packed if it can be.
     nonisolated(unsafe) private var wasMultiplied = false
     /// Rows were looked up: they must stay where they are.
@@ -65,29 +67,33 @@ final class CPUWeight: Weight {
         }
     }
 
-    /// How convolutions multiply the weight; `nil`: as other products do.
+    /// How convolutions multiply the weight; `nil`: as other products do. The first plan decides how the weight is packed;
+    /// maps of other sizes are computed in that form too.
     func convolutionPlan(_ window: ImageWindow, _ context: OpaquePointer) -> cpuk_convolution_plan? {
-        if let packedConvolution {
-            guard packedConvolution.sliding == Sliding(window) else { return nil }
+        if let convolutionForm {
+            guard convolutionForm.sliding == Sliding(window) else { return nil }
         } else if source == nil {
             return nil
         }
         var kernelWindow = kernelWindow(window)
-        let plan = cpuk_plan_convolution(context, &kernelWindow, kernelWeight)
-        return plan.form == CPUK_CONVOLUTION_NONE ? nil : plan
+        let known = convolutionForm?.form ?? CPUK_CONVOLUTION_NONE
+        let plan = cpuk_plan_convolution(context, &kernelWindow, kernelWeight, known)
+        guard plan.form != CPUK_CONVOLUTION_NONE else { return nil }
+        convolutionForm = (plan.form, Sliding(window))
+        return plan
     }
 
     /// The weight as convolutions read it by that plan, packed before the first of them. Where memory runs out there is none.
     func prepareConvolution(
         _ window: ImageWindow, _ plan: cpuk_convolution_plan, _ context: OpaquePointer
     ) -> UnsafeRawPointer? {
-        if let packedConvolution { return UnsafeRawPointer(packedConvolution.buffer.pointer) }
+        if let packedConvolution { return UnsafeRawPointer(packedConvolution.pointer) }
         guard let source else { return nil }
         var kernelWindow = kernelWindow(window)
         guard let buffer = CPUBuffer(streamedByteCount: Int(plan.packed_bytes)),
-            cpuk_pack_convolution(context, &kernelWindow, kernelWeight, buffer.pointer)
+            cpuk_pack_convolution(context, &kernelWindow, plan.form, kernelWeight, buffer.pointer)
         else { return nil }
-        packedConvolution = (buffer, Sliding(window))
+        packedConvolution = buffer
         for part in source.parts { part.bytes.discard() }
         if !wasLookedUp, !source.parts.allSatisfy(\.bytes.owner.isBackedByFile) { forgetRows() }
         return UnsafeRawPointer(buffer.pointer)

@@ -40,6 +40,9 @@ typedef struct {
     const float *panel;
     /// Channels of the panel.
     int64_t outputs;
+    /// What is multiplied next, and how many bytes of it are prefetched in each step, a channel of a tap.
+    const char *ahead;
+    int64_t ahead_bytes;
     /// Sums of the taps before and for those to come, `[rows, panel_outputs]`; NULL: there are none.
     const float *before;
     float *after;

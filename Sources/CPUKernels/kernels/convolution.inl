@@ -24,11 +24,18 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             sums[t][v] = tile->before ? load(tile->before + t * CONVOLUTION_NR + v * VL) : splat(0);
     const float *weights = tile->panel;
     const float *const *pixels = tile->pixels;
+    const char *ahead = tile->ahead;
+    const int64_t ahead_bytes = tile->ahead_bytes;
+    if (!tile->after) prefetch_target(T, V, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const float *x[CONVOLUTION_MR];
         UNROLL for (int t = 0; t < T; t++) x[t] = pixels[t] + tile->offset;
         for (int64_t c = 0; c < tile->depth; c++, weights += V * VL) {
             vf w[CONVOLUTION_VECTORS];
+            __builtin_prefetch(ahead, 0, 2);
+            // Of more lines a step, which few tiles have to read, the hardware's prefetcher finds the rest.
+            if (ahead_bytes > 64) __builtin_prefetch(ahead + 64, 0, 2);
+            ahead += ahead_bytes;
             UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
             UNROLL for (int t = 0; t < T; t++) {
                 const vf pixel = splat(x[t][c]);

@@ -8,6 +8,17 @@ enum {
     CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
 };
 
+// Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
+// made.
+INLINE void prefetch_target(const int T, const int V, const convolution_target *target) {
+    enum { LINE_FLOATS = 64 / sizeof(float) };
+    UNROLL for (int t = 0; t < T; t++)
+        for (int n = 0; n < V * VL; n += LINE_FLOATS) {
+            __builtin_prefetch(target->data + t * target->stride + n, 1, 3);
+            if (target->residual) __builtin_prefetch(target->residual + t * target->residual_stride + n, 0, 3);
+        }
+}
+
 // The epilogue of a vector of sums whose activation is none or ReLU.
 INLINE vf finish_vector(
     const int activation, vf y, const float *bias, const float *residual, bool adds_first, int64_t lanes) {

@@ -74,12 +74,14 @@ static void pack_convolution_int8(
 // The products of a run of `quads` times four channels, added to the sums.
 INLINE void add_run(
     const int T, const char *const x[CONVOLUTION_MR], int64_t at, int64_t scale_at, int64_t quads, const char *weights,
-    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const char *ahead, int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
     vri integers[CONVOLUTION_MR][INT8_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < INT8_VECTORS; v++) integers[t][v] = (vri)load_r(weights + v * 64);
     for (int64_t quad = 0; quad < quads; quad++) {
         weights += INT8_LINE;
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += ahead_bytes;
         vri w[INT8_VECTORS];
         UNROLL for (int v = 0; v < INT8_VECTORS; v++) w[v] = (vri)load_r(weights + v * 64);
         UNROLL for (int t = 0; t < T; t++) {
@@ -105,13 +107,19 @@ INLINE void multiply_int8_tile(const int T, const convolution_tile *tile) {
     const char *weights = (const char *)tile->panel + INT8_LINE;
     const float *const *pixels = tile->pixels;
     const int64_t runs = run_count(tile->depth);
+    const char *ahead = tile->ahead;
+    if (tile->outputs > VL) prefetch_target(T, 2, &tile->target);
+    else prefetch_target(T, 1, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const char *x[CONVOLUTION_MR];
         UNROLL for (int t = 0; t < T; t++) x[t] = (const char *)pixels[t];
         for (int64_t run = 0; run < runs; run++) {
             const int64_t quads = run + 1 < runs ? RUN / 4 : quad_count(tile->depth - run * RUN);
-            add_run(T, x, run * RUN, runs * RUN + run * (int64_t)sizeof(float), quads, weights, sums);
+            add_run(
+                T, x, run * RUN, runs * RUN + run * (int64_t)sizeof(float), quads, weights, ahead, tile->ahead_bytes,
+                sums);
             weights += (1 + quads) * INT8_LINE;
+            ahead += quads * tile->ahead_bytes;
         }
     }
     UNROLL for (int t = 0; t < T; t++)

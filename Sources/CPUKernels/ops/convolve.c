@@ -39,53 +39,111 @@ static int64_t direct_thread_bytes(const convolution_kernels *kernels, const cpu
 
 // ---- Products
 
-// All passes of a group of windows over the columns of a panel.
-static void multiply_panel(
-    const convolution_job *job, const window_group *groups, int64_t count, const direct_scratch *scratch,
-    int64_t panel) {
+/// Columns of a panel that are multiplied at a time: some taps, or a part of one.
+typedef struct {
+    int64_t tap, taps, channel, channels;
+} panel_pass;
+
+static panel_pass pass_at(const cpuk_window *w, int64_t tap, int64_t channel) {
+    return (panel_pass){
+        tap, at_most(at_least(1, KC / w->channels), tap_count(w) - tap), channel, at_most(KC, w->channels - channel)};
+}
+
+static const float *pass_weights(const convolution_job *job, int64_t panel, const panel_pass *pass) {
     const cpuk_convolution_args *args = job->args;
     const convolution_kernels *kernels = job->context->convolution;
-    const int64_t taps = tap_count(args->window), channels = args->window->channels;
-    const int64_t first_output = panel * kernels->panel_outputs, width = panel_width(kernels, args->outputs, panel);
-    const float *weights = (const float *)args->packed + first_output * taps * channels;
-    const int64_t pass_taps = at_least(1, KC / channels), pass_depth = at_most(channels, KC);
-    for (int64_t tap = 0; tap < taps; tap += pass_taps)
-        for (int64_t c = 0; c < channels; c += pass_depth) {
-            const bool is_first = tap == 0 && c == 0;
-            const bool is_last = tap + pass_taps >= taps && c + pass_depth >= channels;
-            for (int64_t g = 0; g < count; g++) {
-                const window_group *group = &groups[g];
-                const bool has_all = is_first && is_last;
-                float *sums = scratch->sums + g * MR * kernels->panel_outputs;
-                const convolution_tile tile = {
-                    .pixels = scratch->pixels + (g * taps + tap) * MR, .offset = c,
-                    .taps = has_all ? group->taps : at_most(pass_taps, taps - tap),
-                    .depth = has_all ? group->depth : at_most(pass_depth, channels - c), .rows = group->count,
-                    .panel = weights + (tap * channels + c) * width,
-                    .outputs = at_most(kernels->panel_outputs, args->outputs - first_output),
-                    .before = is_first ? NULL : sums, .after = is_last ? NULL : sums, .epilogue = &job->epilogue,
-                    .first_output = first_output, .target = target_of(job, group->first, first_output)};
-                kernels->multiply(&tile);
-            }
-        }
+    const int64_t channels = args->window->channels;
+    return (const float *)args->packed + panel * kernels->panel_outputs * tap_count(args->window) * channels
+        + (pass->tap * channels + pass->channel) * panel_width(kernels, args->outputs, panel);
+}
+
+/// What a task multiplies: windows in groups, with the pixels below them.
+typedef struct {
+    const convolution_job *job;
+    convolution_task part;
+    direct_scratch scratch;
+    int64_t count;
+    window_group groups[WINDOW_BLOCK / MR];
+} direct_windows;
+
+// A tile of a pass, without its windows.
+static convolution_tile pass_tile(const convolution_job *job, int64_t panel, const panel_pass *pass) {
+    const int64_t panel_outputs = job->context->convolution->panel_outputs, first_output = panel * panel_outputs;
+    return (convolution_tile){
+        .offset = pass->channel, .panel = pass_weights(job, panel, pass),
+        .outputs = at_most(panel_outputs, job->args->outputs - first_output), .epilogue = &job->epilogue,
+        .first_output = first_output};
+}
+
+// A tile of pass `pass` over group `g`.
+static void multiply_group(
+    const direct_windows *windows, convolution_tile *tile, const panel_pass *pass, int64_t g) {
+    const convolution_job *job = windows->job;
+    const convolution_kernels *kernels = job->context->convolution;
+    const cpuk_window *w = job->args->window;
+    const window_group *group = &windows->groups[g];
+    const bool is_first = pass->tap == 0 && pass->channel == 0;
+    const bool is_last = pass->tap + pass->taps == tap_count(w) && pass->channel + pass->channels == w->channels;
+    const bool has_all = is_first && is_last;
+    float *sums = windows->scratch.sums + g * MR * kernels->panel_outputs;
+    tile->pixels = windows->scratch.pixels + (g * tap_count(w) + pass->tap) * MR;
+    tile->taps = has_all ? group->taps : pass->taps;
+    tile->depth = has_all ? group->depth : pass->channels;
+    tile->rows = group->count;
+    tile->before = is_first ? NULL : sums;
+    tile->after = is_last ? NULL : sums;
+    tile->target = target_of(job, group->first, tile->first_output);
+    kernels->multiply(tile);
+}
+
+// A pass of all windows over the columns of a panel; pass `after`, over panel `next`, follows. Negative: none.
+static void multiply_pass(
+    const direct_windows *windows, int64_t panel, const panel_pass *pass, int64_t next, const panel_pass *after) {
+    const convolution_job *job = windows->job;
+    const int64_t steps = pass->taps * pass->channels;
+    const int64_t width = next < 0 ? 0 : panel_width(job->context->convolution, job->args->outputs, next);
+    const int64_t bytes = after->taps * after->channels * width * (int64_t)sizeof(float);
+    const read_ahead ahead =
+        ahead_of(next < 0 ? NULL : pass_weights(job, next, after), bytes, windows->count, steps);
+    convolution_tile tile = pass_tile(job, panel, pass);
+    tile.ahead_bytes = ahead.bytes;
+    for (int64_t g = 0; g < windows->count; g++) {
+        tile.ahead = ahead.from + g * steps * ahead.bytes;
+        multiply_group(windows, &tile, pass, g);
+    }
+}
+
+// All passes of all windows over a panel; `next` is the panel that follows.
+static void multiply_panel(const direct_windows *windows, int64_t panel, int64_t next) {
+    const cpuk_window *w = windows->job->args->window;
+    panel_pass pass = pass_at(w, 0, 0);
+    for (bool is_last = false; !is_last;) {
+        const int64_t channel = pass.channel + pass.channels;
+        const bool has_channels = channel < w->channels;
+        const int64_t tap = has_channels ? pass.tap : pass.tap + pass.taps;
+        is_last = tap == tap_count(w);
+        const panel_pass after = is_last ? pass_at(w, 0, 0) : pass_at(w, tap, has_channels ? channel : 0);
+        multiply_pass(windows, panel, &pass, is_last ? next : panel, &after);
+        pass = after;
+    }
 }
 
 static void direct_task(void *argument, int64_t task, int worker) {
     const convolution_job *job = argument;
     const cpuk_convolution_args *args = job->args;
-    const convolution_task part = convolution_task_at(job, task);
+    const cpuk_window *w = args->window;
     char *memory = convolution_scratch(job, worker);
-    const direct_scratch scratch = {
-        .zeros = (float *)memory, .pixels = (const float **)(memory + zeros_bytes(args->window)),
-        .sums = (float *)(memory + zeros_bytes(args->window) + window_table_bytes(args->window))};
-    memset(scratch.zeros, 0, (size_t)zeros_bytes(args->window));
+    direct_windows windows = {.job = job, .part = convolution_task_at(job, task)};
+    windows.scratch = (direct_scratch){
+        .zeros = (float *)memory, .pixels = (const float **)(memory + zeros_bytes(w)),
+        .sums = (float *)(memory + zeros_bytes(w) + window_table_bytes(w))};
+    memset(windows.scratch.zeros, 0, (size_t)zeros_bytes(w));
     const pixel_source source = {
-        .data = (const char *)args->x.data, .padding = (const char *)scratch.zeros,
-        .stride = args->x.stride * (int64_t)sizeof(float), .has_lines = has_lines(args->window, args->x.stride)};
-    window_group groups[WINDOW_BLOCK / MR];
-    const int64_t count = find_windows(args->window, &source, part.places, groups, scratch.pixels);
-    for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++)
-        multiply_panel(job, groups, count, &scratch, panel);
+        .data = (const char *)args->x.data, .padding = (const char *)windows.scratch.zeros,
+        .stride = args->x.stride * (int64_t)sizeof(float), .has_lines = has_lines(w, args->x.stride)};
+    windows.count = find_windows(w, &source, windows.part.places, windows.groups, windows.scratch.pixels);
+    for (int64_t panel = windows.part.panels.begin; panel < windows.part.panels.end; panel++)
+        multiply_panel(&windows, panel, panel_after(job, task, &windows.part, panel));
 }
 
 static void direct(convolution_job *job) {
@@ -148,9 +206,9 @@ static cpuk_convolution_form form_of(
 }
 
 bool cpuk_pack_convolution(
-    cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, void *packed) {
+    cpuk_context *context, const cpuk_window *window, cpuk_convolution_form form, const cpuk_weight *weight,
+    void *packed) {
     const convolution_kernels *kernels = context->convolution;
-    const cpuk_convolution_form form = form_of(context, window, weight);
     const int64_t weight_bytes = weight->rows * weight->columns;
     convolution_packing packing = {.context = context, .window = window, .weight = weight, .packed = packed};
     if (form == CPUK_CONVOLUTION_INT8) {
@@ -174,9 +232,9 @@ bool cpuk_pack_convolution(
 // ---- The op
 
 cpuk_convolution_plan cpuk_plan_convolution(
-    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight) {
+    const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, cpuk_convolution_form packed) {
     const convolution_kernels *kernels = context->convolution;
-    cpuk_convolution_plan plan = {.form = form_of(context, window, weight)};
+    cpuk_convolution_plan plan = {.form = packed ? packed : form_of(context, window, weight)};
     if (plan.form == CPUK_CONVOLUTION_NONE) return plan;
     if (plan.form == CPUK_CONVOLUTION_INT8) {
         plan.packed_bytes = convolution_int8_packed_bytes(context, window, weight->rows);

@@ -35,13 +35,16 @@ static inline int64_t padded_outputs(const convolution_kernels *kernels, int64_t
     return divide_up(outputs, kernels->vector) * kernels->vector;
 }
 
-/// Cuts the work into tasks of at most `most` places, of the same number for each thread unless they were fewer than
-/// `least`; a task computes all panels, or some where there would be fewer than `wanted` tasks.
+/// Cuts the work into tasks of at most `most` places. A task computes all panels, or some where there would be fewer
+/// than `wanted` tasks. Places that fit one task stay together where threads can share the panels evenly, since each
+/// part of them reads the weight; else threads get the same number of tasks, unless these had fewer than `least`
+/// places.
 static inline void cut_convolution(convolution_job *job, int64_t most, int64_t least, int64_t wanted) {
     const int64_t threads = thread_count(job->context);
     job->blocks = divide_up(job->places, most);
     const int64_t even = divide_up(job->blocks, threads) * threads;
-    if (job->places >= even * least) job->blocks = even;
+    const bool is_one = job->blocks == 1 && job->panels % threads == 0;
+    if (!is_one && job->places >= even * least) job->blocks = even;
     job->block = divide_up(job->places, job->blocks);
     job->blocks = divide_up(job->places, job->block);
     job->task_panels = job->panels;
@@ -69,8 +72,8 @@ static inline int64_t line_bytes(int64_t bytes) { return divide_up(bytes, 64) * 
 // ---- The pixels below windows
 
 enum {
-    /// Windows of a task.
-    WINDOW_BLOCK = 32 * CONVOLUTION_MR,
+    /// Windows of a task: as many as make full tiles of 14x14 pixels, and of larger maps of the usual sizes.
+    WINDOW_BLOCK = 33 * CONVOLUTION_MR,
     /// Pointers to pixels of a task at most.
     WINDOW_TABLE = 1 << 14,
 };
@@ -105,6 +108,20 @@ static inline convolution_target target_of(const convolution_job *job, int64_t r
         .data = args->output.data + row * args->output.stride + output, .stride = args->output.stride,
         .residual = args->residual.data ? args->residual.data + row * args->residual.stride + output : NULL,
         .residual_stride = args->residual.stride, .adds_residual_first = args->adds_residual_first};
+}
+
+/// Has `tiles` tiles prefetch the `bytes` at `next`, which are read after theirs, while they take `steps` steps each:
+/// where the first tile begins, and how many bytes a step. NULL: nothing is read.
+static inline read_ahead ahead_of(const void *next, int64_t bytes, int64_t tiles, int64_t steps) {
+    return (read_ahead){next, next ? divide_up(bytes, tiles * steps) : 0};
+}
+
+/// The panel that a thread multiplies after `panel` of a task, if all threads go on as fast; negative: none.
+static inline int64_t panel_after(
+    const convolution_job *job, int64_t task, const convolution_task *part, int64_t panel) {
+    if (panel + 1 < part->panels.end) return panel + 1;
+    const int64_t next = task + thread_count(job->context);
+    return next < convolution_task_count(job) ? convolution_task_at(job, next).panels.begin : -1;
 }
 
 // ---- The ways

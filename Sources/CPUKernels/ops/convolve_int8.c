@@ -85,12 +85,16 @@ static void int8_task(void *argument, int64_t task, int worker) {
     window_group groups[WINDOW_BLOCK / CONVOLUTION_MR];
     const int64_t count = find_windows(w, &source, part.places, groups, pixels);
     for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++) {
-        const int64_t first = panel * kernels->panel_outputs;
+        const int64_t first = panel * kernels->panel_outputs, next = panel_after(job, task, &part, panel);
+        const int64_t bytes = panel_bytes(job->context, w), steps = tap_count(w) * divide_up(w->channels, 4);
+        const char *panels = args->packed;
+        const read_ahead ahead = ahead_of(next < 0 ? NULL : panels + next * bytes, bytes, count, steps);
         for (int64_t g = 0; g < count; g++) {
             const convolution_tile tile = {
                 .pixels = pixels + g * tap_count(w) * CONVOLUTION_MR, .taps = groups[g].taps, .depth = groups[g].depth,
                 .rows = groups[g].count,
-                .panel = (const float *)((const char *)args->packed + panel * panel_bytes(job->context, w)),
+                .panel = (const float *)(const void *)(panels + panel * bytes),
+                .ahead = ahead.from + g * steps * ahead.bytes, .ahead_bytes = ahead.bytes,
                 .outputs = at_most(kernels->panel_outputs, args->outputs - first), .epilogue = &job->epilogue,
                 .first_output = first, .target = target_of(job, groups[g].first, first)};
             kernels->multiply(&tile);

@@ -14,8 +14,10 @@ static inline place place_of(int64_t row, int64_t height, int64_t width) {
 
 /// The taps `begin ..< end` of `count`, `dilation` apart from `origin` on, that lie in `0 ..< size`.
 static inline index_range inner_taps(int64_t origin, int64_t count, int64_t dilation, int64_t size) {
-    index_range taps = {origin < 0 ? divide_up(-origin, dilation) : 0, 0};
-    taps.end = origin >= size ? 0 : at_most(count, divide_up(size - origin, dilation));
+    const bool is_dense = dilation == 1;  // As most are, and divisions are slow.
+    const int64_t before = origin < 0 ? -origin : 0, rest = origin < size ? size - origin : 0;
+    index_range taps = {
+        is_dense ? before : divide_up(before, dilation), at_most(count, is_dense ? rest : divide_up(rest, dilation))};
     if (taps.begin > taps.end) taps.begin = taps.end;
     return taps;
 }
@@ -26,12 +28,16 @@ typedef struct {
     index_range lines, columns;
 } window_place;
 
+static inline window_place window_over(const cpuk_window *w, const place *at) {
+    const int64_t top = at->y * w->stride_y - w->padding_y, left = at->x * w->stride_x - w->padding_x;
+    return (window_place){
+        at->image, top, left, inner_taps(top, w->kernel_height, w->dilation_y, w->image_height),
+        inner_taps(left, w->kernel_width, w->dilation_x, w->image_width)};
+}
+
 static inline window_place window_at(const cpuk_window *w, int64_t row) {
     const place at = place_of(row, w->grid_height, w->grid_width);
-    const int64_t top = at.y * w->stride_y - w->padding_y, left = at.x * w->stride_x - w->padding_x;
-    return (window_place){
-        at.image, top, left, inner_taps(top, w->kernel_height, w->dilation_y, w->image_height),
-        inner_taps(left, w->kernel_width, w->dilation_x, w->image_width)};
+    return window_over(w, &at);
 }
 
 static inline int64_t pixel_of(const cpuk_window *w, int64_t image, int64_t y, int64_t x) {

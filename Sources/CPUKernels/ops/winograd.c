@@ -17,16 +17,24 @@ enum {
     LEAST_TILES = 12,
     /// Of fewer channels transforming takes longer than it saves (measured).
     LEAST_CHANNELS = 32,
+    /// The least number of pixels beyond four a tile: of fewer, reading a weight four times as large for one image
+    /// takes longer than the products that it saves (measured: 7x7 pixels are too few, 14x14 are not).
+    LEAST_GAIN = 40,
 };
 
+static int64_t tile_count(const cpuk_window *w) {
+    return divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
+}
+
 bool takes_winograd(const cpuk_window *w, int64_t outputs) {
+    // The number of images does not count, since a pixel's bits must not depend on it.
+    if (w->grid_height * w->grid_width < 4 * tile_count(w) + LEAST_GAIN) return false;
     return w->kernel_height == 3 && w->kernel_width == 3 && w->stride_y == 1 && w->stride_x == 1 && w->dilation_y == 1
         && w->dilation_x == 1 && w->channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
 }
 
 static int64_t most_tiles(const cpuk_window *w) {
-    const int64_t tiles = divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
-    return at_most(w->channels < MANY_CHANNELS ? TILES : TILES_OF_MANY_CHANNELS, tiles * w->images);
+    return at_most(w->channels < MANY_CHANNELS ? TILES : TILES_OF_MANY_CHANNELS, tile_count(w) * w->images);
 }
 
 // ---- The weight
@@ -100,12 +108,21 @@ static void transform_products(
         args->adds_residual_first);
 }
 
+static const float *panel_weights(const convolution_job *job, int64_t panel) {
+    const int64_t first = panel * job->context->convolution->panel_outputs;
+    return (const float *)job->args->packed + first * job->args->window->channels * NUMBERS;
+}
+
 static void multiply_numbers(
-    const convolution_job *job, int64_t tiles, const winograd_scratch *scratch, int64_t first, int64_t width) {
+    const convolution_job *job, int64_t tiles, const winograd_scratch *scratch, int64_t panel, int64_t next_panel) {
     const convolution_kernels *kernels = job->context->convolution;
     const int64_t channels = job->args->window->channels, groups = divide_up(tiles, MR);
-    const float *weights = (const float *)job->args->packed + first * channels * NUMBERS;
-    for (int64_t p = 0; p < NUMBERS; p++)
+    const int64_t width = panel_width(kernels, job->args->outputs, panel), count = channels * width;
+    const float *weights = panel_weights(job, panel);
+    const float *const after = next_panel < 0 ? NULL : panel_weights(job, next_panel);
+    for (int64_t p = 0; p < NUMBERS; p++) {
+        const read_ahead ahead = ahead_of(
+            p + 1 < NUMBERS ? weights + (p + 1) * count : after, count * (int64_t)sizeof(float), groups, channels);
         for (int64_t g = 0; g < groups; g++) {
             const index_range range = task_range(g, groups, tiles);
             const float *pixels[MR];
@@ -113,13 +130,15 @@ static void multiply_numbers(
                 pixels[t] = scratch->numbers + p * numbers_stride(tiles, channels) + (range.begin + t) * channels;
             const convolution_tile tile = {
                 .pixels = pixels, .taps = 1, .depth = channels, .rows = range.end - range.begin,
-                .panel = weights + p * channels * width, .outputs = width,
+                .panel = weights + p * count, .outputs = width,
+                .ahead = ahead.from + g * channels * ahead.bytes, .ahead_bytes = ahead.bytes,
                 .target = {
                     .data = scratch->products + p * numbers_stride(tiles, kernels->panel_outputs)
                         + range.begin * kernels->panel_outputs,
                     .stride = kernels->panel_outputs}};
             kernels->multiply(&tile);
         }
+    }
 }
 
 static void winograd_task(void *argument, int64_t task, int worker) {
@@ -140,7 +159,7 @@ static void winograd_task(void *argument, int64_t task, int worker) {
             numbers_stride(tiles, channels));
     for (int64_t panel = part.panels.begin; panel < part.panels.end; panel++) {
         const int64_t first = panel * nr, count = at_most(nr, args->outputs - first);
-        multiply_numbers(job, tiles, &scratch, first, panel_width(kernels, args->outputs, panel));
+        multiply_numbers(job, tiles, &scratch, panel, panel_after(job, task, &part, panel));
         for (int64_t t = 0; t < tiles; t++)
             transform_products(
                 job, part.places.begin + t, scratch.products + t * nr, numbers_stride(tiles, nr), first, count);
@@ -149,7 +168,7 @@ static void winograd_task(void *argument, int64_t task, int worker) {
 
 void winograd(convolution_job *job) {
     const cpuk_window *w = job->args->window;
-    job->places = w->images * divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
+    job->places = w->images * tile_count(w);
     job->scratch_bytes = winograd_thread_bytes(job->context->convolution, w);
     cut_convolution(job, most_tiles(w), LEAST_TILES, thread_count(job->context));
     const int64_t work = job->places * NUMBERS * job->args->outputs * w->channels / 16;

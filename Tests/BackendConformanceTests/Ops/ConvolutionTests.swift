@@ -57,7 +57,7 @@ struct ConvolutionTests {
 
     private static let otherWeights = [
         WindowCase(
-            imageCount: 2, image: Extent2D(6), kernel: Extent2D(3), padding: Extent2D(1), channels: 34, outputs: 70,
+            imageCount: 2, image: Extent2D(11), kernel: Extent2D(3), padding: Extent2D(1), channels: 34, outputs: 70,
             activation: .relu),
         WindowCase(
             imageCount: 2, image: Extent2D(7), kernel: Extent2D(3), padding: Extent2D(1), channels: 64, outputs: 33,
@@ -145,6 +145,36 @@ struct ConvolutionTests {
         #expect(try bits(threads: 7, images: 0..<5) == expected)
         let perImage = expected.count / 5
         #expect(try bits(threads: 3, images: 3..<4) == Array(expected[3 * perImage..<4 * perImage]))
+    }
+
+    @Test("a weight that was planned for maps of one size is exact for those of others", arguments: [5, 14, 23])
+    func mapsOfOtherSizes(_ first: Int) {
+        let sizes = [Extent2D(first), Extent2D(1), Extent2D(7), Extent2D(height: 3, width: 18), Extent2D(16)]
+        let cases = sizes.map {
+            WindowCase(image: $0, kernel: Extent2D(3), padding: Extent2D(1), channels: 40, outputs: 72)
+        }
+        var random = cases[0].random
+        let weight = random.floats(72 * 40 * 9)
+        onEveryDevice("first \(first)") { backend, expectations in
+            let weights = [try backend.prepare(Self.matrix(cases[0], weight, group: 0))]
+            for one in cases {
+                var random = one.random
+                let window = one.window
+                let x = random.floats(window.imageRows * one.channels)
+                let expected = Reference.convolve(
+                    Matrix(rows: window.imageRows, columns: one.channels, floats: x),
+                    weight: weight.map(Double.init), outputs: one.outputs, groups: 1, window: window, bias: nil,
+                    activation: nil)
+                let scratch = try GuardedTensor(
+                    on: backend, .float32, [backend.convolutionScratchCount(weights: weights, window: window)])
+                let output = try GuardedTensor(on: backend, .float32, [window.gridRows, one.outputs])
+                try backend.convolve(
+                    backend.makeTensor(x, [window.imageRows, one.channels]), weights: weights, window: window,
+                    scratch: scratch.tensor, epilogue: .none, into: output.tensor)
+                try expectations.close(output, expected, bound: Self.winogradBound)
+                if let damage = try scratch.contents().damage { expectations.fail("scratch: \(damage)") }
+            }
+        }
     }
 
     /// `[N / G, K · C / G]` of `[N, C / G, K]`.

@@ -89,6 +89,15 @@ struct WindowCase: ConformanceCase {
             hasBias: false),
         WindowCase(
             imageCount: 9, image: Extent2D(5), kernel: Extent2D(3), padding: Extent2D(1), channels: 352, outputs: 36),
+        WindowCase(
+            imageCount: 2, image: rectangle(12, 11), kernel: Extent2D(3), padding: Extent2D(1), channels: 352,
+            outputs: 36),
+        WindowCase(
+            imageCount: 2, image: rectangle(14, 13), kernel: Extent2D(3), channels: 96, outputs: 130, groups: 2,
+            activation: .silu),
+        // One task's windows and one more, whose panels of the weight are shared out, and of fewer panels its windows.
+        WindowCase(image: rectangle(14, 14), kernel: Extent2D(1), channels: 70, outputs: 200, activation: .relu),
+        WindowCase(image: rectangle(1, 199), kernel: Extent2D(1), channels: 65, outputs: 64),
     ]
 
     /// 3x3 pixels with steps of one, which may be computed by Winograd's products. They are exact to a few bits less.
