@@ -57,7 +57,7 @@ struct TargetTests {
                                 "/v1/chat/completions", "{\"messages\":\(messages),\"temperature\":0,\"max_tokens\":12}"
                             ).json()
                             return (
-                                index, answer["choices"]?.array?.first?["message"]?["content"]?.string ?? answer.text
+                                index, answer["choices"]?.array?.first?["message"]?["content"]?.string ?? "?"
                             )
                         }
                     }
