@@ -53,7 +53,7 @@ def reference(module, prefix, config, trunk, inputs, seed):
             weights.setdefault(name, model.state_dict()[own].clone().contiguous())
         model = model.double()
         with torch.no_grad():
-            results = model(**{k: v for k, v in inputs.items() if k != "token_type_ids" or prefix == "NomicBert"})
+            results = model(**{k: v for k, v in inputs.items() if k != "token_type_ids" or prefix != "ModernBert"})
         for name in ("last_hidden_state", "logits", "start_logits", "end_logits"):
             if getattr(results, name, None) is not None:
                 answers[f"{head}.{name}"] = getattr(results, name).float().contiguous()

@@ -11,10 +11,13 @@ public struct CacheNamespace: Sendable, Hashable {
     public var adapter: Int
     /// What a client asked for to keep its prompts apart from those of others.
     public var salt: String?
+    /// The text that an encoder read before, on which the keys and values depend; empty: there is no encoder.
+    public var source: [Int32]
 
-    public init(adapter: Int = 0, salt: String? = nil) {
+    public init(adapter: Int = 0, salt: String? = nil, source: [Int32] = []) {
         self.adapter = adapter
         self.salt = salt
+        self.source = source
     }
 }
 

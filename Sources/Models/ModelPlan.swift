@@ -61,12 +61,19 @@ public struct LoadablePlan<Description: Sendable, Model>: Sendable {
     }
 }
 
+extension LoadablePlan where Description == EncoderDecoderDescription, Model == any EncoderDecoderModel {
+    /// The plan of the decoder, as the engine's passes run it.
+    public var target: DecoderPlan {
+        DecoderPlan(configuration, description.target, prefixes: prefixes) { SourceDecoder(try make($0, $1)) }
+    }
+}
+
 /// Where a model is loaded to, and in what format.
 public struct LoadTarget: Sendable {
     public let backend: any Backend
     /// Of an encoder's, `tokenCount` and `logitRowCount` are the tokens and sequences of a pass; of an encoder-decoder's, the
     /// source and target tokens.
-    public let limits: PassLimits
+    public var limits: PassLimits
     /// The format of the matrices; `nil`: as they are stored.
     public let format: WeightFormat?
     public let precision: MatmulPrecision

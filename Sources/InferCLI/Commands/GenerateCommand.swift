@@ -11,7 +11,10 @@ import Tokenization
 struct GenerateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Continues a text.",
-        discussion: "The prompt is the argument, --file, --prompt-ids, or standard input, taken as it is.")
+        discussion: """
+            The prompt is the argument, --file, --prompt-ids, or standard input, taken as it is. An encoder-decoder reads it, \
+            and writes a text of its own.
+            """)
 
     @Argument(help: "The text to continue.")
     var prompt: String?
@@ -66,9 +69,14 @@ struct GenerateCommand: AsyncParsableCommand {
     func run() async throws {
         let started = ContinuousClock.now
         let package = try model.openPackage()
-        try package.requireDecoder()
+        try package.requireGenerator()
         let request = try makeRequest(package)
         if beamSearch.isUsed {
+            guard package.kind == .decoder else {
+                throw InferenceError.invalidParameter(
+                    name: "--beams", value: "given",
+                    expected: "none for an encoder-decoder here; `infer translate --beams` searches its texts")
+            }
             return try BeamReport(package: package, model: model, request: request, started: started).run(
                 beamSearch.options(maxTokens: sampling.maxTokens), json: json,
                 prefix: echo ? try promptText(package, request) : "")
@@ -76,7 +84,7 @@ struct GenerateCommand: AsyncParsableCommand {
         // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.
         var options = model.engineOptions(defaultPrecision: sampling.seed?.value == nil ? .automatic : .highest)
         // One sequence runs, so the cache needs room for it alone and not for the longest context there is.
-        if let maxTokens = request.maxTokens {
+        if let maxTokens = request.maxTokens, package.kind == .decoder {
             let context = try options.contextLength ?? package.describe().maxContextLength
             options.cacheTokenCount = min(request.promptTokens.count + min(maxTokens, context), context)
         }

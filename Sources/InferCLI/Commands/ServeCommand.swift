@@ -108,7 +108,7 @@
         }
 
         private func load(_ package: ModelPackage, _ names: [String]) async throws -> ServedModel {
-            try package.requireDecoder()
+            try package.requireGenerator()
             let backend = try model.makeBackend()
             var options = try engine.apply(to: model.engineOptions(), package)
             options.queueCapacity = server.maxQueue
@@ -164,16 +164,21 @@
             var options = options
             options.sequenceCount = parallel
             options.passTokenCount = batchTokens
-            let description = try package.describe()
+            let description = try package.generatorPlan().description
             let bytesPerToken =
                 description.layerCount * 2 * description.keyValueHeadCount * description.headSize
                 * options.cacheType.byteCount
             let fitting = max((1 << 30) / max(bytesPerToken, 1), options.blockSizeInTokens)
             let context = options.contextLength ?? description.maxContextLength
-            let (wanted, overflow) = context.multipliedReportingOverflow(by: parallel)
+            // An encoder-decoder keeps what it has read beside what it writes.
+            let sides = description.source == nil ? 1 : 2
+            let (wanted, overflow) = context.multipliedReportingOverflow(by: sides * parallel)
             // A context that was asked for is kept, whatever memory it takes.
             options.cacheTokenCount =
-                cacheTokens ?? max(overflow ? fitting : min(wanted, fitting), options.contextLength ?? 1)
+                cacheTokens
+                ?? max(
+                    overflow ? fitting : min(wanted, fitting),
+                    sides * ((options.contextLength ?? 1) + options.blockSizeInTokens - 1))
             return options
         }
     }

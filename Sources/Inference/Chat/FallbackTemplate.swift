@@ -7,12 +7,15 @@ public enum FallbackTemplate: Sendable, Equatable {
     case chatML
     /// A play with speakers, which is all that the bundled model has read.
     case play
+    /// The messages, a line each: what the encoder of an encoder-decoder reads.
+    case lines
 
     /// The text of the template.
     public var source: String {
         switch self {
         case .chatML: FallbackTemplate.chatMLSource
         case .play: FallbackTemplate.playSource
+        case .lines: FallbackTemplate.linesSource
         }
     }
 
@@ -21,6 +24,7 @@ public enum FallbackTemplate: Sendable, Equatable {
         switch self {
         case .chatML: ["<|im_end|>", "<|im_start|>"]
         case .play: ["\n\n"]
+        case .lines: []
         }
     }
 
@@ -28,6 +32,7 @@ public enum FallbackTemplate: Sendable, Equatable {
         switch self {
         case .chatML: "ChatML"
         case .play: "a play"
+        case .lines: "one line a message"
         }
     }
 
@@ -63,6 +68,12 @@ public enum FallbackTemplate: Sendable, Equatable {
         {%- if add_generation_prompt -%}
         <|im_start|>assistant
         {% endif -%}
+        """#
+
+    private static let linesSource = #"""
+        {%- for message in messages -%}
+        {{ message.content or '' }}{{ '\n' if not loop.last }}
+        {%- endfor -%}
         """#
 
     private static let playSource = #"""

@@ -1,4 +1,5 @@
 public import ChatTemplate
+internal import Models
 public import Tokenization
 
 /// A model's chat templates with its special tokens: conversations in, prompts out, as `apply_chat_template` of
@@ -124,8 +125,9 @@ extension ModelPackage {
         do {
             return try promptTemplate()
         } catch InferenceError.chatTemplateMissing {
-            return try PromptTemplate(
-                name == ModelPackage.bundledName ? .play : .chatML, tokenizer?.configuration, name: name)
+            let fallback: FallbackTemplate =
+                kind == .encoderDecoder ? .lines : name == ModelPackage.bundledName ? .play : .chatML
+            return try PromptTemplate(fallback, tokenizer?.configuration, name: name)
         }
     }
 

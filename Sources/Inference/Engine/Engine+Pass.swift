@@ -44,6 +44,7 @@ extension Engine {
     private func perform(_ pass: SchedulerPass) throws {
         guard !pass.entries.isEmpty else { return }
         try copyBlocks(pass.copies)
+        try runner.encode(pass.encodings)
         let (batch, rows) = batch(pass.entries)
         let logits = try runner.run(batch)
         // A pass that only fills the cache needs no answer, but the next one's budget needs its time.
@@ -57,7 +58,11 @@ extension Engine {
         for entry in entries {
             let first = batch.tokenIDs.count
             batch.tokenIDs += entry.tokens
-            batch.positions += entry.positions.lazy.map(Int32.init)
+            batch.positions += positions(of: entry)
+            if description.source != nil, let sequence = scheduler[entry.id] {
+                batch.sources.append(
+                    SourceBlocks(blocks: entry.sourceBlocks, tokenCount: sequence.sourceTokens.count))
+            }
             batch.slots += entry.slots
             batch.queryCounts.append(entry.tokens.count)
             batch.contextLengths.append(entry.positions.upperBound)
@@ -72,6 +77,15 @@ extension Engine {
             }
         }
         return (batch, rows)
+    }
+
+    /// What the model's position embedding is asked for: places in the text, or rows of an encoder-decoder's table.
+    private func positions(of entry: SchedulerEntry) -> [Int32] {
+        guard let source = description.source, let sequence = scheduler[entry.id] else {
+            return entry.positions.map(Int32.init)
+        }
+        let rows = source.rows(ofPositionsOf: sequence.tokens[..<entry.positions.upperBound].map(Int.init))
+        return rows[entry.positions].map(Int32.init)
     }
 
     /// Makes the copies in order; those between which the order does not matter go together.
@@ -130,10 +144,13 @@ extension Engine {
             }
         }
 
-        func choose(_ sampler: inout Sampler, _ allowed: TokenMask?) -> Int32 {
+        func choose(_ state: inout SampleState, _ allowed: TokenMask?) -> Int32 {
+            let banned = state.banned
             switch self {
-            case .logits(let row): sampler.choose(logits: row, allowed: allowed)
-            case .candidates(let row): sampler.choose(candidates: row)
+            case .logits(let row): return state.sampler.choose(logits: row, allowed: allowed, banned: banned)
+            case .candidates(let row):
+                return state.sampler.choose(
+                    candidates: banned.isEmpty ? row : row.filter { !banned.contains(Int($0.token)) })
             }
         }
 
@@ -157,7 +174,7 @@ extension Engine {
         guard sequence.state.maxTokens > 0 else { return deliver(nil, nil, to: row.id) }
         let allowed: TokenMask?
         do {
-            allowed = try sequence.state.matcher?.mask()
+            allowed = try sequence.state.allowed()
         } catch {
             return fail(sequence.state.submission.id, InferenceError.invalidConstraint(reason: "\(error)"))
         }
@@ -166,14 +183,14 @@ extension Engine {
         if sequence.state.tokenCount == 0, sequence.state.sample == 0, request.count > 1 {
             for sample in 1..<request.count {
                 var state = SampleState(sequence.state, sample: sample)
-                let token = values.choose(&state.sampler, allowed)
+                let token = values.choose(&state, allowed)
                 guard values.isFinite(token) else {
                     return fail(state.submission.id, nonFinite(state))
                 }
                 start(row.id, state, token, values.score(token, request.logProbabilities))
             }
         }
-        guard let token = scheduler.withState(row.id, { values.choose(&$0.sampler, allowed) }), values.isFinite(token)
+        guard let token = scheduler.withState(row.id, { values.choose(&$0, allowed) }), values.isFinite(token)
         else {
             return fail(sequence.state.submission.id, nonFinite(sequence.state))
         }

@@ -14,6 +14,8 @@ public import Tokenization
 /// (`EngineOptions.passSeconds`). Prompts that begin alike are computed once (the prefix cache). A request that has no place
 /// waits; `GenerationRequest.priority` and `.client` say in which order, `EngineOptions.queueCapacity` how many may.
 ///
+/// An encoder-decoder's encoder reads the prompt, once, and its decoder writes in the same passes as those of others.
+///
 /// A request fails alone. Dropping a stream, or cancelling the task that reads it, cancels its request and frees its blocks
 /// before the next pass. A slow reader pauses only its own request.
 ///
@@ -30,6 +32,8 @@ public actor Engine {
 
     private let executor = DeviceExecutor()
     nonisolated let inbox: EngineInbox
+    /// How target texts are written; `nil`: the model continues prompts.
+    private nonisolated let target: TargetWriting?
     private nonisolated let streamCapacity: Int
     let runner: DecoderRunner
     let endOfSequence: Set<Int>
@@ -50,7 +54,9 @@ public actor Engine {
         tokenizer = package.tokenizer
         try package.requireHead()
         let options = Engine.deterministic(options, backend)
-        let scoringRowCount = Engine.scoringRowCount(try package.describe(), options)
+        target = try TargetWriting(package)
+        let scoringRowCount =
+            target == nil ? Engine.scoringRowCount(try package.generatorPlan().description, options) : 0
         runner = try package.makeRunner(
             on: backend, options: options, logitRowCount: options.sequenceCount + scoringRowCount)
         description = runner.model.description
@@ -61,7 +67,7 @@ public actor Engine {
         scheduler = Scheduler(
             limits: SchedulerLimits(
                 tokenCount: runner.limits.tokenCount, sequenceCount: options.sequenceCount,
-                scoringRowCount: scoringRowCount),
+                scoringRowCount: scoringRowCount, sourceTokenCount: runner.sourceTokenCount),
             pool: BlockPool(
                 blockCount: runner.cache.shape.blockCount, blockSizeInTokens: options.blockSizeInTokens))
         var status = EngineStatus()
@@ -115,7 +121,8 @@ public actor Engine {
     public nonisolated func generate(
         _ request: GenerationRequest
     ) throws -> AsyncThrowingStream<GenerationUpdate, any Error> {
-        try request.validate(vocabularySize: description.vocabularySize, contextLength: contextLength)
+        try request.validate(
+            vocabularySize: description.vocabularySize, contextLength: contextLength, readsPrompt: target != nil)
         if let name = request.adapter, !package.adapters.contains(where: { $0.name == name }) {
             let known = package.adapters.map(\.name).joined(separator: ", ")
             throw InferenceError.invalidParameter(
@@ -130,7 +137,7 @@ public actor Engine {
                 channel: RequestChannel(id: id, sampleCount: request.count, capacity: streamCapacity) { self.post($0) })
         }
         if mustStart { start() }
-        let reader = GenerationReader(submission, tokenizer: tokenizer)
+        let reader = GenerationReader(submission, tokenizer: tokenizer, joinsPrompt: target == nil)
         return AsyncThrowingStream { try await reader.next() }
     }
 
@@ -190,13 +197,16 @@ public actor Engine {
         let request = submission.request
         let id = makeSequenceID()
         sequenceIDs[submission.id] = [id]
+        let prompt = request.promptTokens.map(Int32.init)
+        let start = target.map { [Int32($0.startToken)] }
         scheduler.add(
-            id, request.promptTokens.map(Int32.init),
+            id, start ?? prompt,
             SequenceTraits(
                 priority: request.priority, client: request.client,
-                namespace: CacheNamespace(adapter: adapterNumber(request), salt: request.cacheSalt),
+                namespace: CacheNamespace(
+                    adapter: adapterNumber(request), salt: request.cacheSalt, source: start == nil ? [] : prompt),
                 scoresPrompt: request.promptLogProbabilities != nil),
-            state: SampleState(submission, contextLength: contextLength))
+            state: SampleState(submission, contextLength: contextLength, target: target))
         inbox.admitted(sampleCount: request.count)
     }
 

@@ -87,7 +87,8 @@ public struct EngineOptions: Sendable, Hashable {
 
 extension EngineOptions {
     /// The cache that an engine allocates for a model: of one context where a length is asked for, else as much of the
-    /// model's as fits a gibibyte, since models for very long contexts would take all memory otherwise.
+    /// model's as fits a gibibyte, since models for very long contexts would take all memory otherwise. An encoder-decoder
+    /// has a context of each of its sides in it.
     public func cacheShape(of model: DecoderDescription) -> KVCacheShape {
         var shape = KVCacheShape(
             layerCount: model.layerCount, blockCount: 1, headCount: model.keyValueHeadCount, headSize: model.headSize,
@@ -95,6 +96,7 @@ extension EngineOptions {
         let fitting = max(shape.blocks(fitting: 1 << 30), 1) * blockSizeInTokens
         let tokens = cacheTokenCount ?? contextLength ?? min(model.maxContextLength, fitting)
         shape.blockCount = (tokens + blockSizeInTokens - 1) / blockSizeInTokens
+        if model.source != nil, cacheTokenCount == nil { shape.blockCount *= 2 }
         return shape
     }
 }

@@ -19,12 +19,15 @@ final class GenerationReader: Sendable {
 
     private let submission: SubmittedRequest
     private let tokenizer: Tokenizer?
+    private let joinsPrompt: Bool
     private let state = Mutex(State())
     private var channel: RequestChannel { submission.channel }
 
-    init(_ submission: SubmittedRequest, tokenizer: Tokenizer?) {
+    /// - Parameter joinsPrompt: whether the text continues the prompt, rather than being one of its own.
+    init(_ submission: SubmittedRequest, tokenizer: Tokenizer?, joinsPrompt: Bool) {
         self.submission = submission
         self.tokenizer = tokenizer
+        self.joinsPrompt = joinsPrompt
     }
 
     deinit { submission.channel.abandon() }
@@ -49,7 +52,7 @@ final class GenerationReader: Sendable {
     private func takeUpdate(_ state: inout State) throws -> GenerationUpdate? {
         while let event = state.takeEvent() {
             if state.samples.isEmpty {
-                let first = try SampleText(submission.request, tokenizer)
+                let first = try SampleText(submission.request, tokenizer, joinsPrompt: joinsPrompt)
                 state.samples = Array(repeating: first, count: submission.request.count)
             }
             // Tokens that were produced before the engine learnt that a stop string was found.
@@ -74,13 +77,13 @@ struct SampleText: Sendable {
     private var firstTokenTime: ContinuousClock.Instant?
     private(set) var isComplete = false
 
-    init(_ request: GenerationRequest, _ tokenizer: Tokenizer?) throws {
+    init(_ request: GenerationRequest, _ tokenizer: Tokenizer?, joinsPrompt: Bool) throws {
         self.tokenizer = tokenizer
         detokenizer = tokenizer.map { $0.makeDetokenizer(skipSpecialTokens: true) }
         stopMatcher = StopMatcher(request.stopStrings)
         stopStrings = request.stopStrings.filter { !$0.isEmpty }
         // The prompt goes through the detokenizer so that the continuation joins it as decoding both together would.
-        for token in request.promptTokens { _ = try detokenizer?.push(token) }
+        for token in joinsPrompt ? request.promptTokens : [] { _ = try detokenizer?.push(token) }
     }
 
     /// Takes an event of a pass.

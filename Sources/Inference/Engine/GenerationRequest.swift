@@ -1,6 +1,6 @@
 /// One request to continue a prompt.
 public struct GenerationRequest: Sendable, Hashable {
-    /// Token ids, special tokens included.
+    /// Token ids, special tokens included. An encoder-decoder reads them with its encoder, and writes a text of its own.
     public var promptTokens: [Int]
     /// How tokens are chosen.
     public var sampling: SamplingParameters
@@ -59,7 +59,8 @@ public struct GenerationRequest: Sendable, Hashable {
     public static let maximumLogProbabilities = 128
 
     /// - Throws: `InferenceError` naming the value that is out of range.
-    func validate(vocabularySize: Int, contextLength: Int) throws {
+    /// - Parameter readsPrompt: whether the model has an encoder, for which the prompt takes no room of the text's.
+    func validate(vocabularySize: Int, contextLength: Int, readsPrompt: Bool = false) throws {
         func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
             guard let value, !range.contains(value) else { return }
             throw InferenceError.invalidParameter(
@@ -67,7 +68,12 @@ public struct GenerationRequest: Sendable, Hashable {
         }
         guard !promptTokens.isEmpty else { throw InferenceError.emptyPrompt }
         let writesNothing = maxTokens == 0 && promptLogProbabilities != nil
-        guard promptTokens.count < contextLength + (writesNothing ? 1 : 0) else {
+        if readsPrompt, promptLogProbabilities != nil {
+            throw InferenceError.invalidParameter(
+                name: "log-probabilities of the prompt", value: "asked for",
+                expected: "none: the model's encoder reads the prompt, and predicts none of its tokens")
+        }
+        guard promptTokens.count < contextLength + (writesNothing || readsPrompt ? 1 : 0) else {
             throw InferenceError.contextLengthExceeded(
                 promptTokenCount: promptTokens.count, contextLength: contextLength)
         }

@@ -8,20 +8,25 @@ struct SampleState: Sendable {
     var sampler: Sampler
     /// The state of the constraint's automaton after the text so far; `nil`: no constraint.
     var matcher: GrammarMatcher?
+    /// What may follow by the model's own rules; `nil`: it continues its prompt.
+    private var rules: TargetRules?
     var tokenCount = 0
     /// When the first pass that computed a part of it began.
     var start: ContinuousClock.Instant?
     /// Scores of prompt tokens that were not delivered yet.
     var promptScores: [TokenScore] = []
 
-    init(_ submission: SubmittedRequest, contextLength: Int) {
+    /// - Parameter target: how target texts are written; `nil`: the model continues its prompt.
+    init(_ submission: SubmittedRequest, contextLength: Int, target: TargetWriting? = nil) {
         self.submission = submission
         sample = 0
-        let room = contextLength - submission.request.promptTokens.count
+        let room = contextLength - (target == nil ? submission.request.promptTokens.count : 1)
         maxTokens = min(submission.request.maxTokens ?? room, room)
+        rules = target?.rules(for: submission.request, maxTokens: maxTokens)
         sampler = Sampler(parameters: submission.request.sampling, seed: submission.seed)
         matcher = submission.automaton.map { GrammarMatcher($0) }
-        sampler.observePrompt(submission.request.promptTokens.map(Int32.init))
+        let begun = target.map { [$0.startToken] } ?? submission.request.promptTokens
+        sampler.observePrompt(begun.map(Int32.init))
     }
 
     /// The state of another sample that continues the same prompt.
@@ -31,6 +36,7 @@ struct SampleState: Sendable {
         maxTokens = first.maxTokens
         sampler = first.sampler.reseeded(first.submission.seed &+ UInt64(sample))
         matcher = first.matcher
+        rules = first.rules
         start = first.start
     }
 
@@ -38,8 +44,24 @@ struct SampleState: Sendable {
 
     /// Whether the next token needs a whole row of logits, or how many candidates suffice.
     func requirement(maxTopK: Int, vocabularySize: Int) -> Sampler.Requirement {
-        request.logProbabilities != nil || matcher != nil
-            ? .allLogits : sampler.requirement(maxTopK: maxTopK, vocabularySize: vocabularySize)
+        guard request.logProbabilities == nil, matcher == nil, forced == nil else { return .allLogits }
+        let requirement = sampler.requirement(maxTopK: maxTopK, vocabularySize: vocabularySize)
+        guard case .topK(let count) = requirement, !banned.isEmpty else { return requirement }
+        // Some of the candidates may be banned.
+        let wanted = count + banned.count
+        return wanted <= min(maxTopK, vocabularySize) ? .topK(wanted) : .allLogits
+    }
+
+    /// The only tokens that may come next by the model's rules.
+    private var forced: TokenMask? { rules?.forced(isConstrained: matcher != nil) }
+    /// Tokens that may not come next by the model's rules.
+    var banned: Set<Int> { rules?.banned ?? [] }
+
+    /// The tokens that may come next; `nil`: all that are not banned.
+    /// - Throws: `GrammarError` where the constraint is too ambiguous to be followed.
+    func allowed() throws -> TokenMask? {
+        if let forced { return forced }
+        return try matcher?.mask()
     }
 
     /// Adds a token and says whether generation ends with it.
@@ -48,7 +70,10 @@ struct SampleState: Sendable {
         _ token: Int32, endOfSequence: Set<Int>
     ) throws -> (reason: FinishReason, cause: StopCause?)? {
         tokenCount += 1
-        _ = try matcher?.accept(token)
+        // A token that the model's rules force before the text is not part of its form.
+        let isForced = forced != nil
+        rules?.append(token)
+        if !isForced { _ = try matcher?.accept(token) }
         if let matcher, matcher.hasEnded { return (.stop, .endOfSequence(token: Int(token))) }
         if request.stopTokens.contains(Int(token)) { return (.stop, .token(Int(token))) }
         if !request.ignoresEndOfSequence, endOfSequence.contains(Int(token)) {

@@ -52,6 +52,11 @@ public struct ModelPackage: Sendable {
     public func offering(_ adapters: [NamedAdapter]) throws -> ModelPackage {
         var package = self
         for adapter in adapters {
+            guard kind != .encoderDecoder else {
+                throw InferenceError.invalidParameter(
+                    name: "adapter", value: adapter.name,
+                    expected: "none: adapters of requests are for decoders; merge it into an encoder-decoder")
+            }
             guard !package.adapters.contains(where: { $0.name == adapter.name }) else {
                 throw InferenceError.invalidParameter(
                     name: "adapter", value: adapter.name, expected: "a name that no other adapter has")
@@ -78,6 +83,17 @@ public struct ModelPackage: Sendable {
         return try ModelRegistry.decoderPlan(configuration)
     }
 
+    /// What writes text: a decoder, or the one of an encoder-decoder.
+    /// - Throws: `LoadError`; `InferenceError.notADecoder` for a model that writes none.
+    public func generatorPlan() throws -> DecoderPlan {
+        kind == .encoderDecoder ? try encoderDecoderPlan().target : try decoderPlan()
+    }
+
+    /// - Throws: `InferenceError.notADecoder` for a model that writes no text.
+    public func requireGenerator() throws {
+        if kind != .encoderDecoder { try requireDecoder() }
+    }
+
     /// - Throws: `LoadError`, also for a model of another kind.
     public func encoderPlan() throws -> EncoderPlan { try ModelRegistry.encoderPlan(configuration) }
 
@@ -99,6 +115,7 @@ public struct ModelPackage: Sendable {
     /// - Throws: `LoadError.missingTensor` for a decoder that has no head to write text with, as embedders and rerankers have
     ///   none.
     func requireHead() throws {
+        guard kind != .encoderDecoder else { return }
         guard !configuration.hasLanguageModelHead, try !configuration.tiesWordEmbeddings() else { return }
         let heads = ["lm_head.weight", "embed_out.weight", "output.weight"]
         let weights = WeightLoader(checkpoint, prefixes: ["model.", ""])
@@ -107,7 +124,7 @@ public struct ModelPackage: Sendable {
         }
     }
 
-    /// What the model does: `Engine` runs decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders,
+    /// What the model does: `Engine` runs decoders and encoder-decoders, `EncoderPass` encoders, `EncoderDecoderPass` encoder-decoders,
     /// `VisionPass` models of images.
     public var kind: ModelKind { ModelRegistry.kind(of: configuration) }
 
@@ -148,7 +165,7 @@ extension ModelPackage {
             adapters.isEmpty
             ? nil : try AdapterSet(adapters.map { (name: $0.name, adapter: $0.adapter, scale: $0.scale) })
         return try DecoderRunner(
-            decoderPlan(), checkpoint: checkpoint, on: backend, options: options, logitRowCount: logitRowCount,
+            generatorPlan(), checkpoint: checkpoint, on: backend, options: options, logitRowCount: logitRowCount,
             adapters: set)
     }
 }

@@ -56,10 +56,15 @@ package struct Sampler: Sendable {
     }
 
     /// Chooses from a whole row of logits.
-    /// - Parameter allowed: the tokens that may be chosen, at least one; `nil`: all.
-    package mutating func choose(logits: UnsafeBufferPointer<Float>, allowed: TokenMask? = nil) -> Int32 {
+    /// - Parameters:
+    ///   - allowed: the tokens that may be chosen, at least one; `nil`: all.
+    ///   - banned: tokens that may not be chosen, where others are left.
+    package mutating func choose(
+        logits: UnsafeBufferPointer<Float>, allowed: TokenMask? = nil, banned: Set<Int> = []
+    ) -> Int32 {
         var row = Array(logits)
         if parameters.changesLogits { adjust(&row) }
+        for token in banned where row.indices.contains(token) { row[token] = -.infinity }
         if let allowed { return choose(row, allowed) }
         guard parameters.temperature > 0 else { return accept(Sampler.argmax(row)) }
         return draw(kept(row))

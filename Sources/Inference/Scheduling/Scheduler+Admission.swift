@@ -39,7 +39,7 @@ extension Scheduler {
         guard let sequence = sequences[id], sequence.isRunning else { return }
         removeRunning(id)
         sequences[id]?.publish(in: &pool)
-        sequences[id]?.table.release(to: &pool)
+        sequences[id]?.releaseBlocks(to: &pool)
         sequences[id]?.computedCount = 0
         counters.preemptionCount += 1
         if sequence.isPaused {
@@ -54,7 +54,7 @@ extension Scheduler {
     /// waiting sequence lacks a place or blocks.
     mutating func makeWay() {
         while let next = waiting.first, let sequence = sequences[next] {
-            let needed = pool.blocks(forTokens: sequence.tokens.count)
+            let needed = sequence.blockCount(in: pool)
             guard running.count >= limits.sequenceCount || needed > pool.freeBlockCount else { return }
             if let paused = running.last(where: { sequences[$0]?.isPaused ?? false }) {
                 preempt(paused)
@@ -79,7 +79,7 @@ extension Scheduler {
         var copy: BlockTable.BlockCopy?
         if sequence.scoredCount == nil { copy = sequences[id]?.table.matchPartially(sequence.tokens, in: &pool) }
         let table = sequences[id]?.table ?? BlockTable()
-        let needed = pool.blocks(forTokens: sequence.tokens.count) - table.blocks.count
+        let needed = sequence.blockCount(in: pool) - table.blocks.count
         guard needed <= pool.freeBlockCount else {
             sequences[id]?.table.release(to: &pool)
             guard running.isEmpty else { return nil }
@@ -89,14 +89,27 @@ extension Scheduler {
         sequences[id]?.computedCount = table.tokenCount
         sequences[id]?.phase = .running
         insertRunning(id)
+        let encoding = try encode(id)
         if let copy { pass.copies.append(copy) }
         if sequence.cachedCount == nil {
             sequences[id]?.cachedCount = table.tokenCount
-            counters.promptTokenCount += sequence.promptCount
+            counters.promptTokenCount += sequence.promptCount + sequence.sourceTokens.count
             if sequence.scoredCount == nil { counters.queriedTokenCount += sequence.promptCount }
             counters.foundTokenCount += table.tokenCount
         }
         guard let admitted = sequences[id] else { return nil }
-        return try reserve(id, max(budget.count(for: admitted), 1), &pass)
+        var entry = try reserve(id, max(budget.count(for: admitted), 1), &pass)
+        entry.encoding = encoding
+        return entry
+    }
+
+    /// Takes blocks for the source of a sequence, which is encoded anew each time that the sequence gets a place: its keys
+    /// and values depend on all of it, so that no other source shares them.
+    private mutating func encode(_ id: Int) throws -> SourceEncoding? {
+        guard let sequence = sequences[id], !sequence.sourceTokens.isEmpty else { return nil }
+        let tokens = sequence.sourceTokens
+        guard let growth = try sequences[id]?.source.append(tokens.count, in: &pool) else { return nil }
+        waiting.charge(Double(tokens.count), to: sequence.traits.client)
+        return SourceEncoding(tokens: tokens, slots: growth.slots)
     }
 }

@@ -8,11 +8,14 @@ package struct SchedulerLimits: Sendable, Hashable {
     package var sequenceCount: Int
     /// The most tokens of a pass that belong to prompts whose log-probabilities are wanted.
     package var scoringRowCount: Int
+    /// The most tokens of the sources that are encoded in one pass, and of one source.
+    package var sourceTokenCount: Int
 
-    package init(tokenCount: Int, sequenceCount: Int, scoringRowCount: Int = 1) {
+    package init(tokenCount: Int, sequenceCount: Int, scoringRowCount: Int = 1, sourceTokenCount: Int = 0) {
         self.tokenCount = tokenCount
         self.sequenceCount = sequenceCount
         self.scoringRowCount = scoringRowCount
+        self.sourceTokenCount = sourceTokenCount
     }
 }
 
@@ -46,6 +49,12 @@ package struct SchedulerCounters: Sendable, Hashable {
     package var foundTokenCount = 0
 }
 
+/// A source that is encoded before a pass: its keys and values go to slots of the cache.
+package struct SourceEncoding: Sendable, Equatable {
+    package let tokens: [Int32]
+    package let slots: [Int32]
+}
+
 /// One sequence's part of a pass.
 package struct SchedulerEntry: Sendable {
     package let id: Int
@@ -58,6 +67,15 @@ package struct SchedulerEntry: Sendable {
     package let logitPositions: Range<Int>
     /// Whether the pass reaches the sequence's last token, so that the next one is sampled.
     package let needsToken: Bool
+    /// Where the sequence's source lies; empty where it has none.
+    package let sourceBlocks: [Int32]
+    /// The source, where it has to be encoded first.
+    package var encoding: SourceEncoding?
+
+    /// Whether it only takes the next token of a text.
+    var isDecode: Bool { tokens.count == 1 && encoding == nil }
+    /// Tokens that it computes before text is written, those of the source included.
+    var prefillTokenCount: Int { isDecode ? 0 : tokens.count + (encoding?.tokens.count ?? 0) }
 }
 
 /// The work of one pass.
@@ -68,8 +86,10 @@ package struct SchedulerPass: Sendable {
 
     package init() {}
 
-    package var decodeCount: Int { entries.count { $0.tokens.count == 1 } }
-    package var prefillTokenCount: Int { entries.reduce(0) { $0 + ($1.tokens.count > 1 ? $1.tokens.count : 0) } }
+    package var decodeCount: Int { entries.count { $0.isDecode } }
+    package var prefillTokenCount: Int { entries.reduce(0) { $0 + $1.prefillTokenCount } }
+    /// The sources to encode before the pass.
+    package var encodings: [SourceEncoding] { entries.compactMap(\.encoding) }
 }
 
 extension Scheduler {
@@ -91,6 +111,8 @@ extension Scheduler {
         /// Prompt tokens whose logits were delivered; `nil` where only the last one's are wanted.
         var scoredCount: Int?
         package internal(set) var table: BlockTable
+        /// The encoded source; empty where there is none, or no place yet.
+        package internal(set) var source = BlockTable()
         var phase = Phase.waiting
         var isPaused = false
         var lastPass = 0
@@ -108,9 +130,21 @@ extension Scheduler {
         }
 
         package var pendingCount: Int { tokens.count - computedCount }
+        /// The text that is encoded before; empty: none.
+        package var sourceTokens: [Int32] { traits.namespace.source }
         package var isRunning: Bool { phase == .running }
 
         mutating func publish(in pool: inout BlockPool) { table.publish(tokens, in: &pool) }
+
+        mutating func releaseBlocks(to pool: inout BlockPool) {
+            table.release(to: &pool)
+            source.release(to: &pool)
+        }
+
+        /// Blocks that all its tokens take, the source's included.
+        func blockCount(in pool: BlockPool) -> Int {
+            pool.blocks(forTokens: tokens.count) + pool.blocks(forTokens: sourceTokens.count)
+        }
 
         mutating func withState<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
             try body(&state)
@@ -122,6 +156,10 @@ extension Scheduler {
         var tokens: Int
         var prefill: Int
         var scoring: Int
+        var source: Int
+
+        /// Whether the sequence's source can be encoded in the pass. It is computed as a whole.
+        func takesSource(of sequence: Sequence) -> Bool { sequence.sourceTokens.count <= source }
 
         /// How many tokens of a sequence fit into the rest.
         func count(for sequence: Sequence) -> Int {
@@ -133,7 +171,8 @@ extension Scheduler {
 
         mutating func spend(_ entry: SchedulerEntry) {
             tokens -= entry.tokens.count
-            if entry.tokens.count > 1 { prefill -= entry.tokens.count }
+            prefill -= entry.prefillTokenCount
+            source -= entry.encoding?.tokens.count ?? 0
             if entry.logitPositions.count > 1 || !entry.needsToken { scoring -= entry.logitPositions.count }
         }
     }

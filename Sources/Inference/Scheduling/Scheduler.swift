@@ -75,11 +75,13 @@ package struct Scheduler<State: Sendable>: Sendable {
         copy.isPaused = false
         if original.isRunning, running.count < limits.sequenceCount {
             copy.table = original.table.fork(in: &pool)
+            copy.source = original.source.fork(in: &pool)
             sequences[newID] = copy
             insertRunning(newID)
         } else {
             // The sequence waits for a place. What it shares will be found in the cache when it gets one.
             copy.table = BlockTable(namespace: original.traits.namespace)
+            copy.source = BlockTable()
             copy.computedCount = 0
             copy.phase = .waiting
             sequences[newID] = copy
@@ -94,7 +96,7 @@ package struct Scheduler<State: Sendable>: Sendable {
         switch sequence.phase {
         case .running:
             if keepsContent { sequences[id]?.publish(in: &pool) }
-            sequences[id]?.table.release(to: &pool)
+            sequences[id]?.releaseBlocks(to: &pool)
             removeRunning(id)
         case .waiting: waiting.remove(id, priority: sequence.traits.priority, client: sequence.traits.client)
         case .parked: break
@@ -125,7 +127,8 @@ package struct Scheduler<State: Sendable>: Sendable {
         makeWay()
         var pass = SchedulerPass()
         var budget = Budget(
-            tokens: limits.tokenCount, prefill: prefillTokenCount, scoring: limits.scoringRowCount)
+            tokens: limits.tokenCount, prefill: prefillTokenCount, scoring: limits.scoringRowCount,
+            source: limits.sourceTokenCount)
         let preemptions = counters.preemptionCount
         for decodes in [true, false] {
             for id in running {
@@ -141,7 +144,9 @@ package struct Scheduler<State: Sendable>: Sendable {
         // After a preemption, the freed blocks belong to the sequences ahead.
         guard counters.preemptionCount == preemptions else { return finish(pass) }
         while running.count < limits.sequenceCount, let id = waiting.first, let sequence = sequences[id] {
-            guard budget.count(for: sequence) > 0, let entry = try admit(id, &budget, &pass) else { break }
+            guard budget.count(for: sequence) > 0, budget.takesSource(of: sequence),
+                let entry = try admit(id, &budget, &pass)
+            else { break }
             budget.spend(entry)
             pass.entries.append(entry)
         }
@@ -179,7 +184,8 @@ package struct Scheduler<State: Sendable>: Sendable {
         if let scored = sequence.scoredCount { logits = min(max(start, scored), end)..<end }
         return SchedulerEntry(
             id: sequence.id, tokens: Array(sequence.tokens[start..<end]), positions: start..<end, slots: slots,
-            blocks: sequence.table.blocks, logitPositions: logits, needsToken: end == sequence.tokens.count)
+            blocks: sequence.table.blocks, logitPositions: logits, needsToken: end == sequence.tokens.count,
+            sourceBlocks: sequence.source.blocks)
     }
 
     mutating func reserve(_ id: Int, _ count: Int, _ pass: inout SchedulerPass) throws -> SchedulerEntry {

@@ -26,9 +26,8 @@ public struct Translator: TextTask {
     /// Tokens of the longest source.
     private let maximumLength: Int
 
-    /// Target texts written at once, and tokens of sources where the model sets no bound.
+    /// Target texts written at once.
     private static let textCount = 64
-    private static let unboundedTokenCount = 2048
 
     /// Loads a model. Blocks.
     /// - Parameters:
@@ -41,11 +40,7 @@ public struct Translator: TextTask {
         try package.requireEncoderDecoder(for: "translate")
         guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
         let description = try package.describeEncoderDecoder()
-        guard let start = package.generation.decoderStartTokenID ?? description.startTokenID,
-            (0..<description.vocabularySize).contains(start)
-        else {
-            throw LoadError.missingKey(path: package.configuration.path, keys: ["decoder_start_token_id"])
-        }
+        let start = try package.targetStartToken()
         languages = try LanguageTokens(tokenizer, architecture: description.architecture, from: from, to: to)
         var search = search
         search.forcedFirstToken = search.forcedFirstToken ?? languages.forcedFirstToken
@@ -54,7 +49,7 @@ public struct Translator: TextTask {
         }
         rules = try SearchRules(
             search, package.generation, endTokens: package.endOfSequenceTokens, limit: description.maxTokenCount)
-        var maximum = options.engine.contextLength ?? description.maxTokenCount ?? Translator.unboundedTokenCount
+        var maximum = options.engine.contextLength ?? description.target.maxContextLength
         for bound in [description.maxTokenCount, tokenizer.configuration.maximumLengthInTokens].compactMap({ $0 })
         where bound > 0 { maximum = min(maximum, bound) }
         maximumLength = maximum

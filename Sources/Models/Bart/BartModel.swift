@@ -1,3 +1,4 @@
+import KVCache
 import TensorCore
 
 /// The original Transformer (Vaswani et al., 2017) as BART (Lewis et al., 2020), Marian (Junczys-Dowmunt et al., 2018),
@@ -88,6 +89,22 @@ final class BartModel: EncoderDecoderModel {
         return logits
     }
 
+    func encode(_ source: EncoderBatch, slots: Tensor, into cache: KVCacheStorage) throws {
+        let encoded = try encode(source)
+        let keys = activations.sourceKeys.rows(0..<encoded.rows)
+        for (layer, cacheLayer) in zip(decoder.layers, cache.layers) {
+            try layer.cross?.source(encoded, on: backend, into: keys)
+            try TargetContext.store(sourceKeys: keys, slots: slots, into: cacheLayer, on: backend)
+        }
+    }
+
+    func targetStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor? {
+        let rows = activations.target.rows(batch.tokenCount)
+        return try states(.paged(batch, cache, projections: rows.projections, history: nil), rows)
+    }
+
+    func predict(_ states: Tensor, into logits: Tensor) throws { try head(states, on: backend, into: logits) }
+
     private func encode(_ batch: EncoderBatch) throws -> Tensor {
         let rows = activations.source.rows(batch.tokenCount)
         try embed(batch.tokenIDs, batch.positions, encoder, rows)
@@ -109,6 +126,12 @@ final class BartModel: EncoderDecoderModel {
     }
 
     private func decode(_ context: TargetContext, _ rows: BartActivations.Rows, into logits: Tensor) throws {
+        guard let states = try states(context, rows) else { return }
+        try predict(states, into: logits)
+    }
+
+    /// The hidden states of target tokens; `nil` where none is wanted.
+    private func states(_ context: TargetContext, _ rows: BartActivations.Rows) throws -> Tensor? {
         try embed(context.tokenIDs, context.positions, decoder, rows)
         for (index, layer) in decoder.layers.enumerated() {
             try sublayer(rows, layer.attentionNorm) { input in
@@ -120,8 +143,9 @@ final class BartModel: EncoderDecoderModel {
             if let cross = layer.cross { try attend(cross, context, index, rows) }
             try feedForward(layer, rows)
         }
-        if let norm = decoder.finalNorm { try self.norm(rows.hidden, norm, into: rows.hidden) }
-        try head(rows.hidden, on: backend, into: logits)
+        guard let last = try context.lastRows(rows.hidden, scratch: rows.normed, on: backend) else { return nil }
+        if let norm = decoder.finalNorm { try self.norm(last, norm, into: last) }
+        return last
     }
 
     // MARK: Sublayers
@@ -151,16 +175,11 @@ final class BartModel: EncoderDecoderModel {
     ) throws {
         let width = description.hiddenSize
         let query = rows.projections.columns(0..<width)
-        let keys = try context.sourceKeys(of: index) { encoded, keys in
-            try cross.source(encoded, on: backend, into: keys)
-        }
         try sublayer(rows, cross.norm) { input in
             try cross.query(input, on: backend, into: query)
-            try backend.encoderAttention(
-                query: query, key: keys.columns(0..<width), value: keys.columns(width..<2 * width),
-                batch: context.crossAttention,
-                parameters: EncoderAttentionParameters(headCount: description.headCount, scale: scale), bias: nil,
-                into: rows.attended)
+            try context.attendToSource(
+                layer: index, query: query, scale: scale, description, on: backend, into: rows.attended
+            ) { encoded, keys in try cross.source(encoded, on: backend, into: keys) }
             try cross.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
         }
     }

@@ -1,3 +1,4 @@
+public import KVCache
 public import TensorCore
 
 /// The sizes of an encoder-decoder that the engine and the command line need.
@@ -21,6 +22,23 @@ public struct EncoderDecoderDescription: Sendable, Hashable {
 
     /// Rows of the position embedding before that of a text's first token.
     public var positionOffset = 0
+
+    /// Whether the attention of target tokens to each other has a bias by distance.
+    public var hasPositionBias = false
+
+    /// Tokens of a text where the model sets no bound.
+    public static let usualTokenCount = 2048
+
+    /// The sizes of the decoder, for passes that write target texts.
+    public var target: DecoderDescription {
+        var sizes = DecoderDescription(
+            architecture: architecture, layerCount: decoderLayerCount, hiddenSize: hiddenSize, headCount: headCount,
+            keyValueHeadCount: headCount, headSize: headSize, intermediateSize: intermediateSize,
+            vocabularySize: vocabularySize,
+            maxContextLength: maxTokenCount ?? EncoderDecoderDescription.usualTokenCount)
+        sizes.source = self
+        return sizes
+    }
 
     /// The row of the position embedding for each token of a text.
     public func rows(ofPositionsOf tokens: [Int]) -> [Int] {
@@ -90,4 +108,19 @@ public protocol EncoderDecoderModel: AnyObject, Sendable {
     /// - Returns: logits `[B, V]`.
     /// - Throws: `BackendError`.
     func decode(_ step: TargetStep, _ cache: TargetCache) throws -> Tensor
+
+    /// Encodes sources and stores the keys and values of each decoder layer in the slots of the paged cache, `[T]` int32.
+    /// Does not block.
+    /// - Throws: `BackendError`.
+    func encode(_ source: EncoderBatch, slots: Tensor, into cache: KVCacheStorage) throws
+
+    /// Stores the keys and values of the batch's target tokens, and computes the hidden states of its `logitRows` behind
+    /// the last norm. Does not block.
+    /// - Returns: `[R, D]`, overwritten by the next call; `nil` where `R` is 0.
+    /// - Throws: `BackendError`.
+    func targetStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor?
+
+    /// The head: logits `[R, V]` of hidden states. Does not block.
+    /// - Throws: `BackendError`.
+    func predict(_ states: Tensor, into logits: Tensor) throws
 }

@@ -1,3 +1,4 @@
+internal import KVCache
 public import TensorCore
 
 /// What an encoder-decoder keeps while it writes target texts: keys and values of the encoded sources, and those of every
@@ -59,18 +60,24 @@ public struct TargetStep: Sendable {
     }
 }
 
-/// What the layers of a decoder attend to: whole target texts that are computed at once, or texts so far.
+/// What the layers of a decoder attend to: whole target texts that are computed at once, or texts so far, in rows of their
+/// own or in the paged cache.
 enum TargetContext {
     /// - Parameters:
     ///   - projections: `[U, 3 A]`, of one layer at a time.
     ///   - sourceKeys: `[T, 2 A]`, of one layer at a time.
     case whole(EncoderDecoderBatch, projections: Tensor, sourceKeys: Tensor, encoded: Tensor)
     case step(TargetStep, TargetCache)
+    /// - Parameters:
+    ///   - projections: `[U, 3 A]`, of one layer at a time.
+    ///   - history: where the attention of target tokens has a bias.
+    case paged(DeviceBatch, KVCacheStorage, projections: Tensor, history: TargetHistoryWorkspace?)
 
     var tokenIDs: Tensor {
         switch self {
         case .whole(let batch, _, _, _): batch.target.tokenIDs
         case .step(let step, _): step.tokenIDs
+        case .paged(let batch, _, _, _): batch.tokenIDs
         }
     }
 
@@ -78,13 +85,7 @@ enum TargetContext {
         switch self {
         case .whole(let batch, _, _, _): batch.target.positions
         case .step(let step, _): step.positions
-        }
-    }
-
-    var crossAttention: EncoderAttentionBatch {
-        switch self {
-        case .whole(let batch, _, _, _): batch.crossAttention
-        case .step(let step, _): step.crossAttention
+        case .paged(let batch, _, _, _): batch.positions
         }
     }
 
@@ -93,6 +94,7 @@ enum TargetContext {
         switch self {
         case .whole(_, let projections, _, _): projections
         case .step(let step, let cache): cache.entries[layer].rows(step.rows)
+        case .paged(_, _, let projections, _): projections
         }
     }
 
@@ -120,16 +122,73 @@ enum TargetContext {
             try backend.encoderAttention(
                 query: query, key: keys.columns(0..<width), value: keys.columns(width..<2 * width),
                 batch: step.attention, parameters: parameters, bias: bias, into: output)
+        case .paged(let batch, let cache, _, let history):
+            let (key, value) = (own.columns(width..<2 * width), own.columns(2 * width..<3 * width))
+            let layer = cache.layers[layer]
+            guard let bias, let history else {
+                return try backend.storeAndAttend(
+                    query: query, key: key, value: value, slots: batch.slots, rope: nil, cache: layer,
+                    batch: batch.attention,
+                    parameters: AttentionParameters(headCount: sizes.headCount, scale: scale), into: output)
+            }
+            try backend.storeKeyValue(
+                query: nil, key: key, value: value, slots: batch.slots, into: layer, rope: nil)
+            for part in batch.histories {
+                let gathered = try history.gather(part, from: layer, on: backend)
+                try backend.encoderAttention(
+                    query: query.rows(part.rows), key: gathered.keys, value: gathered.values, batch: part.attention,
+                    parameters: parameters, bias: bias, into: output.rows(part.rows))
+            }
         }
     }
 
-    /// Keys and values of the source for a layer; `project` computes those of the encoded tokens.
-    func sourceKeys(of layer: Int, _ project: (Tensor, Tensor) throws -> Void) throws -> Tensor {
-        switch self {
-        case .whole(_, _, let keys, let encoded):
-            try project(encoded, keys)
-            return keys
-        case .step(_, let cache): return cache.sources[layer]
+    /// Attention of target tokens to all of their source, which has no bias.
+    /// - Parameter project: computes keys and values of the encoded tokens, `[T, 2 A]`.
+    func attendToSource(
+        layer: Int, query: Tensor, scale: Float, _ sizes: EncoderDecoderDescription, on backend: any Backend,
+        into output: Tensor, project: (_ encoded: Tensor, _ keys: Tensor) throws -> Void
+    ) throws {
+        let width = sizes.attentionSize
+        func attend(_ keys: Tensor, _ batch: EncoderAttentionBatch) throws {
+            try backend.encoderAttention(
+                query: query, key: keys.columns(0..<width), value: keys.columns(width..<2 * width), batch: batch,
+                parameters: EncoderAttentionParameters(headCount: sizes.headCount, scale: scale), bias: nil,
+                into: output)
         }
+        switch self {
+        case .whole(let batch, _, let keys, let encoded):
+            try project(encoded, keys)
+            try attend(keys, batch.crossAttention)
+        case .step(let step, let cache): try attend(cache.sources[layer], step.crossAttention)
+        case .paged(let batch, let cache, _, _):
+            guard let attention = batch.sourceAttention else { preconditionFailure("a batch without sources") }
+            try backend.attention(
+                query: query, cache: cache.layers[layer], batch: attention,
+                parameters: AttentionParameters(headCount: sizes.headCount, scale: scale), into: output)
+        }
+    }
+
+    /// The hidden states that go on to the head: all, or those that a batch of the engine wants.
+    /// - Parameter scratch: `[U, D]`, for states that are picked.
+    /// - Returns: `nil` where none is wanted.
+    func lastRows(_ hidden: Tensor, scratch: Tensor, on backend: any Backend) throws -> Tensor? {
+        guard case .paged(let batch, _, _, _) = self, let selection = batch.selection else { return hidden }
+        let count = selection.rows.shape.elementCount
+        guard count > 0 else { return nil }
+        let picked = scratch.rows(0..<count)
+        try backend.gatherRows(hidden, rows: selection.rows, into: picked)
+        return picked
+    }
+}
+
+extension TargetContext {
+    /// Stores keys and values of encoded sources, `[T, 2 A]`, in the slots of a layer of the paged cache.
+    static func store(
+        sourceKeys keys: Tensor, slots: Tensor, into cache: KVCacheLayer, on backend: any Backend
+    ) throws {
+        let width = keys.columns / 2
+        try backend.storeKeyValue(
+            query: nil, key: keys.columns(0..<width), value: keys.columns(width..<2 * width), slots: slots, into: cache,
+            rope: nil)
     }
 }

@@ -22,6 +22,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var expertFeatureCount = 0
     /// For each layer the tokens that a query sees, itself included; `nil`: all. Empty: all of all layers.
     public var slidingWindows: [Int?] = []
+    /// The encoder-decoder that this is the decoder of; `nil`: it continues its prompt.
+    public var source: EncoderDecoderDescription?
 
     /// The scratch that a backend must reserve for passes of this model.
     /// - Parameter adapterRank: of adapters that rows take by number; 0: there are none.
@@ -87,10 +89,13 @@ public struct PassLimits: Sendable, Hashable {
     public var logitRowCount: Int
     /// Tokens of the longest context.
     public var contextLength: Int
+    /// Tokens whose keys and values are gathered together in the engine's passes of a decoder with a bias by distance.
+    public var historyTokenCount: Int
 
-    public init(tokenCount: Int, logitRowCount: Int, contextLength: Int) {
+    public init(tokenCount: Int, logitRowCount: Int, contextLength: Int, historyTokenCount: Int = 0) {
         self.tokenCount = tokenCount
         self.logitRowCount = logitRowCount
         self.contextLength = contextLength
+        self.historyTokenCount = historyTokenCount
     }
 }

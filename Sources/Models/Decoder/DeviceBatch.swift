@@ -20,6 +20,8 @@ public struct HostBatch: Sendable {
     public var logitRows: [Int32] = []
     /// `[S]` numbers of the sequences' adapters, 0 for none; empty: none has one.
     public var adapters: [Int32] = []
+    /// `[S]` encoded sources; empty: the model has no encoder.
+    public var sources: [SourceBlocks] = []
 
     public init() {}
 }
@@ -35,6 +37,10 @@ public struct DeviceBatch: Sendable {
     public let selection: RowSelection?
     /// `[T, 1]` int32: the adapter of each token; `nil`: none has one.
     public let adapters: Tensor?
+    /// Each token as a sequence of one query that sees all of its source; `nil`: the model has no encoder.
+    public let sourceAttention: AttentionBatch?
+    /// The contexts in plain rows, where the model asks for them.
+    public let histories: [TargetHistory]
 
     public var tokenCount: Int { attention.tokenCount }
 }
@@ -53,15 +59,43 @@ public final class BatchUploader: Sendable {
     private let backend: any Backend
     private let buffer: any DeviceBuffer
     private let capacity: Int
+    private let target: TargetPlan?
+
+    /// How batches of the decoder of an encoder-decoder are uploaded.
+    public struct TargetPlan: Sendable {
+        /// Contexts are gathered in groups of so many tokens; 0: not at all.
+        public var historyTokenCount: Int
+        public var headCount: Int
+        public var blockSizeInTokens: Int
+
+        public init(historyTokenCount: Int, headCount: Int, blockSizeInTokens: Int) {
+            self.historyTokenCount = historyTokenCount
+            self.headCount = headCount
+            self.blockSizeInTokens = blockSizeInTokens
+        }
+    }
 
     /// - Parameters:
     ///   - tokenCount, sequenceCount, logitRowCount: the largest batch.
     ///   - blockCount: the longest block table.
-    public init(backend: any Backend, tokenCount: Int, sequenceCount: Int, blockCount: Int, logitRowCount: Int) throws {
+    ///   - target: `nil`: the model has no encoder.
+    public init(
+        backend: any Backend, tokenCount: Int, sequenceCount: Int, blockCount: Int, logitRowCount: Int,
+        target: TargetPlan? = nil
+    ) throws {
         self.backend = backend
+        self.target = target
         // Token words, the table of the sequences, and the selected rows with theirs.
         let sequenceWords = sequenceCount + 1 + sequenceCount * (1 + blockCount)
-        capacity = 4 * tokenCount + sequenceWords + 3 * logitRowCount + 1 + logitRowCount * (1 + blockCount)
+        var capacity = 4 * tokenCount + sequenceWords + 3 * logitRowCount + 1 + logitRowCount * (1 + blockCount)
+        if let target {
+            // Each token's source; then the histories, their ranges and their offsets.
+            capacity += tokenCount + 1 + tokenCount * (1 + blockCount) + 4 * sequenceCount
+            if target.historyTokenCount > 0 {
+                capacity += sequenceCount * blockCount * target.blockSizeInTokens * target.headCount
+            }
+        }
+        self.capacity = capacity
         buffer = try backend.makeBuffer(byteCount: capacity * MemoryLayout<Int32>.size)
     }
 
@@ -86,6 +120,8 @@ public final class BatchUploader: Sendable {
             zip(adapters, batch.queryCounts).flatMap { Array(repeating: $0.0, count: $0.1) })
         let rowAdapters = words.append(
             adapters.isEmpty ? [] : selected?.sequences.map { adapters[$0] } ?? [])
+        let sources = batch.sources.isEmpty ? nil : words.append(sourcesOf: batch)
+        let histories = target.map { words.append(historiesOf: batch, $0) } ?? []
         guard words.values.count <= capacity else {
             throw BackendError.limitExceeded(
                 op: "batch", limit: "input words", maximum: capacity, found: words.values.count)
@@ -98,7 +134,16 @@ public final class BatchUploader: Sendable {
                     rows: view(rows), attention: attention($0),
                     adapters: rowAdapters.isEmpty ? nil : view(rowAdapters, [rowAdapters.count, 1]))
             },
-            adapters: tokenAdapters.isEmpty ? nil : view(tokenAdapters, [tokenAdapters.count, 1]))
+            adapters: tokenAdapters.isEmpty ? nil : view(tokenAdapters, [tokenAdapters.count, 1]),
+            sourceAttention: sources.map { attention($0) }, histories: histories.map { history($0) })
+    }
+
+    private func history(_ words: BatchWords.History) -> TargetHistory {
+        TargetHistory(
+            rows: words.tokens, cacheRows: view(words.cacheRows),
+            attention: EncoderAttentionBatch(
+                queryOffsets: view(words.offsets), keyRanges: view(words.ranges, [words.ranges.count / 2, 2]),
+                tokenCount: words.tokens.count, maxQueryCount: words.maxQueryCount, maxKeyCount: words.maxKeyCount))
     }
 
     private func view(_ range: Range<Int>, _ shape: Shape? = nil) -> Tensor {
@@ -129,6 +174,17 @@ private struct BatchWords {
         var maxContextLength = 0
     }
 
+    /// Where the words of a `TargetHistory` lie.
+    struct History {
+        /// The batch's rows.
+        var tokens = 0..<0
+        var cacheRows = 0..<0
+        var offsets = 0..<0
+        var ranges = 0..<0
+        var maxQueryCount = 0
+        var maxKeyCount = 0
+    }
+
     private(set) var values: [Int32] = []
 
     init(capacity: Int) { values.reserveCapacity(capacity) }
@@ -157,6 +213,39 @@ private struct BatchWords {
         result.maxQueryCount = queryCounts.max() ?? 0
         result.maxContextLength = contextLengths.max() ?? 0
         return result
+    }
+}
+
+extension BatchWords {
+    /// Each token as a sequence of one query whose context is its source.
+    mutating func append(sourcesOf batch: HostBatch) -> Sequences {
+        let perToken = zip(batch.sources, batch.queryCounts).flatMap { Array(repeating: $0.0, count: $0.1) }
+        return append(
+            queryCounts: Array(repeating: 1, count: perToken.count), contextLengths: perToken.map(\.tokenCount),
+            tables: perToken.map(\.blocks))
+    }
+
+    mutating func append(historiesOf batch: HostBatch, _ plan: BatchUploader.TargetPlan) -> [History] {
+        guard plan.historyTokenCount > 0 else { return [] }
+        var firstToken = 0
+        return batch.historyGroups(tokenCount: plan.historyTokenCount).map { group in
+            var result = History()
+            var (offsets, ranges, rows): ([Int32], [Int32], [Int32]) = ([0], [], [])
+            for sequence in group {
+                offsets.append((offsets.last ?? 0) + Int32(batch.queryCounts[sequence]))
+                ranges.append(Int32(rows.count / plan.headCount))
+                rows += batch.historyRows(
+                    of: sequence, headCount: plan.headCount, blockSizeInTokens: plan.blockSizeInTokens)
+                ranges.append(Int32(rows.count / plan.headCount))
+            }
+            let count = Int(offsets.last ?? 0)
+            result.tokens = firstToken..<firstToken + count
+            firstToken += count
+            (result.offsets, result.ranges, result.cacheRows) = (append(offsets), append(ranges), append(rows))
+            result.maxQueryCount = batch.queryCounts[group].max() ?? 0
+            result.maxKeyCount = batch.contextLengths[group].max() ?? 0
+            return result
+        }
     }
 }
 

@@ -21,7 +21,7 @@ struct T5Configuration: Sendable {
         }
         let hiddenSize = try keys.size("d_model", "hidden_size")
         let layerCount = try keys.size("num_layers", "num_hidden_layers", maximum: SizeLimit.layers)
-        description = EncoderDecoderDescription(
+        var sizes = EncoderDecoderDescription(
             architecture: file.modelType, encoderLayerCount: layerCount,
             decoderLayerCount: try keys.optionalSize("num_decoder_layers", maximum: SizeLimit.layers) ?? layerCount,
             hiddenSize: hiddenSize,
@@ -30,6 +30,8 @@ struct T5Configuration: Sendable {
             intermediateSize: try keys.size("d_ff", "intermediate_size"),
             vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
             startTokenID: try keys.optionalInteger("decoder_start_token_id", in: 0...SizeLimit.vocabulary))
+        sizes.hasPositionBias = true
+        description = sizes
         guard description.attentionSize <= SizeLimit.width else {
             throw LoadError.contradiction(
                 path: file.path, keys: ["num_heads", "d_kv"], reason: "more than \(SizeLimit.width) features")

@@ -1,3 +1,4 @@
+import KVCache
 import TensorCore
 
 /// T5 (Raffel et al., 2020) and its version 1.1, also as mT5 (Xue et al., 2021): RMS norms before each sublayer, no biases,
@@ -71,6 +72,7 @@ final class T5Model: EncoderDecoderModel {
     private let sourceKeys: Tensor
     /// `[U, V]`.
     private let logits: Tensor
+    private let history: TargetHistoryWorkspace?
 
     init(
         configuration: T5Configuration, backend: any Backend, limits: PassLimits, embedding: any Weight,
@@ -95,6 +97,7 @@ final class T5Model: EncoderDecoderModel {
         self.encoded = workspace[encoded]
         self.sourceKeys = workspace[sourceKeys]
         self.logits = workspace[logits]
+        history = try TargetHistoryWorkspace(sizes, tokenCount: limits.historyTokenCount, on: backend)
     }
 
     func forward(_ batch: EncoderDecoderBatch) throws -> [EncoderOutput] {
@@ -125,6 +128,25 @@ final class T5Model: EncoderDecoderModel {
         return logits
     }
 
+    func encode(_ batch: EncoderBatch, slots: Tensor, into cache: KVCacheStorage) throws {
+        let encoded = encoded.rows(0..<batch.tokenCount)
+        try encode(batch, into: encoded)
+        let keys = sourceKeys.rows(0..<encoded.rows)
+        for (layer, cacheLayer) in zip(decoder.layers, cache.layers) {
+            try layer.sourceProjections(encoded, on: backend, into: keys)
+            try TargetContext.store(sourceKeys: keys, slots: slots, into: cacheLayer, on: backend)
+        }
+    }
+
+    func targetStates(_ batch: DeviceBatch, cache: KVCacheStorage) throws -> Tensor? {
+        let rows = target.rows(batch.tokenCount)
+        return try states(.paged(batch, cache, projections: rows.projections, history: history), rows)
+    }
+
+    func predict(_ states: Tensor, into logits: Tensor) throws {
+        try backend.matmul(states, head, into: logits, epilogue: .none)
+    }
+
     private func encode(_ batch: EncoderBatch, into encoded: Tensor) throws {
         let rows = source.rows(batch.tokenCount)
         try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
@@ -136,6 +158,12 @@ final class T5Model: EncoderDecoderModel {
     }
 
     private func decode(_ context: TargetContext, _ rows: T5Activations, into logits: Tensor) throws {
+        guard let states = try states(context, rows) else { return }
+        try predict(states, into: logits)
+    }
+
+    /// The hidden states of target tokens; `nil` where none is wanted.
+    private func states(_ context: TargetContext, _ rows: T5Activations) throws -> Tensor? {
         try backend.embed(context.tokenIDs, embedding, accumulate: false, into: rows.hidden)
         for (index, layer) in decoder.layers.enumerated() {
             try norm(rows.hidden, layer.attention.norm, into: rows.normed)
@@ -146,8 +174,10 @@ final class T5Model: EncoderDecoderModel {
             try attend(layer, rows, context, index: index)
             try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
         }
-        try norm(rows.hidden, decoder.finalNorm, into: rows.normed)
-        try backend.matmul(rows.normed, head, into: logits, epilogue: .none)
+        guard let last = try context.lastRows(rows.hidden, scratch: rows.normed, on: backend) else { return nil }
+        let states = rows.normed.rows(0..<last.rows)
+        try norm(last, decoder.finalNorm, into: states)
+        return states
     }
 
     // MARK: Sublayers
@@ -173,16 +203,11 @@ final class T5Model: EncoderDecoderModel {
     ) throws {
         let size = description.attentionSize
         let query = rows.projections.columns(0..<size)
-        let keys = try context.sourceKeys(of: index) { encoded, keys in
-            try layer.sourceProjections(encoded, on: backend, into: keys)
-        }
         try norm(rows.hidden, layer.crossAttention.norm, into: rows.normed)
         try layer.crossAttention.projections(rows.normed, on: backend, into: query)
-        try backend.encoderAttention(
-            query: query, key: keys.columns(0..<size), value: keys.columns(size..<2 * size),
-            batch: context.crossAttention,
-            parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: nil,
-            into: rows.attended)
+        try context.attendToSource(
+            layer: index, query: query, scale: 1, description, on: backend, into: rows.attended
+        ) { encoded, keys in try layer.sourceProjections(encoded, on: backend, into: keys) }
         try layer.crossAttention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
     }
 

@@ -1,0 +1,69 @@
+internal import Grammar
+internal import ModelIO
+internal import Models
+
+/// What the engine adds to requests of an encoder-decoder: their prompt is the text that the encoder reads, and the text
+/// that is written begins with a token of its own and follows the rules of `generation_config.json`.
+struct TargetWriting: Sendable {
+    let startToken: Int
+    private let rules: SearchRules
+    private let vocabularySize: Int
+
+    /// - Returns: `nil` for a model that continues its prompt.
+    /// - Throws: `LoadError`, `InferenceError`.
+    init?(_ package: ModelPackage) throws {
+        guard package.kind == .encoderDecoder else { return nil }
+        let description = try package.describeEncoderDecoder()
+        startToken = try package.targetStartToken()
+        vocabularySize = description.vocabularySize
+        var search = SearchOptions()
+        search.beamCount = 1
+        rules = try SearchRules(
+            search, package.generation, endTokens: package.endOfSequenceTokens, limit: description.maxTokenCount)
+    }
+
+    /// The rules of one text.
+    func rules(for request: GenerationRequest, maxTokens: Int) -> TargetRules {
+        var own = rules
+        own.maximumLength = 1 + maxTokens
+        own.minimumNewTokens = min(own.minimumNewTokens, maxTokens)
+        if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
+        return TargetRules(rules: own, vocabularySize: vocabularySize, tokens: [startToken])
+    }
+}
+
+/// The tokens that may follow a target text, by the rules of the model's files.
+struct TargetRules: Sendable {
+    fileprivate let rules: SearchRules
+    fileprivate let vocabularySize: Int
+    /// With the one that texts begin with.
+    fileprivate(set) var tokens: [Int]
+
+    /// The only tokens that may come next; `nil`: any that are not banned.
+    /// - Parameter isConstrained: whether the text has a form of its own, which then says how it ends.
+    func forced(isConstrained: Bool) -> TokenMask? {
+        guard !isConstrained || tokens.count == 1, let forced = rules.forced(after: tokens) else { return nil }
+        var mask = TokenMask(tokenCount: vocabularySize)
+        for token in forced where (0..<vocabularySize).contains(token) { mask.insert(Int32(token)) }
+        return mask.isEmpty ? nil : mask
+    }
+
+    /// Tokens that may not come next.
+    var banned: Set<Int> { rules.banned(after: tokens) }
+
+    mutating func append(_ token: Int32) { tokens.append(Int(token)) }
+}
+
+extension ModelPackage {
+    /// The token that target texts of an encoder-decoder begin with.
+    /// - Throws: `LoadError`.
+    func targetStartToken() throws -> Int {
+        let description = try describeEncoderDecoder()
+        guard let start = generation.decoderStartTokenID ?? description.startTokenID,
+            (0..<description.vocabularySize).contains(start)
+        else {
+            throw LoadError.missingKey(path: configuration.path, keys: ["decoder_start_token_id"])
+        }
+        return start
+    }
+}
