@@ -167,7 +167,7 @@
             let description = try package.describe()
             let bytesPerToken =
                 description.layerCount * 2 * description.keyValueHeadCount * description.headSize
-                * options.cacheType.byteCount
+                * options.cacheType(for: package.checkpoint).byteCount
             let fitting = max((1 << 30) / max(bytesPerToken, 1), options.blockSizeInTokens)
             let context = options.contextLength ?? description.maxContextLength
             let (wanted, overflow) = context.multipliedReportingOverflow(by: parallel)

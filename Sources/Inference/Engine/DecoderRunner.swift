@@ -25,7 +25,7 @@ final class DecoderRunner: Sendable {
         let description = plan.description
         try options.validate(maxContextLength: description.maxContextLength)
         let blockSize = options.blockSizeInTokens
-        let shape = options.cacheShape(of: description)
+        let shape = options.cacheShape(of: description, weights: checkpoint)
         let contextLength = min(options.contextLength ?? description.maxContextLength, shape.blockCount * blockSize)
         let passTokenCount = min(options.passTokenCount, max(contextLength * options.sequenceCount, 1))
         self.backend = backend
