@@ -28,6 +28,11 @@
         }                                                                                                              \
     }
 
+// A program for each size.
+#if COPY_BITS == 32
 COPY_KERNEL(copy_blocks_b32, uint)
+#elif COPY_BITS == 16
 COPY_KERNEL(copy_blocks_b16, ushort)
+#else
 COPY_KERNEL(copy_blocks_b8, uchar)
+#endif

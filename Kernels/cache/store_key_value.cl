@@ -10,6 +10,7 @@
 //
 // Work-item (i, h, t): h below `heads` rotates query head h, then come key_heads keys and key_heads values; it takes
 // pairs and elements i, i + get_global_size(0), ...: all on CPU devices, one on GPUs. No local memory.
+// Build macros: CACHE_F32 or CACHE_F16; neither for BF16.
 #define STORE_KERNEL(NAME, TYPE, STORE)                                                                                \
     __kernel void NAME(                                                                                                \
         __global float *query, ulong query_offset, __global const float *key, ulong key_offset,                        \
@@ -53,6 +54,11 @@
         for (uint e = rotary + first; e < head_size; e += step) STORE(keys, keys_offset + target + e, source[e]);      \
     }
 
+// A program for each format, since drivers compile all kernels of a program.
+#if defined(CACHE_F32)
 STORE_KERNEL(store_key_value_f32, float, store_f32)
+#elif defined(CACHE_F16)
 STORE_KERNEL(store_key_value_f16, half, store_f16)
+#else
 STORE_KERNEL(store_key_value_bf16, ushort, store_bf16)
+#endif

@@ -36,13 +36,16 @@
     }
 
 #if defined(WEIGHT_BLOCK_SIZE)
-// A program for each block format.
+// A program for each format.
 #define EMBEDDING_NAME_OF(name) embedding_##name
 #define EMBEDDING_NAME(name) EMBEDDING_NAME_OF(name)
 EMBEDDING_KERNEL(EMBEDDING_NAME(WEIGHT_NAME), char, load_block, load16_block, 1.0f)
-#else
+#elif defined(WEIGHT_F32)
 EMBEDDING_KERNEL(embedding_f32, float, load_f32, load16_f32, 1.0f)
+#elif defined(WEIGHT_F16)
 EMBEDDING_KERNEL(embedding_f16, half, load_f16, load16_f16, 1.0f)
+#elif defined(WEIGHT_BF16)
 EMBEDDING_KERNEL(embedding_bf16, ushort, load_bf16, load16_bf16, 1.0f)
-EMBEDDING_KERNEL(embedding_i8, char, load_i8, load16_i8, scales[scales_offset + id])
+#else
+EMBEDDING_KERNEL(embedding_int8, char, load_i8, load16_i8, scales[scales_offset + id])
 #endif

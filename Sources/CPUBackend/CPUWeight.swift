@@ -16,6 +16,7 @@ final class CPUWeight: Weight {
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
     nonisolated(unsafe) private var packed: CPUBuffer?
+    // SAFETY: as above.
     /// How `cpuk_convolve` reads the weight: decided by the first window that is planned, whose map is the usual one.
     nonisolated(unsafe) private var convolutionForm: (form: cpuk_convolution_form, sliding: Sliding)?
     /// What `cpuk_convolve` reads.

@@ -34,6 +34,17 @@ import Testing
         }
     }
 
+    @Test("a cache is FP16 where the weights are not FP32", arguments: [("llama3-rope", 2), ("qwen3", 2), ("gpt2", 4)])
+    func theCacheFollowsTheWeights(name: String, elementByteCount: Int) throws {
+        let path = Self.fixture(name)
+        func byteCount(_ options: String...) throws -> Int {
+            let result = try CommandLineTool.run(["inspect", "--json", path, "--ctx", "64"] + options)
+            let object = try JSONSerialization.jsonObject(with: Data(result.outputBytes)) as? [String: Any]
+            return try #require((object?["memory"] as? [String: Int])?["kv_cache_bytes"])
+        }
+        #expect(try 4 * byteCount() == elementByteCount * byteCount("--kv-dtype", "float32"))
+    }
+
     @Test func shardsAreOneModel() throws {
         let model = try Self.json(Self.fixture("qwen2"))
         #expect(model["runnable"] as? Bool == true)

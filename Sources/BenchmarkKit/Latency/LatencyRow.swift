@@ -2,6 +2,7 @@ package import CommandSupport
 package import Inference
 import ModelIO
 import Models
+import TensorCore
 
 /// What llama-bench says of the model and the device in every row.
 package struct RunDescription: Sendable {
@@ -32,7 +33,9 @@ package struct RunDescription: Sendable {
         parameterCount = package.checkpoint.elementCount
         self.passTokenCount = passTokenCount
         threadCount = options.threads?.counts.first ?? 0
-        cacheFormat = options.cacheFormat.rawValue
+        var engine = options.engineOptions()
+        engine.weightFormat = source.weightFormat
+        cacheFormat = engine.cacheType(for: package.checkpoint).rawValue
         precision = options.precision?.rawValue ?? "auto"
     }
 

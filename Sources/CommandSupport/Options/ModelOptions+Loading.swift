@@ -76,6 +76,6 @@ extension ModelOptions {
             contextLength: contextLength, weightFormat: dtype?.format,
             precision: deterministic ? .highest : precision?.precision ?? defaultPrecision,
             isDeterministic: deterministic,
-            cacheType: cacheFormat.dtype)
+            cacheType: cacheFormat?.dtype)
     }
 }

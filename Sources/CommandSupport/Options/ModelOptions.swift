@@ -41,8 +41,8 @@ package struct ModelOptions: ParsableArguments {
             discussion: "Takes --precision highest, and leaves out the faster kernels for many tokens."))
     package var deterministic = false
 
-    @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
-    package var cacheFormat: CacheFormatArgument = .float32
+    @Option(name: .customLong("kv-dtype"), help: CacheFormatArgument.help)
+    package var cacheFormat: CacheFormatArgument?
 
     @Option(
         help: ArgumentHelp(

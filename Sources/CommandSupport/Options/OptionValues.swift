@@ -51,6 +51,9 @@ package enum PrecisionArgument: String, ExpressibleByArgument, CaseIterable {
 package enum CacheFormatArgument: String, ExpressibleByArgument, CaseIterable {
     case float32, float16, bfloat16, int8
 
+    package static let help = ArgumentHelp(
+        "Number format of the key/value cache; left out, float16, and float32 for FP32 weights or --precision highest.")
+
     package init?(argument: String) {
         switch argument {
         case "f32", "fp32": self = .float32

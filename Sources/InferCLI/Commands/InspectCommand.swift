@@ -19,8 +19,8 @@ struct InspectCommand: ParsableCommand {
         name: .customLong("ctx"), parsing: .unconditional, help: "Tokens of the context that memory is computed for.")
     var contextLength: Int?
 
-    @Option(name: .customLong("kv-dtype"), help: "Number format of the key/value cache.")
-    var cacheFormat: CacheFormatArgument = .float32
+    @Option(name: .customLong("kv-dtype"), help: CacheFormatArgument.help)
+    var cacheFormat: CacheFormatArgument?
 
     @Flag(help: "List every tensor.")
     var tensors = false
@@ -38,7 +38,7 @@ struct InspectCommand: ParsableCommand {
     func run() throws {
         let inspection = try ModelInspection(
             model.map { try ModelPackage(path: $0) } ?? .bundled(), contextLength: contextLength,
-            cacheFormat: cacheFormat.dtype)
+            cacheFormat: cacheFormat?.dtype)
         var output = OutputWriter()
         try json
             ? output.writeLine(inspection.json(listsTensors: tensors, listsLayers: layers))

@@ -167,7 +167,7 @@
             let description = try package.generatorPlan().description
             let bytesPerToken =
                 description.layerCount * 2 * description.keyValueHeadCount * description.headSize
-                * options.cacheType.byteCount
+                * options.cacheType(for: package.checkpoint).byteCount
             let fitting = max((1 << 30) / max(bytesPerToken, 1), options.blockSizeInTokens)
             let context = options.contextLength ?? description.maxContextLength
             // An encoder-decoder keeps what it has read beside what it writes.

@@ -41,7 +41,7 @@ struct ModelInspection {
     let cache: KVCacheShape?
 
     /// - Throws: `LoadError` or `TokenizationError` naming the file that is broken.
-    init(_ package: ModelPackage, contextLength: Int?, cacheFormat: DType) throws {
+    init(_ package: ModelPackage, contextLength: Int?, cacheFormat: DType?) throws {
         name = package.name
         configuration = package.configuration
         checkpoint = package.checkpoint
@@ -68,7 +68,8 @@ struct ModelInspection {
         formats = Self.shares(of: checkpoint)
         tokenizer = package.tokenizer
         cache = decoder.map {
-            EngineOptions(contextLength: contextLength, cacheType: cacheFormat).cacheShape(of: $0)
+            EngineOptions(contextLength: contextLength, cacheType: cacheFormat)
+                .cacheShape(of: $0, weights: package.checkpoint)
         }
         self.contextLength =
             contextLength ?? cache.map { $0.blockCount * $0.blockSizeInTokens } ?? maximumContextLength

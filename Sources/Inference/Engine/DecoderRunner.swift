@@ -35,7 +35,7 @@ final class DecoderRunner: Sendable {
         let description = plan.description
         try options.validate(maxContextLength: description.maxContextLength)
         let blockSize = options.blockSizeInTokens
-        let shape = options.cacheShape(of: description)
+        let shape = options.cacheShape(of: description, weights: checkpoint)
         let sides = description.source == nil ? 1 : 2
         let contextLength = min(
             options.contextLength ?? description.maxContextLength, max(shape.blockCount / sides, 1) * blockSize)
@@ -90,9 +90,9 @@ final class DecoderRunner: Sendable {
     }
 
     private static func validate(_ options: EngineOptions, _ source: EncoderDecoderDescription) throws {
-        guard source.hasPositionBias, options.cacheType != .float32 else { return }
+        guard source.hasPositionBias, let type = options.cacheType, type != .float32 else { return }
         throw InferenceError.invalidParameter(
-            name: "kv-dtype", value: options.cacheType.rawValue,
+            name: "kv-dtype", value: type.rawValue,
             expected: "float32, as the relative positions of '\(source.architecture)' need it")
     }
 

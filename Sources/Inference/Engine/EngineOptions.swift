@@ -1,4 +1,5 @@
 public import KVCache
+public import ModelIO
 public import Models
 public import TensorCore
 
@@ -30,14 +31,14 @@ public struct EngineOptions: Sendable, Hashable {
     /// Implies `precision` `.highest`, and costs the faster kernels for many tokens. A backend that is not a
     /// `RowInvariantBackend` computes one token a pass then.
     public var isDeterministic: Bool
-    /// The format of keys and values in the cache: one of `KVCacheLayer.dtypes`.
-    public var cacheType: DType
+    /// The format of keys and values in the cache: one of `KVCacheLayer.dtypes`. `nil`: as `cacheType(for:)` says.
+    public var cacheType: DType?
 
     public init(
         contextLength: Int? = nil, cacheTokenCount: Int? = nil, passTokenCount: Int = 512, sequenceCount: Int = 1,
         queueCapacity: Int = 1 << 20, passSeconds: Double? = 0.1, streamCapacity: Int = 256,
         blockSizeInTokens: Int = 16, weightFormat: WeightFormat? = nil, precision: MatmulPrecision = .automatic,
-        isDeterministic: Bool = false, cacheType: DType = .float32
+        isDeterministic: Bool = false, cacheType: DType? = nil
     ) {
         self.contextLength = contextLength
         self.cacheTokenCount = cacheTokenCount
@@ -78,7 +79,7 @@ public struct EngineOptions: Sendable, Hashable {
                 name: "seconds a pass", value: "\(passSeconds)", expected: "a number over 0")
         }
         try check(blockSizeInTokens, "block size in tokens", 1...1024)
-        guard KVCacheLayer.dtypes.contains(cacheType) else {
+        if let cacheType, !KVCacheLayer.dtypes.contains(cacheType) {
             throw InferenceError.invalidParameter(
                 name: "kv-dtype", value: cacheType.rawValue, expected: "float32, float16, bfloat16 or int8")
         }
@@ -86,13 +87,31 @@ public struct EngineOptions: Sendable, Hashable {
 }
 
 extension EngineOptions {
-    /// The cache that an engine allocates for a model: of one context where a length is asked for, else as much of the
-    /// model's as fits a gibibyte, since models for very long contexts would take all memory otherwise. An encoder-decoder
-    /// has a context of each of its sides in it.
-    public func cacheShape(of model: DecoderDescription) -> KVCacheShape {
+    /// The format of the cache of a model with these weights: `cacheType`, or where it is left out FP16 if most of the
+    /// matrices are in fewer bits than FP32 and products may round. A model whose weights are exact, and `highest`
+    /// precision, keep FP32.
+    public func cacheType(for weights: Checkpoint) -> DType {
+        if let cacheType { return cacheType }
+        guard precision != .highest, !isDeterministic else { return .float32 }
+        if let weightFormat { return weightFormat == .float32 ? .float32 : .float16 }
+        var (exact, all) = (0.0, 0.0)
+        for tensor in weights.tensors.values where tensor.shape.rank > 1 {
+            let count = Double(tensor.shape.elementCount)
+            all += count
+            if tensor.type == .float32 || tensor.type == .float64 { exact += count }
+        }
+        return 2 * exact >= all ? .float32 : .float16
+    }
+
+    /// The cache that an engine allocates for a model with these weights: of one context where a length is asked for,
+    /// else as much of the model's as fits a gibibyte, since models for very long contexts would take all memory
+    /// otherwise. An encoder-decoder has a context of each of its sides in it.
+    public func cacheShape(of model: DecoderDescription, weights: Checkpoint) -> KVCacheShape {
+        // The relative positions of T5 are added to FP32 keys.
+        let isExact = cacheType == nil && model.source?.hasPositionBias == true
         var shape = KVCacheShape(
             layerCount: model.layerCount, blockCount: 1, headCount: model.keyValueHeadCount, headSize: model.headSize,
-            blockSizeInTokens: blockSizeInTokens, dtype: cacheType)
+            blockSizeInTokens: blockSizeInTokens, dtype: isExact ? .float32 : cacheType(for: weights))
         let fitting = max(shape.blocks(fitting: 1 << 30), 1) * blockSizeInTokens
         let tokens = cacheTokenCount ?? contextLength ?? min(model.maxContextLength, fitting)
         shape.blockCount = (tokens + blockSizeInTokens - 1) / blockSizeInTokens

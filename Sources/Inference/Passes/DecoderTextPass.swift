@@ -33,6 +33,8 @@ final class DecoderTextPass: TextPass {
         self.longest = longest
         var options = options
         options.contextLength = max(longest, 1)
+        // Texts are read once, so a cache in fewer bits would save no time.
+        options.cacheType = options.cacheType ?? .float32
         options.sequenceCount = DecoderTextPass.passSequenceCount
         // Each text begins a new block.
         options.cacheTokenCount =

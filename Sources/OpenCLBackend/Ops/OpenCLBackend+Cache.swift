@@ -1,8 +1,16 @@
 public import TensorCore
 
 extension ProgramDescriptor {
-    static let cache = ProgramDescriptor(
-        "cache", sources: ["cache/store_key_value.cl", "cache/store_key_value_i8.cl", "cache/copy_blocks.cl"])
+    /// - Parameter macro: names the format of the cache; `nil`: BF16.
+    fileprivate static func store(_ macro: String?) -> ProgramDescriptor {
+        ProgramDescriptor("store_key_value", sources: ["cache/store_key_value.cl"]) { _ in macro.map { [($0, 1)] } ?? []
+        }
+    }
+    fileprivate static let storeInt8 = ProgramDescriptor(
+        "store_key_value_i8", sources: ["cache/store_key_value_i8.cl"])
+    fileprivate static func copy(bits: Int) -> ProgramDescriptor {
+        ProgramDescriptor("copy_blocks", sources: ["cache/copy_blocks.cl"]) { _ in [("COPY_BITS", bits)] }
+    }
 }
 
 extension KernelDescriptor {
@@ -15,13 +23,17 @@ extension KernelDescriptor {
     private static let storeInt8Arguments: [ArgumentKind] =
         storeInputs + storePlaces + storeScales + storeSizes.dropLast() + [.local]
     private static let copyArguments: [ArgumentKind] = [.tensor, .tensor, .tensor, .uint32, .uint32]
-    static let storeKeyValueF32 = KernelDescriptor(.cache, "store_key_value_f32", storeArguments)
-    static let storeKeyValueF16 = KernelDescriptor(.cache, "store_key_value_f16", storeArguments)
-    static let storeKeyValueBF16 = KernelDescriptor(.cache, "store_key_value_bf16", storeArguments)
-    static let storeKeyValueI8 = KernelDescriptor(.cache, "store_key_value_i8", storeInt8Arguments)
-    static let copyBlocksB32 = KernelDescriptor(.cache, "copy_blocks_b32", copyArguments)
-    static let copyBlocksB16 = KernelDescriptor(.cache, "copy_blocks_b16", copyArguments)
-    static let copyBlocksB8 = KernelDescriptor(.cache, "copy_blocks_b8", copyArguments)
+    static let storeKeyValueF32 = KernelDescriptor(
+        .store("CACHE_F32"), "store_key_value_f32", storeArguments)
+    static let storeKeyValueF16 = KernelDescriptor(
+        .store("CACHE_F16"), "store_key_value_f16", storeArguments)
+    static let storeKeyValueBF16 = KernelDescriptor(
+        .store(nil), "store_key_value_bf16", storeArguments)
+    static let storeKeyValueI8 = KernelDescriptor(
+        .storeInt8, "store_key_value_i8", storeInt8Arguments)
+    static let copyBlocksB32 = KernelDescriptor(.copy(bits: 32), "copy_blocks_b32", copyArguments)
+    static let copyBlocksB16 = KernelDescriptor(.copy(bits: 16), "copy_blocks_b16", copyArguments)
+    static let copyBlocksB8 = KernelDescriptor(.copy(bits: 8), "copy_blocks_b8", copyArguments)
 }
 
 extension OpenCLBackend {

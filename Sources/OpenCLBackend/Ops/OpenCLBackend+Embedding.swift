@@ -1,10 +1,9 @@
 public import TensorCore
 
 extension ProgramDescriptor {
-    static let embedding = ProgramDescriptor(
-        "embedding", sources: ["embedding/embedding.cl", "embedding/gather_rows.cl"])
+    fileprivate static let gather = ProgramDescriptor("gather", sources: ["embedding/gather_rows.cl"])
     fileprivate static func embedding(_ format: WeightFormat) -> ProgramDescriptor {
-        ProgramDescriptor("block_embedding", sources: ["common/blocks.cl", "embedding/embedding.cl"], format: format)
+        ProgramDescriptor("embedding", sources: ["common/blocks.cl", "embedding/embedding.cl"], format: format)
     }
 }
 
@@ -13,25 +12,11 @@ extension KernelDescriptor {
         .tensor, .tensor, .optionalTensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
         .float,
     ]
-    static let embeddingF32 = KernelDescriptor(.embedding, "embedding_f32", embeddingArguments)
-    static let embeddingF16 = KernelDescriptor(.embedding, "embedding_f16", embeddingArguments)
-    static let embeddingBF16 = KernelDescriptor(.embedding, "embedding_bf16", embeddingArguments)
-    static let embeddingI8 = KernelDescriptor(.embedding, "embedding_i8", embeddingArguments)
-    private static let embeddingBlocks = KernelTable<WeightFormat> { format in
+    fileprivate static let embedding = KernelTable<WeightFormat> { format in
         KernelDescriptor(.embedding(format), "embedding_\(format.kernelSuffix)", embeddingArguments)
     }
     static let gatherRows = KernelDescriptor(
-        .embedding, "gather_rows_f32", [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32])
-
-    fileprivate static func embedding(_ format: WeightFormat) -> KernelDescriptor {
-        switch format {
-        case .float32: embeddingF32
-        case .float16: embeddingF16
-        case .bfloat16: embeddingBF16
-        case .int8: embeddingI8
-        default: embeddingBlocks[format]
-        }
-    }
+        .gather, "gather_rows_f32", [.tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32])
 }
 
 extension OpenCLBackend {
@@ -47,7 +32,7 @@ extension OpenCLBackend {
         var start = 0
         for part in weight.parts {
             try launch(
-                .embedding(weight.format), vectorItems(columns: weight.columns, rows: tokens), ids,
+                KernelDescriptor.embedding[weight.format], vectorItems(columns: weight.columns, rows: tokens), ids,
                 part.region(weight.format), weight.scalesRegion, output, UInt32(tokens), UInt32(weight.columns),
                 UInt32(clamping: start), UInt32(clamping: part.rows), output.stride32, UInt32(accumulate ? 1 : 0),
                 scale, cost: cost)

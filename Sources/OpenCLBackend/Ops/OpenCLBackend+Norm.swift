@@ -1,7 +1,8 @@
 public import TensorCore
 
 extension ProgramDescriptor {
-    static let norm = ProgramDescriptor("norm", sources: ["norm/rms_norm.cl", "norm/layer_norm.cl"])
+    fileprivate static let rmsNorm = ProgramDescriptor("rms_norm", sources: ["norm/rms_norm.cl"])
+    fileprivate static let layerNorm = ProgramDescriptor("layer_norm", sources: ["norm/layer_norm.cl"])
 }
 
 extension KernelDescriptor {
@@ -13,10 +14,10 @@ extension KernelDescriptor {
         .tensor, .optionalTensor, .optionalTensor, .tensor, .optionalTensor, .tensor,
         .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
     ]
-    static let rmsNormRow = KernelDescriptor(.norm, "rms_norm_row_f32", rmsNormArguments)
-    static let rmsNormGroup = KernelDescriptor(.norm, "rms_norm_group_f32", rmsNormArguments + [.local])
-    static let layerNormRow = KernelDescriptor(.norm, "layer_norm_row_f32", layerNormArguments)
-    static let layerNormGroup = KernelDescriptor(.norm, "layer_norm_group_f32", layerNormArguments + [.local])
+    static let rmsNormRow = KernelDescriptor(.rmsNorm, "rms_norm_row_f32", rmsNormArguments)
+    static let rmsNormGroup = KernelDescriptor(.rmsNorm, "rms_norm_group_f32", rmsNormArguments + [.local])
+    static let layerNormRow = KernelDescriptor(.layerNorm, "layer_norm_row_f32", layerNormArguments)
+    static let layerNormGroup = KernelDescriptor(.layerNorm, "layer_norm_group_f32", layerNormArguments + [.local])
 }
 
 extension OpenCLBackend {

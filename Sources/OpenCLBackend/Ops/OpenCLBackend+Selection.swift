@@ -1,8 +1,9 @@
 public import TensorCore
 
 extension ProgramDescriptor {
-    static let selection = ProgramDescriptor(
-        "selection", sources: ["selection/argmax.cl", "selection/top_k.cl"],
+    fileprivate static let argmax = ProgramDescriptor("argmax", sources: ["selection/argmax.cl"])
+    fileprivate static let topK = ProgramDescriptor(
+        "top_k", sources: ["selection/top_k.cl"],
         defines: { _ in [("TOP_K_MAX", OpenCLBackend.kernelCapabilities.maxTopK)] })
 }
 
@@ -11,10 +12,10 @@ extension KernelDescriptor {
     private static let topKArguments: [ArgumentKind] = [
         .tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
     ]
-    static let argmaxRow = KernelDescriptor(.selection, "argmax_row_f32", argmaxArguments)
-    static let argmaxGroup = KernelDescriptor(.selection, "argmax_group_f32", argmaxArguments + [.local, .local])
-    static let topKRow = KernelDescriptor(.selection, "top_k_row_f32", topKArguments)
-    static let topKGroup = KernelDescriptor(.selection, "top_k_group_f32", topKArguments)
+    static let argmaxRow = KernelDescriptor(.argmax, "argmax_row_f32", argmaxArguments)
+    static let argmaxGroup = KernelDescriptor(.argmax, "argmax_group_f32", argmaxArguments + [.local, .local])
+    static let topKRow = KernelDescriptor(.topK, "top_k_row_f32", topKArguments)
+    static let topKGroup = KernelDescriptor(.topK, "top_k_group_f32", topKArguments)
 }
 
 extension OpenCLBackend {

@@ -34,13 +34,17 @@ final class ProgramBuilder {
             cache.remove(key)
         }
         let program = try compile(descriptor, text: text, flags: flags)
+        guard let binary = binary(of: program) else { return program }
         do {
-            if let binary = binary(of: program) { try cache.store(binary, for: key) }
+            try cache.store(binary, for: key)
         } catch {
             _ = ocl_release_program(program)
             throw error
         }
-        return program
+        // PoCL compiles kernels when their binary is asked for, and those of source again when they are launched.
+        guard device.kind == .cpu, let loaded = load(binary, flags: flags) else { return program }
+        _ = ocl_release_program(program)
+        return loaded
     }
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {

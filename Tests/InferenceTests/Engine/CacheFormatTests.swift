@@ -28,6 +28,23 @@ struct CacheFormatTests {
         }
     }
 
+    @Test("the format that is left out follows weights and precision")
+    func automatic() throws {
+        func cacheType(_ name: String, _ options: EngineOptions) throws -> DType {
+            let path = ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)").path
+            return options.cacheType(for: try ModelPackage(path: path).checkpoint)
+        }
+        for name in ["llama3-rope", "qwen3"] {
+            #expect(try cacheType(name, EngineOptions()) == .float16)
+            #expect(try cacheType(name, EngineOptions(weightFormat: .float32)) == .float32)
+            #expect(try cacheType(name, EngineOptions(precision: .highest)) == .float32)
+            #expect(try cacheType(name, EngineOptions(isDeterministic: true)) == .float32)
+            #expect(try cacheType(name, EngineOptions(precision: .highest, cacheType: .int8)) == .int8)
+        }
+        #expect(try cacheType("llama", EngineOptions()) == .float32)
+        #expect(try cacheType("llama", EngineOptions(weightFormat: .int8)) == .float16)
+    }
+
     @Test("behind a reference's text, an int8 cache gives its next token", arguments: InferenceDevice.fast)
     func trained(device: InferenceDevice) throws {
         guard let folder = ReferenceMaterial.locate("reference/trained/stories260K", for: "int8 caches") else { return }
