@@ -17,7 +17,7 @@ snowball_stemmer *snowball_create(const char *language);
 
 void snowball_destroy(snowball_stemmer *stemmer);
 
-/// The stem of a word of `byte_count` bytes in lower case. It belongs to the stemmer and holds until the next call; NULL
-/// without memory.
+/// The stem of a word of `byte_count` bytes in lower case. It belongs to the stemmer and holds until the next call.
+/// NULL without memory.
 const uint8_t *snowball_stem(
     snowball_stemmer *stemmer, const uint8_t *word, int32_t byte_count, int32_t *stem_byte_count);
