@@ -36,6 +36,8 @@ typedef struct {
     int64_t offset, taps, depth;
     /// Pixels, 1 to MR.
     int64_t rows;
+    /// As many of the tile that follows, whose channels are prefetched; NULL: none are.
+    const float *const *next_pixels;
     /// `[taps * depth, outputs]`, padded to whole vectors.
     const float *panel;
     /// Channels of the panel.

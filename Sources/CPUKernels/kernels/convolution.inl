@@ -26,6 +26,7 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
     const float *const *pixels = tile->pixels;
     const char *ahead = tile->ahead;
     const int64_t ahead_bytes = tile->ahead_bytes;
+    const float *const *next = tile->next_pixels;
     if (!tile->after) prefetch_target(T, V, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const float *x[CONVOLUTION_MR];
@@ -36,6 +37,8 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             // Of more lines a step, which few tiles have to read, the hardware's prefetcher finds the rest.
             if (ahead_bytes > 64) __builtin_prefetch(ahead + 64, 0, 2);
             ahead += ahead_bytes;
+            if (next && c % LINE_FLOATS == 0)
+                UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(next[t] + tile->offset + c, 0, 3);
             UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
             UNROLL for (int t = 0; t < T; t++) {
                 const vf pixel = splat(x[t][c]);

@@ -6,12 +6,13 @@
 enum {
     CONVOLUTION_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
     CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
+    /// Floats of a line of the cache.
+    LINE_FLOATS = 64 / sizeof(float),
 };
 
 // Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
 // made.
 INLINE void prefetch_target(const int T, const int V, const convolution_target *target) {
-    enum { LINE_FLOATS = 64 / sizeof(float) };
     UNROLL for (int t = 0; t < T; t++)
         for (int n = 0; n < V * VL; n += LINE_FLOATS) {
             __builtin_prefetch(target->data + t * target->stride + n, 1, 3);

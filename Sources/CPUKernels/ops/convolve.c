@@ -107,8 +107,11 @@ static void multiply_pass(
         ahead_of(next < 0 ? NULL : pass_weights(job, next, after), bytes, windows->count, steps);
     convolution_tile tile = pass_tile(job, panel, pass);
     tile.ahead_bytes = ahead.bytes;
+    // Pixels that were read for the first panel are in a cache; those below windows of more taps mostly are before.
+    const bool is_first = panel == windows->part.panels.begin && tap_count(job->args->window) == 1;
     for (int64_t g = 0; g < windows->count; g++) {
         tile.ahead = ahead.from + g * steps * ahead.bytes;
+        tile.next_pixels = is_first && g + 1 < windows->count ? windows->scratch.pixels + (g + 1) * MR : NULL;
         multiply_group(windows, &tile, pass, g);
     }
 }

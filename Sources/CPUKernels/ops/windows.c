@@ -49,6 +49,8 @@ static window_group find_group(
     group.taps = w->kernel_height * columns;
     group.depth = w->channels * w->kernel_width / columns;
     for (int64_t t = 0; t < group.count; t++) find_pixels(w, source, &places[t], has_lines, pixels + t);
+    // The group before prefetches as many pixels as it has windows.
+    for (int64_t t = group.count; t < MR; t++) pixels[t] = (const float *)(const void *)source->padding;
     return group;
 }
 
