@@ -15,7 +15,7 @@ public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     case medium
 
     /// Layers of fewer weights are multiplied so quickly that rounding gains nothing.
-    public static let leastWeightsWorthRounding = 1 << 18
+    public static let leastWeightsWorthRounding = 1 << 17
 
     /// What a layer of `weightCount` weights takes: `automatic` becomes `highest` for a small one, so that small models say
     /// the same on every device.
