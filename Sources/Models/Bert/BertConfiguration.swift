@@ -33,13 +33,15 @@ struct BertConfiguration: Sendable {
         distances = isDeberta ? try DisentangledAttention(file) : nil
         let task = try EncoderTask(file)
         let isClassification = task == .sequenceClassification || task == .tokenClassification
+        let usualSegmentCount = isDeberta ? 0 : 2
+        let segments = try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? usualSegmentCount
         var sizes = EncoderDescription(
             architecture: file.modelType, task: task,
             layerCount: try keys.size("num_hidden_layers", "n_layers", maximum: SizeLimit.layers),
             hiddenSize: hiddenSize, headCount: headCount, headSize: hiddenSize / headCount,
             intermediateSize: try keys.size("intermediate_size", "hidden_dim"),
             vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            segmentCount: isDistilled ? 0 : try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? (isDeberta ? 0 : 2),
+            segmentCount: isDistilled ? 0 : segments,
             positions: try BertConfiguration.positions(file),
             positionCount: try keys.size("max_position_embeddings", maximum: SizeLimit.positions),
             labels: isClassification ? try file.labels() : [])

@@ -63,7 +63,8 @@ extension BertHead {
         case .sequenceClassification:
             // RoBERTa's head has a layer of its own in place of the pooler, DistilBERT's another.
             let isOwn = loader.weights.contains("classifier.dense.weight")
-            let pooler = sizes.architecture == "distilbert" ? "pre_classifier" : isOwn ? "classifier.dense" : "pooler.dense"
+            let usual = sizes.architecture == "distilbert" ? "pre_classifier" : "pooler.dense"
+            let pooler = isOwn ? "classifier.dense" : usual
             self = .sequence(
                 pooler: try linear(pooler, rows: width), activation: configuration.poolerActivation,
                 classifier: try linear(isOwn ? "classifier.out_proj" : "classifier", rows: sizes.labels.count))
@@ -81,11 +82,10 @@ extension BertHead {
         let names: (transform: String, norm: String, decoder: String, bias: String) =
             switch sizes.architecture {
             case "distilbert": ("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias")
-            case "deberta-v2" where loader.weights.contains("lm_predictions.lm_head.dense.weight")
-                && !loader.weights.contains("cls.predictions.bias"):
+            case "deberta-v2" where !loader.weights.contains("cls.predictions.bias"):
                 (
-                    "lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm", "lm_predictions.lm_head.decoder",
-                    "lm_predictions.lm_head.bias"
+                    "lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
+                    "lm_predictions.lm_head.decoder", "lm_predictions.lm_head.bias"
                 )
             case "bert", "deberta-v2":
                 (

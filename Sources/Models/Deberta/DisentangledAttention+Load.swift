@@ -46,9 +46,12 @@ struct DistanceLoader {
         let width = sizes.hiddenSize
         guard !attention.sharesProjections else {
             let all = try project(projections, columns: 3 * width)
+            func part(_ name: String, from column: Int) throws -> [any Weight] {
+                try heads(all, prefix + name, from: column, of: 3 * width)
+            }
             return DistanceWeights(
-                ofQueries: attention.multipliesQueries ? try heads(all, "\(prefix) keys", from: width, of: 3 * width) : [],
-                ofKeys: attention.multipliesKeys ? try heads(all, "\(prefix) queries", from: 0, of: 3 * width) : [])
+                ofQueries: attention.multipliesQueries ? try part("key_proj", from: width) : [],
+                ofKeys: attention.multipliesKeys ? try part("query_proj", from: 0) : [])
         }
         func own(_ name: String) throws -> [any Weight] {
             let linear = try loader.linear([(prefix + name, width)], columns: width, hasBias: true)

@@ -118,8 +118,9 @@ struct DistanceScores: Sendable {
     private let rows: Tensor
     private let rowCount: Int
 
-    init(_ attention: DisentangledAttention, _ sizes: EncoderDescription, tokenCount: Int, on backend: any Backend) throws
-    {
+    init(
+        _ attention: DisentangledAttention, _ sizes: EncoderDescription, tokenCount: Int, on backend: any Backend
+    ) throws {
         let columns = sizes.headCount * attention.rowCount
         func memory(_ isUsed: Bool) throws -> Tensor? {
             guard isUsed else { return nil }
