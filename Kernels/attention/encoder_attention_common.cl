@@ -12,6 +12,9 @@
 //   query_offsets  [S + 1] int32
 //   key_ranges     [S, 2] int32
 //   bias           [H, 2 * reach + 1] float32, or null: none
+//   query_scores   rows of H * bucket_count float32, query_scores_stride elements apart, or null: none
+//   key_scores     the same of keys
+//   buckets        [2 * bucket_reach + 1] int32, the bucket of each distance, or null: no such scores
 //
 // Build macros: HEAD_SIZE (D), CACHE_F32 (rows of keys and values are float32, as the helpers read them).
 
@@ -23,6 +26,9 @@
     __global const int *query_offsets, const ulong query_offsets_offset,                                               \
     __global const int *key_ranges, const ulong key_ranges_offset,                                                     \
     __global const float *bias, const ulong bias_offset, const uint reach,                                             \
+    __global const float *query_scores, const ulong query_scores_offset, const uint query_scores_stride,               \
+    __global const float *key_scores, const ulong key_scores_offset, const uint key_scores_stride,                     \
+    __global const int *buckets, const ulong buckets_offset, const uint bucket_reach, const uint bucket_count,         \
     __global float *out, const ulong out_offset, const uint out_stride,                                                \
     const float scale, const uint causal, const uint tile_queries
 
@@ -30,4 +36,13 @@
 static inline uint bias_index(const int distance, const int reach)
 {
     return (uint)(reach + min(max(distance, -reach), reach));
+}
+
+// What a query and a key say of their distance: of_query and of_key are their rows of a head, or null.
+static inline float relative_score(
+    __global const float *of_query, __global const float *of_key, __global const int *buckets, const int distance,
+    const int reach)
+{
+    const int bucket = buckets[bias_index(distance, reach)];
+    return (of_query ? of_query[bucket] : 0.0f) + (of_key ? of_key[bucket] : 0.0f);
 }

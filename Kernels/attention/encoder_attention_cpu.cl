@@ -20,6 +20,20 @@ static inline float16 bias16(__global const float *row, const int distance, cons
     return vload16(0, lanes);
 }
 
+// What a query and 16 keys from `key` on say of their distances. Keys past `last` are hidden; that one stands for them.
+static inline float16 relative16(
+    __global const float *of_query, __global const float *of_keys, const uint stride, __global const int *buckets,
+    const uint key, const uint last, const int position, const int reach)
+{
+    float lanes[16];
+    for (uint i = 0; i < 16; ++i) {
+        const uint row = min(key + i, last);
+        lanes[i] = relative_score(
+            of_query, of_keys ? of_keys + (ulong)row * stride : 0, buckets, (int)row - position, reach);
+    }
+    return vload16(0, lanes);
+}
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void encoder_attention_f32(ENCODER_PARAMETERS)
 {
@@ -46,6 +60,12 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
     keys += keys_offset + (ulong)key_begin * key_stride + head * HEAD_SIZE;
     values += values_offset + (ulong)key_begin * value_stride + head * HEAD_SIZE;
     __global const float *head_bias = bias ? bias + bias_offset + (ulong)head * (2 * reach + 1) : 0;
+    __global const float *of_queries = query_scores
+        ? query_scores + query_scores_offset + (ulong)(query_begin + first_query) * query_scores_stride
+            + head * bucket_count : 0;
+    __global const float *of_keys =
+        key_scores ? key_scores + key_scores_offset + (ulong)key_begin * key_scores_stride + head * bucket_count : 0;
+    __global const int *distances = buckets ? buckets + buckets_offset : 0;
 
     clear_rows((rows + 7) / 8 * 8, maxima, weights, sums);
 
@@ -96,6 +116,16 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
                     float16 s0 = c0[i] * scale, s1 = c1[i] * scale;
+                    if (distances) {
+                        const uint r = min(row0 + i, rows - 1), last = tile_end - 1;
+                        __global const float *of_query = of_queries ? of_queries + (ulong)r * query_scores_stride : 0;
+                        s0 += scale * relative16(
+                            of_query, of_keys, key_scores_stride, distances, (uint)first_key, last, row_position[i],
+                            (int)bucket_reach);
+                        s1 += scale * relative16(
+                            of_query, of_keys, key_scores_stride, distances, (uint)first_key + 16, last,
+                            row_position[i], (int)bucket_reach);
+                    }
                     if (head_bias) {
                         s0 += bias16(head_bias, first_key - row_position[i], (int)reach);
                         s1 += bias16(head_bias, first_key + 16 - row_position[i], (int)reach);

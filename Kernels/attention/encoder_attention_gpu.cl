@@ -63,6 +63,18 @@ void encoder_attention_group_f32(ENCODER_PARAMETERS)
                 float product = 0.0f;
                 for (uint d = 0; d < HEAD_SIZE; ++d)
                     product += q[r * PITCH + d] * cached[j * PITCH + d];
+                if (buckets) {
+                    const ulong column = (ulong)head * bucket_count;
+                    __global const float *of_query = 0, *of_key = 0;
+                    if (query_scores)
+                        of_query = query_scores + query_scores_offset + column
+                            + (ulong)(query_begin + first_query + r) * query_scores_stride;
+                    if (key_scores)
+                        of_key = key_scores + key_scores_offset + column
+                            + (ulong)(key_begin + tile + j) * key_scores_stride;
+                    product += relative_score(
+                        of_query, of_key, buckets + buckets_offset, distance, (int)bucket_reach);
+                }
                 score = product * scale;
                 if (bias)
                     score += bias[bias_start + bias_index(distance, (int)reach)];

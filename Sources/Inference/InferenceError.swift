@@ -65,7 +65,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path): '\(architecture)' is a model of images, which continues no text; run it with `infer classify "
                 + "--image`, `infer imagine` or `infer forward`"
         case .notADecoder(let path, let architecture, _):
-            "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer forward`"
+            "\(path): '\(architecture)' is an encoder-decoder, which continues no text; run it with `infer generate`, `serve` "
+                + "or `translate`"
         case .rowTooLong(let row, let count, let maximum):
             "row \(row) has \(count) tokens, but the model was made for at most \(maximum); shorten it"
         case .segmentOutOfRange(let id, let count):

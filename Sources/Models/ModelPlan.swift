@@ -77,6 +77,8 @@ public struct LoadTarget: Sendable {
     /// The format of the matrices; `nil`: as they are stored.
     public let format: WeightFormat?
     public let precision: MatmulPrecision
+    /// Layers of fewer weights keep FP32 activations where nothing else is asked for.
+    public var leastRoundedWeightCount = MatmulPrecision.leastWeightsWorthRounding
     /// Adapters that rows of decoders take by number.
     public let adapters: AdapterSet?
 

@@ -41,7 +41,7 @@ public enum ModelRegistry {
         "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
         "modernbert": .encoder { try RotaryEncoderArchitecture.modernBert($0).plan($0) },
         "nomic_bert": .encoder { try RotaryEncoderArchitecture.nomicBert($0).plan($0) },
-        "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert,
+        "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert, "deberta-v2": bert,
         "t5": t5, "mt5": t5,
         "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
     ].merging(visionReaders) { text, _ in text }

@@ -11,12 +11,21 @@ package struct EncoderAttentionCase: Sendable, Hashable {
     /// `R` of a bias.
     package var reach: Int?
     package var scale: Float?
+    /// Buckets of distances for scores of queries and keys, and which of the two have some.
+    package var relative: Relative?
     /// Elements between rows, and key rows that no sequence sees in front of each range.
     package var gap = 0
     package var hiddenRows = 0
     package var isShared = false
     /// What the harness reports it as; `nil`: it is not timed.
     package var timing: TimedCase?
+
+    package struct Relative: Sendable, Hashable {
+        package var bucketCount: Int
+        package var reach: Int
+        package var hasQueries = true
+        package var hasKeys = true
+    }
 
     package init(
         sequences: [[Int]], headSize: Int, headCount: Int = 2, isCausal: Bool = false, reach: Int? = nil,
@@ -43,6 +52,10 @@ package struct EncoderAttentionCase: Sendable, Hashable {
         var words = ["encoder sequences=\(sequences) D=\(headSize) H=\(headCount)"]
         if isCausal { words.append("causal") }
         if let reach { words.append("reach=\(reach)") }
+        if let relative {
+            let parts = [relative.hasQueries ? "queries" : nil, relative.hasKeys ? "keys" : nil].compactMap { $0 }
+            words.append("buckets=\(relative.bucketCount) reach=\(relative.reach) of \(parts.joined(separator: ", "))")
+        }
         if let scale { words.append("scale=\(scale)") }
         if gap > 0 { words.append("gap=\(gap)") }
         if hiddenRows > 0 { words.append("hidden=\(hiddenRows)") }
@@ -102,6 +115,20 @@ package struct EncoderAttentionCase: Sendable, Hashable {
     package static let biases: [EncoderAttentionCase] = [0, 1, 7, 16, 40, 128, 300].flatMap { reach in
         [[[1, 1]], [[9, 9], [3, 12]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
             EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach, scale: 1)
+        }
+    }
+
+    /// Scores by distance of queries, of keys and of both, with a bias and without.
+    package static let relative: [EncoderAttentionCase] = [0, 3, 16, 70].flatMap { reach in
+        [[[1, 1]], [[9, 9], [17, 17]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].flatMap { sequences in
+            [(true, true), (true, false), (false, true)].map { hasQueries, hasKeys in
+                var one = EncoderAttentionCase(
+                    sequences: sequences, headSize: hasKeys ? 16 : 10, isCausal: reach == 3,
+                    reach: hasQueries ? nil : 4, gap: reach % 2, hiddenRows: 1)
+                one.relative = Relative(
+                    bucketCount: min(2 * reach + 1, 12), reach: reach, hasQueries: hasQueries, hasKeys: hasKeys)
+                return one
+            }
         }
     }
 

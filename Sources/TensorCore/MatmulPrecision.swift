@@ -17,10 +17,15 @@ public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     /// Layers of fewer weights are multiplied so quickly that rounding gains nothing.
     public static let leastWeightsWorthRounding = 1 << 18
 
+    /// The same of encoders, whose answers are numbers: a difference in the last digits leads no text elsewhere.
+    public static let leastEncoderWeightsWorthRounding = 1 << 17
+
     /// What a layer of `weightCount` weights takes: `automatic` becomes `highest` for a small one, so that small models say
     /// the same on every device.
-    public func forLayer(weightCount: Int) -> MatmulPrecision {
-        self == .automatic && weightCount < Self.leastWeightsWorthRounding ? .highest : self
+    public func forLayer(
+        weightCount: Int, leastWeightCount: Int = MatmulPrecision.leastWeightsWorthRounding
+    ) -> MatmulPrecision {
+        self == .automatic && weightCount < leastWeightCount ? .highest : self
     }
 
     /// Whether activations of a weight in `format` may be rounded to fewer bits than FP32's.

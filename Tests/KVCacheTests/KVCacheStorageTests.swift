@@ -86,7 +86,8 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     ) throws { throw unused() }
     func encoderAttention(
         query _: Tensor, key _: Tensor, value _: Tensor, batch _: EncoderAttentionBatch,
-        parameters _: EncoderAttentionParameters, bias _: RelativePositionBias?, into _: Tensor
+        parameters _: EncoderAttentionParameters, bias _: RelativePositionBias?, relative _: RelativeScores?,
+        into _: Tensor
     ) throws { throw unused() }
     func storeKeyValue(
         query _: Tensor?, key _: Tensor, value _: Tensor, slots _: Tensor, into _: KVCacheLayer, rope _: RopeArguments?

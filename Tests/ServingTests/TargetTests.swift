@@ -10,7 +10,7 @@ import Testing
 struct TargetTests {
     private static func folder(_ name: String) throws -> URL {
         let files = FileManager.default
-        let folder = files.temporaryDirectory.appendingPathComponent("infer-serving-target-\(name)-\(UUID().uuidString)")
+        let folder = files.temporaryDirectory.appendingPathComponent("infer-target-\(name)-\(UUID().uuidString)")
         try files.copyItem(at: ReferenceMaterial.fixtures.appendingPathComponent("tasks/\(name)"), to: folder)
         try files.copyItem(
             at: ReferenceMaterial.fixtures.appendingPathComponent("tokenizers/unigram/tokenizer.json"),

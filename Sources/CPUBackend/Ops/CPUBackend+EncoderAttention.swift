@@ -4,10 +4,12 @@ public import TensorCore
 extension CPUBackend {
     public func encoderAttention(
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
-        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, relative: RelativeScores?,
+        into output: Tensor
     ) throws {
         let call = EncoderAttentionArguments(
-            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, output: output)
+            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, relative: relative,
+            output: output)
         try call.validate(capabilities)
         let op = "encoderAttention"
         let sequences = batch.sequenceCount
@@ -16,7 +18,10 @@ extension CPUBackend {
             query: query.floatRows, key: key.floatRows, value: value.floatRows, output: output.floatRows,
             heads: Int64(parameters.headCount), head_size: Int64(call.headSize), scale: parameters.scale,
             causal: parameters.isCausal, bias: bias.map { UnsafePointer($0.table.floats) },
-            bias_reach: Int64(bias?.reach ?? 0), query_offsets: batch.queryOffsets.int32s,
+            bias_reach: Int64(bias?.reach ?? 0), query_scores: relative?.queries?.floatRows ?? cpuk_rows(),
+            key_scores: relative?.keys?.floatRows ?? cpuk_rows(),
+            buckets: relative.map { UnsafePointer($0.buckets.int32s) }, bucket_reach: Int64(relative?.reach ?? 0),
+            bucket_count: Int64(relative?.bucketCount ?? 0), query_offsets: batch.queryOffsets.int32s,
             key_ranges: batch.keyRanges.int32s, sequences: Int64(sequences), tokens: Int64(batch.tokenCount),
             key_rows: Int64(key.rows))
         var sequence: Int64 = 0

@@ -261,6 +261,11 @@ typedef struct {
     /// `[heads, 2 * reach + 1]`, added by the distance from query to key; NULL: none.
     const float *bias;
     int64_t bias_reach;
+    /// Rows of `heads * bucket_count` scores of queries and keys, added to their products before these are scaled, by
+    /// the bucket of the distance, `buckets[2 * bucket_reach + 1]`; NULL data: none.
+    cpuk_rows query_scores, key_scores;
+    const int32_t *buckets;
+    int64_t bucket_reach, bucket_count;
     const int32_t *query_offsets, *key_ranges;
     int64_t sequences, tokens, key_rows;
 } cpuk_varlen_attention_args;

@@ -51,6 +51,30 @@ static inline void add_bias(
     }
 }
 
+// Adds what queries and keys say of their distance to the scores of keys `j + range.begin..<j + range.end`, as far as
+// these are among the tile's `keys`, for the rows of the panel at `m`.
+static inline void add_relative(
+    const varlen_tile *tile, int64_t m, int64_t j, int64_t keys, key_range range, prefill_scratch *scratch) {
+    const cpuk_varlen_attention_args *args = tile->args;
+    const cpuk_rows of_queries = args->query_scores, of_keys = args->key_scores;
+    const int64_t reach = args->bucket_reach, column = tile->rows.head * args->bucket_count;
+    const int64_t end = range.end < keys ? range.end : keys;
+    for (int64_t r = m; r < m + QUERY_PANEL; r++) {
+        const int64_t row = r < tile->rows.rows ? r : tile->rows.rows - 1;
+        float *scores = scratch->scores + r * ATTENTION_KEY_TILE;
+        const float *query = of_queries.data
+            ? of_queries.data + (tile->rows.token + row) * of_queries.stride + column : NULL;
+        const float *key = of_keys.data ? of_keys.data + (tile->first_key + j) * of_keys.stride + column : NULL;
+        for (int64_t k = range.begin; k < end; k++) {
+            const int64_t distance = j + k - (tile->position + row);
+            const int32_t bucket =
+                args->buckets[reach + (distance < -reach ? -reach : distance > reach ? reach : distance)];
+            const float sum = (query ? query[bucket] : 0) + (key ? key[k * of_keys.stride + bucket] : 0);
+            scores[k] += args->scale * sum;
+        }
+    }
+}
+
 static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch) {
     const prefill_tile *rows = &tile->rows;
     const int64_t column = rows->head * rows->size, begin = tile->first_key + j;
@@ -64,6 +88,7 @@ static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t
             rows->size, scratch->scores + m * ATTENTION_KEY_TILE + range.begin, ATTENTION_KEY_TILE,
             range.end - range.begin);
         if (tile->args->bias) add_bias(tile, m, j, range, scratch);
+        if (tile->args->buckets) add_relative(tile, m, j, keys, range, scratch);
     }
     for (int64_t m = 0; m < rows->weight_rows; m += VL) softmax_rows(put_weights, rows, m, j, keys, scratch);
     from = plain_rows(tile->args->value, begin, keys, column, rows->size, scratch->values, &stride);

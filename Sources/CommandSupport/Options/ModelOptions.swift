@@ -31,7 +31,7 @@ package struct ModelOptions: ParsableArguments {
             "How exact products are: highest, high or medium; left out, highest for FP32 weights, fastest for others.",
             discussion: """
                 highest keeps activations in FP32. For FP32 weights, high allows sums of two BF16 and medium plain BF16, \
-                where the device is faster at it. Left out, layers of fewer than 262,144 weights keep FP32 too.
+                where the device is faster at it. Left out, layers of fewer than 262,144 weights (131,072 of encoders) keep FP32 too.
                 """))
     package var precision: PrecisionArgument?
 

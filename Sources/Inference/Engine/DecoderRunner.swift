@@ -60,8 +60,7 @@ final class DecoderRunner: Sendable {
             // Each target token looks at its source as a sequence of its own.
             scratch = scratch.union(
                 source.limits(
-                    tokenCount: max(sourceTokenCount, historyTokenCount),
-                    sequenceCount: max(limits.tokenCount, options.sequenceCount)))
+                    tokenCount: sourceTokenCount, sequenceCount: max(limits.tokenCount, options.sequenceCount)))
             target.limits = PassLimits(
                 tokenCount: sourceTokenCount, logitRowCount: limits.tokenCount, contextLength: contextLength,
                 historyTokenCount: historyTokenCount)

@@ -72,10 +72,10 @@ public final class EncoderPass: Sendable {
         self.backend = backend
         try backend.reserve(
             description.limits(tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount))
-        model = try plan.load(
-            package.checkpoint,
-            to: LoadTarget(
-                backend: backend, limits: limits, format: options.weightFormat, precision: options.precision))
+        var target = LoadTarget(
+            backend: backend, limits: limits, format: options.weightFormat, precision: options.precision)
+        target.leastRoundedWeightCount = MatmulPrecision.leastEncoderWeightsWorthRounding
+        model = try plan.load(package.checkpoint, to: target)
         uploader = try EncoderBatchUploader(
             backend: backend, tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount)
     }

@@ -54,7 +54,7 @@ final class TargetDecoder: Sendable {
             description, rowCount: rowCount, sourceTokenCount: sourceTokenCount, on: backend)
         uploader = try EncoderBatchUploader(
             backend: backend, tokenCount: sourceTokenCount, sequenceCount: textCount)
-        inputCapacity = 7 * textCount + 1 + rowCount
+        inputCapacity = 8 * textCount + 2 + rowCount
         input = try backend.makeBuffer(byteCount: inputCapacity * MemoryLayout<Int32>.size)
     }
 
@@ -102,14 +102,21 @@ final class TargetDecoder: Sendable {
             history.append(Int32(row))
             ranges.append(Int32(history.count))
         }
-        let crossRanges = texts.flatMap { text in
-            [run.sourceRanges[text.source].lowerBound, run.sourceRanges[text.source].upperBound].map { Int32($0) }
+        // Texts of one source that stand together look at it as one sequence, whose keys are read once.
+        var crossOffsets: [Int32] = []
+        var crossRanges: [Int32] = []
+        for (index, text) in texts.enumerated() where index == 0 || texts[index - 1].source != text.source {
+            crossOffsets.append(Int32(index))
+            let range = run.sourceRanges[text.source]
+            crossRanges += [Int32(range.lowerBound), Int32(range.upperBound)]
         }
         let count = texts.count
+        let groups = crossOffsets.count
+        crossOffsets.append(Int32(count))
         let parts: [[Int32]] = [
             texts.map { Int32($0.tokens.last ?? 0) },
             texts.map { Int32(description.rows(ofPositionsOf: $0.tokens).last ?? 0) },
-            (0...count).map { Int32($0) }, ranges, crossRanges, history,
+            (0...count).map { Int32($0) }, ranges, crossOffsets, crossRanges, history,
         ]
         let words = parts.flatMap { $0 }
         precondition(words.count <= inputCapacity, "more input than was planned")
@@ -120,7 +127,7 @@ final class TargetDecoder: Sendable {
             return view(end, shape)
         }
         let (tokenIDs, positions, offsets) = (next([count]), next([count]), next([count + 1]))
-        let (own, cross) = (next([count, 2]), next([count, 2]))
+        let (own, sourceOffsets, cross) = (next([count, 2]), next([groups + 1]), next([groups, 2]))
         let longestSource = texts.map { run.sourceRanges[$0.source].count }.max() ?? 0
         let step = TargetStep(
             tokenIDs: tokenIDs, positions: positions, rows: rows, history: next([history.count]),
@@ -128,7 +135,8 @@ final class TargetDecoder: Sendable {
                 queryOffsets: offsets, keyRanges: own, tokenCount: count, maxQueryCount: 1,
                 maxKeyCount: texts.map { $0.rows.count + 1 }.max() ?? 0),
             crossAttention: EncoderAttentionBatch(
-                queryOffsets: offsets, keyRanges: cross, tokenCount: count, maxQueryCount: 1,
+                queryOffsets: sourceOffsets, keyRanges: cross, tokenCount: count,
+                maxQueryCount: zip(crossOffsets.dropFirst(), crossOffsets).map { Int($0 - $1) }.max() ?? 0,
                 maxKeyCount: longestSource))
         try run.read(model.decode(step, cache), from: backend)
         return rows.map { Int32($0) }

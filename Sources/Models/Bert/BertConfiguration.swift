@@ -1,16 +1,25 @@
 import ModelIO
 import TensorCore
 
-/// What the `config.json` of BERT, RoBERTa, XLM-RoBERTa or DistilBERT says.
+/// What the `config.json` of BERT, RoBERTa, XLM-RoBERTa, DistilBERT or DeBERTa says.
 struct BertConfiguration: Sendable {
     let description: EncoderDescription
     let names: BertNames
     let layerNormEpsilon: Float
     let activation: Activation
+    /// Of the layer on the first token that a text's class is made of.
+    let poolerActivation: Activation
+    /// Whether tokens have vectors of their positions.
+    let hasPositions: Bool
+    /// How attention looks at distances; `nil`: not at all.
+    let distances: DisentangledAttention?
+    /// What the products of queries and keys are multiplied by.
+    let attentionScale: Float
 
     init(_ file: ModelConfiguration) throws {
         let keys = file.keys
         let isDistilled = file.modelType == "distilbert"
+        let isDeberta = file.modelType == "deberta-v2"
         let hiddenSize = try keys.size("hidden_size", "dim")
         let headCount = try keys.size("num_attention_heads", "n_heads", maximum: SizeLimit.heads)
         guard hiddenSize % headCount == 0, hiddenSize / headCount <= BertConfiguration.maximumHeadSize else {
@@ -20,26 +29,57 @@ struct BertConfiguration: Sendable {
                     + "\(BertConfiguration.maximumHeadSize)")
         }
         try BertConfiguration.refuseVariants(file)
+        if isDeberta { try BertConfiguration.refuseDebertaVariants(file, hiddenSize, headCount) }
+        distances = isDeberta ? try DisentangledAttention(file) : nil
         let task = try EncoderTask(file)
         let isClassification = task == .sequenceClassification || task == .tokenClassification
-        description = EncoderDescription(
+        let usualSegmentCount = isDeberta ? 0 : 2
+        let segments = try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? usualSegmentCount
+        var sizes = EncoderDescription(
             architecture: file.modelType, task: task,
             layerCount: try keys.size("num_hidden_layers", "n_layers", maximum: SizeLimit.layers),
             hiddenSize: hiddenSize, headCount: headCount, headSize: hiddenSize / headCount,
             intermediateSize: try keys.size("intermediate_size", "hidden_dim"),
             vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            segmentCount: isDistilled ? 0 : try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? 2,
+            segmentCount: isDistilled ? 0 : segments,
             positions: try BertConfiguration.positions(file),
             positionCount: try keys.size("max_position_embeddings", maximum: SizeLimit.positions),
             labels: isClassification ? try file.labels() : [])
+        if let distances {
+            // A text's tokens must lie without gaps, or their distances would be others.
+            sizes.seesWindow = true
+            sizes.distanceRowCount = distances.rowCount
+        }
+        description = sizes
         guard description.maxTokenCount > 0 else {
             throw LoadError.contradiction(
                 path: file.path, keys: ["max_position_embeddings", "pad_token_id"],
                 reason: "no position is left for a token")
         }
-        names = isDistilled ? .distilBert : .bert
-        layerNormEpsilon = Float(try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12)
+        names = isDistilled ? .distilBert : isDeberta ? .deberta : .bert
+        let usualEpsilon = isDeberta ? 1e-7 : 1e-12
+        layerNormEpsilon = Float(try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? usualEpsilon)
         activation = try file.activation(isDistilled ? "activation" : "hidden_act")
+        poolerActivation =
+            isDistilled ? .relu : isDeberta ? try file.activation("pooler_hidden_act", default: "gelu") : .tanh
+        hasPositions = try !isDeberta || keys.flag("position_biased_input", default: true)
+        let headSize = sizes.headSize
+        attentionScale = distances?.scale(headSize: headSize) ?? 1 / Float(headSize).squareRoot()
+    }
+
+    /// The parts of DeBERTa that no version here computes.
+    private static func refuseDebertaVariants(_ file: ModelConfiguration, _ width: Int, _ headCount: Int) throws {
+        let expected = [
+            ("conv_kernel_size", 0), ("embedding_size", width), ("pooler_hidden_size", width),
+            ("attention_head_size", width / headCount),
+        ]
+        for (key, supported) in expected {
+            guard let value = try file.keys.optionalInteger(key, in: -1...SizeLimit.width), value != supported else {
+                continue
+            }
+            throw LoadError.unsupportedValue(
+                path: file.path, key: key, value: "\(value)", supported: ["\(supported)"])
+        }
     }
 
     /// What the attention kernels take.
@@ -116,6 +156,12 @@ struct BertNames: Sendable {
         key: "attention.self.key", value: "attention.self.value", attentionOutput: "attention.output.dense",
         attentionNorm: "attention.output.LayerNorm", up: "intermediate.dense", down: "output.dense",
         outputNorm: "output.LayerNorm")
+
+    static let deberta = BertNames(
+        prefixes: ["deberta.", ""], layerPrefix: "encoder.layer.", query: "attention.self.query_proj",
+        key: "attention.self.key_proj", value: "attention.self.value_proj",
+        attentionOutput: "attention.output.dense", attentionNorm: "attention.output.LayerNorm",
+        up: "intermediate.dense", down: "output.dense", outputNorm: "output.LayerNorm")
 
     static let distilBert = BertNames(
         prefixes: ["distilbert.", ""], layerPrefix: "transformer.layer.", query: "attention.q_lin",

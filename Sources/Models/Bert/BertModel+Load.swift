@@ -13,16 +13,22 @@ extension BertModel {
         }
         let words = try matrix("word", rows: sizes.vocabularySize)
         let embeddings = Embeddings(
-            words: words, positions: try matrix("position", rows: sizes.positionCount),
+            words: words,
+            positions: configuration.hasPositions ? try matrix("position", rows: sizes.positionCount) : nil,
             segments: sizes.segmentCount > 0 ? try matrix("token_type", rows: sizes.segmentCount) : nil,
             norm: try loader.postNorm("embeddings.LayerNorm", count: width))
+        let distances = try configuration.distances.map {
+            try DistanceLoader($0, sizes, epsilon: configuration.layerNormEpsilon, loader)
+        }
         let layers = try (0..<sizes.layerCount).map { index in
             let prefix = "\(names.layerPrefix)\(index)."
             func linear(_ parts: [String], rows: Int, columns: Int) throws -> Linear {
                 try loader.linear(parts.map { (prefix + $0, rows) }, columns: columns, hasBias: true)
             }
+            let projections = try linear([names.query, names.key, names.value], rows: width, columns: width)
             return Layer(
-                projections: try linear([names.query, names.key, names.value], rows: width, columns: width),
+                projections: projections,
+                distances: try distances?.weights(prefix + "attention.self.", projections: projections),
                 output: try linear([names.attentionOutput], rows: width, columns: width),
                 attentionNorm: try loader.postNorm(prefix + names.attentionNorm, count: width),
                 up: try linear([names.up], rows: sizes.intermediateSize, columns: width),
@@ -31,13 +37,14 @@ extension BertModel {
         }
         try self.init(
             configuration: configuration, backend: target.backend, limits: target.limits, embeddings: embeddings,
-            layers: layers, head: BertHead(sizes, words: words, loader))
+            layers: layers, head: BertHead(configuration, words: words, loader))
     }
 }
 
 extension BertHead {
     /// - Parameter words: the word embedding, which most masked language models decode with.
-    fileprivate init(_ sizes: EncoderDescription, words: any Weight, _ loader: LayerLoader) throws {
+    fileprivate init(_ configuration: BertConfiguration, words: any Weight, _ loader: LayerLoader) throws {
+        let sizes = configuration.description
         let width = sizes.hiddenSize
         func linear(_ name: String, rows: Int) throws -> Linear {
             try loader.linear([(name, rows)], columns: width, hasBias: true)
@@ -51,15 +58,15 @@ extension BertHead {
             self = try BertHead.maskedLanguageModel(sizes, words: words, loader)
         case .nextSentence:
             self = .sequence(
-                pooler: try linear("pooler.dense", rows: width), isTanh: true,
+                pooler: try linear("pooler.dense", rows: width), activation: .tanh,
                 classifier: try linear("cls.seq_relationship", rows: 2))
         case .sequenceClassification:
             // RoBERTa's head has a layer of its own in place of the pooler, DistilBERT's another.
-            let isTanh = sizes.architecture != "distilbert"
             let isOwn = loader.weights.contains("classifier.dense.weight")
-            let pooler = !isTanh ? "pre_classifier" : isOwn ? "classifier.dense" : "pooler.dense"
+            let usual = sizes.architecture == "distilbert" ? "pre_classifier" : "pooler.dense"
+            let pooler = isOwn ? "classifier.dense" : usual
             self = .sequence(
-                pooler: try linear(pooler, rows: width), isTanh: isTanh,
+                pooler: try linear(pooler, rows: width), activation: configuration.poolerActivation,
                 classifier: try linear(isOwn ? "classifier.out_proj" : "classifier", rows: sizes.labels.count))
         case .tokenClassification:
             self = .tokens(classifier: try linear("classifier", rows: sizes.labels.count))
@@ -75,7 +82,12 @@ extension BertHead {
         let names: (transform: String, norm: String, decoder: String, bias: String) =
             switch sizes.architecture {
             case "distilbert": ("vocab_transform", "vocab_layer_norm", "vocab_projector", "vocab_projector.bias")
-            case "bert":
+            case "deberta-v2" where !loader.weights.contains("cls.predictions.bias"):
+                (
+                    "lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
+                    "lm_predictions.lm_head.decoder", "lm_predictions.lm_head.bias"
+                )
+            case "bert", "deberta-v2":
                 (
                     "cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm",
                     "cls.predictions.decoder", "cls.predictions.bias"

@@ -1,7 +1,8 @@
 import TensorCore
 
 /// BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), XLM-RoBERTa (Conneau et al., 2020) and DistilBERT (Sanh et al.,
-/// 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer.
+/// 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer. DeBERTa (He et al., 2021) has scores by
+/// distance beside or instead of positions.
 ///
 ///     h = norm(word[id] + position[p] + segment[s])
 ///     each layer:  h = norm(h + out(attention(qkv(h))));  h = norm(h + down(gelu(up(h))))
@@ -10,7 +11,8 @@ import TensorCore
 public final class BertModel: EncoderModel {
     struct Embeddings: Sendable {
         let words: any Weight
-        let positions: any Weight
+        /// `nil` where attention alone tells positions apart.
+        let positions: (any Weight)?
         /// `nil` where the model knows no segments.
         let segments: (any Weight)?
         let norm: LayerNorm
@@ -18,6 +20,8 @@ public final class BertModel: EncoderModel {
 
     struct Layer: Sendable {
         let projections: Linear
+        /// `nil` where attention does not look at distances.
+        let distances: DistanceWeights?
         let output: Linear
         let attentionNorm: LayerNorm
         let up: Linear
@@ -32,6 +36,7 @@ public final class BertModel: EncoderModel {
     let layers: [Layer]
     let head: BertHead
     private let activations: BertActivations
+    private let scores: DistanceScores?
 
     init(
         configuration: BertConfiguration, backend: any Backend, limits: PassLimits, embeddings: Embeddings,
@@ -44,6 +49,9 @@ public final class BertModel: EncoderModel {
         self.layers = layers
         self.head = head
         activations = try BertActivations(configuration.description, head: head, limits: limits, on: backend)
+        scores = try configuration.distances.map {
+            try DistanceScores($0, configuration.description, tokenCount: limits.tokenCount, on: backend)
+        }
     }
 
     public func forward(_ batch: EncoderBatch) throws -> [EncoderOutput] {
@@ -54,15 +62,18 @@ public final class BertModel: EncoderModel {
         let projections = activations.projections.rows(tokens)
         let width = description.hiddenSize
         let parameters = EncoderAttentionParameters(
-            headCount: description.headCount, scale: 1 / Float(description.headSize).squareRoot())
+            headCount: description.headCount, scale: configuration.attentionScale)
 
         try embed(batch, into: hidden)
         for layer in layers {
             try layer.projections(hidden, on: backend, into: projections)
+            let (query, key) = (projections.columns(0..<width), projections.columns(width..<2 * width))
+            let relative = try layer.distances.flatMap {
+                try scores?.compute($0, query: query, key: key, on: backend)
+            }
             try backend.encoderAttention(
-                query: projections.columns(0..<width), key: projections.columns(width..<2 * width),
-                value: projections.columns(2 * width..<3 * width), batch: batch.attention, parameters: parameters,
-                bias: nil, into: attended)
+                query: query, key: key, value: projections.columns(2 * width..<3 * width), batch: batch.attention,
+                parameters: parameters, bias: nil, relative: relative, into: attended)
             try layer.output(attended, on: backend, residual: hidden, into: hidden)
             try norm(hidden, layer.attentionNorm)
             try layer.up(hidden, on: backend, activation: configuration.activation, into: intermediate)
@@ -74,7 +85,9 @@ public final class BertModel: EncoderModel {
 
     private func embed(_ batch: EncoderBatch, into hidden: Tensor) throws {
         try backend.embed(batch.tokenIDs, embeddings.words, accumulate: false, into: hidden)
-        try backend.embed(batch.positions, embeddings.positions, accumulate: true, into: hidden)
+        if let positions = embeddings.positions {
+            try backend.embed(batch.positions, positions, accumulate: true, into: hidden)
+        }
         if let segments = embeddings.segments {
             try backend.embed(batch.segments, segments, accumulate: true, into: hidden)
         }
@@ -94,7 +107,7 @@ public final class BertModel: EncoderModel {
         case .hiddenStates(let pooler):
             let states = EncoderOutput("last_hidden_state", .tokens, hidden)
             guard let pooler else { return [states] }
-            let pooled = try pool(batch, hidden, pooler, isTanh: true)
+            let pooled = try pool(batch, hidden, pooler, .tanh)
             return [states, EncoderOutput("pooler_output", .sequences, pooled)]
         case .maskedLanguageModel(let transform, let norm, let decoder):
             let transformed = activations.attended.rows(0..<hidden.rows)
@@ -102,8 +115,8 @@ public final class BertModel: EncoderModel {
             try self.norm(transformed, norm)
             try decoder(transformed, on: backend, into: logits.rows(0..<hidden.rows))
             return [EncoderOutput("logits", .tokens, logits.rows(0..<hidden.rows))]
-        case .sequence(let pooler, let isTanh, let classifier):
-            let pooled = try pool(batch, hidden, pooler, isTanh: isTanh)
+        case .sequence(let pooler, let activation, let classifier):
+            let pooled = try pool(batch, hidden, pooler, activation)
             try classifier(pooled, on: backend, into: logits.rows(sequences))
             return [EncoderOutput("logits", .sequences, logits.rows(sequences))]
         case .tokens(let classifier):
@@ -119,13 +132,16 @@ public final class BertModel: EncoderModel {
         }
     }
 
-    /// A layer on the first token of each text, and tanh or ReLU.
-    private func pool(_ batch: EncoderBatch, _ hidden: Tensor, _ layer: Linear, isTanh: Bool) throws -> Tensor {
+    /// A layer on the first token of each text, and its activation.
+    private func pool(
+        _ batch: EncoderBatch, _ hidden: Tensor, _ layer: Linear, _ activation: Activation
+    ) throws -> Tensor {
+        let isTanh = activation == .tanh
         let sequences = 0..<batch.sequenceCount
         let first = activations.first.rows(sequences)
         let pooled = activations.pooled.rows(sequences)
         try backend.gatherRows(hidden, rows: batch.firstRows, into: first)
-        try layer(first, on: backend, activation: isTanh ? nil : .relu, into: pooled)
+        try layer(first, on: backend, activation: isTanh ? nil : activation, into: pooled)
         // Capped at 1, a number is its hyperbolic tangent.
         if isTanh { try backend.softCap(pooled, cap: 1, into: pooled) }
         return pooled
@@ -136,8 +152,8 @@ public final class BertModel: EncoderModel {
 enum BertHead: Sendable {
     case hiddenStates(pooler: Linear?)
     case maskedLanguageModel(transform: Linear, norm: LayerNorm, decoder: Linear)
-    /// Next sentence, or the class of a text; DistilBERT's pooler ends in ReLU, the others' in tanh.
-    case sequence(pooler: Linear, isTanh: Bool, classifier: Linear)
+    /// Next sentence, or the class of a text; DistilBERT's pooler ends in ReLU, DeBERTa's in GELU, the others' in tanh.
+    case sequence(pooler: Linear, activation: Activation, classifier: Linear)
     case tokens(classifier: Linear)
     /// Two scores a token: that an answer starts, and that it ends there.
     case span(classifier: Linear)

@@ -60,8 +60,11 @@ public struct EncoderDescription: Sendable, Hashable {
     public var positionCount: Int
     /// What the columns of a classification stand for; empty for other tasks.
     public var labels: [String]
-    /// Whether layers see the tokens around them alone. The tokens of a text must then lie without gaps.
+    /// Whether layers see the tokens around them alone, or look at distances. The tokens of a text must then lie without
+    /// gaps.
     public var seesWindow = false
+    /// Rows of vectors for distances that queries or keys are multiplied with; 0: none.
+    public var distanceRowCount = 0
 
     /// Tokens of the longest text without padding.
     public var maxTokenCount: Int {
@@ -95,7 +98,9 @@ public struct EncoderDescription: Sendable, Hashable {
 
     /// Bytes of the intermediate results of a pass of `tokenCount` tokens, outputs included.
     public func activationByteCount(tokenCount: Int) -> Int {
-        let perToken = 5 * hiddenSize + intermediateSize + (task == .maskedLanguageModel ? vocabularySize : 0)
+        let perToken =
+            5 * hiddenSize + intermediateSize + 2 * headCount * distanceRowCount
+            + (task == .maskedLanguageModel ? vocabularySize : 0)
         let product = tokenCount.multipliedReportingOverflow(by: perToken * MemoryLayout<Float>.size)
         return product.overflow ? .max : product.partialValue
     }
@@ -104,7 +109,7 @@ public struct EncoderDescription: Sendable, Hashable {
     public func limits(tokenCount: Int, sequenceCount: Int) -> ExecutionLimits {
         ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
-            featureCount: max(3 * hiddenSize, 2 * intermediateSize, outputSize),
+            featureCount: max(3 * hiddenSize, 2 * intermediateSize, outputSize, headCount * distanceRowCount),
             matmulInputCount: max(hiddenSize, intermediateSize), headCount: headCount, headSize: headSize)
     }
 }

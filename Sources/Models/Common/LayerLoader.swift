@@ -10,6 +10,10 @@ struct LayerLoader {
 
     private var backend: any Backend { target.backend }
 
+    private func productPrecision(weightCount: Int) -> MatmulPrecision {
+        target.precision.forLayer(weightCount: weightCount, leastWeightCount: target.leastRoundedWeightCount)
+    }
+
     /// A vector as float32 on the device, `offset` added to each element and the sum multiplied by `scale`.
     func vector(_ name: String, count: Int, offset: Float = 0, scale: Float = 1) throws -> Tensor {
         try backend.makeTensor(weights.vector(name, count: count).map { ($0 + offset) * scale }, [count])
@@ -24,7 +28,7 @@ struct LayerLoader {
         _ parts: [(name: String, rows: Int)], columns: Int, hasBias: Bool, transposed: Bool = false
     ) throws -> Linear {
         let matrices = parts.map { (name: $0.name + ".weight", rows: $0.rows) }
-        let precision = target.precision.forLayer(weightCount: columns * parts.reduce(0) { $0 + $1.rows })
+        let precision = productPrecision(weightCount: columns * parts.reduce(0) { $0 + $1.rows })
         let prepared = try weights.weights(matrices, columns: columns, as: target.format, transposed: transposed)
             .map { try backend.prepare($0, precision: precision) }
         var linear = Linear(prepared)
@@ -51,7 +55,7 @@ struct LayerLoader {
     func attention(_ parameters: AttentionParameters, after projections: Linear) -> AttentionParameters {
         var result = parameters
         let weightCount = projections.weights.reduce(0) { $0 + $1.rows * $1.columns }
-        let precision = target.precision.forLayer(weightCount: weightCount)
+        let precision = productPrecision(weightCount: weightCount)
         result.allowsReducedProducts = projections.weights.allSatisfy {
             $0.format != .float16 && precision.allowsReducedActivations(for: $0.format)
         }
@@ -60,7 +64,7 @@ struct LayerLoader {
 
     /// A layer's only weight, for products of the precision asked for.
     func prepare(_ source: WeightSource) throws -> any Weight {
-        let precision = target.precision.forLayer(weightCount: source.rows * source.columns)
+        let precision = productPrecision(weightCount: source.rows * source.columns)
         return try backend.prepare(source, precision: precision)
     }
 

@@ -3,10 +3,12 @@ public import TensorCore
 extension OpenCLBackend {
     public func encoderAttention(
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
-        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, relative: RelativeScores?,
+        into output: Tensor
     ) throws {
         let call = EncoderAttentionArguments(
-            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, output: output)
+            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, relative: relative,
+            output: output)
         try call.validate(capabilities)
         let headSize = call.headSize
         if batch.tokenCount == 0 || batch.sequenceCount == 0 { return }
@@ -26,7 +28,9 @@ extension OpenCLBackend {
             LaunchRange(
                 (parameters.headCount * groupSize, tiles(tileQueries), batch.sequenceCount), local: (groupSize, 1, 1)),
             query, query.stride32, key, key.stride32, value, value.stride32, batch.queryOffsets, batch.keyRanges,
-            bias?.table, UInt32(bias?.reach ?? 0), output, output.stride32, parameters.scale,
+            bias?.table, UInt32(bias?.reach ?? 0), relative?.queries, relative?.queries?.stride32 ?? 0, relative?.keys,
+            relative?.keys?.stride32 ?? 0, relative?.buckets, UInt32(relative?.reach ?? 0),
+            UInt32(relative?.bucketCount ?? 0), output, output.stride32, parameters.scale,
             UInt32(parameters.isCausal ? 1 : 0), UInt32(tileQueries), cost: call.cost)
     }
 }
@@ -38,8 +42,9 @@ enum EncoderAttentionKernels {
     static let groupRows = 16
 
     private static let arguments: [ArgumentKind] = [
-        .tensor, .uint32, .tensor, .uint32, .tensor, .uint32, .tensor, .tensor, .optionalTensor, .uint32, .tensor,
-        .uint32, .float, .uint32, .uint32,
+        .tensor, .uint32, .tensor, .uint32, .tensor, .uint32, .tensor, .tensor, .optionalTensor, .uint32,
+        .optionalTensor, .uint32, .optionalTensor, .uint32, .optionalTensor, .uint32, .uint32, .tensor, .uint32, .float,
+        .uint32, .uint32,
     ]
 
     private static func table(

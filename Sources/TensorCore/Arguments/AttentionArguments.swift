@@ -67,12 +67,14 @@ package struct EncoderAttentionArguments {
     package let batch: EncoderAttentionBatch
     package let parameters: EncoderAttentionParameters
     package let bias: RelativePositionBias?
+    package let relative: RelativeScores?
     package let output: Tensor
 
     package init(
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
-        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, output: Tensor
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, relative: RelativeScores?, output: Tensor
     ) {
+        self.relative = relative
         self.query = query
         self.key = key
         self.value = value
@@ -108,6 +110,18 @@ package struct EncoderAttentionArguments {
         if let table = bias?.table {
             try checks.vector(table, "bias", count: heads * table.columns)
             try checks.require(table.rows == heads, "the bias has shape \(table.shape), expected \(heads) heads")
+        }
+        guard let relative else { return }
+        try checks.require(
+            relative.bucketCount > 0 && relative.bucketCount <= Int(Int32.max) / heads,
+            "\(relative.bucketCount) buckets of distances for \(heads) heads")
+        let columns = heads * relative.bucketCount
+        try checks.vector(relative.buckets, "buckets", count: 2 * relative.reach + 1, dtype: .int32)
+        if let scores = relative.queries {
+            try checks.matrix(scores, "relative scores of queries", rows: batch.tokenCount, columns: columns)
+        }
+        if let scores = relative.keys {
+            try checks.matrix(scores, "relative scores of keys", rows: key.rows, columns: columns)
         }
     }
 }

@@ -88,18 +88,31 @@ public protocol AttentionOps: AnyObject, Sendable {
         batch: AttentionBatch, parameters: AttentionParameters, into output: Tensor) throws
 
     /// Attention without a cache, of encoders and from a decoder to an encoder:
-    /// `output[t, h, :] = Σ_j softmax_j(scale · query[t, h, :] · key[j, h, :] + bias[h, j - i]) · value[j, h, :]` over the
-    /// keys that the batch gives to the sequence of query `t`, which is its `i`-th; all of them unless it is causal. Online
+    /// `output[t, h, :] = Σ_j softmax_j(scale · (query[t, h, :] · key[j, h, :] + relative) + bias[h, j - i]) · value[j, h, :]`
+    /// over the keys that the batch gives to the sequence of query `t`, which is its `i`-th; all of them unless it is causal. Online
     /// softmax: no `[T, K]` matrix is stored. (Vaswani et al., 2017; Dao et al., 2022)
     ///
     /// - Parameters:
     ///   - query: `[T, H * D]` float32; rows may be strided. `D` from 1 to 256.
     ///   - key, value: `[K, H * D]` float32; rows may be strided. Rows that no range holds are not read.
-    ///   - bias: `nil`: none.
+    ///   - bias, relative: `nil`: none.
     ///   - output: `[T, H * D]` float32; rows may be strided. Must not overlap what is read.
     func encoderAttention(
         query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
-        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor) throws
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, relative: RelativeScores?,
+        into output: Tensor) throws
+}
+
+extension AttentionOps {
+    /// `encoderAttention` without scores by distance.
+    public func encoderAttention(
+        query: Tensor, key: Tensor, value: Tensor, batch: EncoderAttentionBatch,
+        parameters: EncoderAttentionParameters, bias: RelativePositionBias?, into output: Tensor
+    ) throws {
+        try encoderAttention(
+            query: query, key: key, value: value, batch: batch, parameters: parameters, bias: bias, relative: nil,
+            into: output)
+    }
 }
 
 extension AttentionOps where Self: CacheOps {

@@ -58,3 +58,31 @@ public struct RelativePositionBias: Sendable {
     /// `R`: the distance from which the bias stays the same.
     public var reach: Int { table.columns / 2 }
 }
+
+/// What is added to the products of queries and keys before they are scaled, by how far a key stands behind its query, and
+/// by what the query and the key say of that distance: `queries[i, h, b] + keys[j, h, b]` with
+/// `b = buckets[R + clamp(j - i, -R, R)]`. (Disentangled attention: He et al., 2021)
+///
+/// Legend: `T` query rows, `K` key rows, `H` heads, `B` buckets that distances fall into, `R` reach.
+public struct RelativeScores: Sendable {
+    /// `[T, H * B]` and `[K, H * B]` float32; rows may be strided. `nil`: 0.
+    public let queries: Tensor?
+    public let keys: Tensor?
+    /// `[2 R + 1]` int32, each in `0..<B` (the caller has checked).
+    public let buckets: Tensor
+    /// `B`.
+    public let bucketCount: Int
+
+    /// - Precondition: scores of queries, of keys or of both, and an odd number of buckets.
+    public init(queries: Tensor?, keys: Tensor?, buckets: Tensor, bucketCount: Int) {
+        precondition(queries != nil || keys != nil, "relative scores of neither queries nor keys")
+        precondition(buckets.shape.elementCount % 2 == 1, "buckets of \(buckets.shape) have no middle")
+        self.queries = queries
+        self.keys = keys
+        self.buckets = buckets
+        self.bucketCount = bucketCount
+    }
+
+    /// `R`: the distance from which the bucket stays the same.
+    public var reach: Int { buckets.shape.elementCount / 2 }
+}

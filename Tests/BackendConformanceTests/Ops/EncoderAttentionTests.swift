@@ -20,6 +20,9 @@ struct EncoderAttentionTests {
     @Test("relative-position bias", arguments: EncoderAttentionCase.biases.selected)
     func biases(_ one: EncoderAttentionCase) { check(one) }
 
+    @Test("scores by distance", arguments: EncoderAttentionCase.relative.selected)
+    func relative(_ one: EncoderAttentionCase) { check(one) }
+
     @Test("layers of models", arguments: EncoderAttentionCase.modelLayers.selected)
     func modelLayers(_ one: EncoderAttentionCase) { check(one) }
 
@@ -37,6 +40,7 @@ struct EncoderAttentionTests {
         }
         let (key, value) = (rows(2), rows(1))
         let bias = one.reach.map { random.floats(one.headCount * (2 * $0 + 1), scale: 3) }
+        let relative = one.relative.map { RelativeInputs($0, one, keyRows: keyRows, seen: seen, &random) }
         let parameters = EncoderAttentionParameters(
             headCount: one.headCount, scale: one.scale ?? 1 / Float(one.headSize).squareRoot(), isCausal: one.isCausal)
         let expected = Reference.encoderAttention(
@@ -44,7 +48,8 @@ struct EncoderAttentionTests {
             key: Matrix(rows: keyRows, columns: one.columns, floats: key),
             value: Matrix(rows: keyRows, columns: one.columns, floats: value),
             queryCounts: one.sequences.map { $0[0] }, keyRanges: ranges, parameters: parameters,
-            bias: bias.map { Matrix(rows: one.headCount, columns: $0.count / one.headCount, floats: $0) })
+            bias: bias.map { Matrix(rows: one.headCount, columns: $0.count / one.headCount, floats: $0) },
+            relative: relative?.reference)
         onEveryDevice(one.name) { backend, expectations in
             let inputs = [
                 try GuardedTensor(on: backend, query, [one.tokenCount, one.columns], gap: one.gap),
@@ -59,7 +64,7 @@ struct EncoderAttentionTests {
             try backend.encoderAttention(
                 query: inputs[0].tensor, key: inputs[1].tensor, value: inputs[2].tensor, batch: batch,
                 parameters: parameters, bias: table.map { RelativePositionBias(table: $0.tensor) },
-                into: output.tensor)
+                relative: try relative?.scores(on: backend, gap: one.gap), into: output.tensor)
             try expectations.close(
                 output, expected, bound: one.scale == 1 ? 1e-10 : 1e-11, eachRow: one.columns > 8)
             for (name, tensor) in zip(["query", "key", "value"], inputs) { try expectations.unchanged(tensor, name) }
@@ -104,6 +109,45 @@ struct EncoderAttentionTests {
             try refuse("too many offsets", offsets: [0, 2, 4])
             try refuse("a bias of other heads", bias: [3, 5])
         }
+    }
+}
+
+/// Scores by distance of a case. Those of keys that no sequence sees are NaN.
+private struct RelativeInputs {
+    let one: EncoderAttentionCase.Relative
+    let queries: Matrix?
+    let keys: Matrix?
+    let buckets: [Int32]
+
+    init(
+        _ one: EncoderAttentionCase.Relative, _ whole: EncoderAttentionCase, keyRows: Int, seen: Set<Int>,
+        _ random: inout SplitMix64
+    ) {
+        self.one = one
+        let columns = whole.headCount * one.bucketCount
+        queries =
+            one.hasQueries
+            ? Matrix(
+                rows: whole.tokenCount, columns: columns, floats: random.floats(whole.tokenCount * columns, scale: 2))
+            : nil
+        let rows = (0..<keyRows).flatMap { row in
+            random.floats(columns, scale: 2).map { seen.contains(row) ? $0 : .nan }
+        }
+        keys = one.hasKeys ? Matrix(rows: keyRows, columns: columns, floats: rows) : nil
+        buckets = (0..<2 * one.reach + 1).map { _ in Int32(random.next() % UInt64(one.bucketCount)) }
+    }
+
+    var reference: (queries: Matrix?, keys: Matrix?, buckets: [Int]) { (queries, keys, buckets.map(Int.init)) }
+
+    func scores(on backend: any Backend, gap: Int) throws -> RelativeScores {
+        func tensor(_ matrix: Matrix?) throws -> Tensor? {
+            try matrix.map {
+                try GuardedTensor(on: backend, $0.values.map { Float($0) }, [$0.rows, $0.columns], gap: gap).tensor
+            }
+        }
+        return RelativeScores(
+            queries: try tensor(queries), keys: try tensor(keys),
+            buckets: try GuardedTensor(on: backend, buckets, [buckets.count]).tensor, bucketCount: one.bucketCount)
     }
 }
 

@@ -14,7 +14,7 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
     var kind: String?
 
     /// Whether GGUF files can hold the family.
-    var hasGGUF: Bool { !["modernbert", "nomic"].contains { name.hasPrefix($0) } }
+    var hasGGUF: Bool { !["modernbert", "nomic", "deberta"].contains { name.hasPrefix($0) } }
 
     var testDescription: String { kind.map { "\(name) \($0)" } ?? name }
 
@@ -22,13 +22,15 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
         "Model", "MaskedLM", "SequenceClassification", "TokenClassification", "QuestionAnswering",
     ]
 
-    /// The fixtures, once for each of their heads (made by Tools/make_encoder_reference.py and
-    /// Tools/make_rotary_encoder_reference.py).
+    /// The fixtures, once for each of their heads (made by Tools/make_encoder_reference.py,
+    /// Tools/make_rotary_encoder_reference.py and Tools/make_deberta_reference.py).
     static let fixtures: [EncoderReference] = [
         ("bert", usualHeads + ["NextSentencePrediction"]),
         ("roberta", usualHeads.filter { $0 != "TokenClassification" }),
         ("distilbert", usualHeads),
         ("modernbert", usualHeads),
+        ("deberta-v3", usualHeads),
+        ("deberta-v2", usualHeads),
         ("nomic-bert", usualHeads.filter { $0 != "QuestionAnswering" }),
         ("nomic-bert-hub", usualHeads.filter { $0 != "QuestionAnswering" }),
     ].flatMap { family, heads in

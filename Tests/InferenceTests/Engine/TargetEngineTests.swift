@@ -74,6 +74,7 @@ struct TargetEngineTests {
                     #expect(text == expected[index].text, "\(name) \(index) on \(device.name)")
                 }
             }
+            await engine.shutdown()
             #expect(engine.status.usedBlockCount == 0)
             #expect(engine.status.failedCount == 0)
         }
@@ -139,6 +140,7 @@ struct TargetEngineTests {
             #expect(Set(samples).count > 1)
             // Marian's bad words hold the padding, which no draw may give.
             if name == "marian" { #expect(!samples.joined().contains(0)) }
+            await engine.shutdown()
             #expect(engine.status.usedBlockCount == 0)
         }
     }
