@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test test-clients test-soak test-durability check check-kernels \
+.PHONY: all build build-tests build-bench run test test-clients test-soak test-durability check check-kernels check-neon \
 	demo-retrieval bench bench-peers bench-report format docs setup clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
@@ -64,6 +64,10 @@ check: setup
 # Every kernel in oclgrind (some minutes); SUITES="AttentionTests CacheTests" runs only these.
 check-kernels: build-tests
 	bash Tools/check_kernels.sh $(SUITES)
+
+# The CPU kernels for 64-bit Arm, in an emulator.
+check-neon:
+	bash Tools/check_neon.sh
 
 build-bench: setup
 	swift build $(CONFIGURATION) --product bench

@@ -68,7 +68,7 @@ for file in */*.h */*.inl; do
         # shellcheck disable=SC2086
         *row_blocks*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
         # shellcheck disable=SC2086
-        *bf16* | *packed_panels*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 $avx512 -mavx512bf16 ;;
+        *bf16* | *packed_panels* | *lanes*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 $avx512 -mavx512bf16 ;;
         simd/vector_*.h) parse "$file" ;;
         simd/* | formats/* | kernels/*.inl)
             parse "$file"

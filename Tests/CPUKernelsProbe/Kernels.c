@@ -115,6 +115,11 @@ void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens,
     run_gemm(gemm_of(set, -1, 0), &gathered, x, tokens, y);
 }
 
+void probe_gemm_for_tokens(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    const weight_rows gathered = rows_of(rows);
+    run_gemm(gemm_of(set, rows->format, tokens), &gathered, x, tokens, y);
+}
+
 static void run_gemv(
     const gemv_kernel *kernel, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
     const int64_t columns = rows->columns;

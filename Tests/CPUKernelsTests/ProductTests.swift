@@ -33,6 +33,18 @@ struct ProductTests {
         }
     }
 
+    @Test("GEMM: the kernel that takes a number of tokens", arguments: RunningSet.all, WeightFormat.allCases)
+    func batches(_ running: RunningSet, _ format: WeightFormat) {
+        for tokens in [9, 15, 16, 27, 32, 33, 48, 100]
+        where probe_takes_gemm(running.number, format.code, Int64(tokens)) {
+            for (rows, columns) in [(1, 32), (17, 288), (64, 544), (33, format.blockSize == 1 ? 301 : 96)] {
+                check(running, format, rows: rows, tokens: tokens, columns: columns) { packed, x, y in
+                    probe_gemm_for_tokens(running.number, &packed, x, Int64(tokens), y)
+                }
+            }
+        }
+    }
+
     @Test("GEMV", arguments: RunningSet.all, WeightFormat.allCases)
     func gemv(_ running: RunningSet, _ format: WeightFormat) {
         for tokens in 1...8 where probe_takes_gemv(running.number, format.code, Int64(tokens)) {

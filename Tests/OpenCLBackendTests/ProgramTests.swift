@@ -73,7 +73,7 @@ import Testing
                     Issue.record("\(error)")
                     return
                 }
-                #expect(program == "norm" && name == device.name && log.contains("rms_norm.cl"))
+                #expect(program == "rms_norm" && name == device.name && log.contains("rms_norm.cl"))
                 #expect(!error.description.contains { $0.isNewline })
             }
             try FileManager.default.removeItem(atPath: path)
@@ -95,7 +95,7 @@ import Testing
             try run(options, builds: 1)
             try run(options, builds: 0)
             let files = try FileManager.default.contentsOfDirectory(atPath: directory)
-            let file = directory + "/" + (try #require(files.first { $0.hasPrefix("norm-") }))
+            let file = directory + "/" + (try #require(files.first { $0.hasPrefix("rms_norm-") }))
             #expect(files.count == 1)
             let whole = try #require(FileManager.default.contents(atPath: file))
             // Cut off, one bit changed, empty, and another program's binary under this name.

@@ -4,6 +4,9 @@
 #include "convolution.inl"
 #include "epilogue.inl"
 #include "gemm_f32.inl"
+#if defined(SIMD_AVX512)
+#include "gemm_lanes_f32.inl"
+#endif
 #include "gemv_f32.inl"
 #include "kernel_set.h"
 #include "norm.inl"
@@ -18,6 +21,9 @@
 
 static const matmul_kernel matmuls[] = {
     {.supports = supports_gemm, .gemm = &gemm},
+#if defined(SIMD_AVX512)
+    {.supports = supports_gemm_of_lanes, .gemm = &gemm_of_lanes},
+#endif
     {.supports = supports_gemv, .gemv = &gemv},
 };
 static const row_kernels rows_of_floats = {

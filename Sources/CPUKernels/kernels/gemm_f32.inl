@@ -19,9 +19,13 @@ enum {
     /// Columns of a panel of B, which then takes half of a second-level cache of 512 KB.
     KC = 1024,
     /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
-    /// where each dequantised value should serve all tokens.
+    /// where each dequantised value should serve all tokens. With AVX-512 gemm_lanes_f32.inl takes those between.
     MIN_GEMM_TOKENS = 128,
+#if defined(SIMD_AVX512)
+    MIN_GEMM_TOKENS_OF_BLOCKS = MIN_GEMM_TOKENS,
+#else
     MIN_GEMM_TOKENS_OF_BLOCKS = MAX_GEMV_TOKENS + 1,
+#endif
 };
 _Static_assert(NC % NR == 0, "whole tiles");
 

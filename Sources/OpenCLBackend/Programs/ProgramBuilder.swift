@@ -34,17 +34,13 @@ final class ProgramBuilder {
             cache.remove(key)
         }
         let program = try compile(descriptor, text: text, flags: flags)
-        guard let binary = binary(of: program) else { return program }
         do {
-            try cache.store(binary, for: key)
+            if let binary = binary(of: program) { try cache.store(binary, for: key) }
         } catch {
             _ = ocl_release_program(program)
             throw error
         }
-        // PoCL compiles kernels when their binary is asked for, and those of source again when they are launched.
-        guard device.kind == .cpu, let loaded = load(binary, flags: flags) else { return program }
-        _ = ocl_release_program(program)
-        return loaded
+        return program
     }
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {

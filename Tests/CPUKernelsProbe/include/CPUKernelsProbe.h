@@ -37,6 +37,8 @@ void probe_pack_a(int set, int format, const float *x, int64_t tokens, int64_t c
 
 /// `y[t * 64 + r]` of the rows and `tokens` (up to 64), through the set's packing and micro-kernel.
 void probe_gemm(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
+/// The products of all tokens by the kernel that takes so many.
+void probe_gemm_for_tokens(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 /// `y[t * count + r]` of the rows and `tokens` (up to 8), through the set's GEMV.
 void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 
