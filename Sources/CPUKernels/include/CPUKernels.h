@@ -100,9 +100,9 @@ typedef struct {
     cpuk_convolution_form form;
     int64_t packed_bytes, scratch_bytes;
 } cpuk_convolution_plan;
-/// How a convolution of a weight `[outputs, taps * channels]` is computed: as the weight is `packed`, or, where it is not
-/// yet (NONE), as is fastest for maps of the window's grid. A packed weight fits windows of that kernel, stride, dilation
-/// and channels over images of any number and size.
+/// How a convolution of a weight `[outputs, taps * channels]` is computed: as the weight is `packed`, or, where it is
+/// not yet (NONE), as is fastest for maps of the window's grid. A packed weight fits windows of that kernel, stride,
+/// dilation and channels over images of any number and size.
 cpuk_convolution_plan cpuk_plan_convolution(
     const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight, cpuk_convolution_form packed);
 /// False where memory runs out.
