@@ -16,10 +16,8 @@ final class CPUWeight: Weight {
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
     nonisolated(unsafe) let kernelWeight: UnsafeMutablePointer<cpuk_weight>
     nonisolated(unsafe) private var packed: CPUBuffer?
-    // SAFETY: as above.
-    /// How `cpuk_convolve` reads the weight: decided by the first window that is planned, whose map is the usual one.
+    // SAFETY (both): as above. How `cpuk_convolve` reads the weight is decided by the first window that is planned.
     nonisolated(unsafe) private var convolutionForm: (form: cpuk_convolution_form, sliding: Sliding)?
-    /// What `cpuk_convolve` reads.
     nonisolated(unsafe) private var packedConvolution: CPUBuffer?
     /// Whether it is packed if it can be.
     nonisolated(unsafe) private var wasMultiplied = false

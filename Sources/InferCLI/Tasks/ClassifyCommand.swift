@@ -61,6 +61,9 @@ struct ClassifyCommand: AsyncParsableCommand {
         if labels != nil, image.isEmpty, list.lines == nil {
             throw ValidationError("--labels goes with --image; give both")
         }
+        if labels != nil, model.model == nil {
+            throw ValidationError("--labels needs a model of images and texts, such as CLIP; name one with --model")
+        }
         try list.check([text].compactMap { $0 })
         if pair != nil, text == nil { throw ValidationError("--pair goes with a text as an argument; give both") }
     }
