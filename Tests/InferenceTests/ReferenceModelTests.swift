@@ -108,7 +108,8 @@ struct ReferenceModelTests {
         // Its weights are BF16: rounded to it, activations make an error of 7.6e-7. They are too small to be worth it.
         for (precision, bound) in [(MatmulPrecision.highest, 1e-9), (.automatic, 1e-9), (.medium, 5e-6)] {
             let pass = try ForwardPass(
-                package, on: device.make(), contextLength: rows[0].count, options: EngineOptions(precision: precision))
+                package, on: device.make(), contextLength: rows[0].count,
+                options: EngineOptions(precision: precision, cacheType: .float32))
             let logits = try rows.flatMap { try pass.logits(for: $0) }
             let error = normalizedMeanSquaredError(logits, try expected.doubles("logits"))
             #expect(error <= bound, "\(precision): NMSE \(error)")
