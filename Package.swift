@@ -153,25 +153,25 @@ let package = Package(
             name: "CPUKernelsProbe", dependencies: ["CPUKernels", "NumberFormats"], path: "Tests/CPUKernelsProbe",
             cSettings: strictC + [.headerSearchPath("../../Sources/CPUKernels")]),
         tests(
-            "CPUKernelsTests", ["CPUKernels", "CPUKernelsProbe", "NumberFormats", "CPUBackend", "TensorCore"]),
-        tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "Devices", "OpCases", "TensorCore"]),
+            "CPUKernelsTests", ["CPUKernels", "CPUKernelsProbe", "CPUBackend", "TensorCore"]),
+        tests("BackendConformanceTests", ["CPUBackend", "OpenCLBackend", "OpCases", "TensorCore"]),
         tests("OpenCLBackendTests", ["OpenCLBackend", "Devices", "TensorCore"]),
         tests(
             "InferenceTests",
             [
-                "Inference", "Models", "Devices", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
+                "Inference", "Models", "CPUBackend", "OpenCLBackend", "ModelIO", "KVCache", "Tokenization",
                 "TensorCore", "JSONCore", "Images", "ChatTemplate",
             ]),
         tests(
             "ServingTests",
-            ["Serving", "Inference", "CPUBackend", "Devices", "Tokenization", "JSONCore", "TensorCore", logging] + nio),
+            ["Serving", "Inference", "CPUBackend", "Devices", "JSONCore", "TensorCore", logging] + nio),
         tests("RetrievalTests", ["Retrieval", "Inference", "CPUBackend", "TensorCore", "JSONCore", grdb]),
         tests("InferCLITests", ["JSONCore", "ModelIO", "TensorCore"]),
         tests(
             "BenchmarkTests",
             [
-                "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "Models", "ModelIO",
-                "JSONCore", "OpCases", "TensorCore", argumentParser,
+                "BenchmarkKit", "LoadGenerator", "CommandSupport", "Devices", "Inference", "Models", "JSONCore",
+                "OpCases", "TensorCore", argumentParser,
             ] + nio),
     ],
     swiftLanguageModes: [.v6],

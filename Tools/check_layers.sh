@@ -94,7 +94,7 @@ failures=$(
         END {
             for (pair in depends) {
                 split(pair, ends, SUBSEP)
-                if (ends[2] in layer && ends[1] in hasSwift && layer[ends[1]] < 9 && !(pair in imported))
+                if (ends[2] in layer && ends[1] in hasSwift && !(pair in imported))
                     print "Package.swift: " ends[1] " declares " ends[2] " and does not import it"
             }
         }'
