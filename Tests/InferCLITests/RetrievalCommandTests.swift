@@ -216,9 +216,11 @@ struct RetrievalCommandTests {
         let extracted = try CommandLineTool.run(
             ["index", "-c", collection, "--extract-triples", "bundled", "--device", "cpu"])
         #expect(extracted.exitCode == 0 && extracted.output.contains("relations"), "\(extracted.errors)")
-        let semantic = try CommandLineTool.run(
-            ["index", "--jsonl", docs, "--lexical-only", "--chunking", "semantic", "-c", folder.file("s.db").path])
-        #expect(semantic.exitCode == 64)
+        for vectors in [["--chunking", "semantic"], ["--vector-format", "int8"], ["--approximate", "hnsw"]] {
+            let refused = try CommandLineTool.run(
+                ["index", "--jsonl", docs, "--lexical-only", "-c", folder.file("s.db").path] + vectors)
+            #expect(refused.exitCode == 64, "\(vectors)")
+        }
     }
 
     @Test("The suite of searches prints its rows, and keeps what it searched")

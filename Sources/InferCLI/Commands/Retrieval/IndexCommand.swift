@@ -93,6 +93,9 @@
             if lexicalOnly, !approximate.isEmpty {
                 throw ValidationError("--approximate and --lexical-only exclude each other")
             }
+            if lexicalOnly, vectorFormat != .float16 {
+                throw ValidationError("--vector-format and --lexical-only exclude each other")
+            }
             if lexicalOnly, multiVector {
                 throw ValidationError("--multi-vector and --lexical-only exclude each other")
             }
@@ -117,10 +120,11 @@
             let analyzer = try makeAnalyzer()
             let embedder = try makeEmbedder()
             if embedder != nil, embedder?.dimensionCount == nil {
-                guard approximate.isEmpty, chunking != .semantic else {
+                guard approximate.isEmpty, vectorFormat == .float16, chunking != .semantic else {
                     throw CommandError.unsupported(
                         option: "--model", value: model.model ?? "",
-                        reason: "--approximate and --chunking semantic need a model that gives a text one vector")
+                        reason: "--approximate, --vector-format and --chunking semantic need a model that gives a text "
+                            + "one vector")
                 }
             }
             let collection = try DocumentCollection(
