@@ -78,10 +78,10 @@ bench: build-bench
 	bash Benchmarks/run.sh "$$(swift build $(CONFIGURATION) --show-bin-path)/bench" $(BENCH_RESULTS) $(SUITES)
 
 # Installs llama.cpp and transformers in a folder outside the repository (INFER_PEERS) and compares with them turn by turn.
-# PEERS="transformers-compiled ctranslate2 onnxruntime" names others; ARGUMENTS="--rounds 1 --models llama-135m" …
+# PEERS="transformers-compiled ctranslate2 onnxruntime openvino" names others; ARGUMENTS="--rounds 1 --models llama-135m" …
 bench-peers: build-bench
 	bash Benchmarks/peers/install.sh models $(if $(filter llama,$(PEERS)),llama) \
-		$(patsubst transformers-compiled,transformers,$(filter-out llama,$(PEERS)))
+		$(patsubst openvino-sdpa,openvino,$(patsubst transformers-compiled,transformers,$(filter-out llama,$(PEERS))))
 	mkdir -p $(BENCH_RESULTS) && rm -f $(BENCH_RESULTS)/peers.jsonl
 	"$(PEERS_PYTHON)" Benchmarks/peers/compare.py --infer "$$(swift build $(CONFIGURATION) --show-bin-path)/infer" \
 		--peers $(subst $(space),$(comma),$(strip $(PEERS))) --save $(BENCH_RESULTS)/peers.jsonl $(ARGUMENTS)

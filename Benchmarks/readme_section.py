@@ -1,15 +1,16 @@
 """The README's section on speed, from the same rows as the report: the ratios to other engines, and OpenCL's to our own
-CPU backend. Its place in the README is between two comments."""
+CPU backend. A section a machine: each lies between two comments that name it, and new ones come behind the last."""
 import os
 import sys
 
 from report_rows import device, median_ratio, table
 
-BEGIN = "<!-- Written by `make bench-report`, from the rows of the report that it links. -->"
+BEGIN = "<!-- {}: written by `make bench-report`, from the rows of the report that it links. -->"
 END = "<!-- End of what `make bench-report` writes. -->"
 # Of each peer the formats that people use most; the report has all.
 FORMATS = {"f32": "FP32", "bf16": "BF16", "int8": "INT8", "q8_0": "Q8_0", "q4_0": "Q4_0", "q4_k_m": "Q4_K_M"}
-NAMES = {"llama": "llama.cpp", "transformers-compiled": "transformers, compiled"}
+NAMES = {"llama": "llama.cpp", "transformers-compiled": "transformers, compiled", "openvino": "OpenVINO, paged attention",
+         "openvino-sdpa": "OpenVINO, SDPA"}
 
 
 def ratios(rows):
@@ -46,18 +47,26 @@ def devices(rows):
     return "\n".join(sentences)
 
 
-def write(readme, rows, where, report):
-    """Changes nothing where there are no comparisons; exits with an error where the README has no place for it."""
+def placed(text, machine, section):
+    """The README with the machine's section in place of its last one, or behind the other machines'; None where it has
+    none of any machine."""
+    begin = BEGIN.format(machine)
+    before, found, rest = text.partition(begin)
+    if found:
+        return before + begin + section + END + rest.partition(END)[2]
+    before, found, after = text.rpartition(END)
+    return f"{before}{END}\n\n{begin}{section}{END}{after}" if found else None
+
+
+def write(readme, rows, machine, where, report):
+    """`machine` names the section, `where` begins it. Changes nothing where there are no comparisons; exits with an error
+    where the README has no place for it."""
     peers = rows["peers"]
     if not peers:
         print(f"{readme} keeps its section on speed: no other engine was compared (make bench-peers)", file=sys.stderr)
         return
     with open(readme) as file:
         text = file.read()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"error: {readme}: has no lines '{BEGIN}' and '{END}' to write its section on speed between")
     link = os.path.relpath(report, os.path.dirname(os.path.abspath(readme)))
     section = f"""
 On {where}:
@@ -69,5 +78,8 @@ pairs, over 1 `infer` is faster. Prompts of {peers[0]["n_prompt"]} tokens, then 
 [The report]({link}) has every number, the gaps in order of
 size, and the pictures; `make bench bench-peers bench-report` makes it anew.
 """
+    text = placed(text, machine, section)
+    if text is None:
+        sys.exit(f"error: {readme}: has no line '{END}' to write its section on speed before")
     with open(readme, "w") as file:
-        file.write(before + BEGIN + section + END + after)
+        file.write(text)

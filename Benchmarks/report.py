@@ -15,7 +15,7 @@ import sys
 import matplotlib
 
 import readme_section
-from report_rows import device, machine, median_ratio, rows_of, slug, table
+from report_rows import abilities, device, machine, median_ratio, rows_of, slug, table
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -260,7 +260,7 @@ def main():
     commit = arguments.commit or measured_commit(arguments.results)
     report = Report(rows_of(arguments.results), arguments.output, name)
     report.add(f"# {processor}, {cores} cores, {memory:.0f} GiB, {today}\n\n"
-               f"Commit `{commit}`. [Benchmarks/README.md](../README.md) says how each figure is defined and how far two "
+               f"{abilities()} Commit `{commit}`. [Benchmarks/README.md](../README.md) says how each figure is defined and how far two "
                "runs differ.")
     for part in (report.peers, report.notes, report.latency, report.sizes, report.contexts, report.ops,
                  report.throughput, report.serve, report.counts):
@@ -271,7 +271,7 @@ def main():
     print(path)
     if arguments.readme:
         where = f"{cores} cores of {processor} ({today}, commit `{commit}`)"
-        readme_section.write(arguments.readme, report.rows, where, path)
+        readme_section.write(arguments.readme, report.rows, f"{processor}, {cores} cores", where, path)
 
 
 main()

@@ -22,14 +22,31 @@ def rows_of(folder):
     return rows
 
 
-def machine():
-    """What the processor calls itself, and how many of it there are."""
-    name = "unknown processor"
+# What decides which kernels run, by the names of /proc/cpuinfo.
+ABILITIES = {"avx2": "AVX2", "avx512f": "AVX-512", "avx_vnni": "AVX-VNNI", "avx512_vnni": "AVX512-VNNI",
+             "avx512_bf16": "AVX512-BF16", "avx512_fp16": "AVX512-FP16", "amx_int8": "AMX-INT8", "amx_bf16": "AMX-BF16",
+             "asimddp": "dot products", "i8mm": "I8MM", "sve": "SVE"}
+
+
+def processor():
+    """What the first processor says of itself, by the names of /proc/cpuinfo."""
     with open("/proc/cpuinfo") as file:
-        for line in file:
-            if line.startswith("model name"):
-                name = line.split(":", 1)[1].strip()
-                break
+        lines = file.read().split("\n\n")[0].splitlines()
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def abilities():
+    """One sentence: the processor's family and model, and which instructions it has."""
+    facts = processor()
+    flags = set(facts.get("flags", facts.get("Features", "")).split())
+    has = [title for flag, title in ABILITIES.items() if flag in flags]
+    model = f"Family {facts['cpu family']}, model {facts['model']}; " if "cpu family" in facts else ""
+    return f"{model}{', '.join(has) or 'no vector instructions that matter here'}."
+
+
+def machine():
+    """What the processor calls itself, how many of it there are, and GiB of memory."""
+    name = processor().get("model name", "unknown processor")
     cores = len(os.sched_getaffinity(0))
     with open("/proc/meminfo") as file:
         memory = int(file.readline().split()[1]) / 2**20

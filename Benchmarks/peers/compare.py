@@ -11,10 +11,27 @@ import shutil
 import statistics
 import subprocess
 import sys
+import typing
 
 import engines
 import make_model
 from engines import EngineError, warn
+
+
+class Library(typing.NamedTuple):
+    """A peer that is a Python library."""
+
+    script: str
+    """Its worker."""
+    words: dict
+    """What the worker is told after folder and threads, for each format that it has."""
+    architectures: list
+    """Those that it can load."""
+    environment: str = "venv"
+    """Where it is installed: libraries that want other versions of one package have environments of their own."""
+    own_blocks: bool = False
+    """Whether it quantises the folder in its own way, for formats of GGUF too: then no token need be the same."""
+
 
 FOLDER = os.environ.get("INFER_PEERS") or os.path.expanduser("~/.cache/infer-bench-peers")
 PYTHON = os.path.join(FOLDER, "venv/bin/python")
@@ -26,15 +43,21 @@ FORMATS = {"f32": "F32", "bf16": "BF16", "f16": "F16", "int8": None, "q8_0": "Q8
            "q6_k": "Q6_K", "iq4_nl": "IQ4_NL", "iq4_xs": "IQ4_XS"}
 # The same under the names of `infer --dtype`, which converts while loading.
 DTYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8"}
-# Peers that are Python libraries: their worker, what it is told after folder and threads for each format that they have,
-# and the architectures that they can load.
+GPT2_AND_LLAMA = ["gpt2", "llama"]
 TORCH = {"f32": ["float32"], "bf16": ["bfloat16"]}
+# OpenVINO computes in BF16 by itself where the processor can.
+OPENVINO = {"f32": ["fp32", "f32"], "bf16": ["fp16", "bf16"], "int8": ["int8", "auto"], "q8_0": ["int8", "auto"],
+            "q4_0": ["int4", "auto"]}
 LIBRARIES = {
-    "transformers": ("worker_transformers.py", TORCH, ["gpt2", "llama"]),
-    "transformers-compiled": (
-        "worker_transformers.py", {form: [*words, "compiled"] for form, words in TORCH.items()}, ["gpt2", "llama"]),
-    "ctranslate2": ("worker_ctranslate2.py", {"f32": ["float32"], "int8": ["int8_float32"]}, ["gpt2", "llama"]),
-    "onnxruntime": ("worker_onnxruntime.py", {"f32": ["fp32"]}, ["llama"]),
+    "transformers": Library("worker_transformers.py", TORCH, GPT2_AND_LLAMA),
+    "transformers-compiled": Library(
+        "worker_transformers.py", {form: [*words, "compiled"] for form, words in TORCH.items()}, GPT2_AND_LLAMA),
+    "ctranslate2": Library(
+        "worker_ctranslate2.py", {"f32": ["float32"], "int8": ["int8_float32"]}, GPT2_AND_LLAMA),
+    "onnxruntime": Library("worker_onnxruntime.py", {"f32": ["fp32"], "q4_0": ["int4"]}, ["llama"], own_blocks=True),
+    **{name: Library("worker_openvino.py", {form: [*words, backend] for form, words in OPENVINO.items()},
+                     GPT2_AND_LLAMA, "venv-openvino", own_blocks=True)
+       for name, backend in (("openvino", "PA"), ("openvino-sdpa", "SDPA"))},
 }
 PEERS = ["llama", *LIBRARIES]
 # Tokens that both continue a prompt with. In FP32 all must agree. Engines round activations in their own ways, so with
@@ -66,10 +89,10 @@ def gguf(name, form):
 
 def lacking(peer, models, formats):
     """What of these a peer cannot run, as one line, or None."""
-    known_formats = [f for f in FORMATS if FORMATS[f]] if peer == "llama" else LIBRARIES[peer][1]
+    known_formats = [f for f in FORMATS if FORMATS[f]] if peer == "llama" else LIBRARIES[peer].words
     missing = [f for f in formats if f not in known_formats]
     if peer != "llama":
-        missing += [m for m in models if make_model.SHAPES[m]["arch"] not in LIBRARIES[peer][2]]
+        missing += [m for m in models if make_model.SHAPES[m]["arch"] not in LIBRARIES[peer].architectures]
     return f"{peer} is not compared on what it does not have: {', '.join(missing)}" if missing else None
 
 
@@ -81,18 +104,21 @@ def pair(peer, name, form, arguments):
         tokens = make_model.vocabulary(make_model.SHAPES[name]["vocab"])
         return (engines.Infer(arguments.infer, path, threads, arguments.device),
                 engines.LlamaCpp(LLAMA, path, threads, tokens))
-    script, words, _ = LIBRARIES[peer]
+    library = LIBRARIES[peer]
     folder = os.path.join(model_folder(name), "hf")
-    return (engines.Infer(arguments.infer, folder, threads, arguments.device, ["--dtype", DTYPES[form]]),
-            engines.PythonWorker(peer, PYTHON, script, [folder, threads, *words[form]], threads))
+    ours = (engines.Infer(arguments.infer, folder, threads, arguments.device, ["--dtype", DTYPES[form]])
+            if form in DTYPES else engines.Infer(arguments.infer, gguf(name, form), threads, arguments.device))
+    python = os.path.join(FOLDER, library.environment, "bin/python")
+    theirs = engines.PythonWorker(peer, python, library.script, [folder, threads, *library.words[form]], threads)
+    return ours, theirs
 
 
-def agreeing(ours, theirs, form):
-    """How many of the first greedy tokens are the same. Raises where they are too few."""
+def agreeing(ours, theirs, wanted):
+    """How many of the first greedy tokens are the same. Raises where they are fewer than `wanted`."""
     for text in PROMPTS:
         a, b = ours.greedy(list(text), GREEDY), theirs.greedy(list(text), GREEDY)
         same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-        if same >= (GREEDY if form == "f32" else 1):
+        if same >= wanted:
             return same
     raise EngineError(f"the greedy tokens part after {same}: infer {a[:same + 2]}, {theirs.name} {b[:same + 2]}")
 
@@ -104,7 +130,8 @@ def spread(values):
 def compare(peer, name, form, arguments):
     ours, theirs = pair(peer, name, form, arguments)
     try:
-        same = agreeing(ours, theirs, form)
+        own_blocks = peer in LIBRARIES and LIBRARIES[peer].own_blocks
+        same = agreeing(ours, theirs, GREEDY if form == "f32" else 0 if own_blocks else 1)
         rounds = []
         for _ in range(arguments.rounds):
             a = ours.measure(arguments.prompt, arguments.decode)

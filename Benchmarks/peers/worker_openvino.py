@@ -1,0 +1,53 @@
+"""OpenVINO GenAI as a worker (see workers.py). usage: worker_openvino.py FOLDER THREADS WEIGHTS PRECISION BACKEND
+
+WEIGHTS: fp32, fp16, int8 or int4, how optimum-intel exports the folder, once, beside it. PRECISION: f32 or bf16, what
+layers compute in, or auto, OpenVINO's own choice. BACKEND: SDPA or PA, how attention is computed. Random weights have no tokenizer worth converting, so
+prompts are token ids.
+"""
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import openvino as ov
+import openvino_genai as genai
+
+import workers
+
+
+class OpenVINO(workers.Worker):
+    def __init__(self, folder, threads, weights, precision, backend):
+        exported = f"{folder.rstrip('/')}-openvino-{weights}"
+        if not os.path.exists(os.path.join(exported, "openvino_model.bin")):
+            export = ["export", "openvino", "--model", folder, "--task", "text-generation-with-past", "--weight-format",
+                      weights, exported]
+            subprocess.run([os.path.join(os.path.dirname(sys.executable), "optimum-cli"), *export], check=True,
+                           stdout=sys.stderr)
+        hint = {} if precision == "auto" else {"INFERENCE_PRECISION_HINT": precision}
+        self.pipeline = genai.LLMPipeline(exported, "CPU", INFERENCE_NUM_THREADS=threads, ATTENTION_BACKEND=backend, **hint)
+        self.vocabulary = ov.Core().read_model(os.path.join(exported, "openvino_model.xml")).output(0).partial_shape[
+            -1].get_length()
+
+    def generate(self, prompt, count):
+        ids = np.array([prompt], np.int64)
+        inputs = genai.TokenizedInputs(ov.Tensor(ids), ov.Tensor(np.ones_like(ids)))
+        options = genai.GenerationConfig(max_new_tokens=count, ignore_eos=True, do_sample=False)
+        return self.pipeline.generate(inputs, options)
+
+    def greedy(self, prompt, count):
+        return list(self.generate(prompt, count).tokens[0])
+
+    def prompt(self, count):
+        prompt = self.random(count)
+        start = time.perf_counter()
+        self.generate(prompt, 1)
+        return time.perf_counter() - start
+
+    def decode(self, count):
+        """The time of `count` tokens behind the first, as the pipeline's own clock has it."""
+        metrics = self.generate(self.random(1), count + 1).perf_metrics
+        return metrics.get_tpot().mean * count / 1000
+
+
+workers.serve(OpenVINO(sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]))
