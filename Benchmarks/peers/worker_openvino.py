@@ -1,7 +1,7 @@
 """OpenVINO GenAI as a worker (see workers.py). usage: worker_openvino.py FOLDER THREADS WEIGHTS PRECISION BACKEND
 
-WEIGHTS: fp32, fp16, int8 or int4, how optimum-intel exports the folder, once, beside it. PRECISION: f32 or bf16, what
-layers compute in, or auto, OpenVINO's own choice. BACKEND: SDPA or PA, how attention is computed. Random weights have no tokenizer worth converting, so
+WEIGHTS: fp32, fp16, int8 or int4, how optimum-intel exports the folder, once, beside it. PRECISION: f32 or bf16 (where
+the processor has it, else f32), what layers compute in, or auto, OpenVINO's own choice. BACKEND: SDPA or PA, how attention is computed. Random weights have no tokenizer worth converting, so
 prompts are token ids.
 """
 import os
@@ -24,6 +24,8 @@ class OpenVINO(workers.Worker):
                       weights, exported]
             subprocess.run([os.path.join(os.path.dirname(sys.executable), "optimum-cli"), *export], check=True,
                            stdout=sys.stderr)
+        if precision == "bf16" and "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            precision = "f32"
         hint = {} if precision == "auto" else {"INFERENCE_PRECISION_HINT": precision}
         self.pipeline = genai.LLMPipeline(exported, "CPU", INFERENCE_NUM_THREADS=threads, ATTENTION_BACKEND=backend, **hint)
         self.vocabulary = ov.Core().read_model(os.path.join(exported, "openvino_model.xml")).output(0).partial_shape[

@@ -60,7 +60,8 @@ public enum DeviceSelection {
         _ choice: DeviceChoice, threadCount: Int? = nil, environment: [String: String]
     ) throws -> SelectedDevice {
         try makeBackend(
-            choice, threadCount: threadCount, kernelSets: environment[kernelSetsVariable],
+            choice, threadCount: threadCount,
+            kernelSets: environment[kernelSetsVariable].flatMap { $0.isEmpty ? nil : $0 },
             options: OpenCLOptions(environment: environment))
     }
 

@@ -12,9 +12,10 @@
 // Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of
 // quants lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4
 // to the high one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low,
-// high, low, high.
+// high, low, high. Quants of 2 and 3 bits have no nibbles: two such vectors, and for the third bit one like the fifth's.
 //
-// Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima.
+// Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those of
+// Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone.
 #pragma once
 #include "quants.h"
 
@@ -30,7 +31,8 @@ _Static_assert(BLOCK_ROWS == VL, "lanes are rows");
 
 /// The formats that are packed in blocks of rows.
 #define FOR_EACH_FORMAT_OF_ROW_BLOCKS(X)                                                                              \
-    X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4)
+    X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4) \
+    X(TQ2_0) X(TQ1_0)
 
 INLINE bool has_row_blocks(const int format) {
     switch (format) {
@@ -46,6 +48,8 @@ INLINE int quant_bits(const int format) {
     case CPUK_Q8_0: return 8;
     case CPUK_Q6_K: return 6;
     case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: return 5;
+    case CPUK_Q3_K: return 3;
+    case CPUK_Q2_K: case CPUK_TQ2_0: case CPUK_TQ1_0: return 2;
     default: return 4;
     }
 }
@@ -53,11 +57,13 @@ INLINE int quant_bits(const int format) {
 /// Bytes of a group of 16 rows.
 INLINE int64_t group_quant_bytes(const int format) { return quant_bits(format) * GROUP_COLUMNS * BLOCK_ROWS / 8; }
 
-/// Whether groups have integers as scales, which a factor of 256 columns is multiplied with.
+/// Whether 256 columns have a factor, which the scales of their groups, if there are any, are multiplied with.
 INLINE bool has_factors(const int format) { return number_format_block_size(format) == 256; }
+INLINE bool has_factors_alone(const int format) { return number_format_group_size(format) == 256; }
 
 INLINE int64_t group_scale_bytes(const int format) {
     if (format == CPUK_MXFP4) return BLOCK_ROWS;
+    if (has_factors_alone(format)) return 0;
     if (!has_factors(format)) return (has_minimum(format) ? 4 : 2) * BLOCK_ROWS;
     return (has_minimum(format) || group_of(format) == 16 ? 2 : 1) * BLOCK_ROWS;
 }
@@ -96,9 +102,21 @@ INLINE vq sixth_bits_of_rows(const uint8_t *group, const int half, const int v) 
     return (at <= 4 ? shift_left(bits, 4 - at) : shift_right(bits, at - 4)) & splat_q(0x30);
 }
 
+// Quants below a nibble, or the bits of six above one: the low or high two of a nibble's place in their byte.
+INLINE vq two_bits_of_rows(const uint8_t *vectors, const int half, const int v) {
+    return shift_right(load_q(vectors + v / 2 * 64), 4 * (v % 2) + 2 * half) & splat_q(3);
+}
+INLINE vq third_bits_of_rows(const uint8_t *group, const int half, const int v) {
+    const vq bits = load_q(group + GROUP_VECTORS / 2 * 64);
+    const int at = v + 4 * half;
+    return (at <= 2 ? shift_left(bits, 2 - at) : shift_right(bits, at - 2)) & splat_q(4);
+}
+
 /// The `v`th quads of a half of a group, of all rows, as the unsigned quants of quants.h.
 INLINE vq unpack_rows(const int format, const uint8_t *group, const int half, const int v) {
     if (quant_bits(format) == 8) return load_q(group + (half * GROUP_VECTORS + v) * 64);
+    if (quant_bits(format) == 2) return two_bits_of_rows(group, half, v);
+    if (quant_bits(format) == 3) return two_bits_of_rows(group, half, v) | third_bits_of_rows(group, half, v);
     const vq low = nibbles_of_rows(group, half, v);
     switch (format) {
     case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: return low | fifth_bits_of_rows(group, half, v);
@@ -116,8 +134,11 @@ typedef struct {
 
 /// The scales of 16 rows for a group of 32 columns, or for each half of it where a scale is for 16.
 typedef struct {
-    vf scales[2], minimum;
+    vf scales[2], minima[2];
 } row_scales;
+
+/// Which of them a half of a group has.
+INLINE int scale_of_half(const int format, const int half) { return group_of(format) == GROUP_COLUMNS ? 0 : half; }
 
 INLINE vf from_halves_of_rows(const uint8_t *p) { return from_f16(*(const vh_any *)p); }
 INLINE vf from_bytes_of_rows(const uint8_t *p) { return __builtin_convertvector(*(const vq_any *)p, vf); }
@@ -143,10 +164,18 @@ INLINE row_scales scales_of_rows(const int format, const uint8_t *at, row_factor
         result.scales[0] = half_exponents_of_rows(at);
     } else if (!has_factors(format)) {
         result.scales[0] = from_halves_of_rows(at);
-        if (has_minimum(format)) result.minimum = from_halves_of_rows(at + 2 * BLOCK_ROWS);
+        if (has_minimum(format)) result.minima[0] = from_halves_of_rows(at + 2 * BLOCK_ROWS);
+    } else if (has_factors_alone(format)) {
+        result.scales[0] = factors.scale;
+    } else if (format == CPUK_Q2_K) {
+        UNROLL for (int half = 0; half < 2; half++) {
+            const vu bytes = __builtin_convertvector(*(const vq_any *)(at + half * BLOCK_ROWS), vu);
+            result.scales[half] = __builtin_convertvector(bytes & 15, vf) * factors.scale;
+            result.minima[half] = __builtin_convertvector(bytes >> 4, vf) * factors.minimum;
+        }
     } else if (has_minimum(format)) {
         result.scales[0] = from_bytes_of_rows(at) * factors.scale;
-        result.minimum = from_bytes_of_rows(at + BLOCK_ROWS) * factors.minimum;
+        result.minima[0] = from_bytes_of_rows(at + BLOCK_ROWS) * factors.minimum;
     } else {
         result.scales[0] = from_signed_bytes_of_rows(at) * factors.scale;
         if (group_of(format) == 16) result.scales[1] = from_signed_bytes_of_rows(at + BLOCK_ROWS) * factors.scale;

@@ -42,11 +42,12 @@ INLINE void unpack_block(
                 UNROLL for (int v = 0; v < GROUP_VECTORS; v++, to += LINE)
                     store_q(to, unpack_rows(format, quants, half, v));
             const row_scales w = scales_of_rows(format, scales, w_factors);
-            store(panel_scales, w.scales[0]);
-            if (group_of(format) == X_GROUP) store(panel_scales + BLOCK_ROWS, w.scales[1]);
-            if (has_minimum(format)) store(panel_minima, w.minimum);
-            panel_scales += GROUP_COLUMNS / group_of(format) * BLOCK_ROWS;
-            panel_minima += BLOCK_ROWS;
+            UNROLL for (int i = 0; i < GROUP_COLUMNS / group_of(format); i++) {
+                store(panel_scales, w.scales[i]);
+                if (has_minimum(format)) store(panel_minima, w.minima[i]);
+                panel_scales += BLOCK_ROWS;
+                panel_minima += BLOCK_ROWS;
+            }
             quants += group_quant_bytes(format);
             scales += group_scale_bytes(format);
         }
@@ -108,6 +109,7 @@ static void multiply_panels_of_row_blocks(
     switch (multiplied_as(rows->format)) {
         MULTIPLY_CASE(CPUK_Q8_0)
         MULTIPLY_CASE(CPUK_Q4_K)
+        MULTIPLY_CASE(CPUK_Q2_K)
         MULTIPLY_CASE(CPUK_Q6_K)
     default: return;
     }

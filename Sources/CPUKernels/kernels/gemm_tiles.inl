@@ -46,8 +46,9 @@ INLINE __m512i pairs_of_quads(vq quads, const int b, vf scale, vf offset) {
 INLINE void line_of_row_block(const int format, const uint8_t *quants, row_scales scales, char *line) {
     vf square[VL];
     UNROLL for (int half = 0; half < 2; half++) {
-        const vf scale = scales.scales[group_of(format) == 16 ? half : 0];
-        const vf offset = has_minimum(format) ? scales.minimum : scale * -(float)quant_offset(format);
+        const vf scale = scales.scales[scale_of_half(format, half)];
+        const vf offset = has_minimum(format) ? scales.minima[scale_of_half(format, half)]
+                                              : scale * -(float)quant_offset(format);
         UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
             const vq quads = unpack_rows(format, quants, half, v);
             UNROLL for (int pair = 0; pair < 2; pair++)

@@ -6,7 +6,7 @@
 //     q0 q1 q2 …     K bytes: the integers, padded with zeros
 //     s0 s1 …        K / 16 floats: the scale of each 16
 //     c0 c1 …        K / 16 numbers of 32 bits: the correction of each 16 (activations_int8.inl). For formats with
-//                    minima floats, of which every other one counts: it is that of 32
+//                    minima of 32 floats, of which every other one counts: it is that of 32
 #pragma once
 #include "activations_int8.inl"
 #include "pack_row_blocks.inl"
@@ -42,7 +42,7 @@ static void quantise_row_token(cpuk_format format, const float *x, int64_t colum
             if (is_signed) memcpy(to + at, &product, 4);
             else memcpy(to + at, &integer, 4);
         }
-        for (int g = 0; is_signed && g < QUANTS / X_GROUP; g += 2) {
+        for (int g = 0; is_signed && group_of((int)format) == GROUP_COLUMNS && g < QUANTS / X_GROUP; g += 2) {
             float pair[2];
             memcpy(pair, to + (k / X_GROUP + g) * 4, 8);
             pair[0] += pair[1];
@@ -88,8 +88,9 @@ INLINE void dot_rows(
         }
     }
     if (!has_minimum(format)) return;
-    UNROLL for (int t = 0; t < T; t++)
-        sums[t] = fma_v(w->minimum, splat_float_at(x->corrections + t * x->stride), sums[t]);
+    UNROLL for (int half = 0; half < (is_shared ? 1 : 2); half++)
+        UNROLL for (int t = 0; t < T; t++)
+            sums[t] = fma_v(w->minima[half], splat_float_at(x->corrections + t * x->stride + half * 4), sums[t]);
 }
 
 INLINE void dot_row_block(

@@ -21,6 +21,19 @@ INLINE void store_group(const int format, const vq quads[2 * GROUP_VECTORS], uin
         return;
     }
     vq upper[2] = {splat_q(0), splat_q(0)};
+    if (quant_bits(format) < 4) {
+        vq third = splat_q(0);
+        UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+            const vq low = quads[v], high = quads[v + GROUP_VECTORS];
+            const vq bits = (low & splat_q(3)) | shift_left(high & splat_q(3), 2);
+            upper[v / 2] |= shift_left(bits, 4 * (v % 2));
+            third |= shift_left(shift_right(low & splat_q(4), 2), v) | shift_left(high & splat_q(4), v + 2);
+        }
+        store_q(group, upper[0]);
+        store_q(group + 64, upper[1]);
+        if (quant_bits(format) == 3) store_q(group + 128, third);
+        return;
+    }
     UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
         const vq low = quads[v], high = quads[v + GROUP_VECTORS];
         store_q(group + v * 64, (low & splat_q(15)) | shift_left(high & splat_q(15), 4));
@@ -72,6 +85,24 @@ INLINE void scales_of_6_bits(const uint8_t *scales, int g, uint8_t *scale, uint8
     *minimum = (uint8_t)(scales[g + 4] >> 4 | scales[g] >> 6 << 4);
 }
 
+// The scale of the `i`th 16 of a block of Q3_K: four bits, and two further on.
+INLINE uint8_t q3_k_scale(const uint8_t *block, int i) {
+    const int low = block[96 + i % 8] >> 4 * (i / 8) & 15, high = block[104 + i % 4] >> 2 * (i / 4) & 3;
+    return (uint8_t)((low | high << 4) - 32);
+}
+
+// Where a block of 256 has its factor; that of minima follows two bytes later.
+INLINE int64_t factor_place(const int format) {
+    switch (format) {
+    case CPUK_Q2_K: return 80;
+    case CPUK_Q3_K: return 108;
+    case CPUK_Q6_K: return 208;
+    case CPUK_TQ2_0: return 64;
+    case CPUK_TQ1_0: return 52;
+    default: return 0;
+    }
+}
+
 // The integer scales of the `g`th group of 32 in a block of 256, one or two bytes.
 INLINE void integer_scales(const int format, const uint8_t *block, int g, uint8_t *first, uint8_t *second) {
     switch (format) {
@@ -79,6 +110,14 @@ INLINE void integer_scales(const int format, const uint8_t *block, int g, uint8_
     case CPUK_Q6_K:
         *first = block[192 + 2 * g];
         *second = block[193 + 2 * g];
+        return;
+    case CPUK_Q2_K:
+        *first = block[2 * g];
+        *second = block[2 * g + 1];
+        return;
+    case CPUK_Q3_K:
+        *first = q3_k_scale(block, 2 * g);
+        *second = q3_k_scale(block, 2 * g + 1);
         return;
     default:
         *first = (uint8_t)(((block[4 + g / 2] >> 4 * (g % 2) & 15) | (read_u16(block + 2) >> 2 * g & 3) << 4) - 32);
@@ -99,8 +138,10 @@ INLINE void pack_scales(
             continue;
         }
         uint8_t *to = factors + b * factor_bytes(format);
-        pack_halves(rows, count, b * bytes + (format == CPUK_Q6_K ? 208 : 0), to);
-        if (has_minimum(format)) pack_halves(rows, count, b * bytes + 2, to + 2 * BLOCK_ROWS);
+        const int64_t at = b * bytes + factor_place(format);
+        pack_halves(rows, count, at, to);
+        if (has_minimum(format)) pack_halves(rows, count, at + 2, to + 2 * BLOCK_ROWS);
+        if (has_factors_alone(format)) continue;
         for (int g = 0; g < 256 / GROUP_COLUMNS; g++) {
             uint8_t *group = scales + (b * (256 / GROUP_COLUMNS) + g) * group_scale_bytes(format), unused = 0;
             const bool has_second = group_scale_bytes(format) > BLOCK_ROWS;
