@@ -87,12 +87,17 @@ def gguf(name, form):
     return path
 
 
+def architecture(name):
+    shape = make_model.SHAPES[name]
+    return "mixtral" if "experts" in shape else shape["arch"]
+
+
 def lacking(peer, models, formats):
     """What of these a peer cannot run, as one line, or None."""
     known_formats = [f for f in FORMATS if FORMATS[f]] if peer == "llama" else LIBRARIES[peer].words
     missing = [f for f in formats if f not in known_formats]
     if peer != "llama":
-        missing += [m for m in models if make_model.SHAPES[m]["arch"] not in LIBRARIES[peer].architectures]
+        missing += [m for m in models if architecture(m) not in LIBRARIES[peer].architectures]
     return f"{peer} is not compared on what it does not have: {', '.join(missing)}" if missing else None
 
 
@@ -215,8 +220,9 @@ def main():
         sys.exit(1)
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    # What was compared before is printed and saved.
-    sys.exit("error: interrupted")
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        # What was compared before is printed and saved.
+        sys.exit("error: interrupted")

@@ -1,7 +1,7 @@
 """Writes a random-weight model of a known shape twice, with the same weights: as a Hugging Face folder and as FP32 GGUF.
 
 usage: make_model.py SHAPE OUT_DIR
-SHAPE: gpt2-124m, llama-135m, llama-0.5b, llama-1b. Needs numpy, safetensors and gguf. The weights mean nothing: use it
+SHAPE: gpt2-124m, llama-135m, llama-0.5b, llama-1b, mixtral-0.5b. Needs numpy, safetensors and gguf. The weights mean nothing: use it
 for speed, for memory, and to see that two engines compute the same. The vocabulary is made here: 256 bytes, then words of
 a space and four letters, so that any text that a model writes has one reading as token ids.
 """
@@ -18,6 +18,9 @@ SHAPES = {
     "llama-135m": dict(arch="llama", vocab=49152, dim=576, layers=30, heads=9, kv=3, ffn=1536, context=8192),
     "llama-0.5b": dict(arch="llama", vocab=151936, dim=896, layers=24, heads=14, kv=2, ffn=4864, context=8192),
     "llama-1b": dict(arch="llama", vocab=128256, dim=2048, layers=16, heads=32, kv=8, ffn=8192, context=8192),
+    # Mixtral with fewer and smaller layers, whose widths blocks of 256 fit.
+    "mixtral-0.5b": dict(arch="llama", vocab=32000, dim=768, layers=12, heads=12, kv=4, ffn=2048, context=8192, experts=8,
+                         used_experts=2),
 }
 
 
@@ -44,7 +47,7 @@ def vocabulary(count):
 
 
 def tensors(s, random):
-    """Name in the folder, name in GGUF, values."""
+    """Name in the folder, name in GGUF, values; None where one of the two has no such tensor."""
 
     def matrix(*shape):
         return random.standard_normal(shape, dtype=np.float32) * np.float32(1 / shape[-1] ** 0.5)
@@ -60,9 +63,18 @@ def tensors(s, random):
                             ("o_proj", "attn_output", d)):
                 yield h + f"self_attn.{a}.weight", g + b + ".weight", matrix(n, d)
             yield h + "post_attention_layernorm.weight", g + "ffn_norm.weight", ones(d)
-            yield h + "mlp.gate_proj.weight", g + "ffn_gate.weight", matrix(f, d)
-            yield h + "mlp.up_proj.weight", g + "ffn_up.weight", matrix(f, d)
-            yield h + "mlp.down_proj.weight", g + "ffn_down.weight", matrix(d, f)
+            if "experts" in s:
+                yield h + "block_sparse_moe.gate.weight", g + "ffn_gate_inp.weight", matrix(s["experts"], d)
+            for a, w, b, n, k in (("gate", "w1", "ffn_gate", f, d), ("up", "w3", "ffn_up", f, d),
+                                  ("down", "w2", "ffn_down", d, f)):
+                if "experts" not in s:
+                    yield f"{h}mlp.{a}_proj.weight", f"{g}{b}.weight", matrix(n, k)
+                    continue
+                # One tensor an expert in the folder, one for all in GGUF.
+                all_experts = matrix(s["experts"], n, k)
+                for e, x in enumerate(all_experts):
+                    yield f"{h}block_sparse_moe.experts.{e}.{w}.weight", None, x
+                yield None, f"{g}{b}_exps.weight", all_experts
         yield "model.norm.weight", "output_norm.weight", ones(d)
         return
     yield "transformer.wte.weight", "token_embd.weight", matrix(s["vocab"], d)
@@ -95,6 +107,9 @@ def write_gguf(path, name, s, tokens, data):
         w.add_rope_freq_base(10000.0)
     else:
         w.add_layer_norm_eps(1e-5)
+    if "experts" in s:
+        w.add_expert_count(s["experts"])
+        w.add_expert_used_count(s["used_experts"])
     w.add_vocab_size(len(tokens))
     w.add_tokenizer_model("gpt2")
     w.add_tokenizer_pre("gpt-2")
@@ -105,7 +120,9 @@ def write_gguf(path, name, s, tokens, data):
     w.add_eos_token_id(len(tokens) - 1)
     w.add_add_bos_token(False)
     w.add_file_type(gguf.LlamaFileType.ALL_F32)
-    for folder_name, gguf_name, x in data:
+    for _, gguf_name, x in data:
+        if gguf_name is None:
+            continue
         if s["arch"] == "llama" and gguf_name.endswith(("attn_q.weight", "attn_k.weight")):
             # GGUF has the two halves that rotate together side by side.
             size = s["dim"] // s["heads"]
@@ -120,7 +137,9 @@ def write_gguf(path, name, s, tokens, data):
 def write_folder(path, s, tokens, data):
     os.makedirs(path, exist_ok=True)
     stored = {}
-    for name, gguf_name, x in data:
+    for name, _, x in data:
+        if name is None:
+            continue
         # GPT-2's folders store the matrices of a layer transposed.
         stored[name] = np.ascontiguousarray(x.T) if s["arch"] == "gpt2" and x.ndim == 2 and ".h." in name else x
     save_file(stored, os.path.join(path, "model.safetensors"), metadata={"format": "pt"})
@@ -132,6 +151,9 @@ def write_folder(path, s, tokens, data):
                       intermediate_size=s["ffn"], num_hidden_layers=s["layers"], num_attention_heads=s["heads"],
                       num_key_value_heads=s["kv"], max_position_embeddings=s["context"], rms_norm_eps=1e-5,
                       rope_theta=10000.0, hidden_act="silu", **common)
+        if "experts" in s:
+            config.update(architectures=["MixtralForCausalLM"], model_type="mixtral", sliding_window=None,
+                          num_local_experts=s["experts"], num_experts_per_tok=s["used_experts"])
     else:
         config = dict(architectures=["GPT2LMHeadModel"], model_type="gpt2", n_embd=s["dim"], n_layer=s["layers"],
                       n_head=s["heads"], n_positions=s["context"], n_ctx=s["context"], activation_function="gelu_new",

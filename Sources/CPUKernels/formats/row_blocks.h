@@ -12,10 +12,11 @@
 // Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of
 // quants lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4
 // to the high one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low,
-// high, low, high. Quants of 2 and 3 bits have no nibbles: two such vectors, and for the third bit one like the fifth's.
+// high, low, high. Quants of 2 and 3 bits have no nibbles: two such vectors, and behind them for the third bit one like
+// that of the fifth.
 //
-// Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those of
-// Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone.
+// Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those
+// of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone.
 #pragma once
 #include "quants.h"
 
