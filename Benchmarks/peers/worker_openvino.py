@@ -1,8 +1,8 @@
 """OpenVINO GenAI as a worker (see workers.py). usage: worker_openvino.py FOLDER THREADS WEIGHTS PRECISION BACKEND
 
-WEIGHTS: fp32, fp16, int8 or int4, how optimum-intel exports the folder, once, beside it. PRECISION: f32 or bf16 (where
-the processor has it, else f32), what layers compute in, or auto, OpenVINO's own choice. BACKEND: SDPA or PA, how attention is computed. Random weights have no tokenizer worth converting, so
-prompts are token ids.
+WEIGHTS: fp32, fp16, int8 or int4 (a scale for each 64), how optimum-intel exports the folder, once, beside it.
+PRECISION: f32 or bf16 (where the processor has it, else f32), what layers compute in, or auto, OpenVINO's own choice.
+BACKEND: SDPA or PA, how attention is computed. Random weights have no tokenizer worth converting, so prompts are token ids.
 """
 import os
 import subprocess
@@ -21,7 +21,7 @@ class OpenVINO(workers.Worker):
         exported = f"{folder.rstrip('/')}-openvino-{weights}"
         if not os.path.exists(os.path.join(exported, "openvino_model.bin")):
             export = ["export", "openvino", "--model", folder, "--task", "text-generation-with-past", "--weight-format",
-                      weights, exported]
+                      weights, *(["--group-size", "64"] if weights == "int4" else []), exported]
             subprocess.run([os.path.join(os.path.dirname(sys.executable), "optimum-cli"), *export], check=True,
                            stdout=sys.stderr)
         if precision == "bf16" and "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

@@ -312,6 +312,7 @@ static cpuk_context *context_of(const int *sets, int count) {
 }
 
 int main(void) {
+    setvbuf(stdout, NULL, _IOLBF, 0);  // What failed is seen while the rest runs.
     int generic = -1;
     for (int i = 0; i < cpuk_kernel_set_count(); i++)
         if (!strcmp(cpuk_kernel_set_at(i).name, "generic")) generic = i;

@@ -1,9 +1,9 @@
 // Quants of weights for products of integers: unpacked to unsigned bytes, with the scales that belong to them:
 //     w = scale * (quant - offset)   or   w = scale * quant + minimum
 // with a scale (and minimum) for each group of 16 or 32 values. Quants of 8 bits are given an offset of 128, so that
-// they are unsigned, where there is an instruction for unsigned ones only; where that instruction is missing, sums of
-// such quants would not be exact, and they stay signed. Layouts: ggml-quants.c of ggml; their sizes are those of the
-// table (NumberFormats.h).
+// they are unsigned, where there is an instruction for unsigned ones only; they stay signed where it takes signed ones,
+// and where there is none and sums of such quants would not be exact. Layouts: ggml-quants.c of ggml; their sizes are
+// those of the table (NumberFormats.h).
 #pragma once
 #include "../include/CPUKernels.h"
 #include "../simd/int8.h"
@@ -44,7 +44,7 @@ INLINE bool has_span_minima(const int format) { return has_minimum(format) && sp
 INLINE bool has_8_bit_quants(const int format) { return number_format_quant_offset(format) == 128; }
 
 /// Added to signed quants of 8 bits: 128 makes them unsigned.
-enum { OFFSET_OF_8_BITS = HAS_DOT_QUADS ? 128 : 0 };
+enum { OFFSET_OF_8_BITS = HAS_DOT_QUADS && !DOT_IS_SIGNED ? 128 : 0 };
 
 /// The offset of a format: what is subtracted from its unpacked quants.
 INLINE int quant_offset(const int format) {
@@ -68,13 +68,14 @@ INLINE vq nibbles(const uint8_t *first, const uint8_t *second) {
 
 // The values that the quants of IQ4_NL and IQ4_XS name.
 INLINE vq look_up_iq4(vq quants) {
-    const q16 table = (q16)_mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    return look_up(table + (uint8_t)OFFSET_OF_8_BITS, quants);
+    typedef int8_t table_16 __attribute__((vector_size(16)));
+    const table_16 table = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+    return look_up((q16)table + (uint8_t)OFFSET_OF_8_BITS, quants);
 }
 
 // Twice the values of E2M1, which the quants of MXFP4 are, and the format's offset: 12.
 INLINE vq look_up_e2m1(vq quants) {
-    return look_up((q16)_mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0), quants);
+    return look_up((q16){12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0}, quants);
 }
 
 INLINE vq with_fifth_bits(vq quants, const uint8_t *first, const uint8_t *second) {
@@ -164,27 +165,35 @@ typedef struct {
 } span_scales;
 
 INLINE vf from_bytes(uint64_t low, uint64_t high) {
-    const __m128i bytes = _mm_set_epi64x((int64_t)high, (int64_t)low);
-    return __builtin_convertvector(__builtin_convertvector((q16)bytes, vi), vf);
+    typedef uint64_t two_words __attribute__((vector_size(16)));
+    return __builtin_convertvector(__builtin_convertvector((q16)(two_words){low, high}, vi), vf);
 }
 
-INLINE float half_at(const uint8_t *p) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(read_u16(p)))); }
+INLINE float half_at(const uint8_t *p) { _Float16 x; memcpy(&x, p, sizeof x); return (float)x; }
+
+// Four binary16 numbers.
+INLINE floats_4 from_four_halves(uint32_t first, uint32_t second) {
+    typedef uint32_t words_2 __attribute__((vector_size(8)));
+    typedef _Float16 halves_4 __attribute__((vector_size(8)));
+    return __builtin_convertvector((halves_4)(words_2){first, second}, floats_4);
+}
 
 #define FOUR(n) n, n, n, n
 
 // Scales and minima of Q4_K and Q5_K: 6 bits each, eight of each, behind the binary16 factors of both. Those of the
 // last four groups have their upper two bits where the first four leave room.
 INLINE span_scales scales_6_bit(const uint8_t *block) {
-    const __m128i head = (__m128i)read_16(block);
-    const __m128i low_bytes = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m128i high_bytes = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
-    const __m128i low = _mm_and_si128(
-        _mm_srlv_epi32(_mm_shuffle_epi8(head, low_bytes), _mm_setr_epi32(0, 0, 0, 4)),
-        _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
-    const __m128i high = _mm_and_si128(
-        _mm_srli_epi16(_mm_shuffle_epi8(head, high_bytes), 2), _mm_set1_epi8(0x30));
-    const vi integers = __builtin_convertvector((q16)_mm_or_si128(low, high), vi);
-    const __m128 factors = _mm_cvtph_ps(head);
+    typedef uint16_t pairs_8 __attribute__((vector_size(16)));
+    const q16 head = read_16(block), none = {0};
+    const words_4 low_bytes = (words_4)__builtin_shufflevector(
+        head, head, 4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    const pairs_8 high_bytes = (pairs_8)__builtin_shufflevector(
+        head, none, FOUR(16), 4, 5, 6, 7, FOUR(16), 8, 9, 10, 11);
+    const words_4 low = low_bytes >> (words_4){0, 0, 0, 4}
+                        & (words_4){0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f};
+    const words_4 high = (words_4)(high_bytes >> 2) & 0x30303030u;
+    const vi integers = __builtin_convertvector((q16)(low | high), vi);
+    const floats_4 factors = from_four_halves(read_u32(block), 0);
     const vf all = __builtin_convertvector(integers, vf)
         * __builtin_shufflevector(factors, factors, FOUR(0), FOUR(0), FOUR(1), FOUR(1));
     return (span_scales){all, -__builtin_shufflevector(all, all, NUMBERS_8(8), NUMBERS_8(8))};
@@ -211,7 +220,7 @@ INLINE span_scales scales_iq4_xs(const uint8_t *block) {
 
 // Four binary16 numbers in the first lanes.
 INLINE vf from_halves(uint32_t first, uint32_t second) {
-    const __m128 all = _mm_cvtph_ps(_mm_set_epi32(0, 0, (int)second, (int)first));
+    const floats_4 all = from_four_halves(first, second);
     return __builtin_shufflevector(all, all, 0, 1, 2, 3, FOUR(0), FOUR(0), FOUR(0));
 }
 

@@ -78,8 +78,7 @@ INLINE void multiply_panels_of(
             .minima = (const float *)(product->packed + packed_b_minima(format, depth)) + r * LINE_SCALES,
             .strides = line_strides(format)};
         UNROLL for (int s = 0; s < S; s++)
-            first.groups[s] = panels + s / PANEL_REGISTERS * stride + s % PANEL_REGISTERS * REGISTER_LANES * 4
-                + product->begin / X_GROUP * group_bytes(format);
+            first.groups[s] = panels + register_at(s, stride) + product->begin / X_GROUP * group_bytes(format);
         micro_kernel(
             format, S, first, padded_columns(depth) / QUANTS, product->begin > 0, &product->ahead, products + r * VL);
     }
@@ -89,7 +88,6 @@ INLINE void multiply_panels_of(
 INLINE void multiply_of(
     const int format, const weight_rows *rows, const char *packed, const packed_a *panels, int64_t count,
     int64_t begin, int64_t depth, read_ahead ahead, float *products) {
-    enum { TILE_PANELS = MAX_TILE_TOKENS / PANEL_REGISTERS };
     quads_product product = {.packed = packed, .rows = rounded_rows(rows), .begin = begin, .depth = depth};
     product.ahead = prefetch_in(
         ahead, padded_columns(depth) / QUANTS * product.rows * count * PANEL_REGISTERS / TILE_SUMS);
@@ -110,7 +108,7 @@ INLINE int multiplied_as(cpuk_format format) {
     if (has_minimum((int)format)) return has_groups_of_16 ? CPUK_Q2_K : CPUK_Q4_K;
     // Quants of Q6_K are too large for as many products in a 16-bit sum as those of Q3_K.
     if (has_groups_of_16) return HAS_DOT_QUADS || format == CPUK_Q6_K ? CPUK_Q6_K : CPUK_Q3_K;
-    return HAS_DOT_QUADS || has_8_bit_quants((int)format) ? CPUK_Q8_0 : CPUK_Q4_0;
+    return OFFSET_OF_8_BITS > 0 || has_8_bit_quants((int)format) ? CPUK_Q8_0 : CPUK_Q4_0;
 }
 
 #define MULTIPLY_CASE(format) \
@@ -123,7 +121,7 @@ static void multiply(
         MULTIPLY_CASE(CPUK_Q2_K)
         MULTIPLY_CASE(CPUK_Q6_K)
     case CPUK_Q4_0:
-        if (!HAS_DOT_QUADS) multiply_of(CPUK_Q4_0, rows, packed, panels, count, begin, depth, ahead, products);
+        if (OFFSET_OF_8_BITS == 0) multiply_of(CPUK_Q4_0, rows, packed, panels, count, begin, depth, ahead, products);
         return;
     case CPUK_Q3_K:
         if (!HAS_DOT_QUADS) multiply_of(CPUK_Q3_K, rows, packed, panels, count, begin, depth, ahead, products);

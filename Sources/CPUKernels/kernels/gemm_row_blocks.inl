@@ -73,7 +73,7 @@ static void pack_b_of_row_blocks(const weight_rows *rows, int64_t begin, int64_t
 }
 #undef UNPACK_CASE
 
-// The products of all rows with S panels of A from the `p`th on.
+// The products of all rows with S registers of tokens from the `p`th panel of A on.
 INLINE void multiply_row_tiles(
     const int format, const int S, const char *packed, const packed_a *a, int64_t p, int64_t rows, int64_t begin,
     int64_t lines, prefetcher *ahead, float *products) {
@@ -84,7 +84,8 @@ INLINE void multiply_row_tiles(
             .quants = block + row * QUAD, .scales = (const float *)(block + BLOCK_SCALES) + row,
             .minima = (const float *)(block + BLOCK_MINIMA) + row, .strides = block_strides(format)};
         UNROLL for (int s = 0; s < S; s++)
-            first.groups[s] = a->data + (p + s) * a->stride + begin / X_GROUP * group_bytes(format);
+            first.groups[s] =
+                a->data + p * a->stride + register_at(s, a->stride) + begin / X_GROUP * group_bytes(format);
         micro_kernel(format, S, first, lines, begin > 0, ahead, products + p * PRODUCTS_STRIDE + r * VL);
     }
 }
@@ -96,9 +97,10 @@ INLINE void multiply_row_blocks_of(
     const int64_t lines = padded_columns(depth) / QUANTS, row_count = rounded_rows(rows);
     prefetcher next = prefetch_in(ahead, lines * row_count * count / TILE_SUMS);
     int64_t p = 0;
-    for (; p + MAX_TILE_TOKENS <= count; p += MAX_TILE_TOKENS)
+    for (; p + TILE_PANELS <= count; p += TILE_PANELS)
         multiply_row_tiles(format, MAX_TILE_TOKENS, packed, a, p, row_count, begin, lines, &next, products);
-    for (; p < count; p++) multiply_row_tiles(format, 1, packed, a, p, row_count, begin, lines, &next, products);
+    if (TILE_PANELS > 1 && p < count)
+        multiply_row_tiles(format, 1, packed, a, p, row_count, begin, lines, &next, products);
 }
 
 #define MULTIPLY_CASE(format)                                                                                         \
@@ -108,6 +110,10 @@ static void multiply_panels_of_row_blocks(
     read_ahead ahead, float *products) {
     switch (multiplied_as(rows->format)) {
         MULTIPLY_CASE(CPUK_Q8_0)
+    case CPUK_Q4_0:
+        if (OFFSET_OF_8_BITS == 0)
+            multiply_row_blocks_of(CPUK_Q4_0, rows, packed, a, count, begin, depth, ahead, products);
+        return;
         MULTIPLY_CASE(CPUK_Q4_K)
         MULTIPLY_CASE(CPUK_Q2_K)
         MULTIPLY_CASE(CPUK_Q6_K)

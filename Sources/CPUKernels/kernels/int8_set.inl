@@ -4,7 +4,12 @@
 #include "gemm_int8.inl"
 #include "gemv_int8.inl"
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#define HAS_ROW_BLOCKS
 #include "convolution_int8.inl"
+#elif defined(SIMD_NEON_WIDE)
+#define HAS_ROW_BLOCKS
+#endif
+#if defined(HAS_ROW_BLOCKS)
 #include "gemm_row_blocks.inl"
 #include "gemv_row_blocks.inl"
 #endif
@@ -13,7 +18,7 @@
 static const matmul_kernel matmuls[] = {
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
-#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#if defined(HAS_ROW_BLOCKS)
     {.rounds_activations = true, .supports = supports_gemv_row_blocks, .packing = &row_blocks,
      .gemv = &gemv_of_row_blocks},
     {.rounds_activations = true, .supports = supports_gemm_row_blocks, .packing = &row_blocks,

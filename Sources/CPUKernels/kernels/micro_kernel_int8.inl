@@ -7,7 +7,9 @@ enum {
     PANEL_REGISTERS = VL / REGISTER_LANES,
     /// Sums of a tile: of TILE_SUMS / S rows (NR) and S registers of tokens.
     TILE_SUMS = 8,
-    MAX_TILE_TOKENS = 2,
+    MAX_TILE_TOKENS = PANEL_REGISTERS > 2 ? PANEL_REGISTERS : 2,
+    /// Panels of A that a tile takes at most.
+    TILE_PANELS = MAX_TILE_TOKENS / PANEL_REGISTERS,
 };
 _Static_assert(TILE_SUMS == 8, "KEEP_ORDER names eight sums");
 
@@ -26,6 +28,11 @@ typedef struct {
     const char *groups[MAX_TILE_TOKENS];
     panel_strides strides;
 } quads_step;
+
+// Where the `s`th register of tokens of a tile begins in panels of A, `stride` bytes apart.
+INLINE int64_t register_at(int s, int64_t stride) {
+    return s / PANEL_REGISTERS * stride + s % PANEL_REGISTERS * REGISTER_LANES * 4;
+}
 
 // The sums of a tile: those of all tokens with the first row, then with the next row.
 #define FOR_EACH_SUM UNROLL for (int r = 0; r < TILE_SUMS / S; r++) UNROLL for (int s = 0; s < S; s++)

@@ -117,7 +117,7 @@ INLINE int64_t packed_b_minima(const int format, int64_t depth) {
     return packed_b_scales(format, depth) + padded_columns(depth) / QUANTS * SCALES_STRIDE * 4;
 }
 
-INLINE __m128 quarter(vf x, const int number) {
+INLINE floats_4 quarter(vf x, const int number) {
     switch (number) {
     case 0: return __builtin_shufflevector(x, x, 0, 1, 2, 3);
     case 1: return __builtin_shufflevector(x, x, 4, 5, 6, 7);
@@ -127,11 +127,14 @@ INLINE __m128 quarter(vf x, const int number) {
 }
 
 // The scales of the `c`th line of a span, each for `group_of` values, in the lanes from 0 on.
-INLINE __m128 line_scales(const int format, vf groups, const int c) {
+INLINE floats_4 line_scales(const int format, vf groups, const int c) {
     if (span_of(format) == QUANTS) return quarter(groups, 0);
-    const __m128 two_lines = quarter(groups, group_of(format) == X_GROUP ? c : c / 2);
-    return group_of(format) != X_GROUP && c % 2 ? _mm_movehl_ps(two_lines, two_lines) : two_lines;
+    const floats_4 two_lines = quarter(groups, group_of(format) == X_GROUP ? c : c / 2);
+    const bool second = group_of(format) != X_GROUP && c % 2;
+    return second ? __builtin_shufflevector(two_lines, two_lines, 2, 3, 2, 3) : two_lines;
 }
+
+INLINE void store_line_scales(float *to, floats_4 scales) { memcpy(to, &scales, sizeof scales); }
 
 INLINE void store_packed_quants(const int format, vq quants, char *line) {
     typedef int8_t half_line __attribute__((vector_size(LINE / 2)));
@@ -152,8 +155,8 @@ INLINE void pack_row(
         if (format == CPUK_I8) values.scales = splat(row_scale);
         UNROLL for (int c = 0; c < span_of(format) / QUANTS; c++) {
             store_packed_quants(format, unpack_quants(format, span, c, columns - k), lines);
-            _mm_storeu_ps(scales, line_scales(format, values.scales, c));
-            if (has_minimum(format)) _mm_storeu_ps(minima, line_scales(format, values.minima, c));
+            store_line_scales(scales, line_scales(format, values.scales, c));
+            if (has_minimum(format)) store_line_scales(minima, line_scales(format, values.minima, c));
             lines += lines_stride(format);
             scales += SCALES_STRIDE;
             minima += SCALES_STRIDE;

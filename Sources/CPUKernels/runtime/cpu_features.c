@@ -49,7 +49,12 @@ cpu_features cpu_features_here(void) {
     return found;
 }
 #elif defined(__aarch64__)
-cpu_features cpu_features_here(void) { return CPU_NEON; }
+#include <sys/auxv.h>
+
+cpu_features cpu_features_here(void) {
+    enum { HAS_DOT_PRODUCTS = 1 << 20 };  // HWCAP_ASIMDDP (Documentation/arch/arm64/elf_hwcaps.rst)
+    return getauxval(AT_HWCAP) & HAS_DOT_PRODUCTS ? CPU_NEON | CPU_NEON_DOT : CPU_NEON;
+}
 #else
 cpu_features cpu_features_here(void) { return 0; }
 #endif

@@ -15,6 +15,8 @@ enum {
     CPU_AVX_VNNI = 1 << 5,
     /// Tiles and their products of BF16, which the kernel lets this process use.
     CPU_AMX_BF16 = 1 << 6,
+    /// Dot products of signed bytes.
+    CPU_NEON_DOT = 1 << 7,
 };
 
 cpu_features cpu_features_here(void);

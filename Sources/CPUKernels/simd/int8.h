@@ -1,11 +1,14 @@
 // Products of 8-bit integers, on vectors of 64 bytes. SIMD_VNNI says that there is an instruction which adds the
-// products of four unsigned with four signed bytes to 32-bit sums (AVX512_VNNI, AVX-VNNI).
+// products of four unsigned with four signed bytes to 32-bit sums (AVX512_VNNI, AVX-VNNI); NEON's dot products take
+// signed bytes on both sides.
 //
-// Without it the products of two bytes are added in 16 bits, saturated: exact for quants up to 128 with integers of
+// Without either the products of two bytes are added in 16 bits, saturated: exact for quants up to 128 with integers of
 // -127 to 127.
 #pragma once
 #if defined(SIMD_AVX512)
 #include "int8_avx512.h"
+#elif defined(SIMD_NEON_WIDE)
+#include "int8_neon.h"
 #else
 #include "int8_avx2.h"
 #endif

@@ -59,7 +59,7 @@ INLINE q16 narrow(vi x) {
 INLINE vq with_signs(vq integers, vq quants) { return BY_HALVES(_mm256_sign_epi8, integers, quants); }
 
 #if defined(SIMD_VNNI)
-enum { HAS_DOT_QUADS = 1 };
+enum { HAS_DOT_QUADS = 1, DOT_IS_SIGNED = 0 };
 INLINE vri dot_r(vri sums, vri quants, vri integers) {
     return (vri)_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)quants, (__m256i)integers);
 }
@@ -69,7 +69,7 @@ INLINE vi dot_quads(vi sums, vq quants, vq integers) {
     return (vi)both((q32)low, (q32)high);
 }
 #else
-enum { HAS_DOT_QUADS = 0 };
+enum { HAS_DOT_QUADS = 0, DOT_IS_SIGNED = 0 };
 INLINE vri dot_r(vri sums, vri quants, vri integers) {
     return sums + multiply_16_r(multiply_r(quants, integers), (vr_16){0} + 1);
 }

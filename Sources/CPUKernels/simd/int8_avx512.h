@@ -42,13 +42,13 @@ INLINE vq with_signs(vq integers, vq quants) {
 }
 
 #if defined(SIMD_VNNI)
-enum { HAS_DOT_QUADS = 1 };
+enum { HAS_DOT_QUADS = 1, DOT_IS_SIGNED = 0 };
 INLINE vri dot_r(vri sums, vri quants, vri integers) {
     return (vri)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)quants, (__m512i)integers);
 }
 INLINE vi dot_quads(vi sums, vq quants, vq integers) { return dot_r(sums, (vri)quants, (vri)integers); }
 #else
-enum { HAS_DOT_QUADS = 0 };
+enum { HAS_DOT_QUADS = 0, DOT_IS_SIGNED = 0 };
 INLINE vri dot_r(vri sums, vri quants, vri integers) {
     return sums + multiply_16_r(multiply_r(quants, integers), (vr_16){0} + 1);
 }

@@ -1,11 +1,11 @@
 // Vectors of VL floats for one instruction set, on clang's vector extensions. The target that is compiled chooses the
-// instruction set by defining one of SIMD_NEON, SIMD_AVX2, SIMD_AVX2_PAIR and SIMD_AVX512; without any of them it is
-// the generic one.
+// instruction set by defining one of SIMD_NEON, SIMD_AVX2 and SIMD_AVX512, and for integer products SIMD_NEON_WIDE,
+// SIMD_AVX2_WIDE or SIMD_AVX512; without any of them it is the generic one.
 #pragma once
 #if defined(SIMD_AVX512)
 #include "vector_avx512.h"
-#elif defined(SIMD_AVX2_PAIR)
-#include "vector_avx2_pair.h"
+#elif defined(SIMD_AVX2_WIDE) || defined(SIMD_NEON_WIDE)
+#include "vector_wide.h"
 #elif defined(SIMD_AVX2)
 #include "vector_avx2.h"
 #elif defined(SIMD_NEON)

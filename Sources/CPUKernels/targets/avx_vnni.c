@@ -11,7 +11,7 @@
     __attribute__((target("avx2,fma,f16c,avxvnni"))), apply_to = function)
 // Vectors of two registers are only passed to functions that are inlined.
 #pragma clang diagnostic ignored "-Wpsabi"
-#define SIMD_AVX2_PAIR
+#define SIMD_AVX2_WIDE
 #define SIMD_VNNI
 #include "../kernels/int8_set.inl"
 #pragma clang attribute pop

@@ -26,6 +26,7 @@ static const registry_entry entries[] = {
     {"avx2_int8", CPUK_SET_OF_INT8, CPUK_AVX2, CPU_AVX2, kernels_avx2_int8, false},
     {"avx2", CPUK_SET_OF_FLOATS, CPUK_AVX2, CPU_AVX2, kernels_avx2, false},
     {"amx_model", CPUK_SET_OF_BF16, CPUK_AVX512, CPU_AVX512 | CPU_AVX512_VNNI, kernels_amx_model, true},
+    {"neon_dot", CPUK_SET_OF_INT8, CPUK_NEON, CPU_NEON | CPU_NEON_DOT, kernels_neon_dot, false},
     {"neon", CPUK_SET_OF_FLOATS, CPUK_NEON, CPU_NEON, kernels_neon, false},
     {"generic", CPUK_SET_OF_FLOATS, CPUK_GENERIC, 0, kernels_generic, false},
 };

@@ -5,6 +5,7 @@
 
 const kernel_set *kernels_generic(void);
 const kernel_set *kernels_neon(void);
+const kernel_set *kernels_neon_dot(void);
 const kernel_set *kernels_avx2(void);
 const kernel_set *kernels_avx512(void);
 const kernel_set *kernels_avx2_int8(void);

@@ -1,4 +1,4 @@
-// AVX2 with FMA and F16C: vectors of sixteen lanes, which are two registers each. Integer products are written for
+// Vectors of sixteen lanes, which are several registers: two of AVX2, four of NEON. Integer products are written for
 // vectors of 64 bytes, whatever the registers are (int8.h).
 #pragma once
 #include "types.h"
