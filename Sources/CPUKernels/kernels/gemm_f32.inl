@@ -18,6 +18,7 @@ enum {
     NR = NR_VECTORS * VL,
     /// Columns of a panel of B, which then takes half of a second-level cache of 512 KB.
     KC = 1024,
+    FLOATS_OF_LINE = 64 / sizeof(float),
     /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
     /// where each dequantised value should serve all tokens. With AVX-512 gemm_lanes_f32.inl takes those between.
     MIN_GEMM_TOKENS = 128,
@@ -66,6 +67,9 @@ static void pack_b(const weight_rows *rows, int64_t begin, int64_t depth, void *
 #undef PACK_CASE
 
 // y[t * NC + r] (+)= sum_k x[t * ldx + k] * panel[k * NR + r], t < T, r < NR
+//
+// The tokens of the next tile are fetched meanwhile: of many tokens the activations do not stay in the second-level
+// cache, and their rows are too short for processors to foresee.
 INLINE void micro_kernel(
     const int T, const float *panel, const float *x, int64_t ldx, int64_t depth, bool accumulate, float *y) {
     vf sums[MR][NR_VECTORS];
@@ -74,6 +78,8 @@ INLINE void micro_kernel(
             sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
     for (int64_t k = 0; k < depth; k++) {
         vf weights[NR_VECTORS];
+        if (k % FLOATS_OF_LINE == 0)
+            UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x + (T + t) * ldx + k, 0, 2);
         UNROLL for (int v = 0; v < NR_VECTORS; v++) weights[v] = load(panel + k * NR + v * VL);
         UNROLL for (int t = 0; t < T; t++) {
             vf token = splat(x[t * ldx + k]);
