@@ -5,12 +5,16 @@
 #include "gemv_int8.inl"
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
 #include "convolution_int8.inl"
+#include "gemm_int8_by_token.inl"
 #include "gemm_row_blocks.inl"
 #include "gemv_row_blocks.inl"
 #endif
 #include "kernel_set.h"
 
 static const matmul_kernel matmuls[] = {
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+    {.rounds_activations = true, .supports = supports_token_blocks, .packing = &token_blocks, .by_token = &by_token},
+#endif
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
