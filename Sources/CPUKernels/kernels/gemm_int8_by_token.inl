@@ -119,54 +119,66 @@ INLINE void multiply_token_blocks(
                 * (ends[t].scale * (vf)load_r(block_end + v * tile->block_bytes));
 }
 
-// A gated tile: both products wait in the first-level cache.
-INLINE void finish_gated_tile(
-    const int T, const int V, const token_tile *tile, const char *gates, const convolution_tile *finished,
-    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
-    float y[CONVOLUTION_MR * CONVOLUTION_NR], up[CONVOLUTION_MR * CONVOLUTION_NR];
-    store_sums(T, V, sums, y);
-    multiply_token_blocks(T, V, tile, gates, sums);
-    store_sums(T, V, sums, up);
-    const product_target *target = &finished->target;
-    for (int64_t t = 0; t < T; t++)
+// The rows of a gated tile, whose products wait in the first-level cache.
+static void finish_gated_rows(const convolution_tile *tile, const float *y, const float *up) {
+    const product_target *target = &tile->target;
+    for (int64_t t = 0; t < tile->rows; t++)
         apply_epilogue(
-            finished->epilogue, finished->first_output, finished->outputs, y + t * CONVOLUTION_NR,
-            up + t * CONVOLUTION_NR, target->residual ? target->residual + t * target->residual_stride : NULL,
+            tile->epilogue, tile->first_output, tile->outputs, y + t * CONVOLUTION_NR, up + t * CONVOLUTION_NR,
+            target->residual ? target->residual + t * target->residual_stride : NULL,
             target->data + t * target->stride);
 }
 
-// The `first`th vector of outputs and those after it, V in all.
-INLINE void multiply_token_tile_of(const int T, const int V, const token_tile *tile, int64_t first) {
-    const int64_t n = first * VL, offset = first * tile->block_bytes;
-    convolution_tile finished = {
-        .rows = T, .outputs = tile->outputs - n < V * VL ? tile->outputs - n : V * VL, .epilogue = tile->epilogue,
-        .first_output = tile->first_output + n, .target = tile->target};
-    finished.target.data += n;
-    if (finished.target.residual) finished.target.residual += n;
+// V vectors of outputs from the `first`th on, of T tokens from `token` on.
+INLINE void multiply_token_tile(
+    const int T, const int V, const token_tile *all, const product_target *target, int64_t token, int64_t first) {
+    const int64_t n = first * VL, offset = first * all->block_bytes;
+    token_tile tile = *all;
+    tile.rows += token * all->row_bytes;
+    const convolution_tile finished = {
+        .rows = T, .outputs = all->outputs - n < V * VL ? all->outputs - n : V * VL, .epilogue = all->epilogue,
+        .first_output = all->first_output + n,
+        .target = {
+            .data = target->data + token * target->stride + n, .stride = target->stride,
+            .residual = target->residual ? target->residual + token * target->residual_stride + n : NULL,
+            .residual_stride = target->residual_stride}};
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     prefetch_target(T, V, &finished.target);
-    multiply_token_blocks(T, V, tile, tile->blocks + offset, sums);
-    if (tile->gates) finish_gated_tile(T, V, tile, tile->gates + offset, &finished, sums);
-    else finish_tile(T, V, &finished, sums);
+    float y[CONVOLUTION_MR * CONVOLUTION_NR], up[CONVOLUTION_MR * CONVOLUTION_NR];
+#pragma clang loop unroll(disable)
+    for (int part = all->gates ? 0 : 1; part < 2; part++) {
+        multiply_token_blocks(T, V, &tile, (part == 0 ? all->gates : all->blocks) + offset, sums);
+        if (part == 0) store_sums(T, V, sums, up);
+    }
+    if (all->gates) {
+        store_sums(T, V, sums, y);
+        finish_gated_rows(&finished, y, up);
+    } else {
+        finish_tile(T, V, &finished, sums);
+    }
 }
 
-INLINE void multiply_tokens_of(const int T, const token_tile *tile) {
+INLINE void multiply_tokens_of(const int T, const token_tile *tile, const product_target *target, int64_t token) {
     const int64_t vectors = (tile->outputs + VL - 1) / VL;
     if (vectors == TOKEN_TILE_VECTORS) {
-        multiply_token_tile_of(T, TOKEN_TILE_VECTORS, tile, 0);
+        multiply_token_tile(T, TOKEN_TILE_VECTORS, tile, target, token, 0);
         return;
     }
-    for (int64_t first = 0; first < vectors; first++) multiply_token_tile_of(T, 1, tile, first);
+    for (int64_t first = 0; first < vectors; first++) multiply_token_tile(T, 1, tile, target, token, first);
 }
 
-static void multiply_tokens(const token_tile *tile) {
-    switch (tile->tokens) {
-    case 1: multiply_tokens_of(1, tile); return;
-    case 2: multiply_tokens_of(2, tile); return;
-    case 3: multiply_tokens_of(3, tile); return;
-    case 4: multiply_tokens_of(4, tile); return;
-    case 5: multiply_tokens_of(5, tile); return;
-    case 6: multiply_tokens_of(6, tile); return;
+static void multiply_tokens(const token_tile *all) {
+    // A copy that no store can change: what is loaded again would wait for the stores of the tile before.
+    const token_tile tile = *all;
+    const product_target target = all->target;
+    int64_t t = 0;
+    for (; t + TOKEN_TILE <= tile.tokens; t += TOKEN_TILE) multiply_tokens_of(TOKEN_TILE, &tile, &target, t);
+    switch (tile.tokens - t) {
+    case 1: multiply_tokens_of(1, &tile, &target, t); return;
+    case 2: multiply_tokens_of(2, &tile, &target, t); return;
+    case 3: multiply_tokens_of(3, &tile, &target, t); return;
+    case 4: multiply_tokens_of(4, &tile, &target, t); return;
+    case 5: multiply_tokens_of(5, &tile, &target, t); return;
     default: return;
     }
 }

@@ -125,9 +125,9 @@ typedef struct {
     bool adds_residual_first;
 } product_target;
 
-/// Products of a tile of tokens with a panel of outputs over all columns, and their epilogue.
+/// Products of tokens with a panel of outputs over all columns, and their epilogue.
 typedef struct {
-    /// The tokens' quantised rows.
+    /// The tokens' quantised rows, any number of them.
     const char *rows;
     int64_t row_bytes, tokens, columns;
     /// The panel's packed blocks of PACKED_ROWS outputs, and those that gate them; NULL: none do.
@@ -146,7 +146,7 @@ typedef struct {
     /// Bytes of a quantised row, a multiple of 64.
     int64_t (*row_bytes)(int64_t columns);
     void (*quantise_row)(const float *x, int64_t columns, void *row);
-    /// 1 to MR tokens, 1 to NR outputs.
+    /// 1 to NR outputs.
     void (*multiply)(const token_tile *tile);
 } token_kernel;
 

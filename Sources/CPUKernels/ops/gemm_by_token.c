@@ -35,23 +35,20 @@ static void multiply_task(void *argument, int64_t task, int worker) {
     const token_kernel *kernel = job->kernel;
     const index_range tiles = task_range(task / job->panels, job->blocks, job->tiles);
     const int64_t n = task % job->panels * kernel->panel_outputs;
-    token_tile tile = {
-        .columns = args->weight->columns, .row_bytes = job->row_bytes,
-        .block_bytes = product->packing->block_bytes(args->weight->format, args->weight->columns),
+    const int64_t t = tiles.begin * kernel->tile_tokens;
+    const token_tile tile = {
+        .rows = job->rows + t * job->row_bytes, .row_bytes = job->row_bytes,
+        .tokens = at_most(tiles.end * kernel->tile_tokens, args->tokens) - t, .columns = args->weight->columns,
         .blocks = packed_block(args->weight, product->packing, n),
         .gates = args->gated ? packed_block(args->weight, product->packing, product->outputs + n) : NULL,
+        .block_bytes = product->packing->block_bytes(args->weight->format, args->weight->columns),
         .outputs = at_most(kernel->panel_outputs, product->outputs - n), .epilogue = &product->epilogue,
-        .first_output = n};
-    for (int64_t index = tiles.begin; index < tiles.end; index++) {
-        const int64_t t = index * kernel->tile_tokens;
-        tile.tokens = at_most(kernel->tile_tokens, args->tokens - t);
-        tile.rows = job->rows + t * job->row_bytes;
-        tile.target = (product_target){
+        .first_output = n,
+        .target = {
             .data = args->output.data + t * args->output.stride + n, .stride = args->output.stride,
             .residual = args->residual.data ? args->residual.data + t * args->residual.stride + n : NULL,
-            .residual_stride = args->residual.stride};
-        kernel->multiply(&tile);
-    }
+            .residual_stride = args->residual.stride}};
+    kernel->multiply(&tile);
 }
 
 void gemm_by_token(const product *product, const token_kernel *kernel) {
