@@ -43,7 +43,8 @@ final class CPUWeight: Weight {
             to: cpuk_weight(
                 format: source.format.numberFormat.kernelFormat, rows: Int64(rows), columns: Int64(columns),
                 row_bytes: Int64(rowByteCount), part_count: Int64(source.parts.count), parts: parts.baseAddress,
-                packed: nil, reduced: precision.allowsReducedActivations(for: source.format)))
+                packed: nil, reduced: precision.allowsReducedActivations(for: source.format),
+                by_token: precision == .automaticByToken))
     }
 
     deinit {

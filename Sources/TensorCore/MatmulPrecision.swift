@@ -7,6 +7,10 @@ public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     /// `highest` for FP32 weights; for 16-bit and quantised ones the fastest way that the device has instructions for:
     /// activations in BF16, or in 8-bit integers with a scale for each 16 or 32.
     case automatic
+    /// `automatic`, but that 8-bit activations may have one scale a token (a row), as engines have that quantise
+    /// dynamically. It is faster, and exact enough for encoders, which read a text once; what a decoder writes would be
+    /// measurably less likely (docs/numerics.md).
+    case automaticByToken
     /// FP32 activations, whatever the weights' format.
     case highest
     /// FP32 weights and activations as sums of two BF16 each (or TF32); other formats as `automatic`.
@@ -25,13 +29,19 @@ public enum MatmulPrecision: String, Sendable, Hashable, CaseIterable {
     public func forLayer(
         weightCount: Int, leastWeightCount: Int = MatmulPrecision.leastWeightsWorthRounding
     ) -> MatmulPrecision {
-        self == .automatic && weightCount < leastWeightCount ? .highest : self
+        isAutomatic && weightCount < leastWeightCount ? .highest : self
     }
+
+    /// Whether nothing was asked for.
+    private var isAutomatic: Bool { self == .automatic || self == .automaticByToken }
+
+    /// What an encoder takes where this was asked for.
+    public var forEncoder: MatmulPrecision { self == .automatic ? .automaticByToken : self }
 
     /// Whether activations of a weight in `format` may be rounded to fewer bits than FP32's.
     public func allowsReducedActivations(for format: WeightFormat) -> Bool {
         switch self {
-        case .automatic, .high: format != .float32
+        case .automatic, .automaticByToken, .high: format != .float32
         case .highest: false
         case .medium: true
         }

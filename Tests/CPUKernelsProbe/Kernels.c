@@ -32,7 +32,7 @@ static const matmul_kernel *packed_kernel_of(int set, int format, int64_t tokens
     const kernel_set *kernels = kernels_of_set(set);
     for (int i = 0; i < kernels->matmul_count; i++) {
         const matmul_kernel *matmul = &kernels->matmuls[i];
-        if (matmul->packing && matmul->supports((cpuk_format)format, tokens)) return matmul;
+        if (matmul->packing && !matmul->by_token && matmul->supports((cpuk_format)format, tokens)) return matmul;
     }
     return NULL;
 }
@@ -152,7 +152,7 @@ void probe_pack_row_blocks(int set, const probe_rows *rows, void *packed) {
     for (int64_t r = 0; r < rows->count; r += PACKED_ROWS) {
         const int64_t left = rows->count - r;
         packing->pack_block(
-            gathered.format, gathered.rows + r, left < PACKED_ROWS ? left : PACKED_ROWS, rows->columns, packed);
+            gathered.format, gathered.rows + r, NULL, left < PACKED_ROWS ? left : PACKED_ROWS, rows->columns, packed);
         packed = (char *)packed + packing->block_bytes(gathered.format, rows->columns);
     }
 }

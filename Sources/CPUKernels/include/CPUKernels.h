@@ -65,6 +65,8 @@ typedef struct {
     /// Products may round activations to BF16 or quantise them to int8 (and round FP32 weights to BF16) where the
     /// processor has instructions for them.
     bool reduced;
+    /// Activations may be quantised with one scale a token, where `reduced`.
+    bool by_token;
 } cpuk_weight;
 
 /// Bytes of a weight packed for the context's kernels; 0: products read the rows where they lie. Reads no `packed`.

@@ -19,16 +19,6 @@ enum {
     WINOGRAD_NUMBERS = WINOGRAD_SIDE * WINOGRAD_SIDE,
 };
 
-/// Where a result goes: rows `stride` apart.
-typedef struct {
-    float *data;
-    int64_t stride;
-    const float *residual;
-    int64_t residual_stride;
-    /// The residual is added before the activation, not behind it.
-    bool adds_residual_first;
-} convolution_target;
-
 /// A tile of products. The sum over `taps` runs of `depth` channels each, in that order.
 typedef struct {
     /// The run of tap k of pixel t is `pixels[k * CONVOLUTION_MR + t] + offset`.
@@ -51,7 +41,7 @@ typedef struct {
     /// Where nothing comes after: the epilogue (NULL: none), the number of the panel's first channel, and the target.
     const epilogue *epilogue;
     int64_t first_output;
-    convolution_target target;
+    product_target target;
 } convolution_tile;
 
 typedef struct {

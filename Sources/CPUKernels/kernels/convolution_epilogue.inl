@@ -12,7 +12,7 @@ enum {
 
 // Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
 // made.
-INLINE void prefetch_target(const int T, const int V, const convolution_target *target) {
+INLINE void prefetch_target(const int T, const int V, const product_target *target) {
     UNROLL for (int t = 0; t < T; t++)
         for (int n = 0; n < V * VL; n += LINE_FLOATS) {
             __builtin_prefetch(target->data + t * target->stride + n, 1, 3);
@@ -33,7 +33,7 @@ INLINE vf finish_vector(
 INLINE void finish_tile_of(
     const int activation, const int T, const int V, const convolution_tile *tile,
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
-    const convolution_target *target = &tile->target;
+    const product_target *target = &tile->target;
     const float *bias = tile->epilogue && tile->epilogue->bias ? tile->epilogue->bias + tile->first_output : NULL;
     UNROLL for (int t = 0; t < T; t++) {
         float *to = target->data + t * target->stride;
@@ -51,7 +51,7 @@ INLINE void finish_tile_of(
 
 // Other activations, row by row.
 static void finish_rows(const convolution_tile *tile, float *y) {
-    const convolution_target *target = &tile->target;
+    const product_target *target = &tile->target;
     for (int64_t t = 0; t < tile->rows; t++, y += CONVOLUTION_NR) {
         const float *residual = target->residual ? target->residual + t * target->residual_stride : NULL;
         if (residual && target->adds_residual_first) {

@@ -6,6 +6,7 @@
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
 #define HAS_ROW_BLOCKS
 #include "convolution_int8.inl"
+#include "gemm_int8_by_token.inl"
 #elif defined(SIMD_NEON_WIDE)
 #define HAS_ROW_BLOCKS
 #endif
@@ -16,6 +17,9 @@
 #include "kernel_set.h"
 
 static const matmul_kernel matmuls[] = {
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+    {.rounds_activations = true, .supports = supports_token_blocks, .packing = &token_blocks, .by_token = &by_token},
+#endif
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
 #if defined(HAS_ROW_BLOCKS)

@@ -49,9 +49,10 @@ typedef struct {
 typedef struct {
     /// Bytes of a block of PACKED_ROWS rows, a multiple of 64; 0: not a format that is packed.
     int64_t (*block_bytes)(cpuk_format format, int64_t columns);
-    /// Packs up to PACKED_ROWS rows, padded with rows of zeros.
+    /// Packs up to PACKED_ROWS rows, padded with rows of zeros. `scales`: of each row, only for CPUK_I8.
     void (*pack_block)(
-        cpuk_format format, const char *const rows[PACKED_ROWS], int64_t count, int64_t columns, void *block);
+        cpuk_format format, const char *const rows[PACKED_ROWS], const float *scales, int64_t count, int64_t columns,
+        void *block);
 } weight_packing;
 
 /// Products of few tokens: each row of the weight is read once, where it lies, for all of them.
@@ -106,18 +107,6 @@ typedef struct {
     void (*end_thread)(void);
 } gemm_kernel;
 
-/// One way to multiply. A context has an ordered list of them; the first that takes a product computes it.
-typedef struct {
-    /// Whether activations are rounded to BF16 or quantised to int8. Such kernels take only weights that allow it.
-    bool rounds_activations;
-    bool (*supports)(cpuk_format format, int64_t tokens);
-    /// The packing of the weights that the kernel multiplies; NULL: they lie as in their file.
-    const weight_packing *packing;
-    /// One of these two; the other is NULL.
-    const gemv_kernel *gemv;
-    const gemm_kernel *gemm;
-} matmul_kernel;
-
 /// The epilogue for columns `n0..<n0 + count` of an output row.
 typedef struct {
     const float *bias;
@@ -125,3 +114,51 @@ typedef struct {
     cpuk_activation activation;
     bool gated;
 } epilogue;
+
+/// Where a result goes: rows `stride` apart.
+typedef struct {
+    float *data;
+    int64_t stride;
+    const float *residual;
+    int64_t residual_stride;
+    /// The residual is added before the activation, not behind it.
+    bool adds_residual_first;
+} product_target;
+
+/// Products of tokens with a panel of outputs over all columns, and their epilogue.
+typedef struct {
+    /// The tokens' quantised rows, any number of them.
+    const char *rows;
+    int64_t row_bytes, tokens, columns;
+    /// The panel's packed blocks of PACKED_ROWS outputs, and those that gate them; NULL: none do.
+    const char *blocks, *gates;
+    int64_t block_bytes, outputs;
+    const epilogue *epilogue;
+    /// The number of the panel's first output.
+    int64_t first_output;
+    product_target target;
+} token_tile;
+
+/// Products of any number of tokens, each quantised with one scale.
+typedef struct {
+    /// MR and NR.
+    int64_t tile_tokens, panel_outputs;
+    /// Bytes of a quantised row, a multiple of 64.
+    int64_t (*row_bytes)(int64_t columns);
+    void (*quantise_row)(const float *x, int64_t columns, void *row);
+    /// 1 to NR outputs.
+    void (*multiply)(const token_tile *tile);
+} token_kernel;
+
+/// One way to multiply. A context has an ordered list of them; the first that takes a product computes it.
+typedef struct {
+    /// Whether activations are rounded to BF16 or quantised to int8. Such kernels take only weights that allow it.
+    bool rounds_activations;
+    bool (*supports)(cpuk_format format, int64_t tokens);
+    /// The packing of the weights that the kernel multiplies; NULL: they lie as in their file.
+    const weight_packing *packing;
+    /// One of these; the others are NULL.
+    const gemv_kernel *gemv;
+    const gemm_kernel *gemm;
+    const token_kernel *by_token;
+} matmul_kernel;

@@ -166,7 +166,9 @@ INLINE void pack_row_block_of(
 #define PACK_CASE(ID) \
     case CPUK_##ID: pack_row_block_of(CPUK_##ID, places, count, columns, block); return;
 static void pack_row_block(
-    cpuk_format format, const char *const rows[PACKED_ROWS], int64_t count, int64_t columns, void *block) {
+    cpuk_format format, const char *const rows[PACKED_ROWS], const float *scales, int64_t count, int64_t columns,
+    void *block) {
+    (void)scales;
     const uint8_t *places[BLOCK_ROWS];
     for (int64_t r = 0; r < BLOCK_ROWS; r++) places[r] = (const uint8_t *)rows[r < count ? r : 0];
     switch (format) {

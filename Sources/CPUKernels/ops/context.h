@@ -4,7 +4,7 @@
 #include "../runtime/partition.h"
 #include "../runtime/scratch.h"
 
-enum { MAX_MATMUL_KERNELS = 8 };
+enum { MAX_MATMUL_KERNELS = 12 };
 
 struct cpuk_context {
     thread_pool *pool;

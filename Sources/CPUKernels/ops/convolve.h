@@ -102,9 +102,9 @@ int64_t find_windows(
     const float **pixels);
 
 /// The target of a tile of `job`.
-static inline convolution_target target_of(const convolution_job *job, int64_t row, int64_t output) {
+static inline product_target target_of(const convolution_job *job, int64_t row, int64_t output) {
     const cpuk_convolution_args *args = job->args;
-    return (convolution_target){
+    return (product_target){
         .data = args->output.data + row * args->output.stride + output, .stride = args->output.stride,
         .residual = args->residual.data ? args->residual.data + row * args->residual.stride + output : NULL,
         .residual_stride = args->residual.stride, .adds_residual_first = args->adds_residual_first};

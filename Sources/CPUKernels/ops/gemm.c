@@ -32,6 +32,7 @@ static int64_t packed_a_bytes(const matmul_kernel *kernel, const cpuk_limits *li
     if (kernel->gemv)
         return kernel->gemv->packed_a_bytes
             ? scratch_product(kernel->gemv->packed_a_bytes(limits->matmul_inputs), MAX_GEMV_TOKENS) : 0;
+    if (kernel->by_token) return scratch_product(kernel->by_token->row_bytes(limits->matmul_inputs), limits->tokens);
     if (!kernel->gemm->packed_a_bytes) return 0;
     return scratch_product(
         kernel->gemm->packed_a_bytes(limits->matmul_inputs), divide_up(limits->tokens, kernel->gemm->panel_tokens));

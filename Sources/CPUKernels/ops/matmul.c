@@ -24,6 +24,7 @@ void cpuk_matmul(cpuk_context *context, const cpuk_matmul_args *args) {
     const matmul_kernel *kernel = choose(context, weight, args->tokens);
     product.packing = kernel->packing;
     if (!kernel->rounds_activations && takes_sgemm(context, args)) sgemm(&product);
+    else if (kernel->by_token) gemm_by_token(&product, kernel->by_token);
     else if (kernel->gemm) gemm(&product, kernel->gemm);
     else gemv(&product, kernel->gemv);
 }

@@ -22,6 +22,7 @@ typedef struct {
 
 void gemv(const product *product, const gemv_kernel *kernel);
 void gemm(const product *product, const gemm_kernel *kernel);
+void gemm_by_token(const product *product, const token_kernel *kernel);
 
 /// Whether the library of `cpuk_set_sgemm` takes a product with FP32 activations.
 bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *args);

@@ -3,16 +3,25 @@
 
 _Static_assert(CPUK_PACKED_ROWS == PACKED_ROWS, "what the interface says");
 
+// Whether the packing is one for this weight, and its kernels take few tokens too. Those with one scale a token are for
+// weights that allow it, unless a kernel before them, such as that of AMX, multiplies many tokens with rows as they are.
+static bool takes_packing(const cpuk_context *context, int index, const cpuk_weight *weight) {
+    enum { MANY_TOKENS = 512 };
+    const matmul_kernel *kernel = context->matmuls[index];
+    if (!kernel->packing || kernel->packing->block_bytes(weight->format, weight->columns) == 0) return false;
+    if (!kernel->by_token) return kernel->gemv != NULL;
+    for (int i = 0; i < index; i++)
+        if (!context->matmuls[i]->packing && context->matmuls[i]->supports(weight->format, MANY_TOKENS)) return false;
+    return weight->by_token;
+}
+
 // The packing in which the context's kernels, those for few tokens too, read this weight. NULL: none.
 static const weight_packing *packing_of(const cpuk_context *context, const cpuk_weight *weight) {
     // The second half of a gated weight must begin with a block. One with an odd number of rows is never gated.
     if (!weight->reduced || weight->columns == 0 || weight->rows == 0) return NULL;
     if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
-    for (int i = 0; i < context->matmul_count; i++) {
-        const weight_packing *packing = context->matmuls[i]->packing;
-        if (!packing || !context->matmuls[i]->gemv) continue;
-        if (packing->block_bytes(weight->format, weight->columns) > 0) return packing;
-    }
+    for (int i = 0; i < context->matmul_count; i++)
+        if (takes_packing(context, i, weight)) return context->matmuls[i]->packing;
     return NULL;
 }
 
@@ -38,8 +47,14 @@ static void pack_blocks(void *argument, int64_t task, int worker) {
     for (int64_t b = blocks.begin; b < blocks.end; b++) {
         const int64_t n = job->first + b * PACKED_ROWS, count = at_most(PACKED_ROWS, job->first + job->count - n);
         const char *rows[PACKED_ROWS];
-        for (int64_t r = 0; r < count; r++) rows[r] = rows_from(weight, n + r, 1).rows;
-        job->packing->pack_block(weight->format, rows, count, weight->columns, job->packed + n / PACKED_ROWS * bytes);
+        float scales[PACKED_ROWS];
+        for (int64_t r = 0; r < count; r++) {
+            const part_rows row = rows_from(weight, n + r, 1);
+            rows[r] = row.rows;
+            scales[r] = row.scales ? *row.scales : 1;
+        }
+        job->packing->pack_block(
+            weight->format, rows, scales, count, weight->columns, job->packed + n / PACKED_ROWS * bytes);
     }
 }
 

@@ -36,6 +36,9 @@ INLINE vi round_v(vf x) { return (vi)_mm512_cvtps_epi32(x); }
 // To 8 bits each, saturated.
 INLINE q16 narrow(vi x) { return (q16)_mm512_cvtsepi32_epi8((__m512i)x); }
 
+// To 8 bits each, unsigned; 255 for negative numbers and larger ones.
+INLINE q16 narrow_unsigned(vi x) { return (q16)_mm512_cvtusepi32_epi8((__m512i)x); }
+
 INLINE vq with_signs(vq integers, vq quants) {
     const __mmask64 negative = _mm512_movepi8_mask((__m512i)quants);
     return (vq)_mm512_mask_sub_epi8((__m512i)integers, negative, _mm512_setzero_si512(), (__m512i)integers);

@@ -73,7 +73,8 @@ public final class EncoderPass: Sendable {
         try backend.reserve(
             description.limits(tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount))
         var target = LoadTarget(
-            backend: backend, limits: limits, format: options.weightFormat, precision: options.precision)
+            backend: backend, limits: limits, format: options.weightFormat,
+            precision: options.precision.forEncoder)
         target.leastRoundedWeightCount = MatmulPrecision.leastEncoderWeightsWorthRounding
         model = try plan.load(package.checkpoint, to: target)
         uploader = try EncoderBatchUploader(
