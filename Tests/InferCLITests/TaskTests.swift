@@ -125,6 +125,13 @@ struct TaskTests {
         #expect(try run("sentiment", ["classify", "--truncate", long]).exitCode == 0)
         expectOneLine(try run("ner", ["tag", long]), naming: "512")
         #expect(try run("ner", ["tag", "--stride", "32", long]).exitCode == 0)
+        expectOneLine(try run("ner", ["tag", "--stride", "510", "word"]), naming: "--stride", "510")
+        expectOneLine(
+            try run("qa", ["answer", "--question", "why", "--max-length", "64", "--doc-stride", "61", long]),
+            naming: "--doc-stride", "61")
+        #expect(
+            try run("qa", ["answer", "--question", "why", "--max-length", "64", "--doc-stride", "61", "a"]).exitCode
+                == 0)
         expectOneLine(
             try run(
                 "qa", ["answer", "--question", String(repeating: "why ", count: 90), "--max-length", "64", "text"]),
