@@ -10,6 +10,8 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
     let model: String
     let arguments: [String]
     let expected: JSONValue
+    /// Settings of `generation_config.json` in place of the model's.
+    var generation: [String: Double] = [:]
     let isFixture: Bool
 
     var testDescription: String { "\(command) \(model) \(arguments.joined(separator: " ").prefix(60))" }
@@ -24,6 +26,7 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
             try load(fixtures.appendingPathComponent("cases.json"), isFixture: true).filter(\.isOfFiles)
             + named("marian-cases.json", isFixture: true)
             + named("late-interaction-cases.json", isFixture: true)
+            + named("search-cases.json", isFixture: true)
         guard let shared = ReferenceMaterial.locate("reference/tasks", for: "TaskCases") else { return own }
         return try own
             + load(shared.appendingPathComponent("cases.json"), isFixture: false).filter(\.isOfFiles)
@@ -35,13 +38,23 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
     /// has it.
     private var isOfFiles: Bool { model != "marian" }
 
+    /// What an answer has to be compared with `expected`.
+    func answer(_ output: [UInt8]) throws -> JSONValue {
+        let root = try JSONDocument(parsing: output, source: "output").root
+        return command == "generate" ? try root.require("sequences") : root
+    }
+
     private static func load(_ url: URL, isFixture: Bool) throws -> [TaskCase] {
         let root = try JSONDocument(parsing: Array(try Data(contentsOf: url)), source: url.path).root
         return try root.requireArray("cases").map { value in
-            TaskCase(
+            let generation = value["generation"]?.object.map(Array.init) ?? []
+            return TaskCase(
                 command: try value.requireString("command"), model: try value.requireString("model"),
                 arguments: try value.requireArray("arguments").map { try $0.requireString() },
-                expected: try value.require("expected"), isFixture: isFixture)
+                expected: try value.require("expected"),
+                generation: try Dictionary(
+                    uniqueKeysWithValues: generation.map { ($0.key, try $0.value.requireDouble()) }),
+                isFixture: isFixture)
         }
     }
 
@@ -53,6 +66,7 @@ struct TaskCase: Sendable, CustomTestStringConvertible {
         }
         let folder = try TaskModelFolder(model)
         defer { folder.remove() }
+        if !generation.isEmpty { try folder.merge(generation, into: "generation_config.json") }
         return try body(folder.path)
     }
 }
@@ -77,6 +91,13 @@ struct TaskModelFolder {
     }
 
     func file(_ name: String) -> URL { folder.file(name) }
+
+    /// Sets members of a JSON file.
+    func merge(_ members: [String: Any], into name: String) throws {
+        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: file(name)))
+        let old = try #require(object as? [String: Any])
+        try JSONSerialization.data(withJSONObject: old.merging(members) { $1 }).write(to: file(name))
+    }
 
     func remove() { folder.remove() }
 }

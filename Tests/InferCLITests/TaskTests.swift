@@ -6,7 +6,7 @@ import Testing
 /// The commands over texts against `transformers`.
 struct TaskTests {
     private static let commands: Set<String> = [
-        "fill-mask", "classify", "tag", "answer", "embed", "rerank", "translate",
+        "fill-mask", "classify", "tag", "answer", "embed", "rerank", "translate", "generate",
     ]
 
     /// Whether there is a device for `--device opencl`.
@@ -25,7 +25,7 @@ struct TaskTests {
                 [example.command, "--model", model, "--device", device, "--json"] + example.arguments)
         }
         try #require(result.exitCode == 0, "\(result.errors)")
-        let answer = try JSONDocument(parsing: result.outputBytes, source: "output").root
+        let answer = try example.answer(result.outputBytes)
         let tolerance = example.command == "embed" ? 1e-5 : 1e-4
         #expect(answer.difference(from: example.expected, tolerance: tolerance) == nil)
     }
@@ -125,6 +125,13 @@ struct TaskTests {
         #expect(try run("sentiment", ["classify", "--truncate", long]).exitCode == 0)
         expectOneLine(try run("ner", ["tag", long]), naming: "512")
         #expect(try run("ner", ["tag", "--stride", "32", long]).exitCode == 0)
+        expectOneLine(try run("ner", ["tag", "--stride", "510", "word"]), naming: "--stride", "510")
+        expectOneLine(
+            try run("qa", ["answer", "--question", "why", "--max-length", "64", "--doc-stride", "61", long]),
+            naming: "--doc-stride", "61")
+        #expect(
+            try run("qa", ["answer", "--question", "why", "--max-length", "64", "--doc-stride", "61", "a"]).exitCode
+                == 0)
         expectOneLine(
             try run(
                 "qa", ["answer", "--question", String(repeating: "why ", count: 90), "--max-length", "64", "text"]),

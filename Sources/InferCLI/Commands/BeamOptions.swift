@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Inference
 import JSONCore
+import Models
 import TensorCore
 import Tokenization
 
@@ -19,7 +20,11 @@ struct BeamOptions: ParsableArguments {
         guard isUsed || !search.isUsed else { throw ValidationError("options of beam search need --beams") }
     }
 
-    func options(maxTokens: Int?) -> SearchOptions { search.options(beams: beams, maxTokens: maxTokens) }
+    func options(_ sampling: SamplingOptions) -> SearchOptions {
+        var options = search.options(beams: beams, maxTokens: sampling.maxTokens)
+        options.repetitionPenalty = sampling.repetitionPenalty.map(Double.init)
+        return options
+    }
 }
 
 /// What `generate --beams` prints.
@@ -31,12 +36,10 @@ struct BeamReport {
 
     func run(_ search: SearchOptions, json: Bool, prefix: String) throws {
         let backend = try model.makeBackend()
-        let generator = try BeamGenerator(
-            package, on: backend, prompt: request.promptTokens, search: search,
-            ignoresEndOfSequence: request.ignoresEndOfSequence, options: model.engineOptions())
+        let run = try load(search, on: backend)
         let loaded = ContinuousClock.now
         if model.profile { backend.setProfiling(true) }
-        let found = try generator.run()
+        let found = try run()
         let seconds = (ContinuousClock.now - loaded) / .seconds(1)
         var output = OutputWriter()
         if json {
@@ -48,8 +51,24 @@ struct BeamReport {
         if model.profile { ProfileTable(try backend.profile()).print() }
     }
 
+    /// Loads the model, and returns what searches its texts.
+    private func load(_ search: SearchOptions, on backend: any Backend) throws -> () throws -> [BeamContinuation] {
+        let (prompt, ignoresEnd) = (request.promptTokens, request.ignoresEndOfSequence)
+        let options = model.engineOptions()
+        if package.kind == .encoderDecoder {
+            return try TargetBeamGenerator(
+                package, on: backend, source: prompt, search: search, ignoresEndOfSequence: ignoresEnd,
+                options: options
+            ).run
+        }
+        return try BeamGenerator(
+            package, on: backend, prompt: prompt, search: search, ignoresEndOfSequence: ignoresEnd, options: options
+        ).run
+    }
+
     private func text(_ continuation: BeamContinuation) throws -> String {
         guard let tokenizer = package.tokenizer else { return "" }
+        if package.kind == .encoderDecoder { return try tokenizer.decode(continuation.tokens) }
         // A token by itself may lose the space that it begins with.
         let prompt = try tokenizer.decode(request.promptTokens)
         let whole = try tokenizer.decode(request.promptTokens + continuation.tokens)

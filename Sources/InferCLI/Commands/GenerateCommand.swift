@@ -59,9 +59,12 @@ struct GenerateCommand: AsyncParsableCommand {
         }
         if beamSearch.isUsed {
             let stopCount = sampling.stop.count
-            guard stopCount == 0, sampling.logitBias.isEmpty, sampling.temperature ?? 0 == 0 else {
+            guard stopCount == 0, sampling.logitBias.isEmpty, sampling.temperature ?? 0 == 0,
+                sampling.presencePenalty == 0, sampling.frequencyPenalty == 0
+            else {
                 throw ValidationError(
-                    "--beams takes the most likely texts; leave out --temperature, --stop, --logit-bias")
+                    "--beams takes the most likely texts; leave out --temperature, --stop, "
+                        + "--logit-bias, --presence-penalty, --frequency-penalty")
             }
         }
     }
@@ -72,13 +75,8 @@ struct GenerateCommand: AsyncParsableCommand {
         try package.requireGenerator()
         let request = try makeRequest(package)
         if beamSearch.isUsed {
-            guard package.kind == .decoder else {
-                throw InferenceError.invalidParameter(
-                    name: "--beams", value: "given",
-                    expected: "none for an encoder-decoder here; `infer translate --beams` searches its texts")
-            }
             return try BeamReport(package: package, model: model, request: request, started: started).run(
-                beamSearch.options(maxTokens: sampling.maxTokens), json: json,
+                beamSearch.options(sampling), json: json,
                 prefix: echo ? try promptText(package, request) : "")
         }
         // Who names a seed wants the same text again, on whatever device: that takes activations that none rounds.

@@ -28,7 +28,8 @@ struct TargetWriting: Sendable {
         own.maximumLength = 1 + maxTokens
         own.minimumNewTokens = min(own.minimumNewTokens, maxTokens)
         if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
-        return TargetRules(rules: own, vocabularySize: vocabularySize, tokens: [startToken])
+        return TargetRules(
+            rules: own, vocabularySize: vocabularySize, source: request.promptTokens, tokens: [startToken])
     }
 }
 
@@ -36,6 +37,8 @@ struct TargetWriting: Sendable {
 struct TargetRules: Sendable {
     fileprivate let rules: SearchRules
     fileprivate let vocabularySize: Int
+    /// What the encoder reads.
+    fileprivate let source: [Int]
     /// With the one that texts begin with.
     fileprivate(set) var tokens: [Int]
 
@@ -49,7 +52,7 @@ struct TargetRules: Sendable {
     }
 
     /// Tokens that may not come next.
-    var banned: Set<Int> { rules.banned(after: tokens) }
+    var banned: Set<Int> { rules.banned(after: tokens, source: source) }
 
     mutating func append(_ token: Int32) { tokens.append(Int(token)) }
 }

@@ -21,15 +21,18 @@ struct BeamSearch {
     }
 
     private let rules: SearchRules
+    /// What an encoder read.
+    private let source: [Int]
     /// The running beams, best first; none where the search is over.
     private(set) var running: [Beam]
     /// The complete texts, best first.
     private(set) var finished: [Finished] = []
 
     /// - Parameter prompt: `rules.promptCount` tokens that all texts begin with.
-    init(prompt: [Int], rules: SearchRules) {
+    init(prompt: [Int], rules: SearchRules, source: [Int] = []) {
         precondition(prompt.count == rules.promptCount, "\(prompt.count) tokens, not \(rules.promptCount)")
         self.rules = rules
+        self.source = source
         running = rules.maximumLength > prompt.count ? [Beam(tokens: prompt, score: 0, rows: [])] : []
     }
 
@@ -87,22 +90,33 @@ struct BeamSearch {
         if let forced = rules.forced(after: beam.tokens)?.min() {
             token = forced
         } else {
-            let banned = rules.banned(after: beam.tokens)
-            var best: Int?
-            logits.withUnsafeBufferPointer { logits in
-                var greatest = -Float.infinity
-                LogitScan.forEach(logits, above: greatest) { token, logit in
-                    if banned.isEmpty || !banned.contains(token) { (best, greatest) = (token, logit) }
-                    return greatest
-                }
-            }
-            token = best ?? rules.endTokens.min() ?? 0
+            token = bestToken(after: beam.tokens, logits) ?? rules.endTokens.min() ?? 0
         }
         beam.tokens.append(token)
         beam.rows.append(row)
         let isOver = rules.endTokens.contains(token) || beam.tokens.count >= rules.maximumLength
         running = isOver ? [] : [beam]
         if isOver { finished = [Finished(tokens: beam.tokens, score: nil)] }
+    }
+
+    /// The token with the greatest logit of those that may follow.
+    private func bestToken(after tokens: [Int], _ logits: ArraySlice<Float>) -> Int? {
+        var banned = rules.banned(after: tokens, source: source)
+        let penalized = rules.penalizedTokens(after: tokens).filter { !banned.contains($0) }
+        banned.formUnion(penalized)
+        var best: Int?
+        logits.withUnsafeBufferPointer { logits in
+            var greatest = -Float.infinity
+            LogitScan.forEach(logits, above: greatest) { token, logit in
+                if banned.isEmpty || !banned.contains(token) { (best, greatest) = (token, logit) }
+                return greatest
+            }
+            for token in penalized where logits.indices.contains(token) {
+                let logit = Float(rules.penalized(Double(logits[token])))
+                if logit > greatest { (best, greatest) = (token, logit) }
+            }
+        }
+        return best
     }
 
     /// Adds the tokens that may follow a beam and are among the best so far.
@@ -113,9 +127,16 @@ struct BeamSearch {
             for token in forced { best.insert(.init(score: beam.score, beam: index, token: token)) }
             return
         }
-        let banned = rules.banned(after: beam.tokens)
+        var banned = rules.banned(after: beam.tokens, source: source)
+        let penalized = rules.penalizedTokens(after: beam.tokens).filter { !banned.contains($0) }
+        banned.formUnion(penalized)
         logits.withUnsafeBufferPointer { logits in
-            let offset = beam.score - LogSoftmax.normalizer(logits)
+            let normalizer = LogSoftmax.normalizer(logits)
+            let offset = beam.score - normalizer
+            for token in penalized where logits.indices.contains(token) {
+                let score = beam.score + rules.penalized(Double(logits[token]) - normalizer)
+                best.insert(.init(score: score, beam: index, token: token))
+            }
             // A little under what a logit must be above, since a bound is rounded and scores are not.
             func bound() -> Float {
                 guard best.threshold.isFinite else { return -.infinity }

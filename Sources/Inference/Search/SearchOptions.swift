@@ -11,6 +11,9 @@ public struct SearchOptions: Sendable {
     public var earlyStopping: SearchConfiguration.EarlyStopping?
     /// No sequence of so many tokens occurs twice; 0: no limit.
     public var noRepeatNgramSize: Int?
+    /// What log-probabilities of tokens that occurred are multiplied by (with one beam their logits, which are divided
+    /// by it above 0); 1: nothing. What a decoder continues counts, what an encoder reads does not.
+    public var repetitionPenalty: Double?
     /// The fewest tokens of a text.
     public var minimumNewTokens: Int?
     /// The most tokens of a text, with the one that ends it.
@@ -29,6 +32,8 @@ struct SearchRules: Sendable {
     var lengthPenalty: Double
     var earlyStopping: SearchConfiguration.EarlyStopping
     var noRepeatNgramSize: Int
+    var sourceNoRepeatNgramSize: Int
+    var repetitionPenalty: Double
     /// Tokens that texts begin with: the one of an encoder-decoder, the prompt of a decoder.
     var promptCount: Int
     var minimumNewTokens: Int
@@ -57,6 +62,12 @@ struct SearchRules: Sendable {
         lengthPenalty = options.lengthPenalty ?? search.lengthPenalty ?? 1
         earlyStopping = options.earlyStopping ?? search.earlyStopping ?? .heuristic
         noRepeatNgramSize = options.noRepeatNgramSize ?? search.noRepeatNgramSize ?? 0
+        sourceNoRepeatNgramSize = search.sourceNoRepeatNgramSize ?? 0
+        repetitionPenalty = options.repetitionPenalty ?? generation.repetitionPenalty ?? 1
+        guard repetitionPenalty > 0, repetitionPenalty.isFinite else {
+            throw InferenceError.invalidParameter(
+                name: "repetition-penalty", value: "\(repetitionPenalty)", expected: "a number over 0")
+        }
         minimumNewTokens = options.minimumNewTokens ?? search.minimumNewTokens ?? 0
         minimumLength = search.minimumLength ?? 0
         let usual =
@@ -96,7 +107,8 @@ struct SearchRules: Sendable {
     }
 
     /// Tokens that may not follow.
-    func banned(after tokens: [Int]) -> Set<Int> {
+    /// - Parameter source: what an encoder read.
+    func banned(after tokens: [Int], source: [Int]) -> Set<Int> {
         var banned = suppressed
         if tokens.count < minimumLength || tokens.count - promptCount < minimumNewTokens { banned.formUnion(endTokens) }
         let isForced = promptCount == 1 && forcedFirstToken != nil
@@ -106,11 +118,22 @@ struct SearchRules: Sendable {
                 banned.insert(last)
             }
         }
-        let size = noRepeatNgramSize
-        guard size > 0, tokens.count + 1 >= size else { return banned }
-        let start = tokens.suffix(size - 1)
-        for index in 0..<max(tokens.count - size + 1, 0)
-        where tokens[index..<index + size - 1].elementsEqual(start) { banned.insert(tokens[index + size - 1]) }
+        for (text, size) in [(tokens, noRepeatNgramSize), (source, sourceNoRepeatNgramSize)]
+        where size > 0 && tokens.count + 1 >= size {
+            let start = tokens.suffix(size - 1)
+            for index in 0..<max(text.count - size + 1, 0)
+            where text[index..<index + size - 1].elementsEqual(start) { banned.insert(text[index + size - 1]) }
+        }
         return banned
+    }
+
+    /// The score of a token that occurred before: of a logit or of a log-probability.
+    func penalized(_ score: Double) -> Double {
+        score < 0 ? score * repetitionPenalty : score / repetitionPenalty
+    }
+
+    /// The tokens whose scores are to be penalized, in order.
+    func penalizedTokens(after tokens: [Int]) -> [Int] {
+        repetitionPenalty == 1 ? [] : Set(tokens).sorted()
     }
 }

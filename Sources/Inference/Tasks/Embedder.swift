@@ -243,9 +243,7 @@ public struct Embedder: TextTask {
         for step in configuration.steps {
             switch step {
             case .pooling(let modes): vector = modes.flatMap { pool(states, $0) }
-            case .dense(let dense):
-                vector = VectorMath.linear(vector, weight: dense.weight, bias: dense.bias)
-                if dense.isTanh { vector = vector.map { tanh($0) } }
+            case .dense(let dense): vector = dense(vector)
             case .normalize: if choices.normalizes { vector = VectorMath.normalized(vector) }
             }
         }

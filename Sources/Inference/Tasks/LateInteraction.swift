@@ -45,8 +45,7 @@ struct LateInteraction: Sendable {
             layers = [
                 SentenceConfiguration.Dense(
                     inputSize: hiddenSize, outputSize: rows,
-                    weight: try weights.floats(weights.tensor("linear.weight", shape: [rows, hiddenSize])),
-                    bias: nil, isTanh: false)
+                    weight: try weights.floats(weights.tensor("linear.weight", shape: [rows, hiddenSize])))
             ]
         } else {
             layers = configuration.tokenLayers
@@ -111,7 +110,7 @@ struct LateInteraction: Sendable {
         (0..<states.count).compactMap { row in
             if role == .document, skipped.contains(input.tokens[row]) { return nil }
             var vector = states[row].map(Double.init)
-            for layer in layers { vector = VectorMath.linear(vector, weight: layer.weight, bias: layer.bias) }
+            for layer in layers { vector = layer(vector) }
             return VectorMath.normalized(vector).map { Float($0) }
         }
     }

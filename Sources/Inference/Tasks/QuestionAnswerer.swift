@@ -85,6 +85,16 @@ public struct QuestionAnswerer: TextTask {
     private func windows(of question: Question) throws -> [TokenizedText] {
         let truncation = Truncation(maximumLength: windowLength, strategy: .onlySecond)
         let stride = search.stride ?? min(windowLength / 2, 128)
+        // Each window must bring something new of the context.
+        let free = windowLength - (try encoder.tokenCount(of: TextPair(question.question, pair: "")))
+        if free > 0, stride >= free,
+            try encoder.tokenCount(of: TextPair(question.question, pair: question.context)) > windowLength
+        {
+            throw InferenceError.invalidParameter(
+                name: "--doc-stride", value: "\(stride)",
+                expected:
+                    "less than the \(free) tokens that a window of --max-length \(windowLength) has for the context")
+        }
         let windows: [TokenizedText]
         do {
             windows = try encoder.windows(
@@ -94,12 +104,6 @@ public struct QuestionAnswerer: TextTask {
         }
         let room = windows.first?.sequenceIDs.reduce(0) { $0 + ($1 == 1 ? 1 : 0) } ?? 0
         guard room > 0 else { throw InferenceError.emptyText }
-        guard windows.count == 1 || stride < room else {
-            throw InferenceError.invalidParameter(
-                name: "--doc-stride", value: "\(stride)",
-                expected:
-                    "less than the \(room) tokens that a window of --max-length \(windowLength) has for the context")
-        }
         return windows
     }
 

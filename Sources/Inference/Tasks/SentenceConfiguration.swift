@@ -19,16 +19,6 @@ public enum Pooling: String, Sendable, Hashable, CaseIterable {
 /// What the files of `sentence-transformers` beside a model say: `modules.json`, `1_Pooling/config.json`,
 /// `sentence_bert_config.json`, `config_sentence_transformers.json`.
 struct SentenceConfiguration: Sendable {
-    /// A layer on the pooled vector.
-    struct Dense: Sendable {
-        let inputSize: Int
-        let outputSize: Int
-        /// `[outputSize, inputSize]`
-        let weight: [Float]
-        let bias: [Float]?
-        let isTanh: Bool
-    }
-
     enum Step: Sendable {
         /// Several are joined one behind the other.
         case pooling([Pooling])
@@ -56,7 +46,9 @@ struct SentenceConfiguration: Sendable {
     /// For models that weight the tokens of their vocabulary.
     var splade: SpladePooling?
 
-    private static let supported = ["Transformer", "Pooling", "Dense", "Normalize", "MLMTransformer", "SpladePooling"]
+    private static let supported = [
+        "Transformer", "Pooling", "Dense", "Dropout", "Normalize", "MLMTransformer", "SpladePooling",
+    ]
 
     /// - Parameter folder: the model's; `nil` for a file that holds everything.
     /// - Throws: `LoadError` naming the file and the key.
@@ -82,7 +74,7 @@ struct SentenceConfiguration: Sendable {
             let kind = try reader.string("type").split(separator: ".").last.map(String.init) ?? ""
             let path = "\(folder)/\(try reader.optionalString("path") ?? "")"
             switch kind {
-            case "Transformer", "MLMTransformer": break
+            case "Transformer", "MLMTransformer", "Dropout": break
             case "SpladePooling":
                 splade =
                     try SentenceConfiguration.json(path + "/config.json").map { try SpladePooling($0) }
@@ -147,25 +139,6 @@ struct SentenceConfiguration: Sendable {
         }
         poolsPrompt = try file.flag("include_prompt", default: true)
         steps.append(.pooling(modes))
-    }
-
-    private static func dense(_ folder: String) throws -> Dense {
-        guard let file = try json(folder + "/config.json") else {
-            throw LoadError.unreadable(
-                path: folder + "/config.json", reason: "no such file, though modules.json names it")
-        }
-        let (inputs, outputs) = (try file.size("in_features"), try file.size("out_features"))
-        let activation = try file.optionalString("activation_function") ?? "torch.nn.modules.activation.Tanh"
-        let name = activation.split(separator: ".").last ?? ""
-        guard ["Tanh", "Identity"].contains(name) else {
-            throw LoadError.unsupportedValue(
-                path: file.path, key: "activation_function", value: activation, supported: ["Tanh", "Identity"])
-        }
-        let weights = try linear(folder, names: ["model.safetensors", "pytorch_model.bin"])
-        return Dense(
-            inputSize: inputs, outputSize: outputs,
-            weight: try weights.floats(weights.tensor("weight", shape: [outputs, inputs])),
-            bias: weights.contains("bias") ? try weights.vector("bias", count: outputs) : nil, isTanh: name == "Tanh")
     }
 
     /// The tensors `weight` and `bias` of the first of some files that exists.

@@ -109,6 +109,12 @@ final class TextEncoder: Sendable {
         return EncoderInput(tokens: encoding.ids, segments: encoding.typeIDs)
     }
 
+    /// Tokens of a text that is not cut, with the special ones.
+    func tokenCount(of text: TextPair) throws -> Int {
+        let truncation = Truncation(maximumLength: .max)
+        return try tokenizer.encode(text.text, pair: text.pair, truncation: truncation).fullCount
+    }
+
     /// A text as tokens that know where they came from, in windows where `stride` is given.
     /// - Throws: as ``input(for:)``.
     func windows(of text: TextPair, truncation: Truncation? = nil, stride: Int? = nil) throws -> [TokenizedText] {

@@ -45,6 +45,12 @@ public struct TokenTagger: TextTask {
     ) throws {
         encoder = try TextEncoder(
             package, on: backend, tasks: [.tokenClassification], command: "tag", options: options)
+        // Each window must bring something new.
+        let room = encoder.maximumLength - (try encoder.tokenCount(of: TextPair("")))
+        if let stride, stride >= room {
+            throw InferenceError.invalidParameter(
+                name: "--stride", value: "\(stride)", expected: "less than the \(room) tokens of a window")
+        }
         self.aggregation = aggregation
         self.stride = stride
     }

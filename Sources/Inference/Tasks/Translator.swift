@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import ModelIO
 internal import Models
 public import TensorCore
@@ -18,9 +17,7 @@ public struct Translation: Sendable, Hashable {
 public struct Translator: TextTask {
     private let name: String
     private let tokenizer: Tokenizer
-    private let decoder: TargetDecoder
-    private let rules: SearchRules
-    private let startToken: Int
+    private let search: TargetSearch
     private let truncates: Bool
     private let languages: LanguageTokens
     /// Tokens of the longest source.
@@ -40,27 +37,22 @@ public struct Translator: TextTask {
         try package.requireEncoderDecoder(for: "translate")
         guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
         let description = try package.describeEncoderDecoder()
-        let start = try package.targetStartToken()
         languages = try LanguageTokens(tokenizer, architecture: description.architecture, from: from, to: to)
         var search = search
         search.forcedFirstToken = search.forcedFirstToken ?? languages.forcedFirstToken
         if let forced = search.forcedFirstToken, !(0..<description.vocabularySize).contains(forced) {
             throw InferenceError.tokenOutOfRange(id: forced, vocabularySize: description.vocabularySize)
         }
-        rules = try SearchRules(
-            search, package.generation, endTokens: package.endOfSequenceTokens, limit: description.maxTokenCount)
         var maximum = options.engine.contextLength ?? description.target.maxContextLength
         for bound in [description.maxTokenCount, tokenizer.configuration.maximumLengthInTokens].compactMap({ $0 })
         where bound > 0 { maximum = min(maximum, bound) }
         maximumLength = maximum
         name = package.name
         self.tokenizer = tokenizer
-        startToken = start
         truncates = options.truncates
-        decoder = try TargetDecoder(
-            package, on: backend, sourceTokenCount: max(maximum, 512),
-            textCount: max(Translator.textCount / rules.beamCount, 1) * rules.beamCount,
-            tokenCount: rules.maximumLength, options: options.engine)
+        self.search = try TargetSearch(
+            package, on: backend, search: search, sourceTokenCount: max(maximum, 512), textCount: Translator.textCount,
+            options: options.engine)
     }
 
     /// The target texts of each source, best first.
@@ -73,14 +65,14 @@ public struct Translator: TextTask {
         while start < order.count {
             var end = start
             var tokenCount = 0
-            while end < order.count, (end - start + 1) * rules.beamCount <= decoder.textCount {
+            while end < order.count, end - start < search.sourceCount {
                 tokenCount += sources[order[end]].count
-                if tokenCount > decoder.sourceTokenCount { break }
+                if tokenCount > search.sourceTokenCount { break }
                 end += 1
             }
             let group = order[start..<end]
-            for (index, found) in zip(group, try search(group.map { sources[$0] })) {
-                results[index] = try found.prefix(rules.resultCount).map(translation)
+            for (index, found) in zip(group, try search.run(group.map { sources[$0] })) {
+                results[index] = try found.map(translation)
             }
             start = end
         }
@@ -103,57 +95,15 @@ public struct Translator: TextTask {
             throw InferenceError.textTooLong(start: String(text.prefix(40)), tokenCount: count, maximum: maximumLength)
         }
         guard !ids.isEmpty else { throw InferenceError.emptyText }
-        let size = decoder.description.vocabularySize
+        let size = search.vocabularySize
         if let id = ids.first(where: { !(0..<size).contains($0) }) {
             throw InferenceError.tokenOutOfRange(id: id, vocabularySize: size)
         }
         return ids
     }
 
-    /// Searches the targets of some sources together.
-    private func search(_ sources: [[Int]]) throws -> [[BeamSearch.Finished]] {
-        var searches = sources.map { _ in BeamSearch(prompt: [startToken], rules: rules) }
-        var run = try decoder.begin(sources)
-        let width = decoder.description.vocabularySize
-        while true {
-            let places = searches.indices.flatMap { index in searches[index].running.map { (index, $0) } }
-            guard !places.isEmpty else { return searches.map(\.finished) }
-            let texts = places.map { TargetDecoder.Text(source: $0.0, tokens: $0.1.tokens, rows: $0.1.rows) }
-            let rows = try decoder.step(texts, &run)
-            try Translator.advance(&searches, logits: run.logits, width: width, rows: rows)
-        }
-    }
-
-    /// Gives each search that goes on the logits of its beams, on all cores.
-    private static func advance(
-        _ searches: inout [BeamSearch], logits: [Float], width: Int, rows: [Int32]
-    ) throws {
-        let open = searches.indices.filter { !searches[$0].isOver }
-        var start = 0
-        let parts = open.map { index in
-            defer { start += searches[index].running.count }
-            return (search: index, rows: start..<start + searches[index].running.count)
-        }
-        var isFinite = [Bool](repeating: true, count: searches.count)
-        searches.withUnsafeMutableBufferPointer { searches in
-            isFinite.withUnsafeMutableBufferPointer { isFinite in
-                // SAFETY: each iteration uses the elements of its own search only.
-                nonisolated(unsafe) let (searches, isFinite) = (searches, isFinite)
-                DispatchQueue.concurrentPerform(iterations: parts.count) { part in
-                    let (index, own) = parts[part]
-                    let slices = own.map { logits[$0 * width..<($0 + 1) * width] }
-                    isFinite[index] = slices.allSatisfy { $0.withUnsafeBufferPointer(LogSoftmax.isFinite) }
-                    if isFinite[index] { searches[index].advance(slices, rows: Array(rows[own])) }
-                }
-            }
-        }
-        if let index = isFinite.firstIndex(of: false) {
-            throw InferenceError.nonFiniteLogits(step: searches[index].running[0].tokens.count - 1)
-        }
-    }
-
     private func translation(_ found: BeamSearch.Finished) throws -> Translation {
-        let tokens = Array(found.tokens.dropFirst().prefix { !rules.endTokens.contains($0) })
+        let tokens = search.ownTokens(of: found)
         return Translation(tokens: tokens, text: try tokenizer.decode(tokens), score: found.score)
     }
 }

@@ -9,6 +9,8 @@ struct AdapterConfiguration: Sendable {
     private let alphaPatterns: [(pattern: String, alpha: Double)]
     /// Whether the product is divided by the root of the rank instead of the rank. (Kalajdzievski, 2023)
     private let isRankStabilized: Bool
+    /// Whether a head that is the embedding over again changes with it. Else it stays what it was.
+    let keepsHeadTied: Bool
     /// Whether the base model stores its matrices `[K, N]`.
     var isTransposed: Bool
 
@@ -22,6 +24,7 @@ struct AdapterConfiguration: Sendable {
         isUnscaled = stated == 0
         alphaPatterns = []
         isRankStabilized = false
+        keepsHeadTied = true
         isTransposed = false
     }
 
@@ -55,6 +58,7 @@ struct AdapterConfiguration: Sendable {
         }
         alphaPatterns = patterns
         isRankStabilized = try keys.flag("use_rslora", default: false)
+        keepsHeadTied = try keys.flag("ensure_weight_tying", default: false)
         isTransposed = try keys.flag("fan_in_fan_out", default: false)
     }
 

@@ -56,7 +56,9 @@ public struct LoRAAdapter: Sendable {
             throw LoadError.invalidFile(path: path, reason: "cannot be applied with the scale \(scale)")
         }
         var tensors = base.tensors
-        for (name, change) in try changes().sorted(by: { $0.key < $1.key }) {
+        let changes = try changes()
+        if !configuration.keepsHeadTied { LoRAAdapter.untieHead(&tensors, changes) }
+        for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
             else {
                 throw LoadError.invalidTensor(
@@ -97,7 +99,9 @@ public struct LoRAAdapter: Sendable {
         if let stored { return stored }
         var changes: [String: Change] = [:]
         for (key, tensor) in loader.checkpoint.tensors {
-            let name = key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key
+            // Layers that peft wraps keep their own tensors under a name that says so.
+            let name = (key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key)
+                .replacing(".base_layer.", with: ".").replacing(".modules_to_save.", with: ".")
             func edit(_ suffix: String, _ body: (inout Change) -> Void) -> Bool {
                 guard name.hasSuffix(suffix) else { return false }
                 body(&changes[name.dropLast(suffix.count) + ".weight", default: Change()])
@@ -129,6 +133,25 @@ public struct LoRAAdapter: Sendable {
         return [name] + shorter + prefixes.map { $0 + name }
     }
 
+    /// Embeddings of decoders with the heads that may be the same matrix.
+    private static let heads = [
+        "model.embed_tokens.weight": "lm_head.weight", "model.decoder.embed_tokens.weight": "lm_head.weight",
+        "transformer.wte.weight": "lm_head.weight", "transformer.word_embeddings.weight": "lm_head.weight",
+        "gpt_neox.embed_in.weight": "embed_out.weight",
+    ]
+
+    /// Gives a head that is the embedding a tensor of its own where the adapter changes one of the two: peft wraps the
+    /// two layers apart from each other.
+    private static func untieHead(_ tensors: inout [String: StoredTensor], _ changes: [String: Change]) {
+        for (embedding, head) in heads where tensors[head] == nil {
+            let names = names(of: embedding)
+            guard let found = names.first(where: { tensors[$0] != nil }),
+                changes[head] != nil || names.contains(where: { changes[$0] != nil })
+            else { continue }
+            tensors[head] = tensors[found]
+        }
+    }
+
     // MARK: Merging
 
     private func mismatch(_ name: String, _ reason: String) -> LoadError {
@@ -141,7 +164,12 @@ public struct LoRAAdapter: Sendable {
             guard new.shape == old.shape else {
                 throw mismatch(name, "has shape \(new.shape), but the model's has \(old.shape)")
             }
-            return StoredTensor(name: old.name, type: new.type, shape: new.shape, bytes: new.bytes, path: new.path)
+            let replaced = StoredTensor(
+                name: old.name, type: new.type, shape: new.shape, bytes: new.bytes, path: new.path)
+            guard change.down != nil else { return replaced }
+            var rest = change
+            rest.replacement = nil
+            return try apply(rest, named: name, to: replaced, scale: scale)
         }
         guard let down = change.down, let up = change.up else { throw mismatch(name, "lacks lora_A or lora_B") }
         guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {

@@ -19,6 +19,8 @@ public struct SearchConfiguration: Sendable, Hashable {
     public var earlyStopping: EarlyStopping?
     /// No sequence of so many tokens occurs twice.
     public var noRepeatNgramSize: Int?
+    /// No sequence of so many tokens of the source occurs in the target.
+    public var sourceNoRepeatNgramSize: Int?
     /// The fewest tokens of a target text, with the one it begins with.
     public var minimumLength: Int?
     /// The fewest tokens of a target text, without the one it begins with.
@@ -41,6 +43,8 @@ public struct SearchConfiguration: Sendable, Hashable {
         lengthPenalty = try keys.optionalNumber("length_penalty")
         earlyStopping = try SearchConfiguration.earlyStopping(keys)
         noRepeatNgramSize = try keys.optionalInteger("no_repeat_ngram_size", in: 0...SizeLimit.positions)
+        sourceNoRepeatNgramSize = try keys.optionalInteger(
+            "encoder_no_repeat_ngram_size", in: 0...SizeLimit.positions)
         minimumLength = try keys.optionalInteger("min_length", in: 0...SizeLimit.positions)
         minimumNewTokens = try keys.optionalInteger("min_new_tokens", in: 0...SizeLimit.positions)
         forcedBOSTokenID = try keys.optionalInteger("forced_bos_token_id", in: tokens)

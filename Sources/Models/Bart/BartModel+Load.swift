@@ -60,9 +60,15 @@ private struct BartLoader {
 
     private func positions() throws -> any Weight {
         let rows = configuration.positionRows
-        if case .learned = configuration.positionEmbedding {
-            return try loader.matrix("\(name).embed_positions.weight", rows: rows, columns: width)
-        }
+        let stored = "\(name).embed_positions.weight"
+        let isStored =
+            switch configuration.positionEmbedding {
+            case .learned: true
+            // Checkpoints may keep sinusoids too; what they keep is used, as transformers does.
+            case .sinusoidal: loader.weights.contains(stored)
+            case .sinusoidalBehindPadding: false
+            }
+        if isStored { return try loader.matrix(stored, rows: rows, columns: width) }
         let table = configuration.sinusoids()
         let memory = HostAllocation(byteCount: table.count * MemoryLayout<Float>.size)
         table.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }

@@ -7,6 +7,8 @@ struct BertConfiguration: Sendable {
     let names: BertNames
     let layerNormEpsilon: Float
     let activation: Activation
+    /// Of the layer before the vocabulary in the head that fills masks: RoBERTa's is GELU whatever the layers have.
+    let headActivation: Activation
     /// Of the layer on the first token that a text's class is made of.
     let poolerActivation: Activation
     /// Whether tokens have vectors of their positions.
@@ -60,6 +62,7 @@ struct BertConfiguration: Sendable {
         let usualEpsilon = isDeberta ? 1e-7 : 1e-12
         layerNormEpsilon = Float(try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? usualEpsilon)
         activation = try file.activation(isDistilled ? "activation" : "hidden_act")
+        headActivation = ["roberta", "xlm-roberta"].contains(file.modelType) ? .geluErf : activation
         poolerActivation =
             isDistilled ? .relu : isDeberta ? try file.activation("pooler_hidden_act", default: "gelu") : .tanh
         hasPositions = try !isDeberta || keys.flag("position_biased_input", default: true)

@@ -99,9 +99,9 @@ extension BertHead {
         let weight =
             loader.weights.contains(decoder)
             ? try loader.matrix(decoder, rows: sizes.vocabularySize, columns: width) : words
-        // Some checkpoints keep the bias under the decoder's name only.
+        // Where a checkpoint has both, the decoder's own is added: the other one is only what it was tied to.
         let ofDecoder = names.decoder + ".bias"
-        let bias = loader.weights.contains(names.bias) || !loader.weights.contains(ofDecoder) ? names.bias : ofDecoder
+        let bias = loader.weights.contains(ofDecoder) ? ofDecoder : names.bias
         return .maskedLanguageModel(
             transform: try loader.linear([(names.transform, width)], columns: width, hasBias: true),
             norm: try loader.postNorm(names.norm, count: width),

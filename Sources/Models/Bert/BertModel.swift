@@ -111,7 +111,7 @@ public final class BertModel: EncoderModel {
             return [states, EncoderOutput("pooler_output", .sequences, pooled)]
         case .maskedLanguageModel(let transform, let norm, let decoder):
             let transformed = activations.attended.rows(0..<hidden.rows)
-            try transform(hidden, on: backend, activation: configuration.activation, into: transformed)
+            try transform(hidden, on: backend, activation: configuration.headActivation, into: transformed)
             try self.norm(transformed, norm)
             try decoder(transformed, on: backend, into: logits.rows(0..<hidden.rows))
             return [EncoderOutput("logits", .tokens, logits.rows(0..<hidden.rows))]

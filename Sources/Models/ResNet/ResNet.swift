@@ -157,9 +157,10 @@ extension ModelConfiguration {
         return type == "bottleneck"
     }
 
-    /// Channels of an image, of `pretrained_cfg` in folders of timm.
+    /// Channels of an image, of `model_args` or else `pretrained_cfg` in folders of timm.
     func pretrainedChannels() throws -> Int {
         if let count = try keys.optionalSize("num_channels", "in_chans") { return count }
+        if let count = try keys.object("model_args")?.optionalSize("in_chans") { return count }
         return try keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)?.first ?? 3
     }
 }

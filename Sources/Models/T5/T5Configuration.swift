@@ -44,8 +44,10 @@ struct T5Configuration: Sendable {
                 path: file.path, keys: ["num_heads", "relative_attention_max_distance"],
                 reason: "biases of \(description.headCount) heads for distances to \(buckets.maximum) are too many")
         }
-        // Where the file does not say, a model scales whose head is its embedding.
-        let isScaled = try keys.flag("scale_decoder_outputs", default: file.tiesWordEmbeddings())
+        // Where the file does not say, a T5 scales whose head is its embedding. The head of mT5 is always its own.
+        let isScaled =
+            try file.modelType != "mt5"
+            && keys.flag("scale_decoder_outputs", default: file.tiesWordEmbeddings())
         outputScale = isScaled ? 1 / Float(hiddenSize).squareRoot() : 1
     }
 

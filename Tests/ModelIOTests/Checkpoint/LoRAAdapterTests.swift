@@ -85,4 +85,73 @@ struct LoRAAdapterTests {
         #expect(throws: LoadError.self) { try merge("\"r\": 2", isTransposed: true) }
         #expect(throws: LoadError.self) { try merge("\"use_qalora\": true") }
     }
+
+    // MARK: Whole layers, and heads that are embeddings
+
+    /// Merges tensors into tensors, all of `[3, 4]` or, with a name of `lora_A` or `lora_B`, as those are.
+    private func merge(
+        _ tensors: [String: [Float]], into base: [String: [Float]], _ keys: String = "\"r\": 2"
+    ) throws -> [String: [Float]] {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (file, values) in [("base", base), ("adapter_model", tensors)] {
+            var writer = SafetensorsWriter()
+            for (name, values) in values {
+                let shape: Shape =
+                    name.contains("embedding_A")
+                    ? [rank, rows]
+                    : name.contains("embedding_B")
+                        ? [columns, rank]
+                        : [rows, columns]
+                writer.add(name, values, shape: shape)
+            }
+            try writer.write(to: folder.appendingPathComponent("\(file).safetensors").path)
+        }
+        try Data("{\"peft_type\": \"LORA\", \"lora_alpha\": 8, \(keys)}".utf8)
+            .write(to: folder.appendingPathComponent("adapter_config.json"))
+        let checkpoint = try Checkpoint(safetensors: folder.appendingPathComponent("base.safetensors").path)
+        let merged = try LoRAAdapter(path: folder.path).merged(into: checkpoint, scale: 1)
+        return try merged.tensors.mapValues { try WeightLoader(merged).floats($0) }
+    }
+
+    @Test(arguments: ["", "modules_to_save.", "base_layer."]) func wholeLayersAreReplaced(wrapper: String) throws {
+        let new = weight.map { $0 * 3 }
+        let merged = try merge(
+            ["base_model.model.layer.out.\(wrapper)weight": new], into: ["layer.out.weight": weight])
+        #expect(merged == ["layer.out.weight": new])
+    }
+
+    @Test(arguments: [
+        ("model.embed_tokens", "lm_head"), ("model.decoder.embed_tokens", "lm_head"), ("transformer.wte", "lm_head"),
+        ("transformer.word_embeddings", "lm_head"), ("gpt_neox.embed_in", "embed_out"),
+    ])
+    func aHeadThatIsTheEmbeddingIsChangedAlone(embedding: String, head: String) throws {
+        let new = weight.map { $0 + 1 }
+        let base = ["\(embedding).weight": weight]
+        for (changed, other) in [(embedding, head), (head, embedding)] {
+            let tensors = ["base_model.model.\(changed).modules_to_save.weight": new]
+            #expect(try merge(tensors, into: base) == ["\(changed).weight": new, "\(other).weight": weight])
+        }
+        let tied = try merge(
+            ["base_model.model.\(embedding).weight": new], into: base, "\"ensure_weight_tying\": true")
+        #expect(tied == ["\(embedding).weight": new])
+        // What changes neither leaves them one.
+        let without = try merge(
+            ["base_model.model.layer.out.weight": new], into: base.merging(["layer.out.weight": weight]) { $1 })
+        #expect(without["\(head).weight"] == nil)
+    }
+
+    @Test func anEmbeddingStoredBesideItsAdapterIsAdapted() throws {
+        let prefix = "base_model.model.model.embed_tokens."
+        let tensors = [
+            prefix + "lora_embedding_A": [Float](repeating: 0.5, count: rank * rows),
+            prefix + "lora_embedding_B": [Float](repeating: 0.25, count: columns * rank),
+            prefix + "base_layer.weight": weight,
+        ]
+        let merged = try merge(tensors, into: ["model.embed_tokens.weight": weight])
+        // 8 / 2 · (2 · 0.5 · 0.25) more in each element; the head is as it was.
+        expectEqual(merged["model.embed_tokens.weight"] ?? [], weight.map { $0 + 1 })
+        #expect(merged["lm_head.weight"] == weight)
+    }
 }
