@@ -39,7 +39,8 @@ INLINE void load_quants(const float *x, int64_t k, int64_t columns, vf parts[QUA
 }
 
 static void quantise_row(const float *x, int64_t columns, void *row) {
-    // Zero stays zero, so it is among the numbers. `least` is the smallest one's magnitude; `poison` is NaN where one of them is infinite or NaN.
+    // Zero stays zero, so it is among the numbers. `least` is the smallest one's magnitude; `poison` is NaN where one of
+    // them is infinite or NaN.
     vf parts[QUANTS / VL], least = splat(0), most = splat(0), poison = splat(0);
     for (int64_t k = 0; k < columns; k += QUANTS) {
         load_quants(x, k, columns, parts);
