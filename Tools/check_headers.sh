@@ -52,7 +52,8 @@ for file in */*.h */*.inl; do
         *int8_neon*) ;;
         # Each case lists the targets of its files.
         # shellcheck disable=SC2086
-        *convolution_int8*) [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
+        *convolution_int8* | *int8_by_token*)
+            [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
         *int8* | formats/quants.h)
             [ -z "$x86" ] && continue
             # shellcheck disable=SC2086

@@ -2,7 +2,7 @@
 // columns in registers, become floats once, and go through the epilogue from there. Tiles are MR tokens x 64 outputs.
 //
 //     a token       u0 u1 u2 …                               K bytes, padded to whole vectors of 64
-//                   scale, zero                              a float and an integer, in 64 bytes: x = scale * (u - zero)
+//                   scale, zero                              a float, an integer; 64 bytes: x = scale * (u - zero)
 //     16 outputs    n0: k0 k1 k2 k3 | n1: … | n15: …         weights, for each four columns, padded with zeros
 //                   s0 s1 … s15                              16 floats: the scale of each output
 //                   t0 t1 … t15                              16 integers: the sum of each output's weights
@@ -28,7 +28,7 @@ typedef struct {
     int32_t zero;
 } token_scale;
 
-static int64_t token_row_bytes(int64_t columns) { return padded_columns(columns) + LINE_FLOATS * (int64_t)sizeof(float); }
+static int64_t token_row_bytes(int64_t columns) { return padded_columns(columns) + LINE; }
 
 // The part of a token from `k` on, as four vectors.
 INLINE void load_quants(const float *x, int64_t k, int64_t columns, vf parts[QUANTS / VL]) {
@@ -39,7 +39,8 @@ INLINE void load_quants(const float *x, int64_t k, int64_t columns, vf parts[QUA
 }
 
 static void quantise_row(const float *x, int64_t columns, void *row) {
-    // Zero stays zero, so it is among the numbers. `least` is the smallest one's magnitude; `poison` is NaN where one of them is infinite or NaN.
+    // Zero stays zero, so it is among the numbers. `least` is the smallest one's magnitude; `poison` is NaN where one
+    // of them is infinite or NaN.
     vf parts[QUANTS / VL], least = splat(0), most = splat(0), poison = splat(0);
     for (int64_t k = 0; k < columns; k += QUANTS) {
         load_quants(x, k, columns, parts);

@@ -4,7 +4,7 @@
 _Static_assert(CPUK_PACKED_ROWS == PACKED_ROWS, "what the interface says");
 
 // Whether the packing is one for this weight, and its kernels take few tokens too. Those with one scale a token are for
-// weights that allow it, unless a kernel before them, such as that of AMX, multiplies many tokens with rows as they are.
+// weights that allow it, unless a kernel before them (that of AMX) multiplies many tokens with rows as they are.
 static bool takes_packing(const cpuk_context *context, int index, const cpuk_weight *weight) {
     enum { MANY_TOKENS = 512 };
     const matmul_kernel *kernel = context->matmuls[index];

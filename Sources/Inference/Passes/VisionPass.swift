@@ -35,7 +35,7 @@ public final class VisionPass: Sendable {
             package.checkpoint,
             to: LoadTarget(
                 backend: backend, limits: PassLimits(tokenCount: 1, logitRowCount: 1, contextLength: 1),
-                format: options.weightFormat, precision: options.precision.forEncoder))
+                format: options.weightFormat, precision: options.precision))
     }
 
     /// The model's results for images of one size. Blocks.

@@ -32,7 +32,7 @@ public struct CLIPTextEncoder: Sendable {
             package.configuration, package.checkpoint,
             to: LoadTarget(
                 backend: backend, limits: PassLimits(tokenCount: 1, logitRowCount: 1, contextLength: 1),
-                format: options.weightFormat, precision: options.precision.forEncoder))
+                format: options.weightFormat, precision: options.precision))
         scale = tower.scale
         read = { try backend.readFloats($0) }
     }
