@@ -98,7 +98,8 @@ public struct LoRAAdapter: Sendable {
     func changes() throws -> [String: Change] {
         if let stored { return stored }
         var changes: [String: Change] = [:]
-        for (key, tensor) in loader.checkpoint.tensors {
+        // What a replaced layer was before the adapter is of no use.
+        for (key, tensor) in loader.checkpoint.tensors where !key.contains(".original_module.") {
             // Layers that peft wraps keep their own tensors under a name that says so.
             let name = (key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key)
                 .replacing(".base_layer.", with: ".").replacing(".modules_to_save.", with: ".")

@@ -106,6 +106,22 @@ struct VisionTests {
         }
     }
 
+    @Test("timm's folders name the channels in model_args, else in pretrained_cfg")
+    func channels() throws {
+        let architectures = ["convnext_atto", "vit_tiny_patch16_224", "mobilenetv2_050", "vgg11", "inception_v3"]
+        for architecture in architectures {
+            for (keys, expected) in [
+                ("\"model_args\": {\"in_chans\": 1}, \"pretrained_cfg\": {\"input_size\": [4, 64, 64]}", 1),
+                ("\"pretrained_cfg\": {\"input_size\": [4, 64, 64]}", 4), ("\"num_classes\": 7", 3),
+            ] {
+                let text = "{\"architecture\": \"\(architecture)\", \(keys)}"
+                let file = try ModelConfiguration(parsing: Array(text.utf8), path: "config.json")
+                let found = try ModelRegistry.visionPlan(file).description.channelCount
+                #expect(found == expected, "\(architecture) \(keys)")
+            }
+        }
+    }
+
     @Test("commands say what fits a model of another task")
     func namesTheFittingCommand() throws {
         let device = try #require(InferenceDevice.all.first)

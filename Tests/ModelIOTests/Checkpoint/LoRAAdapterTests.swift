@@ -117,8 +117,11 @@ struct LoRAAdapterTests {
 
     @Test(arguments: ["", "modules_to_save.", "base_layer."]) func wholeLayersAreReplaced(wrapper: String) throws {
         let new = weight.map { $0 * 3 }
-        let merged = try merge(
-            ["base_model.model.layer.out.\(wrapper)weight": new], into: ["layer.out.weight": weight])
+        let tensors = [
+            "base_model.model.layer.out.\(wrapper)weight": new,
+            "base_model.model.layer.out.original_module.weight": weight,
+        ]
+        let merged = try merge(tensors, into: ["layer.out.weight": weight])
         #expect(merged == ["layer.out.weight": new])
     }
 
