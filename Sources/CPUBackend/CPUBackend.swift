@@ -34,6 +34,8 @@ public final class CPUBackend: Backend {
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
     nonisolated(unsafe) var isRowInvariant = false
     nonisolated(unsafe) private(set) var expertScratch: ExpertScratch?
+    /// Of products of whole texts; `nil`: there are others too.
+    nonisolated(unsafe) private(set) var panelScratch: CPUBuffer?
 
     /// - Parameters:
     ///   - threadCount: threads in all; `nil`: the processors this process may run on.
@@ -143,6 +145,7 @@ public final class CPUBackend: Backend {
             throw BackendError.outOfMemory(requestedByteCount: merged.roughScratchByteCount, device: "CPU")
         }
         counters.allocations += 1
+        panelScratch = try makePanelScratch(merged)
         if merged.expertFeatureCount > 0 { expertScratch = try ExpertScratch(merged) }
         self.limits = merged
     }

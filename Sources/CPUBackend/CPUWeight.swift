@@ -149,6 +149,11 @@ final class CPUWeight: Weight {
         source = nil
     }
 
+    /// Whether no rows were looked up. (Such a weight would be in memory twice.)
+    var isOnlyMultiplied: Bool { !wasLookedUp }
+
+    var isPackedForConvolutions: Bool { packedConvolution != nil }
+
     /// Whether rows can be looked up, which they then can for good.
     func prepareLookups() -> Bool {
         wasLookedUp = true

@@ -86,10 +86,13 @@ public struct ExecutionLimits: Sendable, Hashable {
     public var headSize: Int
     /// The widest input or output of an expert's matrix product; 0: there are no experts.
     public var expertFeatureCount: Int
+    /// Every matrix product is of whole texts, so that a backend may lay out weights for many rows; products of single
+    /// tokens may then be slower.
+    public var readsWholeTexts: Bool
 
     public init(
         tokenCount: Int, sequenceCount: Int, contextLength: Int, featureCount: Int, matmulInputCount: Int,
-        headCount: Int, headSize: Int, expertFeatureCount: Int = 0
+        headCount: Int, headSize: Int, expertFeatureCount: Int = 0, readsWholeTexts: Bool = false
     ) {
         self.tokenCount = tokenCount
         self.sequenceCount = sequenceCount
@@ -99,6 +102,7 @@ public struct ExecutionLimits: Sendable, Hashable {
         self.headCount = headCount
         self.headSize = headSize
         self.expertFeatureCount = expertFeatureCount
+        self.readsWholeTexts = readsWholeTexts
     }
 
     /// The larger of each bound.
@@ -108,7 +112,8 @@ public struct ExecutionLimits: Sendable, Hashable {
             contextLength: max(contextLength, other.contextLength), featureCount: max(featureCount, other.featureCount),
             matmulInputCount: max(matmulInputCount, other.matmulInputCount),
             headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
-            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount))
+            expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount),
+            readsWholeTexts: readsWholeTexts && other.readsWholeTexts)
     }
 }
 

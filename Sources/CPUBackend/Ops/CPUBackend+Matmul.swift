@@ -8,6 +8,7 @@ extension CPUBackend {
         let checks = ArgumentChecks(op: "matmul")
         try checks.limit(x.rows, "T", maximum: limits?.tokenCount ?? 0)
         try checks.limit(weight.columns, "K", maximum: limits?.matmulInputCount ?? 0)
+        if multiplyPanels(x, weight, into: output, epilogue: epilogue) { return }
         if isRowInvariant, x.rows > CPUBackend.invariantRowCount {
             return try matmulByFewRows(x, weight, into: output, epilogue: epilogue)
         }

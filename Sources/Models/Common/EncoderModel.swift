@@ -110,7 +110,8 @@ public struct EncoderDescription: Sendable, Hashable {
         ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
             featureCount: max(3 * hiddenSize, 2 * intermediateSize, outputSize, headCount * distanceRowCount),
-            matmulInputCount: max(hiddenSize, intermediateSize), headCount: headCount, headSize: headSize)
+            matmulInputCount: max(hiddenSize, intermediateSize), headCount: headCount, headSize: headSize,
+            readsWholeTexts: true)
     }
 }
 

@@ -8,11 +8,13 @@ import Testing
 /// One backend under test. Made on first use; used by one test at a time, as `Backend` asks.
 final class ConformanceDevice: Sendable, CustomTestStringConvertible {
     let name: String
+    private let readsWholeTexts: Bool
     private let make: @Sendable () throws -> any Backend
     private let backend = Mutex<(any Backend)?>(nil)
 
-    init(_ name: String, make: @escaping @Sendable () throws -> any Backend) {
+    init(_ name: String, readsWholeTexts: Bool = false, make: @escaping @Sendable () throws -> any Backend) {
         self.name = name
+        self.readsWholeTexts = readsWholeTexts
         self.make = make
     }
 
@@ -31,7 +33,9 @@ final class ConformanceDevice: Sendable, CustomTestStringConvertible {
 
     private func makeReserved() throws -> any Backend {
         let backend = try make()
-        try backend.reserve(ConformanceDevice.limits)
+        var limits = ConformanceDevice.limits
+        limits.readsWholeTexts = readsWholeTexts
+        try backend.reserve(limits)
         return backend
     }
 

@@ -32,7 +32,8 @@ enum ConformanceDevices {
     private static var reference: [ConformanceDevice] { [ConformanceDevice("reference") { ReferenceBackend() }] }
 
     /// Each instruction set that this machine runs, the widest with one thread too; and each set of kernels for rounded
-    /// activations that an instruction set does not use by itself, such as that without VNNI where there is VNNI.
+    /// activations that an instruction set does not use by itself, such as that without VNNI where there is VNNI. One
+    /// device takes products as encoders have them.
     private static var cpu: [ConformanceDevice] {
         let sets = CPUBackend.InstructionSet.allCases.filter(\.isSupported)
         let configurations = sets.map { ($0, 2) } + [(CPUBackend.InstructionSet.best, 1)]
@@ -41,11 +42,14 @@ enum ConformanceDevices {
                 try CPUBackend(threadCount: threads, instructionSet: set)
             }
         }
+        let encoders = ConformanceDevice("cpu for whole texts 2 threads", readsWholeTexts: true) {
+            try CPUBackend(threadCount: 2, matrixLibrary: .kernels)
+        }
         let used = Set(sets.flatMap { (try? CPUBackend(threadCount: 1, instructionSet: $0))?.kernelSets ?? [] })
         let left = CPUBackend.KernelSet.all.filter { $0.isSupported && !used.contains($0) }
         let lacking = CPUBackend.KernelSet.all.filter { !$0.isSupported }
         if !lacking.isEmpty { print("kernel sets that this processor does not run: \(lacking)") }
-        return usual
+        return usual + [encoders]
             + left.map { set in
                 ConformanceDevice("cpu \(set.name) 2 threads") { try CPUBackend(threadCount: 2, kernelSets: [set]) }
             }
