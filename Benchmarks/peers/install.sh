@@ -38,7 +38,9 @@ install_llama() {
     echo "Building llama.cpp in $folder/llama (some minutes)" >&2
     local source=$folder/sdist
     mkdir -p "$source"
-    "$python" -m pip download --quiet --no-deps --no-binary llama-cpp-python -d "$source" "llama-cpp-python==$llama_version"
+    # (Everything as source, `:all:`, would build CMake first.)
+    "$python" -m pip download --quiet --no-deps --no-binary llama-cpp-python -d "$source" \
+        "llama-cpp-python==$llama_version"
     tar -xzf "$source"/llama_cpp_python-*.tar.gz -C "$source"
     local log=$folder/llama-build.log compilers=()
     # GCC 12 drops the stores before `_tile_loadconfig`, and the programs then die of an illegal instruction.
