@@ -208,7 +208,9 @@ class Report:
         if not rows:
             return
         self.add("## Against other engines\n\nThe same weights and threads, turn by turn; both continued the same prompt "
-                 "with the same tokens first. The ratio is of each pair of runs: over 1, infer is faster.")
+                 "with the same tokens first (as many as the column says; none need agree where an engine quantises the "
+                 "weights in its own way, as OpenVINO and onnxruntime do in 8 and 4 bits). The ratio is of each pair of "
+                 "runs: over 1, infer is faster.")
         ratio = lambda r, t: (f"{median_ratio(r, t):.2f} "
                               f"({min(r[t + '_ratio']):.2f} to {max(r[t + '_ratio']):.2f})")
         middle = lambda r, n: f"{statistics.median(r[n]):.1f}"
@@ -270,7 +272,7 @@ def main():
         file.write("\n".join(report.parts))
     print(path)
     if arguments.readme:
-        where = f"{cores} cores of {processor} ({today}, commit `{commit}`)"
+        where = f"{cores} cores of {processor} ({abilities()[:-1]}; {today}, commit `{commit}`)"
         readme_section.write(arguments.readme, report.rows, f"{processor}, {cores} cores", where, path)
 
 

@@ -139,6 +139,9 @@ private struct ExpertGroup {
                 x, weights, indices: chosen[index % chosen.count], activation: matrix.isGated ? .silu : nil,
                 isGated: matrix.isGated, into: output)
         }
+        // As in MatmulCases: the layout of weights is a part of loading.
+        for index in chosen.indices { try call(index) }
+        try backend.synchronize()
         return PreparedOp(
             opCase: opCase, call: call,
             error: {
