@@ -12,6 +12,10 @@ FORMATS = {"f32": "FP32", "bf16": "BF16", "int8": "INT8", "q8_0": "Q8_0", "q4_0"
 NAMES = {"llama": "llama.cpp", "transformers-compiled": "transformers, compiled", "openvino": "OpenVINO, paged attention",
          "openvino-sdpa": "OpenVINO, SDPA"}
 
+# Peers that quantise the same weights in their own way.
+ROUNDED = ["int8", "q8_0", "q4_0"]
+QUANTISING = {"openvino": "OpenVINO", "openvino-sdpa": "OpenVINO", "onnxruntime": "onnxruntime"}
+
 
 def ratios(rows):
     """A line a peer and format: of each model the ratio of prompts and of decoding."""
@@ -67,11 +71,14 @@ def write(readme, rows, machine, where, report):
         return
     with open(readme) as file:
         text = file.read()
+    # What the table would not say by itself.
+    names = dict.fromkeys(QUANTISING[r["peer"]] for r in peers if r["peer"] in QUANTISING and r["format"] in ROUNDED)
+    note = f" (Beside {' and '.join(names)} each quantises to 8 and 4 bits in its own way.)" if names else ""
     link = os.path.relpath(report, os.path.dirname(os.path.abspath(readme)))
     section = f"""
 On {where}:
 `infer`'s CPU backend over other engines with the same weights and threads, turn by turn in one run; the median of the
-pairs, over 1 `infer` is faster. Prompts of {peers[0]["n_prompt"]} tokens, then {peers[0]["n_gen"]} decoded:
+pairs, over 1 `infer` is faster.{note} Prompts of {peers[0]["n_prompt"]} tokens, then {peers[0]["n_gen"]} decoded:
 
 {ratios(peers)}
 {devices(rows["latency"])}

@@ -29,7 +29,7 @@ class Library(typing.NamedTuple):
     """Those that it can load."""
     environment: str = "venv"
     """Where it is installed: libraries that want other versions of one package have environments of their own."""
-    own_blocks: bool = False
+    quantises_itself: bool = False
     """Whether it quantises the folder in its own way, for formats of GGUF too: then no token need be the same."""
 
 
@@ -54,9 +54,9 @@ LIBRARIES = {
         "worker_transformers.py", {form: [*words, "compiled"] for form, words in TORCH.items()}, GPT2_AND_LLAMA),
     "ctranslate2": Library(
         "worker_ctranslate2.py", {"f32": ["float32"], "int8": ["int8_float32"]}, GPT2_AND_LLAMA),
-    "onnxruntime": Library("worker_onnxruntime.py", {"f32": ["fp32"], "q4_0": ["int4"]}, ["llama"], own_blocks=True),
+    "onnxruntime": Library("worker_onnxruntime.py", {"f32": ["fp32"], "q4_0": ["int4"]}, ["llama"], quantises_itself=True),
     **{name: Library("worker_openvino.py", {form: [*words, backend] for form, words in OPENVINO.items()},
-                     GPT2_AND_LLAMA, "venv-openvino", own_blocks=True)
+                     GPT2_AND_LLAMA, "venv-openvino", quantises_itself=True)
        for name, backend in (("openvino", "PA"), ("openvino-sdpa", "SDPA"))},
 }
 PEERS = ["llama", *LIBRARIES]
@@ -135,8 +135,8 @@ def spread(values):
 def compare(peer, name, form, arguments):
     ours, theirs = pair(peer, name, form, arguments)
     try:
-        own_blocks = peer in LIBRARIES and LIBRARIES[peer].own_blocks
-        same = agreeing(ours, theirs, GREEDY if form == "f32" else 0 if own_blocks else 1)
+        quantises_itself = peer in LIBRARIES and LIBRARIES[peer].quantises_itself
+        same = agreeing(ours, theirs, GREEDY if form == "f32" else 0 if quantises_itself else 1)
         rounds = []
         for _ in range(arguments.rounds):
             a = ours.measure(arguments.prompt, arguments.decode)

@@ -6,8 +6,6 @@
 enum {
     CONVOLUTION_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
     CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
-    /// Floats of a line of the cache.
-    LINE_FLOATS = 64 / sizeof(float),
 };
 
 // Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are

@@ -18,7 +18,6 @@ enum {
     NR = NR_VECTORS * VL,
     /// Columns of a panel of B, which then takes half of a second-level cache of 512 KB.
     KC = 1024,
-    FLOATS_OF_LINE = 64 / sizeof(float),
     /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
     /// where each dequantised value should serve all tokens. With AVX-512 gemm_lanes_f32.inl takes those between.
     MIN_GEMM_TOKENS = 128,
@@ -78,7 +77,7 @@ INLINE void micro_kernel(
             sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
     for (int64_t k = 0; k < depth; k++) {
         vf weights[NR_VECTORS];
-        if (k % FLOATS_OF_LINE == 0)
+        if (k % LINE_FLOATS == 0)
             UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x + (T + t) * ldx + k, 0, 2);
         UNROLL for (int v = 0; v < NR_VECTORS; v++) weights[v] = load(panel + k * NR + v * VL);
         UNROLL for (int t = 0; t < T; t++) {

@@ -18,6 +18,8 @@ enum {
     TRANSPOSED_ROWS = 16,
     /// Rows of a block of a packed weight.
     PACKED_ROWS = 16,
+    /// Floats of a line of the caches.
+    LINE_FLOATS = 64 / sizeof(float),
 };
 
 /// Up to NC rows of a weight, wherever their parts lie.

@@ -4,8 +4,6 @@
 enum {
     /// Outputs of one step, whose products wait on the stack for their epilogue.
     ROW_STEP = 64,
-    /// Floats of a cache line.
-    LINE_FLOATS = 16,
 };
 
 typedef struct {

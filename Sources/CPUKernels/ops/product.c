@@ -18,11 +18,11 @@ const char *packed_block(const cpuk_weight *weight, const weight_packing *packin
 }
 
 /// Rows that are fetched before they are written: each lies in a page of its own, which processors do not foresee.
-enum { ROWS_AHEAD = 6, FLOATS_OF_LINE = 16 };
+enum { ROWS_AHEAD = 6 };
 
 static inline void prefetch_row(cpuk_rows rows, int64_t row, int64_t n0, int64_t count) {
     const float *from = rows.data + row * rows.stride + n0;
-    for (int64_t n = 0; n < count; n += FLOATS_OF_LINE) __builtin_prefetch(from + n, 1, 3);
+    for (int64_t n = 0; n < count; n += LINE_FLOATS) __builtin_prefetch(from + n, 1, 3);
 }
 
 void apply_epilogues(
