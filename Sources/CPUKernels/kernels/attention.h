@@ -14,6 +14,9 @@ enum {
     /// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of
     /// threads.
     ATTENTION_CHUNK = 256,
+    /// What the first chunk begins at is a multiple of this: tokens of the widest vectors, so that their groups lie in
+    /// one block where blocks are that long.
+    ATTENTION_GROUP = 16,
     /// Floats before the values of one chunk's result: maximum, sum, unused.
     CHUNK_HEADER = 16,
     /// Query heads that one decode task takes together.
@@ -35,7 +38,7 @@ typedef struct {
     float query[ATTENTION_HEAD_TILE * MAX_HEAD_SIZE];
     float output[ATTENTION_HEAD_TILE * MAX_HEAD_SIZE];
     float scores[ATTENTION_HEAD_TILE * ATTENTION_CHUNK];
-    float rows[16 * MAX_HEAD_SIZE];
+    float rows[ATTENTION_GROUP * MAX_HEAD_SIZE];
     float maxima[ATTENTION_HEAD_TILE], sums[ATTENTION_HEAD_TILE];
 } decode_scratch;
 
@@ -46,11 +49,11 @@ typedef void (*paged_prefill_kernel)(
 
 typedef struct {
     paged_prefill_kernel paged_prefill;
-    /// Tokens `begin..<end` of a context for one query of `heads` heads. Leaves maxima, sums and unnormalised
-    /// outputs in the scratch.
+    /// Tokens `begin..<end` of a context, those before `first_seen` hidden, for one query of `heads` heads. Leaves
+    /// maxima, sums and unnormalised outputs in the scratch.
     void (*paged_decode)(
         const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
-        int64_t end, decode_scratch *scratch);
+        int64_t end, int64_t first_seen, decode_scratch *scratch);
     /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one
     /// output row.
     void (*merge_chunks)(const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);

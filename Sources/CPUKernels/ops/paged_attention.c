@@ -28,8 +28,13 @@ static int64_t queries_of(const cpuk_attention_args *args, int64_t s) {
 }
 
 // The first token that the last query sees, if it is the only one.
-static int64_t decode_begin(const cpuk_attention_args *args, int64_t s) {
+static int64_t first_seen(const cpuk_attention_args *args, int64_t s) {
     return args->window > 0 ? at_least(0, args->context_lengths[s] - args->window) : 0;
+}
+
+// Where the first chunk begins.
+static int64_t decode_begin(const cpuk_attention_args *args, int64_t s) {
+    return first_seen(args, s) / ATTENTION_GROUP * ATTENTION_GROUP;
 }
 
 static int64_t decode_chunks(const cpuk_attention_args *args, int64_t s) {
@@ -45,7 +50,7 @@ static cpuk_attention_status check(const cpuk_attention_args *args, int64_t s) {
         return CPUK_ATTENTION_BAD_CONTEXT;
     const int32_t *table = args->block_tables + s * args->table_stride;
     int64_t first = args->window > 0 ? at_least(0, context - (end - begin) + 1 - args->window) : 0;
-    // Prefill reads from the start of a tile of keys, which may lie a little before the window.
+    // Tiles and groups of keys are read from their start, which may lie a little before the window.
     first -= first % ATTENTION_KEY_TILE;
     for (int64_t block = first / cache->block_tokens; block < divide_up(context, cache->block_tokens); block++)
         if (table[block] < 0 || table[block] >= cache->blocks) return CPUK_ATTENTION_BAD_BLOCK;
@@ -91,7 +96,8 @@ static void decode_task(const attention_job *job, int64_t s, int64_t index, int 
     int64_t begin = decode_begin(args, s) + chunk * ATTENTION_CHUNK;
     int64_t end = at_most(begin + ATTENTION_CHUNK, args->context_lengths[s]);
     decode_scratch *scratch = thread_scratch(&job->context->scratch, worker);
-    job->context->attention->paged_decode(args, s, args->query_offsets[s], head, heads, begin, end, scratch);
+    job->context->attention->paged_decode(
+        args, s, args->query_offsets[s], head, heads, begin, end, first_seen(args, s), scratch);
     for (int64_t g = 0; g < heads; g++) {
         float *result = chunk_result(job, s, head + g, chunk);
         result[0] = scratch->maxima[g];
