@@ -152,7 +152,8 @@ void probe_pack_row_blocks(int set, const probe_rows *rows, void *packed) {
     for (int64_t r = 0; r < rows->count; r += PACKED_ROWS) {
         const int64_t left = rows->count - r;
         packing->pack_block(
-            gathered.format, gathered.rows + r, NULL, left < PACKED_ROWS ? left : PACKED_ROWS, rows->columns, packed);
+            gathered.format, gathered.rows + r, gathered.scales + r, left < PACKED_ROWS ? left : PACKED_ROWS,
+            rows->columns, packed);
         packed = (char *)packed + packing->block_bytes(gathered.format, rows->columns);
     }
 }

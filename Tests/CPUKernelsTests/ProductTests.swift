@@ -56,7 +56,7 @@ struct ProductTests {
         }
     }
 
-    @Test("packed weights, few tokens and many", arguments: RunningSet.all, WeightFormat.blocks)
+    @Test("packed weights, few tokens and many", arguments: RunningSet.all, WeightFormat.packable)
     func packed(_ running: RunningSet, _ format: WeightFormat) {
         guard probe_row_block_bytes(running.number, format.code, Int64(format.fitting(32))) > 0 else { return }
         let shapes = [(16, 32), (17, 96), (64, 288), (33, 64), (48, 576), (5, 2080)]

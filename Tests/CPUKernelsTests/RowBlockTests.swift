@@ -7,7 +7,7 @@ import Testing
 /// The bytes of weights packed in blocks of 16 rows, as the picture in row_blocks.h draws them.
 @Suite("blocks of rows")
 struct RowBlockTests {
-    @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.blocks)
+    @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.packable)
     func values(_ running: RunningSet, _ format: WeightFormat) {
         for (rows, wanted) in [(16, 32), (37, 96), (5, 512)] {
             let columns = format.fitting(wanted)
@@ -38,7 +38,7 @@ struct RowBlockTests {
     @Test("AVX512_VNNI packs what files mostly hold")
     func formats() throws {
         guard let set = RunningSet.all.first(where: { $0.kernels.name == "avx512_vnni" }) else { return }
-        for format in [WeightFormat.q8_0, .q4_0, .q2_K, .q3_K, .q4_K, .q5_0, .q5_K, .q6_K, .iq4_NL, .iq4_XS] {
+        for format in [WeightFormat.int8, .q8_0, .q4_0, .q2_K, .q3_K, .q4_K, .q5_0, .q5_K, .q6_K, .iq4_NL, .iq4_XS] {
             let columns = format.fitting(2048), rowBytes = try #require(format.rowByteCount(columns: columns))
             let blockBytes = Int(probe_row_block_bytes(set.number, format.code, Int64(columns)))
             #expect(blockBytes >= 16 * rowBytes && Double(blockBytes) <= 1.04 * Double(16 * rowBytes))
@@ -66,7 +66,7 @@ private struct RowBlockLayout {
 
     private var bits: Int {
         switch format {
-        case .q8_0: 8
+        case .q8_0, .int8: 8
         case .q6_K: 6
         case .q5_0, .q5_1, .q5_K: 5
         case .q3_K: 3
@@ -82,16 +82,22 @@ private struct RowBlockLayout {
     private var groupBytes: Int { bits * 64 }
     private var scaleBytes: Int {
         if isMXFP4 { return 16 }
-        if isTernary { return 0 }
+        if isTernary || format == .int8 { return 0 }
         if hasFactors { return hasMinima || hasHalves ? 32 : 16 }
         return hasMinima ? 64 : 32
     }
     private var scalesAt: Int { columns / 32 * groupBytes }
     private var factorsAt: Int { scalesAt + columns / 32 * scaleBytes }
-    var byteCount: Int { factorsAt + (hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0) }
+    var byteCount: Int {
+        factorsAt + (format == .int8 ? 64 : hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0)
+    }
 
     private func half(_ block: [UInt8], _ at: Int) -> Double {
         Double(Float16(bitPattern: UInt16(block[at]) | UInt16(block[at + 1]) << 8))
+    }
+
+    private func single(_ block: [UInt8], _ at: Int) -> Double {
+        Double(Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(block[at + $1]) << (8 * $1) }))
     }
 
     private func stored(_ block: [UInt8], row: Int, column: Int) -> Int {
@@ -114,7 +120,7 @@ private struct RowBlockLayout {
         if isMXFP4 { return Self.e2m1[stored] }
         return switch format {
         case .iq4_NL, .iq4_XS: Self.iq4[stored]
-        case .q8_0: Double(stored - 128)
+        case .q8_0, .int8: Double(stored - 128)
         case .q4_0: Double(stored - 8)
         case .q5_0: Double(stored - 16)
         case .q6_K: Double(stored - 32)
@@ -127,6 +133,7 @@ private struct RowBlockLayout {
     func value(_ block: [UInt8], row: Int, column: Int) -> Double {
         let level = level(stored(block, row: row, column: column))
         let at = scalesAt + column / 32 * scaleBytes
+        if format == .int8 { return level * single(block, factorsAt + 4 * row) }
         if isMXFP4 { return level * Double(sign: .plus, exponent: Int(block[at + row]) - 128, significand: 1) }
         if !hasFactors {
             return level * half(block, at + 2 * row) + (hasMinima ? half(block, at + 32 + 2 * row) : 0)

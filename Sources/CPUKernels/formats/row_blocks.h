@@ -16,7 +16,8 @@
 // that of the fifth.
 //
 // Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those
-// of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone.
+// of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone; those of rows of I8 are
+// 16 floats in the place of factors.
 #pragma once
 #include "quants.h"
 
@@ -33,7 +34,7 @@ _Static_assert(BLOCK_ROWS == VL, "lanes are rows");
 /// The formats that are packed in blocks of rows.
 #define FOR_EACH_FORMAT_OF_ROW_BLOCKS(X)                                                                              \
     X(Q8_0) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS) X(MXFP4) \
-    X(TQ2_0) X(TQ1_0)
+    X(TQ2_0) X(TQ1_0) X(I8)
 
 INLINE bool has_row_blocks(const int format) {
     switch (format) {
@@ -46,7 +47,7 @@ INLINE bool has_row_blocks(const int format) {
 
 INLINE int quant_bits(const int format) {
     switch (format) {
-    case CPUK_Q8_0: return 8;
+    case CPUK_Q8_0: case CPUK_I8: return 8;
     case CPUK_Q6_K: return 6;
     case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: return 5;
     case CPUK_Q3_K: return 3;
@@ -64,11 +65,14 @@ INLINE bool has_factors_alone(const int format) { return number_format_group_siz
 
 INLINE int64_t group_scale_bytes(const int format) {
     if (format == CPUK_MXFP4) return BLOCK_ROWS;
-    if (has_factors_alone(format)) return 0;
+    if (has_factors_alone(format) || format == CPUK_I8) return 0;
     if (!has_factors(format)) return (has_minimum(format) ? 4 : 2) * BLOCK_ROWS;
     return (has_minimum(format) || group_of(format) == 16 ? 2 : 1) * BLOCK_ROWS;
 }
-INLINE int64_t factor_bytes(const int format) { return (has_minimum(format) ? 4 : 2) * BLOCK_ROWS; }
+/// From the factors of 256 columns to the next. The scales of rows of I8 stand where those would, once.
+INLINE int64_t factor_bytes(const int format) {
+    return format == CPUK_I8 ? 0 : (has_minimum(format) ? 4 : 2) * BLOCK_ROWS;
+}
 
 INLINE int64_t row_block_scales(const int format, int64_t columns) {
     return columns / GROUP_COLUMNS * group_quant_bytes(format);
@@ -76,10 +80,13 @@ INLINE int64_t row_block_scales(const int format, int64_t columns) {
 INLINE int64_t row_block_factors(const int format, int64_t columns) {
     return row_block_scales(format, columns) + columns / GROUP_COLUMNS * group_scale_bytes(format);
 }
-/// Bytes of a block of 16 rows.
-INLINE int64_t row_block_bytes(const int format, int64_t columns) {
+INLINE int64_t row_block_end(const int format, int64_t columns) {
     const int64_t factors = has_factors(format) ? columns / 256 * factor_bytes(format) : 0;
-    return (row_block_factors(format, columns) + factors + 63) / 64 * 64;
+    return row_block_factors(format, columns) + (format == CPUK_I8 ? BLOCK_ROWS * 4 : factors);
+}
+/// Bytes of a block of 16 rows; 0: rows of I8 that are no whole groups.
+INLINE int64_t row_block_bytes(const int format, int64_t columns) {
+    return columns % GROUP_COLUMNS != 0 ? 0 : (row_block_end(format, columns) + 63) / 64 * 64;
 }
 
 // ---- Reading
@@ -146,6 +153,7 @@ INLINE vf from_bytes_of_rows(const uint8_t *p) { return __builtin_convertvector(
 INLINE vf from_signed_bytes_of_rows(const uint8_t *p) { return __builtin_convertvector(*(const vb_any *)p, vf); }
 
 INLINE row_factors factors_of_rows(const int format, const uint8_t *at) {
+    if (format == CPUK_I8) return (row_factors){.scale = *(const vf_any *)at};
     if (!has_factors(format)) return (row_factors){0};
     return (row_factors){
         .scale = from_halves_of_rows(at),
@@ -163,10 +171,10 @@ INLINE row_scales scales_of_rows(const int format, const uint8_t *at, row_factor
     row_scales result = {0};
     if (format == CPUK_MXFP4) {
         result.scales[0] = half_exponents_of_rows(at);
-    } else if (!has_factors(format)) {
+    } else if (!has_factors(format) && format != CPUK_I8) {
         result.scales[0] = from_halves_of_rows(at);
         if (has_minimum(format)) result.minima[0] = from_halves_of_rows(at + 2 * BLOCK_ROWS);
-    } else if (has_factors_alone(format)) {
+    } else if (has_factors_alone(format) || format == CPUK_I8) {
         result.scales[0] = factors.scale;
     } else if (format == CPUK_Q2_K) {
         UNROLL for (int half = 0; half < 2; half++) {

@@ -155,20 +155,24 @@ INLINE void pack_scales(
 }
 
 INLINE void pack_row_block_of(
-    const int format, const uint8_t *const rows[BLOCK_ROWS], int64_t count, int64_t columns, uint8_t *block) {
+    const int format, const uint8_t *const rows[BLOCK_ROWS], const float *scales, int64_t count, int64_t columns,
+    uint8_t *block) {
     pack_quants(format, rows, count, columns, block);
-    pack_scales(format, rows, count, columns, block);
-    const int64_t used = row_block_factors(format, columns)
-        + (has_factors(format) ? columns / 256 * factor_bytes(format) : 0);
+    if (format == CPUK_I8)
+        for (int64_t r = 0; r < BLOCK_ROWS; r++) {
+            const float scale = r < count ? scales[r] : 0;
+            memcpy(block + row_block_factors(format, columns) + r * 4, &scale, 4);
+        }
+    else pack_scales(format, rows, count, columns, block);
+    const int64_t used = row_block_end(format, columns);
     memset(block + used, 0, (size_t)(row_block_bytes(format, columns) - used));
 }
 
 #define PACK_CASE(ID) \
-    case CPUK_##ID: pack_row_block_of(CPUK_##ID, places, count, columns, block); return;
+    case CPUK_##ID: pack_row_block_of(CPUK_##ID, places, scales, count, columns, block); return;
 static void pack_row_block(
     cpuk_format format, const char *const rows[PACKED_ROWS], const float *scales, int64_t count, int64_t columns,
     void *block) {
-    (void)scales;
     const uint8_t *places[BLOCK_ROWS];
     for (int64_t r = 0; r < BLOCK_ROWS; r++) places[r] = (const uint8_t *)rows[r < count ? r : 0];
     switch (format) {
