@@ -1,7 +1,7 @@
 // Varlen attention: over plain rows of ragged sequences, without a cache. A tile of queries of one head against tiles
 // of keys, with the products and the online softmax of prefill.
 #pragma once
-#include "attention_products.inl"
+#include "short_attention.inl"
 
 // Rows `begin..<begin + count` of a head as floats `*stride` apart, padded to whole vectors: in place where a head is
 // whole vectors, else copied to `buffer`.
@@ -102,6 +102,23 @@ static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t
     }
 }
 
+// Keys that fit a tile, of which every query sees all as they are.
+static bool is_short(const cpuk_varlen_attention_args *args, int64_t keys) {
+    return keys <= ATTENTION_KEY_TILE && !args->causal && !args->bias && !args->buckets;
+}
+
+static void attend_all_keys(
+    const cpuk_varlen_attention_args *args, int64_t head, int64_t token, int64_t queries, int64_t first_key,
+    int64_t keys, prefill_scratch *scratch) {
+    const int64_t size = args->head_size, column = head * size;
+    int64_t stride;
+    const float *from = plain_rows(args->key, first_key, keys, column, size, scratch->values, &stride);
+    pack_rows(from, stride, keys, size, scratch->keys);
+    short_head seen = {.keys = scratch->keys, .count = keys, .size = size};
+    seen.values = plain_rows(args->value, first_key, keys, column, size, scratch->values, &seen.value_stride);
+    short_attention(args, token, queries, column, &seen, scratch);
+}
+
 static void varlen_attention(
     const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
     prefill_scratch *scratch) {
@@ -113,6 +130,10 @@ static void varlen_attention(
     const int64_t queries = args->query_offsets[sequence + 1] - token;
     const int64_t first_key = args->key_ranges[2 * sequence];
     const int64_t keys = args->key_ranges[2 * sequence + 1] - first_key, position = keys - queries + first;
+    if (is_short(args, keys)) {
+        attend_all_keys(args, head, token + first, count, first_key, keys, scratch);
+        return;
+    }
     varlen_tile tile = {
         .args = args, .first_key = first_key, .position = position,
         .rows = {

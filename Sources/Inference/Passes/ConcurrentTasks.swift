@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Synchronization
 
 /// Work on the host that several threads share.
-enum ConcurrentTasks {
+package enum ConcurrentTasks {
     private struct State<Result: Sendable> {
         var next = 0
         var results: [Result?]
@@ -13,7 +13,7 @@ enum ConcurrentTasks {
     /// Blocks.
     /// - Parameter body: takes the number of the worker, `0..<workerCount`, which no two calls have at once.
     /// - Throws: what `body` threw first; elements that were not begun are then left out.
-    static func map<Elements: RandomAccessCollection & Sendable, Result: Sendable>(
+    package static func map<Elements: RandomAccessCollection & Sendable, Result: Sendable>(
         _ elements: Elements, on workerCount: Int, _ body: @Sendable (Int, Elements.Element) throws -> Result
     ) throws -> [Result] {
         guard workerCount > 1, elements.count > 1 else { return try elements.map { try body(0, $0) } }

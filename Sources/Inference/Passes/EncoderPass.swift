@@ -62,7 +62,7 @@ public final class EncoderPass: Sendable {
     private static let laneByteCount = 512 << 20
     private static let passSequenceCount = 256
     /// On processors the activations of more tokens leave a core's cache.
-    private static let laneTokenCount = 256
+    private static let laneTokenCount = 192
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter longest: tokens of the longest text that it will be given.

@@ -290,13 +290,14 @@ extension TextOutputs.Rows {
     fileprivate func combine(
         _ rows: Range<Int>, from start: Double, _ join: (Double, Double, Int) -> Double
     ) -> [Double] {
-        precondition(rows.lowerBound >= 0 && rows.upperBound <= count, "rows \(rows) of \(count)")
         var result = [Double](repeating: start, count: width)
-        values.withUnsafeBufferPointer { values in
-            result.withUnsafeMutableBufferPointer { result in
-                for row in rows {
-                    for column in 0..<width {
-                        result[column] = join(result[column], Double(values[row * width + column]), row)
+        for row in rows {
+            let values = self[row]
+            values.withUnsafeBufferPointer { values in
+                result.withUnsafeMutableBufferPointer { result in
+                    // As many as each other; the loop is one of vectors.
+                    for column in 0..<min(values.count, result.count) {
+                        result[column] = join(result[column], Double(values[column]), row)
                     }
                 }
             }
