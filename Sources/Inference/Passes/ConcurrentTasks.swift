@@ -6,13 +6,13 @@ package enum ConcurrentTasks {
     private struct State<Result: Sendable> {
         var next = 0
         var results: [Result?]
-        var failure: (any Error)?
+        var failure: (place: Int, error: any Error)?
     }
 
     /// What `body` makes of each element, in their order; each worker takes the next element when it is done with one.
     /// Blocks.
     /// - Parameter body: takes the number of the worker, `0..<workerCount`, which no two calls have at once.
-    /// - Throws: what `body` threw first; elements that were not begun are then left out.
+    /// - Throws: what `body` threw for the first element that it threw for; those behind that were not begun are left out.
     package static func map<Elements: RandomAccessCollection & Sendable, Result: Sendable>(
         _ elements: Elements, on workerCount: Int, _ body: @Sendable (Int, Elements.Element) throws -> Result
     ) throws -> [Result] {
@@ -24,12 +24,12 @@ package enum ConcurrentTasks {
                     let result = try body(worker, elements[elements.index(elements.startIndex, offsetBy: place)])
                     state.withLock { $0.results[place] = result }
                 } catch {
-                    state.withLock { $0.failure = $0.failure ?? error }
+                    state.withLock { if place < $0.failure?.place ?? .max { $0.failure = (place, error) } }
                 }
             }
         }
         return try state.withLock {
-            if let failure = $0.failure { throw failure }
+            if let failure = $0.failure { throw failure.error }
             return $0.results.compactMap { $0 }
         }
     }

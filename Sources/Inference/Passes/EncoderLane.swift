@@ -24,8 +24,12 @@ struct EncoderLane: Sendable {
                 switch output.rows {
                 case .sequences, .targets: return Array(values[index * width..<(index + 1) * width])
                 case .tokens:
+                    let first = batch.keyRanges[index].lowerBound
+                    if input.mask == nil, input.unseenCount == 0 {
+                        return Array(values[first * width..<(first + input.tokens.count) * width])
+                    }
                     var text = [Float](repeating: 0, count: input.tokens.count * width)
-                    for (row, place) in zip(batch.keyRanges[index].lowerBound..., input.visible + input.unseen) {
+                    for (row, place) in zip(first..., input.visible + input.unseen) {
                         text.replaceSubrange(
                             place * width..<(place + 1) * width, with: values[row * width..<(row + 1) * width])
                     }
