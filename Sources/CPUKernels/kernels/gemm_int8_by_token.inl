@@ -47,7 +47,8 @@ static token_range find_range(const float *x, int64_t columns) {
     int64_t k = 0;
     for (; k + 4 * VL <= columns; k += 4 * VL)
         UNROLL for (int i = 0; i < 4; i++) widen_range(&parts[i % 2], load(x + k + i * VL));
-    for (; k < columns; k += VL) widen_range(&parts[0], columns - k >= VL ? load(x + k) : load_part(x + k, columns - k));
+    for (; k < columns; k += VL)
+        widen_range(&parts[0], columns - k >= VL ? load(x + k) : load_part(x + k, columns - k));
     return (token_range){
         max_v(parts[0].low, parts[1].low), max_v(parts[0].high, parts[1].high), parts[0].poison + parts[1].poison};
 }
