@@ -29,6 +29,8 @@ public final class CPUBackend: Backend {
     public let openBLASName: String?
     // SAFETY (this and what follows): only one thread at a time uses a backend.
     nonisolated(unsafe) let context: OpaquePointer
+    /// What `openBLASName` names.
+    private let library: openblas_library?
     nonisolated(unsafe) public private(set) var counters = BackendCounters()
     nonisolated(unsafe) private var collected = CPUProfile()
     nonisolated(unsafe) private(set) var limits: ExecutionLimits?
@@ -70,22 +72,33 @@ public final class CPUBackend: Backend {
             matrixLibrary: matrixLibrary == .automatic ? .kernels : matrixLibrary)
     }
 
-    private init(threadCount: Int?, sets: [KernelSet], matrixLibrary: MatrixLibrary) throws {
+    private convenience init(threadCount: Int?, sets: [KernelSet], matrixLibrary: MatrixLibrary) throws {
         let threads = threadCount ?? min(Int(cpuk_available_processors()), CPUBackend.maxThreadCount)
         guard (1...CPUBackend.maxThreadCount).contains(threads) else {
             throw BackendError.invalidArgument(
                 op: "CPU backend", reason: "\(threads) threads; take 1 to \(CPUBackend.maxThreadCount)")
         }
-        let chosen = KernelSet.instructionSet(of: sets)
-        let library = try CPUBackend.openLibrary(matrixLibrary, for: chosen)
+        let library = try CPUBackend.openLibrary(matrixLibrary, for: KernelSet.instructionSet(of: sets))
+        try self.init(threads: threads, sets: sets, library: library)
+    }
+
+    /// A backend of one thread with what another one computes with.
+    convenience init(laneOf other: CPUBackend) throws {
+        try self.init(threads: 1, sets: other.kernelSets, library: other.library)
+        isRowInvariant = other.isRowInvariant
+        if let limits = other.limits { try reserve(limits) }
+    }
+
+    private init(threads: Int, sets: [KernelSet], library: openblas_library?) throws {
         let numbers = sets.map { Int32($0.index) }
         guard let context = cpuk_create(Int32(threads), numbers, Int32(numbers.count)) else {
             throw BackendError.outOfMemory(requestedByteCount: 0, device: "CPU (starting \(threads) threads)")
         }
-        self.threadCount = threads
-        instructionSet = chosen
+        threadCount = threads
+        instructionSet = KernelSet.instructionSet(of: sets)
         kernelSets = sets
         self.context = context
+        self.library = library
         openBLASName = library?.summary
         if let library { cpuk_set_sgemm(context, library.sgemm) }
     }
@@ -185,6 +198,8 @@ public final class CPUBackend: Backend {
     public func synchronize() throws { counters.synchronizations += 1 }
 
     public func setProfiling(_ enabled: Bool) { collected.isEnabled = enabled }
+
+    var isProfiling: Bool { collected.isEnabled }
 
     public func profile() throws -> [ProfileEntry] {
         try synchronize()

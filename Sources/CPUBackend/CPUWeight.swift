@@ -10,7 +10,8 @@ final class CPUWeight: Weight {
     let rows: Int
     let columns: Int
     let partRows: [Int]
-    // SAFETY (this and what follows): only one thread at a time uses a backend and its weights. What the parts point at is
+    // SAFETY (this and what follows): only one thread at a time uses a backend and its weights, but for lanes, before which
+    // a pass has packed what they multiply, so that none of them writes here. What the parts point at is
     // kept alive by `source`, and what `kernelWeight` has packed by `packed`.
     nonisolated(unsafe) private(set) var source: WeightSource?
     nonisolated(unsafe) private let parts: UnsafeMutableBufferPointer<cpuk_weight_part>
@@ -79,7 +80,7 @@ final class CPUWeight: Weight {
         let known = convolutionForm?.form ?? CPUK_CONVOLUTION_NONE
         let plan = cpuk_plan_convolution(context, &kernelWindow, kernelWeight, known)
         guard plan.form != CPUK_CONVOLUTION_NONE else { return nil }
-        convolutionForm = (plan.form, Sliding(window))
+        if convolutionForm == nil { convolutionForm = (plan.form, Sliding(window)) }
         return plan
     }
 
@@ -156,7 +157,7 @@ final class CPUWeight: Weight {
 
     /// Whether rows can be looked up, which they then can for good.
     func prepareLookups() -> Bool {
-        wasLookedUp = true
+        if !wasLookedUp { wasLookedUp = true }
         return source != nil
     }
 }

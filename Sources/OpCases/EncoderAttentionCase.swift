@@ -10,6 +10,8 @@ package struct EncoderAttentionCase: Sendable, Hashable {
     package var isCausal = false
     /// `R` of a bias.
     package var reach: Int?
+    /// Whether the bias hides the keys that are as far as it reaches, and beyond.
+    package var hidesFar = false
     package var scale: Float?
     /// Buckets of distances for scores of queries and keys, and which of the two have some.
     package var relative: Relative?
@@ -51,7 +53,7 @@ package struct EncoderAttentionCase: Sendable, Hashable {
     package var name: String {
         var words = ["encoder sequences=\(sequences) D=\(headSize) H=\(headCount)"]
         if isCausal { words.append("causal") }
-        if let reach { words.append("reach=\(reach)") }
+        if let reach { words.append("\(hidesFar ? "window" : "reach")=\(reach)") }
         if let relative {
             let parts = [relative.hasQueries ? "queries" : nil, relative.hasKeys ? "keys" : nil].compactMap { $0 }
             words.append("buckets=\(relative.bucketCount) reach=\(relative.reach) of \(parts.joined(separator: ", "))")
@@ -115,6 +117,15 @@ package struct EncoderAttentionCase: Sendable, Hashable {
     package static let biases: [EncoderAttentionCase] = [0, 1, 7, 16, 40, 128, 300].flatMap { reach in
         [[[1, 1]], [[9, 9], [3, 12]], [[33, 33], [5, 5]], [[97, 97]], [[20, 150], [129, 129]]].map {
             EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach, scale: 1)
+        }
+    }
+
+    /// Windows of a token, within a tile of keys, and of more than one; texts of which most keys are hidden.
+    package static let windows: [EncoderAttentionCase] = [1, 2, 30, 64, 65, 100].flatMap { reach in
+        [[[1, 1]], [[64, 64], [65, 65]], [[300, 300], [3, 3]], [[20, 280], [400, 400]]].map {
+            var one = EncoderAttentionCase(sequences: $0, headSize: reach % 2 == 0 ? 16 : 10, reach: reach)
+            one.hidesFar = true
+            return one
         }
     }
 

@@ -267,6 +267,51 @@ static void attentions(cpuk_context *context, const char *set) {
     }
 }
 
+// ---- Attention without a cache
+
+// Two sequences of `queries` queries each over `keys` key rows, every one of which they see.
+static void varlen(cpuk_context *context, const char *set, int64_t heads, int64_t size, int64_t keys, int64_t queries) {
+    const int64_t width = heads * size, rows = 2 * queries;
+    float *query = random_floats(rows * width), *key = random_floats(2 * keys * width);
+    float *value = random_floats(2 * keys * width), *output = room((size_t)(rows * width) * 4);
+    double *expected = room((size_t)(rows * width) * 8), *weights = room((size_t)keys * 8);
+    for (int64_t q = 0; q < rows; q++)
+        for (int64_t h = 0; h < heads; h++) {
+            const float *first = key + q / queries * keys * width + h * size;
+            double total = 0;
+            for (int64_t j = 0; j < keys; j++) {
+                double sum = 0;
+                for (int64_t d = 0; d < size; d++)
+                    sum += (double)query[q * width + h * size + d] * first[j * width + d];
+                total += weights[j] = exp(0.3 * sum);
+            }
+            for (int64_t j = 0; j < keys; j++)
+                for (int64_t d = 0; d < size; d++)
+                    expected[q * width + h * size + d] +=
+                        weights[j] / total * value[(q / queries * keys + j) * width + h * size + d];
+        }
+    const int32_t offsets[3] = {0, (int32_t)queries, (int32_t)rows};
+    const int32_t ranges[4] = {0, (int32_t)keys, (int32_t)keys, (int32_t)(2 * keys)};
+    const cpuk_varlen_attention_args args = {
+        .query = {query, width}, .key = {key, width}, .value = {value, width}, .output = {output, width},
+        .heads = heads, .head_size = size, .scale = 0.3f, .query_offsets = offsets, .key_ranges = ranges,
+        .sequences = 2, .tokens = rows, .key_rows = 2 * keys};
+    int64_t bad = 0;
+    if (cpuk_varlen_attention(context, &args, &bad) != CPUK_ATTENTION_OK) output[0] = NAN;
+    char name[96];
+    snprintf(name, sizeof name, "attention without a cache, %lld heads of %lld, %lld keys, %lld queries",
+             (long long)heads, (long long)size, (long long)keys, (long long)queries);
+    judge(name, set, output, expected, rows * width, 1e-11);
+    free(query), free(key), free(value), free(output), free(expected), free(weights);
+}
+
+static void varlens(cpuk_context *context, const char *set) {
+    const int64_t list[][4] = {{1, 32, 1, 1},   {2, 32, 12, 12}, {3, 64, 17, 7}, {2, 20, 33, 5}, {1, 128, 64, 25},
+                               {2, 36, 63, 15}, {1, 16, 65, 3},  {2, 64, 70, 70}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++)
+        varlen(context, set, list[i][0], list[i][1], list[i][2], list[i][3]);
+}
+
 // ---- Rows
 
 static void rows(cpuk_context *context, const char *set) {
@@ -335,6 +380,7 @@ int main(void) {
         if (!rounds) {
             decoding(context, set.name);
             attentions(context, set.name);
+            varlens(context, set.name);
             rows(context, set.name);
         }
         printf("%s: %d cases\n", set.name, cases - before);

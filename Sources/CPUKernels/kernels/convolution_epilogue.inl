@@ -11,11 +11,15 @@ enum {
 // Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
 // made.
 INLINE void prefetch_target(const int T, const int V, const product_target *target) {
-    UNROLL for (int t = 0; t < T; t++)
-        for (int n = 0; n < V * VL; n += LINE_FLOATS) {
-            __builtin_prefetch(target->data + t * target->stride + n, 1, 3);
-            if (target->residual) __builtin_prefetch(target->residual + t * target->residual_stride + n, 0, 3);
-        }
+    const float *to = target->data, *from = target->residual;
+    // A loop, whose addresses need few registers.
+#pragma clang loop unroll(disable)
+    for (int t = 0; t < T; t++, to += target->stride) {
+        UNROLL for (int n = 0; n < V * VL; n += LINE_FLOATS) __builtin_prefetch(to + n, 1, 3);
+        if (!from) continue;
+        UNROLL for (int n = 0; n < V * VL; n += LINE_FLOATS) __builtin_prefetch(from + n, 0, 3);
+        from += target->residual_stride;
+    }
 }
 
 // The epilogue of a vector of sums whose activation is none or ReLU.

@@ -30,35 +30,48 @@ typedef struct {
 
 static int64_t token_row_bytes(int64_t columns) { return padded_columns(columns) + LINE; }
 
-// The part of a token from `k` on, as four vectors.
-INLINE void load_quants(const float *x, int64_t k, int64_t columns, vf parts[QUANTS / VL]) {
-    UNROLL for (int i = 0; i < QUANTS / VL; i++) {
-        const int64_t rest = columns - k - i * VL;
-        parts[i] = rest >= VL ? load(x + k + i * VL) : rest > 0 ? load_part(x + k + i * VL, rest) : splat(0);
-    }
+// What a token's numbers are between. Zero stays zero, so it is among them. `low` is the smallest one's magnitude;
+// `poison` is NaN where one of them is infinite or NaN.
+typedef struct {
+    vf low, high, poison;
+} token_range;
+
+INLINE void widen_range(token_range *range, vf x) {
+    range->low = max_v(-x, range->low);
+    range->high = max_v(x, range->high);
+    range->poison = fma_v(x, splat(0), range->poison);
+}
+
+static token_range find_range(const float *x, int64_t columns) {
+    token_range parts[2] = {{splat(0), splat(0), splat(0)}, {splat(0), splat(0), splat(0)}};
+    int64_t k = 0;
+    for (; k + 4 * VL <= columns; k += 4 * VL)
+        UNROLL for (int i = 0; i < 4; i++) widen_range(&parts[i % 2], load(x + k + i * VL));
+    for (; k < columns; k += VL)
+        widen_range(&parts[0], columns - k >= VL ? load(x + k) : load_part(x + k, columns - k));
+    return (token_range){
+        max_v(parts[0].low, parts[1].low), max_v(parts[0].high, parts[1].high), parts[0].poison + parts[1].poison};
+}
+
+INLINE void put_integers(vf x, vf inverse, vi zero, char *integers) {
+    *(q16_unaligned *)integers = narrow_unsigned(round_v(x * inverse) + zero);
 }
 
 static void quantise_row(const float *x, int64_t columns, void *row) {
-    // Zero stays zero, so it is among the numbers. `least` is the smallest one's magnitude; `poison` is NaN where one
-    // of them is infinite or NaN.
-    vf parts[QUANTS / VL], least = splat(0), most = splat(0), poison = splat(0);
-    for (int64_t k = 0; k < columns; k += QUANTS) {
-        load_quants(x, k, columns, parts);
-        UNROLL for (int i = 0; i < QUANTS / VL; i++) {
-            least = max_v(-parts[i], least);
-            most = max_v(parts[i], most);
-            poison = fma_v(parts[i], splat(0), poison);
-        }
-    }
-    const float low = -max_lanes(least), range = max_lanes(most) - low, inverse = range > 0 ? 255.0f / range : 0;
+    const token_range all = find_range(x, columns);
+    const float low = -max_lanes(all.low), range = max_lanes(all.high) - low, inverse = range > 0 ? 255.0f / range : 0;
+    const vf factor = splat(inverse);
     const vi zero = round_v(splat(-low * inverse));
     char *integers = row;
-    for (int64_t k = 0; k < columns; k += QUANTS) {
-        load_quants(x, k, columns, parts);
-        UNROLL for (int i = 0; i < QUANTS / VL; i++)
-            *(q16_unaligned *)(integers + k + i * VL) = narrow_unsigned(round_v(parts[i] * inverse) + zero);
+    int64_t k = 0;
+    for (; k + QUANTS <= columns; k += QUANTS)
+        UNROLL for (int i = 0; i < QUANTS; i += VL) put_integers(load(x + k + i), factor, zero, integers + k + i);
+    for (; k < padded_columns(columns); k += VL) {
+        const int64_t rest = columns - k;
+        put_integers(
+            rest >= VL ? load(x + k) : rest > 0 ? load_part(x + k, rest) : splat(0), factor, zero, integers + k);
     }
-    const token_scale end = {.scale = range / 255.0f + sum_lanes(poison), .zero = zero[0]};
+    const token_scale end = {.scale = range / 255.0f + sum_lanes(all.poison), .zero = zero[0]};
     memcpy(integers + padded_columns(columns), &end, sizeof end);
 }
 

@@ -1,7 +1,7 @@
 // Varlen attention: over plain rows of ragged sequences, without a cache. A tile of queries of one head against tiles
 // of keys, with the products and the online softmax of prefill.
 #pragma once
-#include "attention_products.inl"
+#include "short_attention.inl"
 
 // Rows `begin..<begin + count` of a head as floats `*stride` apart, padded to whole vectors: in place where a head is
 // whole vectors, else copied to `buffer`.
@@ -75,6 +75,27 @@ static inline void add_relative(
     }
 }
 
+// What a bias puts on keys that it hides, or less: what they weigh is zero beside any other key.
+static const float HIDDEN_KEY = -1e30f;
+
+// The keys that some query of the tile sees, of `keys` keys: a bias may hide what is far away.
+static inline key_range seen_keys(const varlen_tile *tile, int64_t keys) {
+    const cpuk_varlen_attention_args *args = tile->args;
+    const int64_t end = tile->position + tile->rows.rows;
+    if (args->causal) return (key_range){0, end};
+    key_range range = {0, keys};
+    // A query that is no key may see none, all of which then weigh the same.
+    if (!args->bias || tile->position < 0) return range;
+    const int64_t reach = args->bias_reach;
+    const float *row = args->bias + tile->rows.head * (2 * reach + 1);
+    if (row[reach] <= HIDDEN_KEY) return range;
+    // Tiles of keys begin where they do for every tile of queries.
+    const int64_t first = tile->position - reach + 1;
+    if (row[0] <= HIDDEN_KEY && first > 0) range.begin = first / ATTENTION_KEY_TILE * ATTENTION_KEY_TILE;
+    if (row[2 * reach] <= HIDDEN_KEY && end - 1 + reach < keys) range.end = end - 1 + reach;
+    return range;
+}
+
 static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t keys, prefill_scratch *scratch) {
     const prefill_tile *rows = &tile->rows;
     const int64_t column = rows->head * rows->size, begin = tile->first_key + j;
@@ -102,6 +123,23 @@ static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t
     }
 }
 
+// Keys that fit a tile, of which every query sees all as they are.
+static bool is_short(const cpuk_varlen_attention_args *args, int64_t keys) {
+    return keys <= ATTENTION_KEY_TILE && !args->causal && !args->bias && !args->buckets;
+}
+
+static void attend_all_keys(
+    const cpuk_varlen_attention_args *args, int64_t head, int64_t token, int64_t queries, int64_t first_key,
+    int64_t keys, prefill_scratch *scratch) {
+    const int64_t size = args->head_size, column = head * size;
+    int64_t stride;
+    const float *from = plain_rows(args->key, first_key, keys, column, size, scratch->values, &stride);
+    pack_rows(from, stride, keys, size, scratch->keys);
+    short_head seen = {.keys = scratch->keys, .count = keys, .size = size};
+    seen.values = plain_rows(args->value, first_key, keys, column, size, scratch->values, &seen.value_stride);
+    short_attention(args, token, queries, column, &seen, scratch);
+}
+
 static void varlen_attention(
     const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
     prefill_scratch *scratch) {
@@ -113,6 +151,10 @@ static void varlen_attention(
     const int64_t queries = args->query_offsets[sequence + 1] - token;
     const int64_t first_key = args->key_ranges[2 * sequence];
     const int64_t keys = args->key_ranges[2 * sequence + 1] - first_key, position = keys - queries + first;
+    if (is_short(args, keys)) {
+        attend_all_keys(args, head, token + first, count, first_key, keys, scratch);
+        return;
+    }
     varlen_tile tile = {
         .args = args, .first_key = first_key, .position = position,
         .rows = {
@@ -124,8 +166,9 @@ static void varlen_attention(
     // Without a causal mask every query sees the same keys as the last one.
     if (!args->causal)
         for (int64_t m = 0; m < tile.rows.weight_rows; m++) tile.rows.positions[m] = (int32_t)(keys - 1);
-    const int64_t end = args->causal ? position + count : keys;
-    for (int64_t j = 0; j < end; j += ATTENTION_KEY_TILE)
-        attend_plain_keys(&tile, j, end - j < ATTENTION_KEY_TILE ? end - j : ATTENTION_KEY_TILE, scratch);
+    const key_range seen = seen_keys(&tile, keys);
+    for (int64_t j = seen.begin; j < seen.end; j += ATTENTION_KEY_TILE)
+        attend_plain_keys(
+            &tile, j, seen.end - j < ATTENTION_KEY_TILE ? seen.end - j : ATTENTION_KEY_TILE, scratch);
     store_tile(&tile.rows, scratch);
 }

@@ -46,6 +46,8 @@ static inline void cut_convolution(convolution_job *job, int64_t most, int64_t l
     const bool is_one = job->blocks == 1 && job->panels % threads == 0;
     if (!is_one && job->places >= even * least) job->blocks = even;
     job->block = divide_up(job->places, job->blocks);
+    // Where nobody waits for the larger part, whole tiles.
+    if (threads == 1) job->block = at_most(most, divide_up(job->block, CONVOLUTION_MR) * CONVOLUTION_MR);
     job->blocks = divide_up(job->places, job->block);
     job->task_panels = job->panels;
     if (threads > 1 && job->blocks < wanted)

@@ -1,5 +1,6 @@
 internal import ModelIO
 public import Models
+internal import Synchronization
 public import TensorCore
 
 /// One text for an encoder, as ids.
@@ -21,7 +22,10 @@ public struct EncoderInput: Sendable {
     }
 
     /// The places that others see.
-    var visible: [Int] { tokens.indices.dropLast(unseenCount).filter { mask?[$0] ?? true } }
+    var visible: [Int] {
+        let seen = tokens.indices.dropLast(unseenCount)
+        return mask.map { mask in seen.filter { mask[$0] } } ?? Array(seen)
+    }
 
     /// The places that see others without being seen.
     var unseen: [Int] { Array(tokens.indices.suffix(unseenCount)) }
@@ -41,18 +45,24 @@ public struct EncoderResult: Sendable {
     public var values: [[Float]]
 }
 
-/// Runs an encoder over texts. Texts share passes as far as the pass's tokens allow.
+/// Runs an encoder over texts. Texts share passes as far as the pass's tokens allow; many passes run beside each other where
+/// the backend has lanes. How texts are divided into passes does not depend on the number of threads.
 public final class EncoderPass: Sendable {
     public let description: EncoderDescription
-    private let backend: any Backend
-    private let model: any EncoderModel
-    private let uploader: EncoderBatchUploader
+    /// Computes one pass after another, on all threads.
+    private let main: EncoderLane
+    /// Compute passes beside each other; empty until there are passes enough.
+    private let lanes = Mutex<[EncoderLane]>([])
     private let limits: PassLimits
+    /// Tokens of a pass, unless one text has more.
+    private let passTokenCount: Int
 
-    /// What the outputs of a pass may take. (Passes of more tokens than `EngineOptions.passTokenCount` are slower: on CPUs
-    /// their activations leave the caches.)
+    /// What the outputs of a pass may take, and the activations of all lanes.
     private static let outputByteCount = 64 << 20
+    private static let laneByteCount = 512 << 20
     private static let passSequenceCount = 256
+    /// On processors the activations of more tokens leave a core's cache.
+    private static let laneTokenCount = 192
 
     /// Loads a model onto a backend. Blocks.
     /// - Parameter longest: tokens of the longest text that it will be given.
@@ -63,22 +73,21 @@ public final class EncoderPass: Sendable {
         let plan = try package.encoderPlan()
         description = plan.description
         let affordable = EncoderPass.outputByteCount / (MemoryLayout<Float>.size * description.outputSize)
+        let most = backend is any LanedBackend ? EncoderPass.laneTokenCount : .max
+        passTokenCount = max(min(options.passTokenCount, affordable, most), 1)
         // A text whose first token is hidden takes no more rows than it has tokens.
         let longest = max(min(longest, description.positionCount), 1)
-        let tokenCount = max(longest, min(options.passTokenCount, affordable))
+        let tokenCount = max(longest, passTokenCount)
         limits = PassLimits(
             tokenCount: tokenCount, logitRowCount: min(EncoderPass.passSequenceCount, tokenCount),
             contextLength: longest)
-        self.backend = backend
         try backend.reserve(
             description.limits(tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount))
         var target = LoadTarget(
             backend: backend, limits: limits, format: options.weightFormat,
             precision: options.precision.forEncoder)
         target.leastRoundedWeightCount = MatmulPrecision.leastEncoderWeightsWorthRounding
-        model = try plan.load(package.checkpoint, to: target)
-        uploader = try EncoderBatchUploader(
-            backend: backend, tokenCount: limits.tokenCount, sequenceCount: limits.logitRowCount)
+        main = try EncoderLane(try plan.load(package.checkpoint, to: target), on: backend, limits: limits)
     }
 
     /// The model's outputs for texts, in their order. Blocks.
@@ -86,35 +95,81 @@ public final class EncoderPass: Sendable {
     ///   `BackendError`.
     public func run(_ inputs: [EncoderInput]) throws -> [EncoderResult] {
         for (row, input) in inputs.enumerated() { try check(input, row: row) }
+        let parts = divide(inputs)
         var results: [EncoderResult] = []
-        var start = 0
-        while start < inputs.count {
-            var batch = HostEncoderBatch()
-            var end = start
-            while end < inputs.count, batch.sequenceCount < limits.logitRowCount {
-                let input = inputs[end]
-                let (visible, unseen) = (input.visible, input.unseen)
-                // At most one row more than there are tokens.
-                guard
-                    batch.tokenCount + visible.count + unseen.count + 1 <= limits.tokenCount || batch.sequenceCount == 0
-                else {
-                    break
-                }
-                batch.append(
-                    visible: visible, unseen: unseen, tokens: input.tokens,
-                    positions: description.positions(of: input.tokens),
-                    segments: segments(of: input), needsFirst: description.readsFirstToken)
-                end += 1
-            }
-            let values = try run(batch, of: inputs[start..<end])
+        for part in try run(parts, of: inputs) {
             if results.isEmpty {
-                results = values
+                results = part
             } else {
-                for index in results.indices { results[index].values += values[index].values }
+                for index in results.indices { results[index].values += part[index].values }
             }
-            start = end
         }
         return results
+    }
+
+    /// Texts worth handing over at once, so that there are passes enough for all lanes.
+    var usefulTokenCount: Int { 4 * laneCount * passTokenCount }
+
+    /// Threads that the backend gives to passes beside each other; 1: none.
+    var laneCount: Int {
+        guard let backend = main.backend as? any LanedBackend else { return 1 }
+        let byteCount = description.activationByteCount(tokenCount: limits.tokenCount)
+        return byteCount <= EncoderPass.laneByteCount / backend.laneCount ? backend.laneCount : 1
+    }
+
+    /// The texts of each pass.
+    private func divide(_ inputs: [EncoderInput]) -> [Range<Int>] {
+        var parts: [Range<Int>] = []
+        var start = 0
+        var tokenCount = 0
+        for (index, input) in inputs.enumerated() {
+            // No more rows than tokens, though the first one be hidden and wanted.
+            let count = input.tokens.count
+            let isFull = tokenCount + count > passTokenCount || index - start == limits.logitRowCount
+            if index > start, isFull {
+                parts.append(start..<index)
+                (start, tokenCount) = (index, 0)
+            }
+            tokenCount += count
+        }
+        if start < inputs.count { parts.append(start..<inputs.count) }
+        return parts
+    }
+
+    /// The results of each pass. What lanes cannot share evenly, and the first pass of all, which packs the weights, is computed
+    /// on all threads before.
+    private func run(_ parts: [Range<Int>], of inputs: [EncoderInput]) throws -> [[EncoderResult]] {
+        let count = laneCount
+        guard count > 1, parts.count >= 2 * count else { return try parts.map { try run(inputs[$0], on: main) } }
+        let known = lanes.withLock { $0 }
+        let isFirst = known.count != count
+        let shared = max(parts.count % count, isFirst ? 1 : 0)
+        var results = try parts[..<shared].map { try run(inputs[$0], on: main) }
+        let lanes = isFirst ? try makeLanes() : known
+        results += try ConcurrentTasks.map(parts[shared...], on: lanes.count) { worker, part in
+            try run(inputs[part], on: lanes[worker])
+        }
+        return results
+    }
+
+    private func makeLanes() throws -> [EncoderLane] {
+        guard let backend = main.backend as? any LanedBackend else { return [main] }
+        let made = try backend.makeLanes().map {
+            try EncoderLane(try main.model.twin(on: $0), on: $0, limits: limits)
+        }
+        lanes.withLock { $0 = made }
+        return made
+    }
+
+    private func run(_ inputs: ArraySlice<EncoderInput>, on lane: EncoderLane) throws -> [EncoderResult] {
+        var batch = HostEncoderBatch()
+        for input in inputs {
+            batch.append(
+                visible: input.visible, unseen: input.unseen, tokens: input.tokens,
+                positions: description.positions(of: input.tokens), segments: segments(of: input),
+                needsFirst: description.readsFirstToken)
+        }
+        return try lane.run(batch, of: inputs)
     }
 
     /// The given segments, where the model knows any.
@@ -150,29 +205,6 @@ public final class EncoderPass: Sendable {
             let id = used.map({ segments[$0] }).first(where: { !(0..<description.segmentCount).contains($0) })
         {
             throw InferenceError.segmentOutOfRange(id: id, segmentCount: description.segmentCount)
-        }
-    }
-
-    /// One pass.
-    private func run(_ batch: HostEncoderBatch, of inputs: ArraySlice<EncoderInput>) throws -> [EncoderResult] {
-        let outputs = try model.forward(try uploader.upload(batch))
-        return try outputs.map { output in
-            let values = try backend.readFloats(output.values)
-            let width = output.values.columns
-            let texts = inputs.enumerated().map { index, input in
-                switch output.rows {
-                case .sequences, .targets: return Array(values[index * width..<(index + 1) * width])
-                case .tokens:
-                    var text = [Float](repeating: 0, count: input.tokens.count * width)
-                    for (row, place) in zip(batch.keyRanges[index].lowerBound..., input.visible + input.unseen) {
-                        text.replaceSubrange(
-                            place * width..<(place + 1) * width, with: values[row * width..<(row + 1) * width])
-                    }
-                    return text
-                }
-            }
-            return EncoderResult(
-                name: output.name, rows: output.rows, width: width, isScalar: output.isScalar, values: texts)
         }
     }
 }

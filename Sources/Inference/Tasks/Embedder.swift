@@ -195,7 +195,7 @@ public struct Embedder: TextTask {
     /// - Parameter role: what the texts are, which only models of late interaction read differently.
     public func run(_ texts: [String], as role: TextRole) throws -> [Embedding] {
         if let lateInteraction { return try run(texts, as: role, by: lateInteraction) }
-        let inputs = try texts.map { try encoder.input(for: TextPair(prepared($0))) }
+        let inputs = try encoder.inputs(for: texts) { TextPair(prepared($0)) }
         var results = [Embedding](repeating: Embedding(), count: texts.count)
         if let splade {
             try encoder.run(inputs) { results[$0].sparse = splade.weights($1.first) }
@@ -257,26 +257,19 @@ public struct Embedder: TextTask {
 
     private func pool(_ states: TextOutputs.Rows, _ mode: Pooling) -> [Double] {
         let rows = min(unpooledCount, states.count - 1)..<states.count
-        func combine(_ start: Double, _ join: (Double, Double, Int) -> Double) -> [Double] {
-            var vector = [Double](repeating: start, count: states.width)
-            for row in rows {
-                let values = states[row]
-                for (column, value) in zip(vector.indices, values) {
-                    vector[column] = join(vector[column], Double(value), row)
-                }
-            }
-            return vector
-        }
         let count = Double(rows.count)
         switch mode {
         case .cls: return states[rows.lowerBound].map(Double.init)
         case .last: return states[rows.upperBound - 1].map(Double.init)
-        case .max: return combine(-.infinity) { sum, value, _ in max(sum, value) }
-        case .mean: return combine(0) { sum, value, _ in sum + value }.map { $0 / count }
-        case .meanSquareRoot: return combine(0) { sum, value, _ in sum + value }.map { $0 / count.squareRoot() }
+        case .max: return states.combine(rows, from: -.infinity) { sum, value, _ in max(sum, value) }
+        case .mean: return states.combine(rows, from: 0) { sum, value, _ in sum + value }.map { $0 / count }
+        case .meanSquareRoot:
+            return states.combine(rows, from: 0) { sum, value, _ in sum + value }.map { $0 / count.squareRoot() }
         case .weightedMean:
             let weight = rows.reduce(0) { $0 + Double($1 + 1) }
-            return combine(0) { sum, value, row in sum + value * Double(row + 1) }.map { $0 / weight }
+            return states.combine(rows, from: 0) { sum, value, row in sum + value * Double(row + 1) }.map {
+                $0 / weight
+            }
         }
     }
 
@@ -288,6 +281,28 @@ public struct Embedder: TextTask {
             if weight > 0 { weights[token] = max(weights[token] ?? 0, weight) }
         }
         return weights
+    }
+}
+
+extension TextOutputs.Rows {
+    /// A number a column, joined with those of some rows one after another; `join` takes the number of the row too.
+    @inline(__always)
+    fileprivate func combine(
+        _ rows: Range<Int>, from start: Double, _ join: (Double, Double, Int) -> Double
+    ) -> [Double] {
+        var result = [Double](repeating: start, count: width)
+        for row in rows {
+            let values = self[row]
+            values.withUnsafeBufferPointer { values in
+                result.withUnsafeMutableBufferPointer { result in
+                    // As many as each other; the loop is one of vectors.
+                    for column in 0..<min(values.count, result.count) {
+                        result[column] = join(result[column], Double(values[column]), row)
+                    }
+                }
+            }
+        }
+        return result
     }
 }
 

@@ -40,9 +40,11 @@ final class TextEncoder: Sendable {
     let truncates: Bool
     private let pass: any TextPass
 
-    /// Texts and tokens whose results are on the host at once.
+    /// Texts and tokens whose results are on the host at once, unless a pass takes more.
     private static let groupTextCount = 512
     private static let groupTokenCount = 8192
+    /// Texts that one thread cuts into tokens at a time.
+    private static let taskTextCount = 32
 
     /// Loads a model. Blocks.
     /// - Parameters:
@@ -109,6 +111,18 @@ final class TextEncoder: Sendable {
         return EncoderInput(tokens: encoding.ids, segments: encoding.typeIDs)
     }
 
+    /// Texts as the model's inputs, in their order; many of them are cut into tokens by several threads.
+    /// - Parameter prepare: what is made of each text first.
+    /// - Throws: as ``input(for:)``.
+    func inputs(for texts: [String], _ prepare: @Sendable (String) -> TextPair) throws -> [EncoderInput] {
+        let parts = stride(from: 0, to: texts.count, by: TextEncoder.taskTextCount).map {
+            $0..<min($0 + TextEncoder.taskTextCount, texts.count)
+        }
+        return try ConcurrentTasks.map(parts, on: pass.laneCount) { _, part in
+            try texts[part].map { try input(for: prepare($0)) }
+        }.flatMap { $0 }
+    }
+
     /// Tokens of a text that is not cut, with the special ones.
     func tokenCount(of text: TextPair) throws -> Int {
         let truncation = Truncation(maximumLength: .max)
@@ -137,13 +151,15 @@ final class TextEncoder: Sendable {
     /// - Parameter body: takes the index of the text and its outputs; texts come in no order.
     func run(_ inputs: [EncoderInput], _ body: (Int, TextOutputs) throws -> Void) throws {
         let order = inputs.indices.sorted { inputs[$0].tokens.count > inputs[$1].tokens.count }
+        let most = max(TextEncoder.groupTokenCount, pass.usefulTokenCount)
+        let mostTexts = TextEncoder.groupTextCount * most / TextEncoder.groupTokenCount
         var start = 0
         while start < order.count {
             var end = start
             var tokenCount = 0
-            while end < order.count, end - start < TextEncoder.groupTextCount {
+            while end < order.count, end - start < mostTexts {
                 let count = inputs[order[end]].tokens.count
-                if end > start, tokenCount + count > TextEncoder.groupTokenCount { break }
+                if end > start, tokenCount + count > most { break }
                 tokenCount += count
                 end += 1
             }
@@ -164,7 +180,17 @@ final class TextEncoder: Sendable {
 
 /// What computes the outputs of some texts, in their order: an encoder, or a decoder read like one.
 protocol TextPass: Sendable {
+    /// Tokens of as many texts as are worth handing over at once.
+    var usefulTokenCount: Int { get }
+    /// Threads that passes take beside each other, and texts that are cut into tokens.
+    var laneCount: Int { get }
+
     func run(_ inputs: [EncoderInput]) throws -> [EncoderResult]
+}
+
+extension TextPass {
+    var usefulTokenCount: Int { 0 }
+    var laneCount: Int { 1 }
 }
 
 extension EncoderPass: TextPass {}

@@ -1,4 +1,4 @@
-import TensorCore
+public import TensorCore
 
 /// BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), XLM-RoBERTa (Conneau et al., 2020) and DistilBERT (Sanh et al.,
 /// 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer. DeBERTa (He et al., 2021) has scores by
@@ -35,6 +35,7 @@ public final class BertModel: EncoderModel {
     let embeddings: Embeddings
     let layers: [Layer]
     let head: BertHead
+    private let limits: PassLimits
     private let activations: BertActivations
     private let scores: DistanceScores?
 
@@ -48,10 +49,17 @@ public final class BertModel: EncoderModel {
         self.embeddings = embeddings
         self.layers = layers
         self.head = head
+        self.limits = limits
         activations = try BertActivations(configuration.description, head: head, limits: limits, on: backend)
         scores = try configuration.distances.map {
             try DistanceScores($0, configuration.description, tokenCount: limits.tokenCount, on: backend)
         }
+    }
+
+    public func twin(on backend: any Backend) throws -> any EncoderModel {
+        try BertModel(
+            configuration: configuration, backend: backend, limits: limits, embeddings: embeddings, layers: layers,
+            head: head)
     }
 
     public func forward(_ batch: EncoderBatch) throws -> [EncoderOutput] {

@@ -162,4 +162,8 @@ public protocol EncoderModel: AnyObject, Sendable {
     /// Computes the outputs of a batch. Does not block; what is returned is overwritten by the next call.
     /// - Throws: `BackendError`.
     func forward(_ batch: EncoderBatch) throws -> [EncoderOutput]
+
+    /// The model with activations of its own, to compute beside this one. Weights are shared.
+    /// - Parameter backend: a lane of the backend that the weights lie on.
+    func twin(on backend: any Backend) throws -> any EncoderModel
 }

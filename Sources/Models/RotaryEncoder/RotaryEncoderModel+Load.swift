@@ -7,7 +7,7 @@ extension RotaryEncoderModel {
         let loader = RotaryEncoderLoader(architecture, LayerLoader(weights: weights, target: target))
         let words = try loader.words()
         try self.init(
-            architecture, target: target, embeddings: try loader.embeddings(words),
+            architecture, on: target.backend, limits: target.limits, embeddings: try loader.embeddings(words),
             layers: try architecture.layers.indices.map { try loader.layer($0) },
             finalNorm: try loader.names.finalNorm.map { try loader.norm($0) }, head: try loader.head(words: words))
     }

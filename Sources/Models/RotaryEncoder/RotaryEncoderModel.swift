@@ -30,6 +30,7 @@ final class RotaryEncoderModel: EncoderModel {
     let layers: [Layer]
     let finalNorm: LayerNorm?
     let head: RotaryEncoderHead
+    private let limits: PassLimits
     /// By the layers' kinds.
     private let ropes: [RopeConfiguration: Tensor]
     private let windows: [Int: RelativePositionBias]
@@ -38,11 +39,11 @@ final class RotaryEncoderModel: EncoderModel {
     var description: EncoderDescription { architecture.description }
 
     init(
-        _ architecture: RotaryEncoderArchitecture, target: LoadTarget, embeddings: Embeddings, layers: [Layer],
-        finalNorm: LayerNorm?, head: RotaryEncoderHead
+        _ architecture: RotaryEncoderArchitecture, on backend: any Backend, limits: PassLimits, embeddings: Embeddings,
+        layers: [Layer], finalNorm: LayerNorm?, head: RotaryEncoderHead
     ) throws {
-        let (backend, limits) = (target.backend, target.limits)
         self.architecture = architecture
+        self.limits = limits
         self.backend = backend
         self.embeddings = embeddings
         self.layers = layers
@@ -69,6 +70,12 @@ final class RotaryEncoderModel: EncoderModel {
         row[row.count - 1] = -1e30
         let rows = (0..<headCount).flatMap { _ in row }
         return RelativePositionBias(table: try backend.makeTensor(rows, [headCount, row.count]))
+    }
+
+    func twin(on backend: any Backend) throws -> any EncoderModel {
+        try RotaryEncoderModel(
+            architecture, on: backend, limits: limits, embeddings: embeddings, layers: layers, finalNorm: finalNorm,
+            head: head)
     }
 
     func forward(_ batch: EncoderBatch) throws -> [EncoderOutput] {

@@ -20,6 +20,9 @@ struct EncoderAttentionTests {
     @Test("relative-position bias", arguments: EncoderAttentionCase.biases.selected)
     func biases(_ one: EncoderAttentionCase) { check(one) }
 
+    @Test("windows", arguments: EncoderAttentionCase.windows.selected)
+    func windows(_ one: EncoderAttentionCase) { check(one) }
+
     @Test("scores by distance", arguments: EncoderAttentionCase.relative.selected)
     func relative(_ one: EncoderAttentionCase) { check(one) }
 
@@ -39,7 +42,11 @@ struct EncoderAttentionTests {
             }
         }
         let (key, value) = (rows(2), rows(1))
-        let bias = one.reach.map { random.floats(one.headCount * (2 * $0 + 1), scale: 3) }
+        let bias = one.reach.map { reach in
+            let values = random.floats(one.headCount * (2 * reach + 1), scale: 3)
+            let isEnd = { [0, 2 * reach].contains($0 % (2 * reach + 1)) }
+            return values.indices.map { one.hidesFar && isEnd($0) ? -1e30 : values[$0] }
+        }
         let relative = one.relative.map { RelativeInputs($0, one, keyRows: keyRows, seen: seen, &random) }
         let parameters = EncoderAttentionParameters(
             headCount: one.headCount, scale: one.scale ?? 1 / Float(one.headSize).squareRoot(), isCausal: one.isCausal)
