@@ -62,7 +62,7 @@ public struct LoRAAdapter: Sendable {
         }
         var tensors = base.tensors
         let changes = try changes()
-        if !configuration.keepsHeadTied { for tied in TiedMatrices.all { tied.untie(&tensors, changes) } }
+        for tied in TiedMatrices.all { tied.untie(&tensors, changes, keepsTied: configuration.keepsHeadTied) }
         for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
             else {
@@ -138,7 +138,10 @@ public struct LoRAAdapter: Sendable {
 
     /// A tensor's name with and without the prefixes that some checkpoints have.
     static func names(of name: String) -> [String] {
-        let prefixes = ["model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert."]
+        let prefixes = [
+            "model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert.", "electra.", "albert.", "mpnet.",
+            "deberta.",
+        ]
         let shorter = prefixes.filter { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
         return [name] + shorter + prefixes.map { $0 + name }
     }

@@ -35,6 +35,13 @@ struct TiedMatrices {
         TiedMatrices(
             embedding: "distilbert.embeddings.word_embeddings.weight", others: ["vocab_projector.weight"],
             isExact: true),
+        TiedMatrices(
+            embedding: "electra.embeddings.word_embeddings.weight", others: ["generator_lm_head.weight"], isExact: true),
+        TiedMatrices(
+            embedding: "albert.embeddings.word_embeddings.weight", others: ["predictions.decoder.weight"],
+            isExact: true),
+        TiedMatrices(
+            embedding: "mpnet.embeddings.word_embeddings.weight", others: ["lm_head.decoder.weight"], isExact: true),
         TiedMatrices(embedding: "model.embeddings.tok_embeddings.weight", others: ["decoder.weight"], isExact: true),
     ]
 
@@ -44,7 +51,12 @@ struct TiedMatrices {
     }
 
     /// Gives each matrix a tensor of its own where the adapter changes one of them.
-    func untie(_ tensors: inout [String: StoredTensor], _ changes: [String: LoRAAdapter.Change]) {
+    /// - Parameter keepsTied: whether the adapter was made with peft's `ensure_weight_tying`, which reaches the heads of
+    ///   decoders, unless the file holds changes of both.
+    func untie(
+        _ tensors: inout [String: StoredTensor], _ changes: [String: LoRAAdapter.Change], keepsTied: Bool
+    ) {
+        if keepsTied, !isExact, !others.contains(where: { changes[$0] != nil }) { return }
         guard let found = found(in: tensors) else { return }
         let names = isExact ? [embedding] : LoRAAdapter.names(of: embedding)
         // Changed rows of the embedding alone are changed in all that are tied to it.

@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import ModelIO
+import Models
 import TensorCore
 import TestSupport
 import Testing
