@@ -13,7 +13,7 @@ struct AdapterConfiguration: Sendable {
     let keepsHeadTied: Bool
     /// Whether the base model stores its matrices `[K, N]`.
     var isTransposed: Bool
-    /// Tokens whose rows are replaced, by the name of the module or of its end; `nil`: whichever module has such rows.
+    /// Tokens whose rows are replaced, by the end of the module's name; `nil`: whichever module has such rows.
     private let tokenIndices: [(module: String?, indices: [Int])]
 
     private static let maximumByteCount = 16_000_000
@@ -78,7 +78,7 @@ struct AdapterConfiguration: Sendable {
 
     /// The tokens whose rows a module's tensor holds; `nil`: the file names none for it.
     func tokenIndices(module: String) -> [Int]? {
-        tokenIndices.first { own in own.module.map { module == $0 || module.hasSuffix("." + $0) } ?? true }?.indices
+        tokenIndices.first { own in own.module.map { module.hasSuffix($0) } ?? true }?.indices
     }
 
     /// The factor of the product of a module's two matrices.

@@ -70,8 +70,14 @@ extension LoRAAdapter {
         }
         if isGGUF {
             copy.configuration.isTransposed = false
-        } else if architecture != nil {
+        } else if architecture != nil || modelType == "gpt2" {
+            // Whatever the file says: peft takes it back where one of the layers is of another kind.
             copy.configuration.isTransposed = modelType == "gpt2"
+        }
+        if modelType == "marian", let name = try changes().first(where: { $0.value.tokenRows != nil })?.key {
+            throw LoadError.invalidTensor(
+                path: path, tensor: printable(name),
+                reason: "has rows of tokens, which adapters of Marian cannot have here: peft ties its head to the encoder")
         }
         guard isGGUF != (architecture != nil) else { return copy }
         guard !["gpt_neox", "falcon"].contains(modelType) else {

@@ -66,6 +66,13 @@ public struct LoRAAdapter: Sendable {
         for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
             else {
+                // Of a replaced layer the file may hold what the model's has under another name, to which it is tied.
+                if let own = change.replacement, change.down == nil, changes.keys.contains(where: {
+                    LoRAAdapter.isBeside($0, name) && base.tensors[$0] != nil
+                }) {
+                    tensors[name] = own
+                    continue
+                }
                 throw LoadError.invalidTensor(
                     path: path, tensor: printable(name),
                     reason: "is not in \(base.path); the adapter belongs to another model")
@@ -146,6 +153,12 @@ public struct LoRAAdapter: Sendable {
         return [name] + shorter + prefixes.map { $0 + name }
     }
 
+    /// Whether two tensors are of one layer, or of layers that are parts of one.
+    private static func isBeside(_ name: String, _ other: String) -> Bool {
+        let parent = other.split(separator: ".").dropLast(2).joined(separator: ".")
+        return name != other && !parent.isEmpty && name.hasPrefix(parent + ".")
+    }
+
     // MARK: Merging
 
     private func mismatch(_ name: String, _ reason: String) -> LoadError {
@@ -170,8 +183,9 @@ public struct LoRAAdapter: Sendable {
         guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
             throw mismatch(name, "has lora_A of shape \(down.shape) and lora_B of shape \(up.shape), which do not fit")
         }
-        // Embeddings are adapted transposed, as are matrices that Conv1D stores.
-        let isTransposed = configuration.isTransposed != change.isEmbedding
+        // Embeddings are adapted transposed, as are matrices that Conv1D stores, which no head is.
+        let isHead = ["lm_head.weight", "score.weight", "classifier.weight"].contains { name.hasSuffix($0) }
+        let isTransposed = change.isEmbedding || (configuration.isTransposed && !isHead)
         let (rows, columns) = (up.shape[0], down.shape[1])
         guard old.shape.extents == (isTransposed ? [columns, rows] : [rows, columns]) else {
             throw mismatch(
