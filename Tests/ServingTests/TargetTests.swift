@@ -106,7 +106,9 @@ struct TargetTests {
         let folder = try folder(name)
         let path = folder.appendingPathComponent("tokenizer.json")
         var text = try String(contentsOf: path, encoding: .utf8)
-        for (old, new) in zip(["<mask>", "<unk>"], languages) { text = text.replacing("\"\(old)\"", with: "\"\(new)\"") }
+        for (old, new) in zip(["<mask>", "<unk>"], languages) {
+            text = text.replacing("\"\(old)\"", with: "\"\(new)\"")
+        }
         try Data(text.utf8).write(to: path)
         try Data(#"{"eos_token": "</s>"}"#.utf8).write(to: folder.appendingPathComponent("tokenizer_config.json"))
         return folder
@@ -138,7 +140,9 @@ struct TargetTests {
                     var fields = #""temperature":0,"max_tokens":12,"return_token_ids":true"#
                     if let from { fields += ",\"\(names.0)\":\"\(from)\"" }
                     if let to { fields += ",\"\(names.1)\":\"\(to)\"" }
-                    let whole = try await server.post("/v1/completions", "{\"prompt\":\"the king speaks\",\(fields)}").json()
+                    let whole = try await server.post(
+                        "/v1/completions", "{\"prompt\":\"the king speaks\",\(fields)}"
+                    ).json()
                     let found = whole["choices"]?.array?.first?["token_ids"]?.array?.compactMap(\.int) ?? []
                     #expect(Array(found.prefix(wanted.count)) == wanted, "\(name) \(from ?? "-") \(to ?? "-")")
                     let chat = try await server.post(

@@ -77,7 +77,7 @@ extension LoRAAdapter {
         if modelType == "marian", let name = try changes().first(where: { $0.value.tokenRows != nil })?.key {
             throw LoadError.invalidTensor(
                 path: path, tensor: printable(name),
-                reason: "has rows of tokens, which adapters of Marian cannot have here: peft ties its head to the encoder")
+                reason: "has rows of tokens, which Marian's adapters cannot here, as peft ties its head to the encoder")
         }
         guard isGGUF != (architecture != nil) else { return copy }
         guard !["gpt_neox", "falcon"].contains(modelType) else {

@@ -67,9 +67,8 @@ public struct LoRAAdapter: Sendable {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
             else {
                 // Of a replaced layer the file may hold what the model's has under another name, to which it is tied.
-                if let own = change.replacement, change.down == nil, changes.keys.contains(where: {
-                    LoRAAdapter.isBeside($0, name) && base.tensors[$0] != nil
-                }) {
+                let isOfLayer = changes.keys.contains { LoRAAdapter.isBeside($0, name) && base.tensors[$0] != nil }
+                if let own = change.replacement, change.down == nil, isOfLayer {
                     tensors[name] = own
                     continue
                 }

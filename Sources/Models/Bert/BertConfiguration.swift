@@ -61,6 +61,11 @@ struct BertConfiguration: Sendable {
         buckets = name == "mpnet" ? try RelativeBuckets(file) : nil
         if let buckets {
             sizes.seesWindow = true
+            // transformers computes entries of a table of 32 whatever the file says.
+            guard buckets.count == 32 else {
+                throw LoadError.unsupportedValue(
+                    path: file.path, key: "relative_attention_num_buckets", value: "\(buckets.count)", supported: ["32"])
+            }
             guard headCount <= BertConfiguration.maximumBiasCount / (2 * buckets.maximum + 1) else {
                 throw LoadError.contradiction(
                     path: file.path, keys: ["num_attention_heads", "relative_attention_max_distance"],

@@ -81,7 +81,8 @@ extension BertHead {
             let isOwn = loader.weights.contains("classifier.dense.weight")
             let usual = sizes.architecture == "distilbert" ? "pre_classifier" : pooler
             self = .sequence(
-                pooler: try linear(isOwn ? "classifier.dense" : usual, rows: width), activation: configuration.poolerActivation,
+                pooler: try linear(isOwn ? "classifier.dense" : usual, rows: width),
+                activation: configuration.poolerActivation,
                 classifier: try linear(isOwn ? "classifier.out_proj" : "classifier", rows: sizes.labels.count))
         case .tokenClassification:
             self = .tokens(classifier: try linear("classifier", rows: sizes.labels.count))

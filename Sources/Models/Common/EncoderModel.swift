@@ -113,7 +113,8 @@ public struct EncoderDescription: Sendable, Hashable {
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
             featureCount: max(
                 3 * hiddenSize, embeddingSize ?? 0, 2 * intermediateSize, outputSize, headCount * distanceRowCount),
-            matmulInputCount: max(hiddenSize, embeddingSize ?? 0, intermediateSize), headCount: headCount, headSize: headSize,
+            matmulInputCount: max(hiddenSize, embeddingSize ?? 0, intermediateSize), headCount: headCount,
+            headSize: headSize,
             readsWholeTexts: true)
     }
 }
