@@ -58,20 +58,8 @@ struct BertConfiguration: Sendable {
             sizes.seesWindow = true
             sizes.distanceRowCount = distances.rowCount
         }
-        buckets = name == "mpnet" ? try RelativeBuckets(file) : nil
-        if let buckets {
-            sizes.seesWindow = true
-            // transformers computes entries of a table of 32 whatever the file says.
-            guard buckets.count == 32 else {
-                throw LoadError.unsupportedValue(
-                    path: file.path, key: "relative_attention_num_buckets", value: "\(buckets.count)", supported: ["32"])
-            }
-            guard headCount <= BertConfiguration.maximumBiasCount / (2 * buckets.maximum + 1) else {
-                throw LoadError.contradiction(
-                    path: file.path, keys: ["num_attention_heads", "relative_attention_max_distance"],
-                    reason: "biases of \(headCount) heads for distances to \(buckets.maximum) are too many")
-            }
-        }
+        buckets = name == "mpnet" ? try BertConfiguration.buckets(file, headCount: headCount) : nil
+        if buckets != nil { sizes.seesWindow = true }
         if ["albert", "electra"].contains(name) { sizes.embeddingSize = try keys.size("embedding_size") }
         sharedLayers = name == "albert" ? try BertConfiguration.sharedLayers(file, layerCount: sizes.layerCount) : nil
         description = sizes
@@ -134,6 +122,22 @@ struct BertConfiguration: Sendable {
                 reason: "\(groupCount) groups of \(innerCount) layers do not make \(layerCount) layers")
         }
         return (groupCount, innerCount)
+    }
+
+    /// MPNet's bias by distance.
+    private static func buckets(_ file: ModelConfiguration, headCount: Int) throws -> RelativeBuckets {
+        let buckets = try RelativeBuckets(file)
+        // transformers computes entries of a table of 32 whatever the file says.
+        guard buckets.count == 32 else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "relative_attention_num_buckets", value: "\(buckets.count)", supported: ["32"])
+        }
+        guard headCount <= maximumBiasCount / (2 * buckets.maximum + 1) else {
+            throw LoadError.contradiction(
+                path: file.path, keys: ["num_attention_heads", "relative_attention_max_distance"],
+                reason: "biases of \(headCount) heads for distances to \(buckets.maximum) are too many")
+        }
+        return buckets
     }
 
     /// The prefix of each layer's tensors, in the order in which layers run.
