@@ -163,8 +163,17 @@ struct TargetTests {
                 #expect(answer.status == 400, "\(fields)")
                 #expect(try answer.json()["error"]?["param"]?.string == culprit, "\(fields): \(answer.text)")
             }
-            let native = try await server.post("/completion", #"{"prompt":[5,"a"],"src_lang":"eng_Latn"}"#)
-            #expect(native.status == 400)
+            for (path, body) in [
+                ("/completion", #"{"prompt":[5,"a"],"src_lang":"eng_Latn"}"#),
+                ("/v1/responses", #"{"input":"a","tgt_lang":"xx"}"#),
+                (
+                    "/v1/messages",
+                    #"{"model":"bard","max_tokens":4,"src_lang":"xx","messages":[{"role":"user","content":"a"}]}"#
+                ),
+            ] {
+                let answer = try await server.post(path, body)
+                #expect(answer.status == 400, "\(path): \(answer.text)")
+            }
         }
     }
 
