@@ -88,8 +88,9 @@ package struct LanguageTokens: Sendable {
         _ language: Int, _ end: [Int], _ tokenizer: Tokenizer, _ architecture: String
     ) throws -> (before: [Int], behind: [Int]) {
         let frame = try tokenizer.encode("", addSpecialTokens: true)
+        let others = [tokenizer.id(for: .beginningOfSequence), tokenizer.id(for: .classifier)]
         if let end = end.first, frame.count == 2, let place = frame.firstIndex(where: { $0 != end }),
-            frame[1 - place] == end, tokenizer.isSpecial(frame[place])
+            frame[1 - place] == end, tokenizer.isSpecial(frame[place]), !others.contains(frame[place])
         {
             return place == 0 ? ([language], [end]) : ([], [end, language])
         }
