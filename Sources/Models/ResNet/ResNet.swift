@@ -180,8 +180,7 @@ struct ResNetShape: Sendable {
     ) throws -> FeatureMap {
         let name = names.shortcut(stage, block)
         // Where the shortcut pools, the pooling has the first number.
-        let behind = ResNetShape.behindPooling(name)
-        if net.extents(of: behind.convolution + ".weight")?.count == 4 {
+        if let behind = ResNetShape.behindPooling(name), net.extents(of: behind.convolution + ".weight")?.count == 4 {
             let pooled =
                 stride == 1
                 ? x : try net.averagePool(x, Sliding(2, stride: stride), roundsUp: true, countsPadding: false)
@@ -193,10 +192,11 @@ struct ResNetShape: Sendable {
             x, name.convolution, outputs: widths[stage], Sliding(1, stride: stride), norm: BatchNorm(name: name.norm))
     }
 
+    /// What timm calls a shortcut's layers there; `nil` for other names.
     private static func behindPooling(
         _ name: (convolution: String, norm: String)
-    ) -> (convolution: String, norm: String) {
-        name.convolution.hasSuffix(".downsample.0") ? (name.norm, String(name.norm.dropLast()) + "2") : name
+    ) -> (convolution: String, norm: String)? {
+        name.convolution.hasSuffix(".downsample.0") ? (name.norm, String(name.norm.dropLast()) + "2") : nil
     }
 
     /// Layers that some of timm's networks have beside those that are built here.
