@@ -47,7 +47,7 @@ def reference(module, prefix, config, trunk, inputs, seed):
         state = model.state_dict()
         # Later heads share what earlier ones have. What fills masks decodes with the embedding.
         named = {name if head != "Model" else f"{trunk}.{name}": name for name in state
-                 if not name.endswith("decoder.weight")}
+                 if not name.endswith(("decoder.weight", "lm_head.weight"))}
         model.load_state_dict({own: weights.get(name, state[own]) for name, own in named.items()}, strict=False)
         for name, own in named.items():
             weights.setdefault(name, model.state_dict()[own].clone().contiguous())

@@ -180,6 +180,19 @@ with torch.no_grad():
     vit_args = dict(img_size=32, patch_size=8, embed_dim=12, depth=2, num_heads=3)
     architecture("timm-vit", timm.create_model("vit_tiny_patch16_224", num_classes=3, **vit_args),
                  "vit_tiny_patch16_224", (32, 32), images=2, model_args=vit_args)
+    for name, own in [("registers", dict(reg_tokens=2, no_embed_class=True, global_pool="avg")),
+                      ("patches", dict(class_token=False, global_pool="avg", fc_norm=False, img_size=(32, 24))),
+                      ("prenorm", dict(pre_norm=True, reg_tokens=1))]:
+        args = {**vit_args, **own}
+        architecture("timm-vit-" + name, timm.create_model("vit_tiny_patch16_224", num_classes=3, **args),
+                     "vit_tiny_patch16_224", args["img_size"] if name == "patches" else (32, 32), images=2,
+                     model_args=args)
+    deit_args = dict(vit_args, depth=1)
+    architecture("timm-deit-distilled",
+                 timm.create_model("deit_tiny_distilled_patch16_224", num_classes=3, **deit_args),
+                 "deit_tiny_distilled_patch16_224", (32, 32), model_args=deit_args)
+    for called, size in [("resnet26d", (35, 40)), ("seresnet18", (33, 35)), ("seresnext26t_32x4d", (40, 33))]:
+        architecture("timm-" + called, narrowed(timm.create_model(called), size, 32), called, size, limit=110_000)
 
     def headed(model, activation=None):
         """With a last convolution of eight channels, which is the largest part of these models."""

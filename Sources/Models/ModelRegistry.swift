@@ -41,7 +41,8 @@ public enum ModelRegistry {
         "stablelm": .decoder { try DecoderArchitecture.stableLM($0).plan($0) },
         "modernbert": .encoder { try RotaryEncoderArchitecture.modernBert($0).plan($0) },
         "nomic_bert": .encoder { try RotaryEncoderArchitecture.nomicBert($0).plan($0) },
-        "bert": bert, "roberta": bert, "xlm-roberta": bert, "distilbert": bert, "deberta-v2": bert,
+        "bert": bert, "roberta": bert, "xlm-roberta": bert, "camembert": bert, "distilbert": bert, "electra": bert,
+        "albert": bert, "mpnet": bert, "deberta-v2": bert,
         "t5": t5, "mt5": t5,
         "bart": bart, "mbart": bart, "marian": bart, "pegasus": bart, "m2m_100": bart,
     ].merging(visionReaders) { text, _ in text }
@@ -90,7 +91,7 @@ public enum ModelRegistry {
         case .encoder(let read): return .encoder(try read(configuration))
         case .encoderDecoder(let read): return .encoderDecoder(try read(configuration))
         case .vision(let read): return .vision(try read(configuration).plan(configuration))
-        case nil: throw unknown(configuration, supported: readers.keys.sorted())
+        case nil: throw unknown(configuration, supported: readers.keys.filter { visionReaders[$0] == nil }.sorted())
         }
     }
 

@@ -100,4 +100,91 @@ struct TargetTests {
             #expect(["king", "dog"].contains(choice ?? ""))
         }
     }
+
+    /// A model whose tokenizer has tokens for two languages, in place of tokens that the texts do not use.
+    private static func folder(_ name: String, languages: [String]) throws -> URL {
+        let folder = try folder(name)
+        let path = folder.appendingPathComponent("tokenizer.json")
+        var text = try String(contentsOf: path, encoding: .utf8)
+        for (old, new) in zip(["<mask>", "<unk>"], languages) {
+            text = text.replacing("\"\(old)\"", with: "\"\(new)\"")
+        }
+        try Data(text.utf8).write(to: path)
+        try Data(#"{"eos_token": "</s>"}"#.utf8).write(to: folder.appendingPathComponent("tokenizer_config.json"))
+        return folder
+    }
+
+    @Test(
+        "Languages of a request: what translate --from --to writes, whole, streamed and as a chat",
+        arguments: [("bart", ["eng_Latn", "deu_Latn"]), ("t5", ["<2eng_Latn>", "<2deu_Latn>"])])
+    func languages(name: String, tokens: [String]) async throws {
+        let folder = try TargetTests.folder(name, languages: tokens)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func translate(_ from: String?, _ to: String?) throws -> [Int] {
+            var search = SearchOptions()
+            (search.beamCount, search.maximumNewTokens) = (1, 12)
+            let options = TaskOptions(engine: EngineOptions(precision: .highest))
+            let translator = try Translator(
+                ModelPackage(path: folder.path), on: CPUBackend(threadCount: 1), search: search, from: from, to: to,
+                options: options)
+            return try translator.run(["the king speaks"])[0][0].tokens
+        }
+        let pairs: [(String?, String?)] = [
+            (nil, nil), ("eng_Latn", "deu_Latn"), ("deu_Latn", "eng_Latn"), (nil, "deu_Latn"), ("deu_Latn", nil),
+        ]
+        let expected = try pairs.map(translate)
+        #expect(Set(expected).count > 2)
+        try await TestServer.with(folder: folder.path) { server in
+            for ((from, to), wanted) in zip(pairs, expected) {
+                for names in [("src_lang", "tgt_lang"), ("source_lang", "target_lang")] {
+                    var fields = #""temperature":0,"max_tokens":12,"return_token_ids":true"#
+                    if let from { fields += ",\"\(names.0)\":\"\(from)\"" }
+                    if let to { fields += ",\"\(names.1)\":\"\(to)\"" }
+                    let whole = try await server.post(
+                        "/v1/completions", "{\"prompt\":\"the king speaks\",\(fields)}"
+                    ).json()
+                    let found = whole["choices"]?.array?.first?["token_ids"]?.array?.compactMap(\.int) ?? []
+                    #expect(Array(found.prefix(wanted.count)) == wanted, "\(name) \(from ?? "-") \(to ?? "-")")
+                    let chat = try await server.post(
+                        "/v1/chat/completions",
+                        "{\"messages\":[{\"role\":\"user\",\"content\":\"the king speaks\"}],\(fields)}"
+                    ).json()
+                    let said = chat["choices"]?.array?.first?["token_ids"]?.array?.compactMap(\.int) ?? []
+                    #expect(said == found)
+                }
+            }
+            for (fields, culprit) in [
+                (#""prompt":"a","src_lang":"xx_Yyyy""#, "src_lang"), (#""prompt":"a","tgt_lang":"king""#, "tgt_lang"),
+                (#""prompt":"a","target_lang":"xx""#, "target_lang"), (#""prompt":"a","src_lang":5"#, "src_lang"),
+                (#""prompt":[5,6,7],"src_lang":"eng_Latn""#, "prompt"),
+                (#""prompt":[[5,6,7]],"src_lang":"eng_Latn""#, "prompt[0]"),
+            ] {
+                let answer = try await server.post("/v1/completions", "{\(fields)}")
+                #expect(answer.status == 400, "\(fields)")
+                #expect(try answer.json()["error"]?["param"]?.string == culprit, "\(fields): \(answer.text)")
+            }
+            for (path, body) in [
+                ("/completion", #"{"prompt":[5,"a"],"src_lang":"eng_Latn"}"#),
+                ("/v1/responses", #"{"input":"a","tgt_lang":"xx"}"#),
+                (
+                    "/v1/messages",
+                    #"{"model":"bard","max_tokens":4,"src_lang":"xx","messages":[{"role":"user","content":"a"}]}"#
+                ),
+            ] {
+                let answer = try await server.post(path, body)
+                #expect(answer.status == 400, "\(path): \(answer.text)")
+            }
+        }
+    }
+
+    @Test("A model that continues its prompt knows no languages")
+    func decodersKnowNoLanguages() async throws {
+        try await TestServer.with { server in
+            for path in ["/v1/completions", "/completion"] {
+                let answer = try await server.post(path, #"{"prompt":"a","tgt_lang":"deu_Latn"}"#)
+                #expect(answer.status == 400)
+                #expect(try answer.json()["error"]?["param"]?.string == "tgt_lang")
+            }
+        }
+    }
 }

@@ -170,7 +170,7 @@ private final class SourceEncoder: Sendable {
             let tokens = encoding.tokens.map(Int.init)
             batch.append(
                 visible: Array(tokens.indices), tokens: tokens, positions: sizes.rows(ofPositionsOf: tokens),
-                segments: [Int](repeating: 0, count: tokens.count), needsFirst: false)
+                segments: [Int](repeating: 0, count: tokens.count), needsFirst: false, adapter: encoding.adapter)
         }
         let words = encodings.flatMap(\.slots)
         precondition(words.count <= tokenCount, "more tokens of sources than were planned")

@@ -30,12 +30,14 @@ public struct GenerationRequest: Sendable, Hashable {
     public var adapter: String?
     /// The form of the text; `nil`: any. Tokens are drawn among those that the form allows.
     public var constraint: OutputConstraint?
+    /// The first token that an encoder-decoder writes, in place of the one that its files force: the language of the text.
+    public var forcedFirstToken: Int?
 
     public init(
         promptTokens: [Int], sampling: SamplingParameters = .greedy, maxTokens: Int? = nil, stopStrings: [String] = [],
         stopTokens: Set<Int> = [], ignoresEndOfSequence: Bool = false, count: Int = 1, logProbabilities: Int? = nil,
         promptLogProbabilities: Int? = nil, priority: Int = 0, client: String? = nil, cacheSalt: String? = nil,
-        adapter: String? = nil, constraint: OutputConstraint? = nil
+        adapter: String? = nil, constraint: OutputConstraint? = nil, forcedFirstToken: Int? = nil
     ) {
         self.promptTokens = promptTokens
         self.sampling = sampling
@@ -51,6 +53,7 @@ public struct GenerationRequest: Sendable, Hashable {
         self.cacheSalt = cacheSalt
         self.adapter = adapter
         self.constraint = constraint
+        self.forcedFirstToken = forcedFirstToken
     }
 
     /// The most samples of a request.
@@ -79,6 +82,16 @@ public struct GenerationRequest: Sendable, Hashable {
         }
         for id in promptTokens where !(0..<vocabularySize).contains(id) {
             throw InferenceError.tokenOutOfRange(id: id, vocabularySize: vocabularySize)
+        }
+        if let forcedFirstToken {
+            guard readsPrompt else {
+                throw InferenceError.invalidParameter(
+                    name: "forced first token", value: "\(forcedFirstToken)",
+                    expected: "none: the model continues its prompt")
+            }
+            guard (0..<vocabularySize).contains(forcedFirstToken) else {
+                throw InferenceError.tokenOutOfRange(id: forcedFirstToken, vocabularySize: vocabularySize)
+            }
         }
         if let maxTokens, maxTokens < 1, !writesNothing {
             throw InferenceError.invalidParameter(

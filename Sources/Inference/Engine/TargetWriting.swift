@@ -26,6 +26,7 @@ struct TargetWriting: Sendable {
     func rules(for request: GenerationRequest, maxTokens: Int) -> TargetRules {
         var own = rules
         own.maximumLength = 1 + maxTokens
+        own.forcedFirstToken = request.forcedFirstToken ?? own.forcedFirstToken
         own.minimumNewTokens = min(own.minimumNewTokens, maxTokens)
         if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
         return TargetRules(

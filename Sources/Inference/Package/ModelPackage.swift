@@ -52,10 +52,10 @@ public struct ModelPackage: Sendable {
     public func offering(_ adapters: [NamedAdapter]) throws -> ModelPackage {
         var package = self
         for adapter in adapters {
-            guard kind != .encoderDecoder else {
+            guard kind == .decoder || kind == .encoderDecoder else {
                 throw InferenceError.invalidParameter(
                     name: "adapter", value: adapter.name,
-                    expected: "none: adapters of requests are for decoders; merge it into an encoder-decoder")
+                    expected: "none: adapters of requests are for models that write text; merge it with --lora DIR")
             }
             guard !package.adapters.contains(where: { $0.name == adapter.name }) else {
                 throw InferenceError.invalidParameter(

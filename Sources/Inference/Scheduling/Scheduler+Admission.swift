@@ -110,6 +110,6 @@ extension Scheduler {
         let tokens = sequence.sourceTokens
         guard let growth = try sequences[id]?.source.append(tokens.count, in: &pool) else { return nil }
         waiting.charge(Double(tokens.count), to: sequence.traits.client)
-        return SourceEncoding(tokens: tokens, slots: growth.slots)
+        return SourceEncoding(tokens: tokens, slots: growth.slots, adapter: sequence.traits.namespace.adapter)
     }
 }

@@ -53,6 +53,8 @@ package struct SchedulerCounters: Sendable, Hashable {
 package struct SourceEncoding: Sendable, Equatable {
     package let tokens: [Int32]
     package let slots: [Int32]
+    /// The number of the adapter that it is encoded with; 0: none.
+    package let adapter: Int
 }
 
 /// One sequence's part of a pass.

@@ -37,7 +37,7 @@ public struct Translator: TextTask {
         try package.requireEncoderDecoder(for: "translate")
         guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
         let description = try package.describeEncoderDecoder()
-        languages = try LanguageTokens(tokenizer, architecture: description.architecture, from: from, to: to)
+        languages = try LanguageTokens(package, from: from, to: to, names: .init(from: "--from", to: "--to"))
         var search = search
         search.forcedFirstToken = search.forcedFirstToken ?? languages.forcedFirstToken
         if let forced = search.forcedFirstToken, !(0..<description.vocabularySize).contains(forced) {
@@ -105,46 +105,6 @@ public struct Translator: TextTask {
     private func translation(_ found: BeamSearch.Finished) throws -> Translation {
         let tokens = search.ownTokens(of: found)
         return Translation(tokens: tokens, text: try tokenizer.decode(tokens), score: found.score)
-    }
-}
-
-/// The tokens that tell models of several languages which ones to read and write.
-struct LanguageTokens: Sendable {
-    private var before: [Int] = []
-    private var behind: [Int] = []
-    /// Whether sources are framed by these rather than as the tokenizer's files say.
-    private(set) var framesSource = false
-    /// The first token of targets.
-    private(set) var forcedFirstToken: Int?
-
-    var frameCount: Int { before.count + behind.count }
-
-    func framed(_ tokens: [Int]) -> [Int] { before + tokens + behind }
-
-    /// - Throws: `InferenceError.invalidParameter` for a language that the tokenizer has no token for.
-    init(_ tokenizer: Tokenizer, architecture: String, from: String?, to: String?) throws {
-        func token(_ language: String, _ option: String) throws -> Int {
-            for name in [language, "__\(language)__", ">>\(language)<<"] {
-                if let id = tokenizer.id(for: name) { return id }
-            }
-            throw InferenceError.invalidParameter(
-                name: option, value: language, expected: "a language that the tokenizer has a token for")
-        }
-        let end = [tokenizer.id(for: .endOfSequence)].compactMap { $0 }
-        if let from {
-            let language = try token(from, "--from")
-            framesSource = true
-            // mBART names the language behind the text, the others before it.
-            (before, behind) = architecture == "mbart" ? ([], end + [language]) : ([language], end)
-        }
-        guard let to else { return }
-        let language = try token(to, "--to")
-        if architecture == "marian" || architecture == "t5" {
-            framesSource = true
-            (before, behind) = ([language] + before, end)
-        } else {
-            forcedFirstToken = language
-        }
     }
 }
 

@@ -13,6 +13,8 @@ struct AdapterConfiguration: Sendable {
     let keepsHeadTied: Bool
     /// Whether the base model stores its matrices `[K, N]`.
     var isTransposed: Bool
+    /// Tokens whose rows are replaced, by the end of the module's name; `nil`: whichever module has such rows.
+    private let tokenIndices: [(module: String?, indices: [Int])]
 
     private static let maximumByteCount = 16_000_000
 
@@ -26,6 +28,7 @@ struct AdapterConfiguration: Sendable {
         isRankStabilized = false
         keepsHeadTied = true
         isTransposed = false
+        tokenIndices = []
     }
 
     /// - Throws: `LoadError` naming the file and the key.
@@ -40,7 +43,7 @@ struct AdapterConfiguration: Sendable {
         for name in ["use_qalora", "use_bdlora", "lora_bias"] where try keys.flag(name, default: false) {
             throw LoadError.unsupportedValue(path: path, key: name, value: "true", supported: ["false"])
         }
-        for name in ["layer_replication", "target_parameters", "trainable_token_indices", "alora_invocation_tokens"]
+        for name in ["layer_replication", "target_parameters", "alora_invocation_tokens"]
         where keys.value(name) != nil {
             throw LoadError.unsupportedValue(path: path, key: name, value: "given", supported: ["null"])
         }
@@ -60,6 +63,22 @@ struct AdapterConfiguration: Sendable {
         isRankStabilized = try keys.flag("use_rslora", default: false)
         keepsHeadTied = try keys.flag("ensure_weight_tying", default: false)
         isTransposed = try keys.flag("fan_in_fan_out", default: false)
+        tokenIndices = try AdapterConfiguration.tokenIndices(keys)
+    }
+
+    private static func tokenIndices(_ keys: ConfigurationReader) throws -> [(module: String?, indices: [Int])] {
+        let key = "trainable_token_indices"
+        let range = 0...SizeLimit.vocabulary
+        guard let (_, value) = keys.value(key) else { return [] }
+        guard value.object != nil, let modules = try keys.object(key) else {
+            return [(nil, try keys.integers(key, in: range) ?? [])]
+        }
+        return try modules.source.keys.map { ($0, try modules.integers($0, in: range) ?? []) }
+    }
+
+    /// The tokens whose rows a module's tensor holds; `nil`: the file names none for it.
+    func tokenIndices(module: String) -> [Int]? {
+        tokenIndices.first { own in own.module.map { module.hasSuffix($0) } ?? true }?.indices
     }
 
     /// The factor of the product of a module's two matrices.

@@ -1,7 +1,8 @@
 internal import Synchronization
 public import TensorCore
 
-/// Adapters that are kept apart from a model, so that each row of a product takes its own: `y += scale · B · (A · x)`.
+/// Adapters that are kept apart from a model, so that each row of a product takes its own: `y += scale · B · (A · x)`, with
+/// DoRA `y = g · (y + scale · B · (A · x))` where `g` is the length learned for a row over the length that it has.
 ///
 /// Legend: `E` adapters and, as number 0, none; `R` the greatest rank; `N`, `K` rows and columns of the model's matrix.
 public final class AdapterSet: Sendable {
@@ -18,6 +19,8 @@ public final class AdapterSet: Sendable {
         let name: String
         let down: StoredTensor
         let up: StoredTensor
+        /// The lengths of rows that DoRA learned.
+        let magnitude: StoredTensor?
         let scale: Double
 
         var rank: Int { down.shape[0] }
@@ -30,10 +33,24 @@ public final class AdapterSet: Sendable {
         public let ups: [WeightSource]
         /// `R`.
         public let rank: Int
+        /// `[E + 1, N]`: what the model's own product is multiplied by, where an adapter is DoRA's; `ups` have it in them.
+        public let scales: [Float]?
+    }
+
+    /// A layer's matrix as the model stores it.
+    public struct BaseMatrix {
+        /// `[N, K]`, or `[K, N]` where transposed.
+        public let values: [Float]
+        public let isTransposed: Bool
+
+        public init(values: [Float], isTransposed: Bool) {
+            self.values = values
+            self.isTransposed = isTransposed
+        }
     }
 
     /// - Parameter adapters: names, all different, with the adapters and what their own scales are multiplied by.
-    /// - Throws: `LoadError` for an adapter that is more than low-rank products of matrices (DoRA, embeddings, replaced
+    /// - Throws: `LoadError` for an adapter that is more than low-rank products of matrices (embeddings, replaced
     ///   tensors), which can only be merged.
     public init(_ adapters: [(name: String, adapter: LoRAAdapter, scale: Double)]) throws {
         names = adapters.map(\.name)
@@ -51,38 +68,62 @@ public final class AdapterSet: Sendable {
     /// - Parameters:
     ///   - parts: the matrices' names without `.weight`, and each one's rows.
     ///   - columns: `K`.
+    ///   - base: the model's matrix of a part by its place, which DoRA needs.
     /// - Throws: `LoadError` for a change of another shape.
-    public func stacked(_ parts: [(name: String, rows: Int)], columns: Int) throws -> Stacked? {
+    public func stacked(
+        _ parts: [(name: String, rows: Int)], columns: Int, base: (Int) throws -> BaseMatrix
+    ) throws -> Stacked? {
         let found = changes.map { changes in parts.map { changes[$0.name + ".weight"] } }
         guard found.contains(where: { $0.contains { $0 != nil } }) else { return nil }
         let rank = found.map { $0.reduce(0) { $0 + ($1?.rank ?? 0) } }.max() ?? 1
         let rows = parts.reduce(0) { $0 + $1.rows }
         var downs = [try source([Float](repeating: 0, count: rank * columns), rank, columns)]
         var ups = [try source([Float](repeating: 0, count: rows * rank), rows, rank)]
+        let isScaled = found.contains { $0.contains { $0?.magnitude != nil } }
+        var scales = [Float](repeating: 1, count: isScaled ? rows : 0)
         for (adapter, own) in found.enumerated() {
+            var ownScales = [Float](repeating: 1, count: isScaled ? rows : 0)
             var down = [Float](repeating: 0, count: rank * columns)
             var up = [Float](repeating: 0, count: rows * rank)
             var (firstRank, firstRow) = (0, 0)
-            for (change, part) in zip(own, parts) {
+            for (index, part) in parts.enumerated() {
                 defer { firstRow += part.rows }
-                guard let change else { continue }
+                guard let change = own[index] else { continue }
                 try check(change, rows: part.rows, columns: columns, path: paths[adapter])
+                let lengths = try change.magnitude.map { try rowScales(change, $0, try base(index)) }
                 down.replaceSubrange(
                     firstRank * columns..<(firstRank + change.rank) * columns, with: try floats(change.down))
                 let values = try floats(change.up)
                 for row in 0..<part.rows {
                     for index in 0..<change.rank {
                         up[(firstRow + row) * rank + firstRank + index] =
-                            Float(Double(values[row * change.rank + index]) * change.scale)
+                            Float(Double(values[row * change.rank + index]) * change.scale * (lengths?[row] ?? 1))
                     }
+                }
+                if let lengths {
+                    ownScales.replaceSubrange(firstRow..<firstRow + part.rows, with: lengths.map { Float($0) })
                 }
                 firstRank += change.rank
                 used.withLock { _ = $0.insert("\(adapter) \(change.name)") }
             }
             downs.append(try source(down, rank, columns))
             ups.append(try source(up, rows, rank))
+            scales += ownScales
         }
-        return Stacked(downs: downs, ups: ups, rank: rank)
+        return Stacked(downs: downs, ups: ups, rank: rank, scales: isScaled ? scales : nil)
+    }
+
+    /// Whether an adapter is DoRA's.
+    public var isScaled: Bool { changes.contains { $0.values.contains { $0.magnitude != nil } } }
+
+    /// `m / |W + s · B · A|` for each row.
+    private func rowScales(_ change: LowRankChange, _ magnitude: StoredTensor, _ base: BaseMatrix) throws -> [Double] {
+        let product = LowRankProduct(
+            down: try floats(change.down), up: try floats(change.up), rows: change.up.shape[0],
+            columns: change.down.shape[1], rank: change.rank, factor: change.scale, isTransposed: base.isTransposed)
+        var values = base.values
+        product.add(to: &values)
+        return product.rowScales(of: values, magnitude: try floats(magnitude))
     }
 
     /// Checks, after the model was loaded, that every change was used.
@@ -107,6 +148,10 @@ public final class AdapterSet: Sendable {
                 reason:
                     "adapts [\(change.up.shape[0]), \(change.down.shape[1])], but the model's is [\(rows), \(columns)]")
         }
+        guard let magnitude = change.magnitude, magnitude.shape.elementCount != rows else { return }
+        throw LoadError.invalidTensor(
+            path: path, tensor: printable(change.name),
+            reason: "has a lora_magnitude_vector of shape \(magnitude.shape) for \(rows) rows")
     }
 
     private func floats(_ tensor: StoredTensor) throws -> [Float] {

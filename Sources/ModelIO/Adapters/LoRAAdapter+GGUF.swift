@@ -70,8 +70,14 @@ extension LoRAAdapter {
         }
         if isGGUF {
             copy.configuration.isTransposed = false
-        } else if architecture != nil {
+        } else if architecture != nil || modelType == "gpt2" {
+            // Whatever the file says: peft takes it back where one of the layers is of another kind.
             copy.configuration.isTransposed = modelType == "gpt2"
+        }
+        if modelType == "marian", let name = try changes().first(where: { $0.value.tokenRows != nil })?.key {
+            throw LoadError.invalidTensor(
+                path: path, tensor: printable(name),
+                reason: "has rows of tokens, which Marian's adapters cannot here, as peft ties its head to the encoder")
         }
         guard isGGUF != (architecture != nil) else { return copy }
         guard !["gpt_neox", "falcon"].contains(modelType) else {
@@ -92,12 +98,19 @@ extension LoRAAdapter {
                 case "k_proj", "wk": heads.keyValue
                 default: nil
                 }
-            guard let count, let up = change.up, up.shape.rank == 2 else { continue }
-            guard up.shape[0] % (2 * count) == 0 else {
-                throw LoadError.invalidTensor(
-                    path: path, tensor: printable(name), reason: "has \(up.shape[0]) rows for \(count) heads")
+            guard let count else { continue }
+            // Whatever has a row for each of the matrix's.
+            func order(_ tensor: StoredTensor?) throws -> StoredTensor? {
+                guard let tensor, tensor.shape.rank > 0 else { return tensor }
+                guard tensor.shape[0] > 0, tensor.shape[0] % (2 * count) == 0 else {
+                    throw LoadError.invalidTensor(
+                        path: path, tensor: printable(name), reason: "has \(tensor.shape[0]) rows for \(count) heads")
+                }
+                return try reordered(tensor, headCount: count, toInterleaved: isGGUF)
             }
-            changes[name]?.up = try reordered(up, headCount: count, toInterleaved: isGGUF)
+            changes[name]?.up = try order(change.up)
+            changes[name]?.magnitude = try order(change.magnitude)
+            changes[name]?.replacement = try order(change.replacement)
         }
         copy.stored = changes
         return copy
@@ -105,7 +118,8 @@ extension LoRAAdapter {
 
     /// Reorders rows from halves of heads to pairs, or back.
     private func reordered(_ tensor: StoredTensor, headCount: Int, toInterleaved: Bool) throws -> StoredTensor {
-        let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+        let rows = tensor.shape[0]
+        let columns = tensor.shape.elementCount / rows
         let half = rows / headCount / 2
         let values = try loader.floats(tensor)
         let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)

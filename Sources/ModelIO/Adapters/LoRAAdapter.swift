@@ -46,6 +46,11 @@ public struct LoRAAdapter: Sendable {
         var magnitude: StoredTensor?
         /// A tensor that takes the place of the base model's (`modules_to_save`, biases).
         var replacement: StoredTensor?
+        /// Rows that take the places of some of an embedding's (`trainable_token_indices`).
+        var tokenRows: StoredTensor?
+
+        /// Whether it changes rows of single tokens and nothing else.
+        var isOfTokens: Bool { tokenRows != nil && down == nil && up == nil && replacement == nil }
     }
 
     /// The base model's tensors with the adapter merged into them. Tensors that it does not change stay where they lie.
@@ -57,16 +62,23 @@ public struct LoRAAdapter: Sendable {
         }
         var tensors = base.tensors
         let changes = try changes()
-        if !configuration.keepsHeadTied { LoRAAdapter.untieHead(&tensors, changes) }
+        for tied in TiedMatrices.all { tied.untie(&tensors, changes, keepsTied: configuration.keepsHeadTied) }
         for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]
             else {
+                // Of a replaced layer the file may hold what the model's has under another name, to which it is tied.
+                let isOfLayer = changes.keys.contains { LoRAAdapter.isBeside($0, name) && base.tensors[$0] != nil }
+                if let own = change.replacement, change.down == nil, isOfLayer {
+                    tensors[name] = own
+                    continue
+                }
                 throw LoadError.invalidTensor(
                     path: path, tensor: printable(name),
                     reason: "is not in \(base.path); the adapter belongs to another model")
             }
             tensors[found] = try apply(change, named: name, to: old, scale: scale)
         }
+        for tied in TiedMatrices.all { tied.copyTokens(&tensors, base: base.tensors, changes) }
         return Checkpoint(path: base.path, byName: tensors, metadata: base.metadata)
     }
 
@@ -75,7 +87,7 @@ public struct LoRAAdapter: Sendable {
     func lowRankChanges(scale: Double) throws -> [String: AdapterSet.LowRankChange] {
         var result: [String: AdapterSet.LowRankChange] = [:]
         for (name, change) in try changes() {
-            guard let down = change.down, let up = change.up, change.magnitude == nil, change.replacement == nil,
+            guard let down = change.down, let up = change.up, change.replacement == nil, change.tokenRows == nil,
                 !change.isEmbedding
             else {
                 throw mismatch(name, "is no low-rank change of a matrix; merge the adapter with --lora DIR")
@@ -86,7 +98,8 @@ public struct LoRAAdapter: Sendable {
             }
             let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
             let factor = try configuration.scale(module: module, rank: down.shape[0]) * scale
-            let own = AdapterSet.LowRankChange(name: name, down: down, up: up, scale: factor)
+            let own = AdapterSet.LowRankChange(
+                name: name, down: down, up: up, magnitude: change.magnitude, scale: factor)
             for variant in LoRAAdapter.names(of: name) { result[variant] = own }
         }
         return result
@@ -102,7 +115,8 @@ public struct LoRAAdapter: Sendable {
         for (key, tensor) in loader.checkpoint.tensors where !key.contains(".original_module.") {
             // Layers that peft wraps keep their own tensors under a name that says so.
             let name = (key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key)
-                .replacing(".base_layer.", with: ".").replacing(".modules_to_save.", with: ".")
+                .replacing(".token_adapter.", with: ".").replacing(".base_layer.", with: ".")
+                .replacing(".modules_to_save.", with: ".")
             func edit(_ suffix: String, _ body: (inout Change) -> Void) -> Bool {
                 guard name.hasSuffix(suffix) else { return false }
                 body(&changes[name.dropLast(suffix.count) + ".weight", default: Change()])
@@ -117,6 +131,7 @@ public struct LoRAAdapter: Sendable {
                 || edit(".lora_embedding_B") { $0.up = tensor }
                 || edit(".lora_magnitude_vector") { $0.magnitude = tensor }
                 || edit(".lora_magnitude_vector.weight") { $0.magnitude = tensor }
+                || edit(".trainable_tokens_delta") { $0.tokenRows = tensor }
             if isKnown { continue }
             guard !name.contains(".lora_") else {
                 throw LoadError.invalidTensor(path: path, tensor: printable(key), reason: "is of no known kind")
@@ -128,29 +143,19 @@ public struct LoRAAdapter: Sendable {
     }
 
     /// A tensor's name with and without the prefixes that some checkpoints have.
-    private static func names(of name: String) -> [String] {
-        let prefixes = ["model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert."]
+    static func names(of name: String) -> [String] {
+        let prefixes = [
+            "model.", "transformer.", "gpt_neox.", "bert.", "roberta.", "distilbert.", "electra.", "albert.", "mpnet.",
+            "deberta.",
+        ]
         let shorter = prefixes.filter { name.hasPrefix($0) }.map { String(name.dropFirst($0.count)) }
         return [name] + shorter + prefixes.map { $0 + name }
     }
 
-    /// Embeddings of decoders with the heads that may be the same matrix.
-    private static let heads = [
-        "model.embed_tokens.weight": "lm_head.weight", "model.decoder.embed_tokens.weight": "lm_head.weight",
-        "transformer.wte.weight": "lm_head.weight", "transformer.word_embeddings.weight": "lm_head.weight",
-        "gpt_neox.embed_in.weight": "embed_out.weight",
-    ]
-
-    /// Gives a head that is the embedding a tensor of its own where the adapter changes one of the two: peft wraps the
-    /// two layers apart from each other.
-    private static func untieHead(_ tensors: inout [String: StoredTensor], _ changes: [String: Change]) {
-        for (embedding, head) in heads where tensors[head] == nil {
-            let names = names(of: embedding)
-            guard let found = names.first(where: { tensors[$0] != nil }),
-                changes[head] != nil || names.contains(where: { changes[$0] != nil })
-            else { continue }
-            tensors[head] = tensors[found]
-        }
+    /// Whether two tensors are of one layer, or of layers that are parts of one.
+    private static func isBeside(_ name: String, _ other: String) -> Bool {
+        let parent = other.split(separator: ".").dropLast(2).joined(separator: ".")
+        return name != other && !parent.isEmpty && name.hasPrefix(parent + ".")
     }
 
     // MARK: Merging
@@ -167,17 +172,19 @@ public struct LoRAAdapter: Sendable {
             }
             let replaced = StoredTensor(
                 name: old.name, type: new.type, shape: new.shape, bytes: new.bytes, path: new.path)
-            guard change.down != nil else { return replaced }
+            guard change.down != nil || change.tokenRows != nil else { return replaced }
             var rest = change
             rest.replacement = nil
             return try apply(rest, named: name, to: replaced, scale: scale)
         }
+        if let rows = change.tokenRows { return try apply(tokenRows: rows, change, named: name, to: old) }
         guard let down = change.down, let up = change.up else { throw mismatch(name, "lacks lora_A or lora_B") }
         guard down.shape.rank == 2, up.shape.rank == 2, down.shape[0] == up.shape[1], down.shape[0] > 0 else {
             throw mismatch(name, "has lora_A of shape \(down.shape) and lora_B of shape \(up.shape), which do not fit")
         }
-        // Embeddings are adapted transposed, as are matrices that Conv1D stores.
-        let isTransposed = configuration.isTransposed != change.isEmbedding
+        // Embeddings are adapted transposed, as are matrices that Conv1D stores, which no head is.
+        let isHead = ["lm_head.weight", "score.weight", "classifier.weight"].contains { name.hasSuffix($0) }
+        let isTransposed = change.isEmbedding || (configuration.isTransposed && !isHead)
         let (rows, columns) = (up.shape[0], down.shape[1])
         guard old.shape.extents == (isTransposed ? [columns, rows] : [rows, columns]) else {
             throw mismatch(
@@ -190,37 +197,47 @@ public struct LoRAAdapter: Sendable {
         let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
         let factor = try configuration.scale(module: module, rank: rank) * scale
         var values = try loader.floats(old)
-        LowRank(
+        let product = LowRankProduct(
             down: try loader.floats(down), up: try loader.floats(up), rows: rows, columns: columns, rank: rank,
-            factor: factor, isTransposed: isTransposed
-        ).add(to: &values)
+            factor: factor, isTransposed: isTransposed)
+        product.add(to: &values)
         if let magnitude = change.magnitude {
             guard magnitude.shape.elementCount == rows else {
                 throw mismatch(name, "has a lora_magnitude_vector of shape \(magnitude.shape) for \(rows) rows")
             }
-            LoRAAdapter.rescale(
-                &values, to: try loader.floats(magnitude), rows: rows, columns: columns, isTransposed: isTransposed)
+            product.scale(&values, by: product.rowScales(of: values, magnitude: try loader.floats(magnitude)))
         }
         return LoRAAdapter.stored(values, as: old)
     }
 
-    /// Scales every row to the length that DoRA learned.
-    private static func rescale(
-        _ values: inout [Float], to magnitude: [Float], rows: Int, columns: Int, isTransposed: Bool
-    ) {
-        for row in 0..<rows {
-            let (start, step) = isTransposed ? (row, rows) : (row * columns, 1)
-            var sum = 0.0
-            for column in 0..<columns {
-                let value = Double(values[start + column * step])
-                sum += value * value
-            }
-            guard sum > 0 else { continue }
-            let factor = Double(magnitude[row]) / sum.squareRoot()
-            for column in 0..<columns {
-                values[start + column * step] = Float(Double(values[start + column * step]) * factor)
-            }
+    /// The embedding with the rows of some tokens replaced.
+    private func apply(
+        tokenRows new: StoredTensor, _ change: Change, named name: String, to old: StoredTensor
+    ) throws -> StoredTensor {
+        let module = name.hasSuffix(".weight") ? String(name.dropLast(".weight".count)) : name
+        guard change.down == nil, change.up == nil else {
+            throw mismatch(name, "has rows of tokens and a low-rank change, which do not go together")
         }
+        guard let indices = configuration.tokenIndices(module: module) else {
+            throw mismatch(name, "has rows of tokens, but trainable_token_indices does not say which")
+        }
+        guard new.shape.rank == 2, old.shape.rank == 2, new.shape[1] == old.shape[1], new.shape[0] == indices.count
+        else {
+            throw mismatch(
+                name, "has rows of shape \(new.shape) for \(indices.count) tokens, and the model's has \(old.shape)")
+        }
+        if let index = indices.first(where: { $0 >= old.shape[0] }) {
+            throw mismatch(name, "replaces token \(index), but the model's has \(old.shape[0]) rows")
+        }
+        guard old.type.blockSize == 1, old.type.isDecodable else {
+            throw mismatch(name, "adapts \(old.type.rawValue) elements; merge it into the model before quantising")
+        }
+        var values = try loader.floats(old)
+        let (rows, width) = (try loader.floats(new), old.shape[1])
+        for (row, index) in indices.enumerated() {
+            values.replaceSubrange(index * width..<(index + 1) * width, with: rows[row * width..<(row + 1) * width])
+        }
+        return LoRAAdapter.stored(values, as: old)
     }
 
     /// The result has the base model's format where that is one of 16 bits; else it is FP32.
@@ -242,35 +259,5 @@ public struct LoRAAdapter: Sendable {
             }
         }
         return StoredTensor(name: old.name, type: type, shape: old.shape, bytes: memory.bytes, path: old.path)
-    }
-}
-
-/// The product of an adapter's two matrices.
-private struct LowRank {
-    /// `[r, K]` and `[N, r]`.
-    let down: [Float]
-    let up: [Float]
-    let rows: Int
-    let columns: Int
-    let rank: Int
-    let factor: Double
-    let isTransposed: Bool
-
-    /// `values [N, K] += factor · up · down`, or the transposed of both. Sums in FP64.
-    func add(to values: inout [Float]) {
-        var sums = [Double](repeating: 0, count: columns)
-        for row in 0..<rows {
-            for column in sums.indices { sums[column] = 0 }
-            for index in 0..<rank {
-                let weight = Double(up[row * rank + index]) * factor
-                let start = index * columns
-                for column in 0..<columns { sums[column] += weight * Double(down[start + column]) }
-            }
-            let (start, step) = isTransposed ? (row, rows) : (row * columns, 1)
-            for column in 0..<columns {
-                let place = start + column * step
-                values[place] = Float(Double(values[place]) + sums[column])
-            }
-        }
     }
 }

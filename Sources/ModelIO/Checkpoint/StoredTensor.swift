@@ -32,6 +32,13 @@ public struct StoredTensor: Sendable {
 }
 
 extension StoredTensor {
+    /// Whether another tensor has the same elements in the same shape and type.
+    public func holdsSame(as other: StoredTensor) -> Bool {
+        guard type == other.type, shape == other.shape, bytes.byteCount == other.bytes.byteCount else { return false }
+        return bytes.pointer.baseAddress == other.bytes.pointer.baseAddress
+            || bytes.pointer.elementsEqual(other.bytes.pointer)
+    }
+
     /// The slices along the first dimension, which lie one behind the other.
     /// - Precondition: at least two dimensions, and rows of whole blocks.
     public func slices() -> [StoredTensor] {

@@ -32,10 +32,7 @@ public struct WeightLoader: Sendable {
     /// configuration says about tying, as in `transformers` 5; equal ones share one weight.
     public func hasOwnHead(_ head: String) -> Bool {
         guard let head = find(head) else { return false }
-        return !WeightLoader.embeddings.compactMap(find).contains { embedding in
-            embedding.type == head.type && embedding.shape == head.shape
-                && embedding.bytes.pointer.elementsEqual(head.bytes.pointer)
-        }
+        return !WeightLoader.embeddings.compactMap(find).contains { $0.holdsSame(as: head) }
     }
 
     /// The names that the families have for the embedding of tokens.

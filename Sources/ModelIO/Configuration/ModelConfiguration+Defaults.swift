@@ -75,6 +75,26 @@ extension ModelConfiguration {
         "num_attention_heads": 12, "hidden_act": "gelu", "max_position_embeddings": 512, "layer_norm_eps": 1e-12,
         "type_vocab_size": 2}
         """,
+        "camembert": """
+        {"vocab_size": 30522, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "hidden_act": "gelu", "max_position_embeddings": 512, "layer_norm_eps": 1e-12,
+        "type_vocab_size": 2}
+        """,
+        "electra": """
+        {"vocab_size": 30522, "embedding_size": 128, "hidden_size": 256, "intermediate_size": 1024,
+        "num_hidden_layers": 12, "num_attention_heads": 4, "hidden_act": "gelu", "max_position_embeddings": 512,
+        "layer_norm_eps": 1e-12, "type_vocab_size": 2}
+        """,
+        "albert": """
+        {"vocab_size": 30000, "embedding_size": 128, "hidden_size": 4096, "intermediate_size": 16384,
+        "num_hidden_layers": 12, "num_hidden_groups": 1, "inner_group_num": 1, "num_attention_heads": 64,
+        "hidden_act": "gelu_new", "max_position_embeddings": 512, "layer_norm_eps": 1e-12, "type_vocab_size": 2}
+        """,
+        "mpnet": """
+        {"vocab_size": 30527, "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "hidden_act": "gelu", "max_position_embeddings": 512, "layer_norm_eps": 1e-12,
+        "relative_attention_num_buckets": 32}
+        """,
         "distilbert": """
         {"vocab_size": 30522, "dim": 768, "hidden_dim": 3072, "n_layers": 6, "n_heads": 12, "activation": "gelu",
         "max_position_embeddings": 512}

@@ -98,7 +98,9 @@ struct BartConfiguration: Sendable {
     /// - Parameter file: the configuration that this was read from.
     func plan(_ file: ModelConfiguration) -> EncoderDecoderPlan {
         EncoderDecoderPlan(file, description, prefixes: ["model.", ""]) {
-            try BartModel(configuration: self, weights: $0, target: $1)
+            let model = try BartModel(configuration: self, weights: $0, target: $1)
+            try $1.adapters?.requireAllUsed()
+            return model
         }
     }
 

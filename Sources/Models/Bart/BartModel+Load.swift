@@ -5,25 +5,17 @@ extension BartModel {
     /// Loads the weights under the names of the hub's checkpoints.
     convenience init(configuration: BartConfiguration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
-        let loader = LayerLoader(weights: weights, target: target)
-        func words(_ names: [String]) throws -> any Weight {
-            let name = names.first { weights.contains($0) } ?? names[0]
-            return try loader.matrix(name, rows: sizes.vocabularySize, columns: sizes.hiddenSize)
-        }
-        let source = try words(["shared.weight", "encoder.embed_tokens.weight"])
-        let own = configuration.sharesEmbeddings ? source : try words(["decoder.embed_tokens.weight"])
-        let head = "lm_head.weight"
-        // A head of the checkpoint's own counts, whatever the configuration says of ties.
-        let isTied = !weights.hasOwnHead(head)
+        let loader = try LayerLoader(weights: weights, target: target, adaptersOf: sizes.target)
+        let words = try loader.sharedWords(sizes, sharesTarget: configuration.sharesEmbeddings)
         let bias = "final_logits_bias"
         self.init(
             configuration: configuration, backend: target.backend,
             encoder: try BartLoader(configuration, loader, "encoder", configuration.encoderIntermediateSize)
-                .side(words: source, layerCount: sizes.encoderLayerCount, hasCross: false),
+                .side(words: words.source, layerCount: sizes.encoderLayerCount, hasCross: false),
             decoder: try BartLoader(configuration, loader, "decoder", configuration.decoderIntermediateSize)
-                .side(words: own, layerCount: sizes.decoderLayerCount, hasCross: true),
+                .side(words: words.target, layerCount: sizes.decoderLayerCount, hasCross: true),
             head: Linear(
-                [isTied ? own : try words([head])],
+                [words.head],
                 bias: weights.contains(bias)
                     ? try target.backend.makeTensor(
                         weights.floats(weights.tensor(bias, shape: [1, sizes.vocabularySize])),

@@ -79,7 +79,8 @@ final class BartModel: EncoderDecoderModel {
     func encode(_ source: EncoderBatch, into cache: TargetCache) throws {
         let encoded = try encode(source)
         for (layer, keys) in zip(decoder.layers, cache.sources) {
-            try layer.cross?.source(encoded, on: backend, into: keys.rows(0..<encoded.rows))
+            try layer.cross?.source(
+                encoded, adapters: source.adapters, on: backend, into: keys.rows(0..<encoded.rows))
         }
     }
 
@@ -93,7 +94,7 @@ final class BartModel: EncoderDecoderModel {
         let encoded = try encode(source)
         let keys = activations.sourceKeys.rows(0..<encoded.rows)
         for (layer, cacheLayer) in zip(decoder.layers, cache.layers) {
-            try layer.cross?.source(encoded, on: backend, into: keys)
+            try layer.cross?.source(encoded, adapters: source.adapters, on: backend, into: keys)
             try TargetContext.store(sourceKeys: keys, slots: slots, into: cacheLayer, on: backend)
         }
     }
@@ -112,14 +113,15 @@ final class BartModel: EncoderDecoderModel {
         let width = description.hiddenSize
         for layer in encoder.layers {
             try sublayer(rows, layer.attentionNorm) { input in
-                try layer.projections(input, on: backend, into: rows.projections)
+                try layer.projections(input, adapters: batch.adapters, on: backend, into: rows.projections)
                 try backend.encoderAttention(
                     query: rows.projections.columns(0..<width), key: rows.projections.columns(width..<2 * width),
                     value: rows.projections.columns(2 * width..<3 * width), batch: batch.attention,
                     parameters: parameters, bias: nil, into: rows.attended)
-                try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+                try layer.output(
+                    rows.attended, adapters: batch.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
             }
-            try feedForward(layer, rows)
+            try feedForward(layer, rows, batch.adapters)
         }
         if let norm = encoder.finalNorm { try self.norm(rows.hidden, norm, into: rows.hidden) }
         return rows.hidden
@@ -135,13 +137,15 @@ final class BartModel: EncoderDecoderModel {
         try embed(context.tokenIDs, context.positions, decoder, rows)
         for (index, layer) in decoder.layers.enumerated() {
             try sublayer(rows, layer.attentionNorm) { input in
-                try layer.projections(input, on: backend, into: context.projections(of: index))
+                try layer.projections(
+                    input, adapters: context.adapters, on: backend, into: context.projections(of: index))
                 try context.attend(
                     layer: index, scale: scale, bias: nil, description, on: backend, into: rows.attended)
-                try layer.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+                try layer.output(
+                    rows.attended, adapters: context.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
             }
             if let cross = layer.cross { try attend(cross, context, index, rows) }
-            try feedForward(layer, rows)
+            try feedForward(layer, rows, context.adapters)
         }
         guard let last = try context.lastRows(rows.hidden, scratch: rows.normed, on: backend) else { return nil }
         if let norm = decoder.finalNorm { try self.norm(last, norm, into: last) }
@@ -176,19 +180,21 @@ final class BartModel: EncoderDecoderModel {
         let width = description.hiddenSize
         let query = rows.projections.columns(0..<width)
         try sublayer(rows, cross.norm) { input in
-            try cross.query(input, on: backend, into: query)
+            try cross.query(input, adapters: context.adapters, on: backend, into: query)
             try context.attendToSource(
                 layer: index, query: query, scale: scale, description, on: backend, into: rows.attended
             ) { encoded, keys in try cross.source(encoded, on: backend, into: keys) }
-            try cross.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+            try cross.output(
+                rows.attended, adapters: context.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
         }
     }
 
-    private func feedForward(_ layer: Layer, _ rows: BartActivations.Rows) throws {
+    private func feedForward(_ layer: Layer, _ rows: BartActivations.Rows, _ adapters: Tensor?) throws {
         let inner = rows.intermediate.columns(0..<layer.up.weights.reduce(0) { $0 + $1.rows })
         try sublayer(rows, layer.outputNorm) { input in
-            try layer.up(input, on: backend, activation: configuration.activation, into: inner)
-            try layer.down(inner, on: backend, residual: rows.hidden, into: rows.hidden)
+            try layer.up(
+                input, adapters: adapters, on: backend, activation: configuration.activation, into: inner)
+            try layer.down(inner, adapters: adapters, on: backend, residual: rows.hidden, into: rows.hidden)
         }
     }
 

@@ -1,7 +1,7 @@
 import ModelIO
 import TensorCore
 
-/// What the `config.json` of BERT, RoBERTa, XLM-RoBERTa, DistilBERT or DeBERTa says.
+/// What the `config.json` of BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, ALBERT, MPNet or DeBERTa says.
 struct BertConfiguration: Sendable {
     let description: EncoderDescription
     let names: BertNames
@@ -15,12 +15,17 @@ struct BertConfiguration: Sendable {
     let hasPositions: Bool
     /// How attention looks at distances; `nil`: not at all.
     let distances: DisentangledAttention?
+    /// How distances share entries of a bias that all layers have (MPNet); `nil`: there is none.
+    let buckets: RelativeBuckets?
+    /// Layers that are one in the file (ALBERT): the groups, and layers of each that run behind one another.
+    let sharedLayers: (groupCount: Int, innerCount: Int)?
     /// What the products of queries and keys are multiplied by.
     let attentionScale: Float
 
     init(_ file: ModelConfiguration) throws {
         let keys = file.keys
-        let isDistilled = file.modelType == "distilbert"
+        let name = file.modelType
+        let isDistilled = name == "distilbert"
         let isDeberta = file.modelType == "deberta-v2"
         let hiddenSize = try keys.size("hidden_size", "dim")
         let headCount = try keys.size("num_attention_heads", "n_heads", maximum: SizeLimit.heads)
@@ -36,6 +41,7 @@ struct BertConfiguration: Sendable {
         let task = try EncoderTask(file)
         let isClassification = task == .sequenceClassification || task == .tokenClassification
         let usualSegmentCount = isDeberta ? 0 : 2
+        let hasSegments = !isDistilled && name != "mpnet"
         let segments = try keys.optionalInteger("type_vocab_size", in: 0...SizeLimit.heads) ?? usualSegmentCount
         var sizes = EncoderDescription(
             architecture: file.modelType, task: task,
@@ -43,7 +49,7 @@ struct BertConfiguration: Sendable {
             hiddenSize: hiddenSize, headCount: headCount, headSize: hiddenSize / headCount,
             intermediateSize: try keys.size("intermediate_size", "hidden_dim"),
             vocabularySize: try keys.size("vocab_size", maximum: SizeLimit.vocabulary),
-            segmentCount: isDistilled ? 0 : segments,
+            segmentCount: hasSegments ? segments : 0,
             positions: try BertConfiguration.positions(file),
             positionCount: try keys.size("max_position_embeddings", maximum: SizeLimit.positions),
             labels: isClassification ? try file.labels() : [])
@@ -52,19 +58,29 @@ struct BertConfiguration: Sendable {
             sizes.seesWindow = true
             sizes.distanceRowCount = distances.rowCount
         }
+        buckets = name == "mpnet" ? try BertConfiguration.buckets(file, headCount: headCount) : nil
+        if buckets != nil { sizes.seesWindow = true }
+        if ["albert", "electra"].contains(name) { sizes.embeddingSize = try keys.size("embedding_size") }
+        sharedLayers = name == "albert" ? try BertConfiguration.sharedLayers(file, layerCount: sizes.layerCount) : nil
         description = sizes
         guard description.maxTokenCount > 0 else {
             throw LoadError.contradiction(
                 path: file.path, keys: ["max_position_embeddings", "pad_token_id"],
                 reason: "no position is left for a token")
         }
-        names = isDistilled ? .distilBert : isDeberta ? .deberta : .bert
+        names = BertNames.known[name] ?? .bert
         let usualEpsilon = isDeberta ? 1e-7 : 1e-12
         layerNormEpsilon = Float(try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? usualEpsilon)
         activation = try file.activation(isDistilled ? "activation" : "hidden_act")
-        headActivation = ["roberta", "xlm-roberta"].contains(file.modelType) ? .geluErf : activation
+        let hasOwnHeadActivation = BertConfiguration.robertas.contains(name) || ["mpnet", "electra"].contains(name)
+        headActivation = hasOwnHeadActivation ? .geluErf : activation
         poolerActivation =
-            isDistilled ? .relu : isDeberta ? try file.activation("pooler_hidden_act", default: "gelu") : .tanh
+            switch name {
+            case "distilbert": .relu
+            case "electra": .geluErf
+            case "deberta-v2": try file.activation("pooler_hidden_act", default: "gelu")
+            default: .tanh
+            }
         hasPositions = try !isDeberta || keys.flag("position_biased_input", default: true)
         let headSize = sizes.headSize
         attentionScale = distances?.scale(headSize: headSize) ?? 1 / Float(headSize).squareRoot()
@@ -87,10 +103,57 @@ struct BertConfiguration: Sendable {
 
     /// What the attention kernels take.
     private static let maximumHeadSize = 256
+    /// Elements of a table of biases.
+    private static let maximumBiasCount = 1 << 26
 
-    /// RoBERTa counts positions from behind its padding token's id.
+    /// RoBERTa, trained on texts of other languages.
+    private static let robertas = ["roberta", "xlm-roberta", "camembert"]
+
+    /// ALBERT's layers: each group runs for its share of them, one after the other.
+    private static func sharedLayers(
+        _ file: ModelConfiguration, layerCount: Int
+    ) throws -> (groupCount: Int, innerCount: Int) {
+        let (groups, inner) = ("num_hidden_groups", "inner_group_num")
+        let groupCount = try file.keys.optionalSize(groups, maximum: SizeLimit.layers) ?? 1
+        let innerCount = try file.keys.optionalSize(inner, maximum: SizeLimit.layers) ?? 1
+        guard groupCount <= layerCount, innerCount * layerCount <= SizeLimit.layers else {
+            throw LoadError.contradiction(
+                path: file.path, keys: [groups, inner, "num_hidden_layers"],
+                reason: "\(groupCount) groups of \(innerCount) layers do not make \(layerCount) layers")
+        }
+        return (groupCount, innerCount)
+    }
+
+    /// MPNet's bias by distance.
+    private static func buckets(_ file: ModelConfiguration, headCount: Int) throws -> RelativeBuckets {
+        let buckets = try RelativeBuckets(file)
+        // transformers computes entries of a table of 32 whatever the file says.
+        guard buckets.count == 32 else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "relative_attention_num_buckets", value: "\(buckets.count)", supported: ["32"])
+        }
+        guard headCount <= maximumBiasCount / (2 * buckets.maximum + 1) else {
+            throw LoadError.contradiction(
+                path: file.path, keys: ["num_attention_heads", "relative_attention_max_distance"],
+                reason: "biases of \(headCount) heads for distances to \(buckets.maximum) are too many")
+        }
+        return buckets
+    }
+
+    /// The prefix of each layer's tensors, in the order in which layers run.
+    var layerPrefixes: [String] {
+        let layers = 0..<description.layerCount
+        guard let sharedLayers else { return layers.map { "\(names.layerPrefix)\($0)." } }
+        return layers.flatMap { index in
+            let group = index * sharedLayers.groupCount / description.layerCount
+            return (0..<sharedLayers.innerCount).map { "\(names.layerPrefix)\(group).albert_layers.\($0)." }
+        }
+    }
+
+    /// RoBERTa counts positions from behind its padding token's id, MPNet from behind 1.
     private static func positions(_ file: ModelConfiguration) throws -> EncoderDescription.Positions {
-        guard ["roberta", "xlm-roberta"].contains(file.modelType) else { return .counted }
+        if file.modelType == "mpnet" { return .behindPadding(id: 1) }
+        guard robertas.contains(file.modelType) else { return .counted }
         let range = 0...SizeLimit.positions - 1
         return .behindPadding(id: try file.keys.optionalInteger("pad_token_id", in: range) ?? 1)
     }
@@ -153,6 +216,26 @@ struct BertNames: Sendable {
     let up: String
     let down: String
     let outputNorm: String
+
+    /// By `model_type`, where they are not BERT's.
+    static let known: [String: BertNames] = [
+        "distilbert": distilBert, "deberta-v2": deberta, "electra": electra, "albert": albert, "mpnet": mpnet,
+    ]
+
+    static let electra = BertNames(
+        prefixes: ["electra.", ""], layerPrefix: bert.layerPrefix, query: bert.query, key: bert.key,
+        value: bert.value, attentionOutput: bert.attentionOutput, attentionNorm: bert.attentionNorm, up: bert.up,
+        down: bert.down, outputNorm: bert.outputNorm)
+
+    static let albert = BertNames(
+        prefixes: ["albert.", ""], layerPrefix: "encoder.albert_layer_groups.", query: "attention.query",
+        key: "attention.key", value: "attention.value", attentionOutput: "attention.dense",
+        attentionNorm: "attention.LayerNorm", up: "ffn", down: "ffn_output", outputNorm: "full_layer_layer_norm")
+
+    static let mpnet = BertNames(
+        prefixes: ["mpnet.", ""], layerPrefix: "encoder.layer.", query: "attention.attn.q", key: "attention.attn.k",
+        value: "attention.attn.v", attentionOutput: "attention.attn.o", attentionNorm: "attention.LayerNorm",
+        up: "intermediate.dense", down: "output.dense", outputNorm: "output.LayerNorm")
 
     static let bert = BertNames(
         prefixes: ["bert.", "roberta.", ""], layerPrefix: "encoder.layer.", query: "attention.self.query",

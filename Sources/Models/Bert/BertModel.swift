@@ -1,13 +1,15 @@
 public import TensorCore
 
-/// BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), XLM-RoBERTa (Conneau et al., 2020) and DistilBERT (Sanh et al.,
-/// 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer. DeBERTa (He et al., 2021) has scores by
-/// distance beside or instead of positions.
+/// BERT (Devlin et al., 2019), RoBERTa (Liu et al., 2019), XLM-RoBERTa (Conneau et al., 2020), CamemBERT (Martin et al., 2020)
+/// and DistilBERT (Sanh et al., 2019): learned positions, attention to all tokens, LayerNorm behind each sublayer. ELECTRA
+/// (Clark et al., 2020) and ALBERT (Lan et al., 2020) project narrower embeddings, and ALBERT's layers share their weights.
+/// MPNet (Song et al., 2020) has a bias by distance that all layers share, DeBERTa (He et al., 2021) scores by distance beside
+/// or instead of positions.
 ///
-///     h = norm(word[id] + position[p] + segment[s])
+///     h = project?(norm(word[id] + position[p] + segment[s]))
 ///     each layer:  h = norm(h + out(attention(qkv(h))));  h = norm(h + down(gelu(up(h))))
 ///
-/// Legend: `S` sequences, `T` tokens, `D` hidden size, `F` intermediate size.
+/// Legend: `S` sequences, `T` tokens, `D` hidden size, `E` features of embeddings, `F` intermediate size.
 public final class BertModel: EncoderModel {
     struct Embeddings: Sendable {
         let words: any Weight
@@ -16,6 +18,8 @@ public final class BertModel: EncoderModel {
         /// `nil` where the model knows no segments.
         let segments: (any Weight)?
         let norm: LayerNorm
+        /// From the embeddings' features to those of the layers; `nil` where they are the same.
+        let projection: Linear?
     }
 
     struct Layer: Sendable {
@@ -34,6 +38,8 @@ public final class BertModel: EncoderModel {
     let backend: any Backend
     let embeddings: Embeddings
     let layers: [Layer]
+    /// By distance, of all layers; `nil`: none.
+    let bias: RelativePositionBias?
     let head: BertHead
     private let limits: PassLimits
     private let activations: BertActivations
@@ -41,13 +47,14 @@ public final class BertModel: EncoderModel {
 
     init(
         configuration: BertConfiguration, backend: any Backend, limits: PassLimits, embeddings: Embeddings,
-        layers: [Layer], head: BertHead
+        layers: [Layer], bias: RelativePositionBias?, head: BertHead
     ) throws {
         self.configuration = configuration
         self.description = configuration.description
         self.backend = backend
         self.embeddings = embeddings
         self.layers = layers
+        self.bias = bias
         self.head = head
         self.limits = limits
         activations = try BertActivations(configuration.description, head: head, limits: limits, on: backend)
@@ -81,7 +88,7 @@ public final class BertModel: EncoderModel {
             }
             try backend.encoderAttention(
                 query: query, key: key, value: projections.columns(2 * width..<3 * width), batch: batch.attention,
-                parameters: parameters, bias: nil, relative: relative, into: attended)
+                parameters: parameters, bias: bias, relative: relative, into: attended)
             try layer.output(attended, on: backend, residual: hidden, into: hidden)
             try norm(hidden, layer.attentionNorm)
             try layer.up(hidden, on: backend, activation: configuration.activation, into: intermediate)
@@ -92,14 +99,16 @@ public final class BertModel: EncoderModel {
     }
 
     private func embed(_ batch: EncoderBatch, into hidden: Tensor) throws {
-        try backend.embed(batch.tokenIDs, embeddings.words, accumulate: false, into: hidden)
+        let embedded = embeddings.projection == nil ? hidden : activations.embedded.rows(0..<hidden.rows)
+        try backend.embed(batch.tokenIDs, embeddings.words, accumulate: false, into: embedded)
         if let positions = embeddings.positions {
-            try backend.embed(batch.positions, positions, accumulate: true, into: hidden)
+            try backend.embed(batch.positions, positions, accumulate: true, into: embedded)
         }
         if let segments = embeddings.segments {
-            try backend.embed(batch.segments, segments, accumulate: true, into: hidden)
+            try backend.embed(batch.segments, segments, accumulate: true, into: embedded)
         }
-        try norm(hidden, embeddings.norm)
+        try norm(embedded, embeddings.norm)
+        try embeddings.projection?(embedded, on: backend, into: hidden)
     }
 
     private func norm(_ x: Tensor, _ norm: LayerNorm) throws {
@@ -118,7 +127,7 @@ public final class BertModel: EncoderModel {
             let pooled = try pool(batch, hidden, pooler, .tanh)
             return [states, EncoderOutput("pooler_output", .sequences, pooled)]
         case .maskedLanguageModel(let transform, let norm, let decoder):
-            let transformed = activations.attended.rows(0..<hidden.rows)
+            let transformed = activations.embedded.rows(0..<hidden.rows)
             try transform(hidden, on: backend, activation: configuration.headActivation, into: transformed)
             try self.norm(transformed, norm)
             try decoder(transformed, on: backend, into: logits.rows(0..<hidden.rows))
@@ -174,6 +183,8 @@ private struct BertActivations: Sendable {
     let projections: Tensor
     let attended: Tensor
     let intermediate: Tensor
+    /// `[T, E]`: the embeddings' features, where they are projected, or a head's that are.
+    let embedded: Tensor
     /// `[S, D]` each.
     let first: Tensor
     let pooled: Tensor
@@ -195,6 +206,7 @@ private struct BertActivations: Sendable {
         let projections = plan.float32([tokens, 3 * width])
         let attended = plan.float32([tokens, width])
         let intermediate = plan.float32([tokens, sizes.intermediateSize])
+        let embedded = plan.float32([tokens, sizes.embeddingSize ?? width])
         let first = plan.float32([sequences, width])
         let pooled = plan.float32([sequences, width])
         let logits = plan.float32(logitShape)
@@ -203,6 +215,7 @@ private struct BertActivations: Sendable {
         self.projections = workspace[projections]
         self.attended = workspace[attended]
         self.intermediate = workspace[intermediate]
+        self.embedded = workspace[embedded]
         self.first = workspace[first]
         self.pooled = workspace[pooled]
         self.logits = workspace[logits]

@@ -18,6 +18,8 @@ public struct HostEncoderBatch: Sendable {
     public private(set) var keyRanges: [Range<Int>] = []
     /// `[S]`: the row of the text's first token.
     public private(set) var firstRows: [Int32] = []
+    /// `[T]`: numbers of the tokens' adapters, 0 for none.
+    public private(set) var adapters: [Int32] = []
 
     public init() {}
 
@@ -30,8 +32,10 @@ public struct HostEncoderBatch: Sendable {
     ///   - unseen: which of its tokens see the visible ones, though none sees them.
     ///   - tokens, positions, segments: of the whole text.
     ///   - needsFirst: whether its first token is wanted though it be hidden.
+    ///   - adapter: the number of the text's adapter; 0: none.
     public mutating func append(
-        visible: [Int], unseen: [Int] = [], tokens: [Int], positions: [Int], segments: [Int], needsFirst: Bool
+        visible: [Int], unseen: [Int] = [], tokens: [Int], positions: [Int], segments: [Int], needsFirst: Bool,
+        adapter: Int = 0
     ) {
         precondition(!visible.isEmpty, "a text without visible tokens")
         let start = tokenIDs.count
@@ -40,6 +44,7 @@ public struct HostEncoderBatch: Sendable {
         tokenIDs += rows.map { Int32(tokens[$0]) }
         self.positions += rows.map { Int32(positions[$0]) }
         self.segments += rows.map { Int32(segments[$0]) }
+        adapters += repeatElement(Int32(adapter), count: rows.count)
         queryCounts.append(rows.count)
         keyRanges.append(start..<start + visible.count)
         firstRows.append(Int32(isFirstHidden ? start + visible.count + unseen.count : start))
@@ -54,6 +59,8 @@ public struct EncoderBatch: Sendable {
     public let segments: Tensor
     /// `[S]` int32: the row of each text's first token.
     public let firstRows: Tensor
+    /// `[T, 1]` int32: the adapter of each token; `nil`: none has one.
+    public let adapters: Tensor?
     public let attention: EncoderAttentionBatch
 
     public var tokenCount: Int { attention.tokenCount }
@@ -69,7 +76,7 @@ public final class EncoderBatchUploader: Sendable {
     /// - Parameter tokenCount, sequenceCount: the largest batch.
     public init(backend: any Backend, tokenCount: Int, sequenceCount: Int) throws {
         self.backend = backend
-        capacity = 3 * tokenCount + 4 * sequenceCount + 1
+        capacity = 4 * tokenCount + 4 * sequenceCount + 1
         buffer = try backend.makeBuffer(byteCount: capacity * MemoryLayout<Int32>.size)
     }
 
@@ -78,7 +85,8 @@ public final class EncoderBatchUploader: Sendable {
         var offsets: [Int32] = [0]
         for count in batch.queryCounts { offsets.append((offsets.last ?? 0) + Int32(count)) }
         let ranges = batch.keyRanges.flatMap { [Int32($0.lowerBound), Int32($0.upperBound)] }
-        let parts = [batch.tokenIDs, batch.positions, batch.segments, batch.firstRows, offsets, ranges]
+        let adapters = batch.adapters.contains { $0 != 0 } ? batch.adapters : []
+        let parts = [batch.tokenIDs, batch.positions, batch.segments, batch.firstRows, adapters, offsets, ranges]
         let words = parts.flatMap { $0 }
         guard words.count <= capacity else {
             throw BackendError.limitExceeded(
@@ -94,8 +102,10 @@ public final class EncoderBatchUploader: Sendable {
         let positions = next(batch.positions)
         let segments = next(batch.segments)
         let firstRows = next(batch.firstRows)
+        let tokenAdapters = adapters.isEmpty ? nil : next(adapters, [adapters.count, 1])
         return EncoderBatch(
             tokenIDs: tokenIDs, positions: positions, segments: segments, firstRows: firstRows,
+            adapters: tokenAdapters,
             attention: EncoderAttentionBatch(
                 queryOffsets: next(offsets), keyRanges: next(ranges, [batch.sequenceCount, 2]),
                 tokenCount: batch.tokenCount, maxQueryCount: batch.queryCounts.max() ?? 0,

@@ -65,6 +65,8 @@ public struct EncoderDescription: Sendable, Hashable {
     public var seesWindow = false
     /// Rows of vectors for distances that queries or keys are multiplied with; 0: none.
     public var distanceRowCount = 0
+    /// Features of the embeddings, where they are projected to `hiddenSize`; `nil`: the same.
+    public var embeddingSize: Int?
 
     /// Tokens of the longest text without padding.
     public var maxTokenCount: Int {
@@ -99,7 +101,7 @@ public struct EncoderDescription: Sendable, Hashable {
     /// Bytes of the intermediate results of a pass of `tokenCount` tokens, outputs included.
     public func activationByteCount(tokenCount: Int) -> Int {
         let perToken =
-            5 * hiddenSize + intermediateSize + 2 * headCount * distanceRowCount
+            5 * hiddenSize + (embeddingSize ?? hiddenSize) + intermediateSize + 2 * headCount * distanceRowCount
             + (task == .maskedLanguageModel ? vocabularySize : 0)
         let product = tokenCount.multipliedReportingOverflow(by: perToken * MemoryLayout<Float>.size)
         return product.overflow ? .max : product.partialValue
@@ -109,8 +111,10 @@ public struct EncoderDescription: Sendable, Hashable {
     public func limits(tokenCount: Int, sequenceCount: Int) -> ExecutionLimits {
         ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: 1,
-            featureCount: max(3 * hiddenSize, 2 * intermediateSize, outputSize, headCount * distanceRowCount),
-            matmulInputCount: max(hiddenSize, intermediateSize), headCount: headCount, headSize: headSize,
+            featureCount: max(
+                3 * hiddenSize, embeddingSize ?? 0, 2 * intermediateSize, outputSize, headCount * distanceRowCount),
+            matmulInputCount: max(hiddenSize, embeddingSize ?? 0, intermediateSize), headCount: headCount,
+            headSize: headSize,
             readsWholeTexts: true)
     }
 }

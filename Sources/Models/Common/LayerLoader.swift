@@ -36,10 +36,18 @@ struct LayerLoader {
             let bias = try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) }
             linear = Linear(prepared, bias: try backend.makeTensor(bias, [bias.count]))
         }
-        if let adapterScratch, let stacked = try target.adapters?.stacked(parts, columns: columns) {
-            linear.adapters = LinearAdapters(
-                down: try backend.prepareIndexed(stacked.downs), up: try backend.prepareIndexed(stacked.ups),
-                scratch: adapterScratch)
+        if let adapterScratch, let adapters = target.adapters {
+            let stacked = try adapters.stacked(parts, columns: columns) {
+                let shape = transposed ? [columns, parts[$0].rows] : [parts[$0].rows, columns]
+                let base = try weights.tensor(parts[$0].name + ".weight", shape: shape)
+                return AdapterSet.BaseMatrix(values: try weights.floats(base), isTransposed: transposed)
+            }
+            let bias =
+                stacked?.scales != nil && hasBias
+                ? try parts.flatMap { try weights.vector($0.name + ".bias", count: $0.rows) } : nil
+            linear.adapters = try stacked.map {
+                try LinearAdapters($0, bias: bias, scratch: adapterScratch, on: backend)
+            }
         }
         return linear
     }
@@ -73,5 +81,16 @@ struct LayerLoader {
         isTied: Bool, embedding: any Weight, _ name: String, rows: Int, columns: Int
     ) throws -> any Weight {
         isTied && !weights.hasOwnHead(name) ? embedding : try matrix(name, rows: rows, columns: columns)
+    }
+}
+
+extension LayerLoader {
+    /// With room for the target's adapters, where it has some.
+    /// - Parameter sizes: of the model, whose layers take adapters by request.
+    init(weights: WeightLoader, target: LoadTarget, adaptersOf sizes: DecoderDescription) throws {
+        self.init(weights: weights, target: target)
+        guard let adapters = target.adapters else { return }
+        adapterScratch = try AdapterScratch(
+            sizes, adapters, tokenCount: max(target.limits.tokenCount, target.limits.logitRowCount), on: target.backend)
     }
 }

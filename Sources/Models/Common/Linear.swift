@@ -29,7 +29,14 @@ struct Linear: Sendable {
             return try self(x, on: backend, activation: activation, residual: residual, into: output)
         }
         precondition(activation == nil || residual == nil, "an adapted layer with an activation and a residual")
+        if adapters.scales != nil, let residual, let scratch = adapters.scratch.product {
+            // The product is scaled before the residual is added.
+            let product = AdapterScratch.view(scratch, rows: output.rows, columns: output.columns)
+            try self(x, adapters: indices, on: backend, into: product)
+            return try adapters.scratch.add(product, to: residual, into: output, on: backend)
+        }
         try self(x, on: backend, residual: residual, into: output)
+        try adapters.rescale(output, indices: indices, on: backend)
         try adapters.add(x, indices: indices, on: backend, to: output)
         if let activation { try backend.activate(output, activation, into: output) }
     }

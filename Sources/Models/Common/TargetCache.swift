@@ -89,6 +89,15 @@ enum TargetContext {
         }
     }
 
+    /// `[U, 1]` int32: the adapter of each target token; `nil`: none has one.
+    var adapters: Tensor? {
+        switch self {
+        case .whole(let batch, _, _, _): batch.target.adapters
+        case .step: nil
+        case .paged(let batch, _, _, _): batch.adapters
+        }
+    }
+
     /// Where query, key and value of a layer go.
     func projections(of layer: Int) -> Tensor {
         switch self {

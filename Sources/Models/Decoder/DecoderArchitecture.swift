@@ -111,11 +111,7 @@ struct DecoderArchitecture: Sendable {
         var sizes = sizes
         sizes.slidingWindows = layers.map(\.attention.slidingWindow)
         return DecoderPlan(file, sizes, prefixes: prefixes) {
-            var loader = LayerLoader(weights: $0, target: $1)
-            if let adapters = $1.adapters {
-                loader.adapterScratch = try AdapterScratch(
-                    self.sizes, rank: adapters.maximumRank, tokenCount: $1.limits.tokenCount, on: $1.backend)
-            }
+            let loader = try LayerLoader(weights: $0, target: $1, adaptersOf: self.sizes)
             let model = try DecoderLoader(architecture: self, loader: loader).load()
             try $1.adapters?.requireAllUsed()
             return model

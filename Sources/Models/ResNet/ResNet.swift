@@ -31,12 +31,11 @@ extension VisionArchitecture {
         }
     }
 
-    /// ResNet, wide ResNet and ResNeXt by the names of torchvision and timm.
+    /// ResNet, wide ResNet, ResNeXt and SE-ResNet by the names of torchvision and timm. (He et al., 2018, for the stem of three
+    /// convolutions and shortcuts that pool; Hu et al., 2018, for squeeze and excitation)
     ///
-    /// Channels are those of the tensors.
-    static func torchResNet(
-        _ file: ModelConfiguration, depths: [Int], isBottleneck: Bool, groups: Int = 1
-    ) throws -> VisionArchitecture {
+    /// Channels, groups and kinds of layers are those of the tensors.
+    static func torchResNet(_ file: ModelConfiguration, depths: [Int]) throws -> VisionArchitecture {
         let labels = try file.imageLabels(default: 1000)
         let description = VisionDescription(
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
@@ -45,11 +44,18 @@ extension VisionArchitecture {
             func widths(_ layer: Int) throws -> [Int] {
                 try depths.indices.map { try net.outputs(of: "layer\($0 + 1).0.conv\(layer)") }
             }
+            let isBottleneck = net.contains("layer1.0.conv3.weight")
+            let inner = try widths(1)
+            // The second convolution reads as many channels of its input as one of its groups has.
+            let read = net.extents(of: "layer1.0.conv2.weight")?.dropFirst().first ?? inner[0]
+            let hasDeepStem = net.contains("conv1.0.weight")
             let shape = ResNetShape(
-                embeddingSize: try net.outputs(of: "conv1"), widths: try widths(isBottleneck ? 3 : 2), depths: depths,
-                isBottleneck: isBottleneck, innerWidths: try widths(1), groups: groups, activation: .relu,
+                embeddingSize: try net.outputs(of: hasDeepStem ? "conv1.6" : "conv1"),
+                widths: try widths(isBottleneck ? 3 : 2), depths: depths, isBottleneck: isBottleneck,
+                innerWidths: inner, groups: isBottleneck && read > 0 ? max(inner[0] / read, 1) : 1, activation: .relu,
                 strideOfFirstStage: 1, stridesFirst: false)
-            let h = try shape.build(net, x, names: ResNetNames.torch)
+            try shape.refuseOthers(net)
+            let h = try shape.build(net, x, names: hasDeepStem ? .torchDeepStem : .torch)
             return [
                 .vector("logits", try net.linear(try net.adaptiveAveragePool(h), "fc", outputs: labels.count))
             ]
@@ -63,6 +69,10 @@ struct ResNetNames: Sendable {
     /// The names of the `index`-th convolution and its norm of a block.
     var layer: @Sendable (_ stage: Int, _ block: Int, _ index: Int) -> (convolution: String, norm: String)
     var shortcut: @Sendable (_ stage: Int, _ block: Int) -> (convolution: String, norm: String)
+    /// Convolutions of 3 x 3 with their norms in place of one of 7 x 7, the last of which is `stem`.
+    var deepStem: [(convolution: String, norm: String)] = []
+    /// The layers of a block's squeeze and excitation.
+    var squeeze: (@Sendable (_ stage: Int, _ block: Int) -> (reduce: String, expand: String))?
 
     static let huggingFace = ResNetNames(
         stem: ("embedder.embedder.convolution", "embedder.embedder.normalization"),
@@ -84,7 +94,18 @@ struct ResNetNames: Sendable {
         shortcut: { stage, block in
             let prefix = "layer\(stage + 1).\(block).downsample."
             return (prefix + "0", prefix + "1")
+        },
+        squeeze: { stage, block in
+            let prefix = "layer\(stage + 1).\(block).se."
+            return (prefix + "fc1", prefix + "fc2")
         })
+
+    static let torchDeepStem: ResNetNames = {
+        var names = torch
+        names.deepStem = [("conv1.0", "conv1.1"), ("conv1.3", "conv1.4")]
+        names.stem = ("conv1.6", "bn1")
+        return names
+    }()
 }
 
 /// The sizes of a ResNet.
@@ -103,8 +124,16 @@ struct ResNetShape: Sendable {
     var stridesFirst: Bool
 
     func build(_ net: NetworkBuilder, _ x: FeatureMap, names: ResNetNames) throws -> FeatureMap {
-        var h = try net.convolution(
-            x, names.stem.convolution, outputs: embeddingSize, Sliding(7, stride: 2, padding: 3),
+        var h = x
+        for (index, layer) in names.deepStem.enumerated() {
+            h = try net.convolution(
+                h, layer.convolution, Sliding(3, stride: index == 0 ? 2 : 1, padding: 1),
+                norm: BatchNorm(name: layer.norm), activation: activation)
+        }
+        let isSingle = names.deepStem.isEmpty
+        h = try net.convolution(
+            h, names.stem.convolution, outputs: embeddingSize,
+            isSingle ? Sliding(7, stride: 2, padding: 3) : Sliding(3, stride: 1, padding: 1),
             norm: BatchNorm(name: names.stem.norm), activation: activation)
         h = try net.maxPool(h, Sliding(3, stride: 2, padding: 1))
         for stage in widths.indices {
@@ -121,12 +150,9 @@ struct ResNetShape: Sendable {
     ) throws -> FeatureMap {
         let width = widths[stage]
         let inner = innerWidths?[stage] ?? (isBottleneck ? max(width / 4, 1) : width)
-        var shortcut = x
-        if x.channels != width || stride != 1 {
-            let name = names.shortcut(stage, block)
-            shortcut = try net.convolution(
-                x, name.convolution, outputs: width, Sliding(1, stride: stride), norm: BatchNorm(name: name.norm))
-        }
+        let shortcut = try shortcut(net, x, stage, block, stride: stride, names: names)
+        let squeeze = names.squeeze?(stage, block)
+        let squeezes = squeeze.map { net.contains($0.reduce + ".weight") } ?? false
         let sizes: [(kernel: Int, outputs: Int, stride: Int, groups: Int)] =
             isBottleneck
             ? [
@@ -140,10 +166,46 @@ struct ResNetShape: Sendable {
             h = try net.convolution(
                 h, name.convolution, outputs: size.outputs,
                 Sliding(size.kernel, stride: size.stride, padding: size.kernel / 2), groups: size.groups,
-                norm: BatchNorm(name: name.norm), activation: activation, residual: isLast ? shortcut : nil,
-                addsResidualFirst: true)
+                norm: BatchNorm(name: name.norm), activation: isLast && squeezes ? nil : activation,
+                residual: isLast && !squeezes ? shortcut : nil, addsResidualFirst: true)
         }
-        return h
+        guard let squeeze, squeezes else { return h }
+        try net.squeezeAndExcite(
+            h, reduce: squeeze.reduce, expand: squeeze.expand, activation: .relu, gate: .sigmoid)
+        return try net.sum(h, shortcut, activation: activation)
+    }
+
+    private func shortcut(
+        _ net: NetworkBuilder, _ x: FeatureMap, _ stage: Int, _ block: Int, stride: Int, names: ResNetNames
+    ) throws -> FeatureMap {
+        let name = names.shortcut(stage, block)
+        // Where the shortcut pools, the pooling has the first number.
+        if let behind = ResNetShape.behindPooling(name), net.extents(of: behind.convolution + ".weight")?.count == 4 {
+            let pooled =
+                stride == 1
+                ? x : try net.averagePool(x, Sliding(2, stride: stride), roundsUp: true, countsPadding: false)
+            return try net.convolution(
+                pooled, behind.convolution, outputs: widths[stage], Sliding(1), norm: BatchNorm(name: behind.norm))
+        }
+        guard x.channels != widths[stage] || stride != 1 else { return x }
+        return try net.convolution(
+            x, name.convolution, outputs: widths[stage], Sliding(1, stride: stride), norm: BatchNorm(name: name.norm))
+    }
+
+    /// What timm calls a shortcut's layers there; `nil` for other names.
+    private static func behindPooling(
+        _ name: (convolution: String, norm: String)
+    ) -> (convolution: String, norm: String)? {
+        name.convolution.hasSuffix(".downsample.0") ? (name.norm, String(name.norm.dropLast()) + "2") : nil
+    }
+
+    /// Layers that some of timm's networks have beside those that are built here.
+    /// - Throws: `LoadError.unsupportedFile`.
+    func refuseOthers(_ net: NetworkBuilder) throws {
+        for name in ["maxpool.0", "maxpool.1", "layer1.0.aa", "layer1.0.se.conv", "layer1.0.se.fc"]
+        where net.contains(name + ".weight") {
+            throw LoadError.unsupportedFile(path: net.path, reason: "has a layer '\(name)', which no ResNet here has")
+        }
     }
 }
 

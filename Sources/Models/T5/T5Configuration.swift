@@ -73,7 +73,9 @@ struct T5Configuration: Sendable {
     /// The plan of a model with this configuration, which was read from `file`.
     func plan(_ file: ModelConfiguration) -> EncoderDecoderPlan {
         EncoderDecoderPlan(file, description, prefixes: [""]) {
-            try T5Model(configuration: self, weights: $0, target: $1)
+            let model = try T5Model(configuration: self, weights: $0, target: $1)
+            try $1.adapters?.requireAllUsed()
+            return model
         }
     }
 }

@@ -5,16 +5,14 @@ extension T5Model {
     /// Loads the weights under the names of the hub's checkpoints.
     convenience init(configuration: T5Configuration, weights: WeightLoader, target: LoadTarget) throws {
         let sizes = configuration.description
-        let loader = T5Loader(configuration: configuration, loader: LayerLoader(weights: weights, target: target))
-        // Checkpoints of parts of a model keep it under the encoder's name.
-        let shared = weights.contains("shared.weight") ? "shared.weight" : "encoder.embed_tokens.weight"
-        let embedding = try loader.loader.matrix(shared, rows: sizes.vocabularySize, columns: sizes.hiddenSize)
-        let head = "lm_head.weight"
+        let loader = T5Loader(
+            configuration: configuration,
+            loader: try LayerLoader(weights: weights, target: target, adaptersOf: sizes.target))
+        let words = try loader.loader.sharedWords(sizes)
         try self.init(
-            configuration: configuration, backend: target.backend, limits: target.limits, embedding: embedding,
-            encoder: loader.encoder(), decoder: loader.decoder(),
-            head: weights.contains(head)
-                ? loader.loader.matrix(head, rows: sizes.vocabularySize, columns: sizes.hiddenSize) : embedding)
+            configuration: configuration, backend: target.backend, limits: target.limits,
+            words: T5Model.Words(source: words.source, target: words.target),
+            encoder: loader.encoder(), decoder: loader.decoder(), head: words.head)
     }
 }
 

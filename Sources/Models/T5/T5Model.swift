@@ -19,6 +19,12 @@ final class T5Model: EncoderDecoderModel {
         let output: Linear
     }
 
+    /// Embeddings of both sides' tokens: one matrix in most models.
+    struct Words: Sendable {
+        let source: any Weight
+        let target: any Weight
+    }
+
     enum FeedForward: Sendable {
         case plain(up: Linear, Activation, down: Linear)
         case gated(GatedProjection, down: Linear)
@@ -60,7 +66,7 @@ final class T5Model: EncoderDecoderModel {
     let description: EncoderDecoderDescription
     let configuration: T5Configuration
     let backend: any Backend
-    let embedding: any Weight
+    let words: Words
     let encoder: Encoder
     let decoder: Decoder
     let head: any Weight
@@ -75,14 +81,14 @@ final class T5Model: EncoderDecoderModel {
     private let history: TargetHistoryWorkspace?
 
     init(
-        configuration: T5Configuration, backend: any Backend, limits: PassLimits, embedding: any Weight,
+        configuration: T5Configuration, backend: any Backend, limits: PassLimits, words: Words,
         encoder: Encoder, decoder: Decoder, head: any Weight
     ) throws {
         let sizes = configuration.description
         self.configuration = configuration
         self.description = sizes
         self.backend = backend
-        self.embedding = embedding
+        self.words = words
         self.encoder = encoder
         self.decoder = decoder
         self.head = head
@@ -118,7 +124,8 @@ final class T5Model: EncoderDecoderModel {
         let encoded = encoded.rows(0..<batch.tokenCount)
         try encode(batch, into: encoded)
         for (layer, keys) in zip(decoder.layers, cache.sources) {
-            try layer.sourceProjections(encoded, on: backend, into: keys.rows(0..<encoded.rows))
+            try layer.sourceProjections(
+                encoded, adapters: batch.adapters, on: backend, into: keys.rows(0..<encoded.rows))
         }
     }
 
@@ -133,7 +140,7 @@ final class T5Model: EncoderDecoderModel {
         try encode(batch, into: encoded)
         let keys = sourceKeys.rows(0..<encoded.rows)
         for (layer, cacheLayer) in zip(decoder.layers, cache.layers) {
-            try layer.sourceProjections(encoded, on: backend, into: keys)
+            try layer.sourceProjections(encoded, adapters: batch.adapters, on: backend, into: keys)
             try TargetContext.store(sourceKeys: keys, slots: slots, into: cacheLayer, on: backend)
         }
     }
@@ -149,10 +156,10 @@ final class T5Model: EncoderDecoderModel {
 
     private func encode(_ batch: EncoderBatch, into encoded: Tensor) throws {
         let rows = source.rows(batch.tokenCount)
-        try backend.embed(batch.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        try backend.embed(batch.tokenIDs, words.source, accumulate: false, into: rows.hidden)
         for layer in encoder.layers {
-            try attend(layer.attention, rows, batch.attention, bias: encoder.bias)
-            try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
+            try attend(layer.attention, rows, batch, bias: encoder.bias)
+            try feedForward(layer.feedForward, layer.feedForwardNorm, rows, batch.adapters)
         }
         try norm(rows.hidden, encoder.finalNorm, into: encoded)
     }
@@ -164,15 +171,17 @@ final class T5Model: EncoderDecoderModel {
 
     /// The hidden states of target tokens; `nil` where none is wanted.
     private func states(_ context: TargetContext, _ rows: T5Activations) throws -> Tensor? {
-        try backend.embed(context.tokenIDs, embedding, accumulate: false, into: rows.hidden)
+        try backend.embed(context.tokenIDs, words.target, accumulate: false, into: rows.hidden)
         for (index, layer) in decoder.layers.enumerated() {
             try norm(rows.hidden, layer.attention.norm, into: rows.normed)
-            try layer.attention.projections(rows.normed, on: backend, into: context.projections(of: index))
+            try layer.attention.projections(
+                rows.normed, adapters: context.adapters, on: backend, into: context.projections(of: index))
             try context.attend(
                 layer: index, scale: 1, bias: decoder.bias, description, on: backend, into: rows.attended)
-            try layer.attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+            try layer.attention.output(
+                rows.attended, adapters: context.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
             try attend(layer, rows, context, index: index)
-            try feedForward(layer.feedForward, layer.feedForwardNorm, rows)
+            try feedForward(layer.feedForward, layer.feedForwardNorm, rows, context.adapters)
         }
         guard let last = try context.lastRows(rows.hidden, scratch: rows.normed, on: backend) else { return nil }
         let states = rows.normed.rows(0..<last.rows)
@@ -184,17 +193,18 @@ final class T5Model: EncoderDecoderModel {
 
     /// The source's attention to itself, added to its residual stream.
     private func attend(
-        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderAttentionBatch, bias: RelativePositionBias
+        _ attention: Attention, _ rows: T5Activations, _ batch: EncoderBatch, bias: RelativePositionBias
     ) throws {
         let size = description.attentionSize
         try norm(rows.hidden, attention.norm, into: rows.normed)
-        try attention.projections(rows.normed, on: backend, into: rows.projections)
+        try attention.projections(rows.normed, adapters: batch.adapters, on: backend, into: rows.projections)
         try backend.encoderAttention(
             query: rows.projections.columns(0..<size), key: rows.projections.columns(size..<2 * size),
-            value: rows.projections.columns(2 * size..<3 * size), batch: batch,
+            value: rows.projections.columns(2 * size..<3 * size), batch: batch.attention,
             parameters: EncoderAttentionParameters(headCount: description.headCount, scale: 1), bias: bias,
             into: rows.attended)
-        try attention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+        try attention.output(
+            rows.attended, adapters: batch.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
     }
 
     /// The target's attention to the source, which has no bias.
@@ -204,22 +214,26 @@ final class T5Model: EncoderDecoderModel {
         let size = description.attentionSize
         let query = rows.projections.columns(0..<size)
         try norm(rows.hidden, layer.crossAttention.norm, into: rows.normed)
-        try layer.crossAttention.projections(rows.normed, on: backend, into: query)
+        try layer.crossAttention.projections(rows.normed, adapters: context.adapters, on: backend, into: query)
         try context.attendToSource(
             layer: index, query: query, scale: 1, description, on: backend, into: rows.attended
         ) { encoded, keys in try layer.sourceProjections(encoded, on: backend, into: keys) }
-        try layer.crossAttention.output(rows.attended, on: backend, residual: rows.hidden, into: rows.hidden)
+        try layer.crossAttention.output(
+            rows.attended, adapters: context.adapters, on: backend, residual: rows.hidden, into: rows.hidden)
     }
 
-    private func feedForward(_ part: FeedForward, _ weight: Tensor, _ rows: T5Activations) throws {
+    private func feedForward(
+        _ part: FeedForward, _ weight: Tensor, _ rows: T5Activations, _ adapters: Tensor?
+    ) throws {
         try norm(rows.hidden, weight, into: rows.normed)
         switch part {
         case .plain(let up, let activation, let down):
-            try up(rows.normed, on: backend, activation: activation, into: rows.intermediate)
-            try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+            try up(rows.normed, adapters: adapters, on: backend, activation: activation, into: rows.intermediate)
+            try down(rows.intermediate, adapters: adapters, on: backend, residual: rows.hidden, into: rows.hidden)
         case .gated(let projection, let down):
-            try projection(rows.normed, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
-            try down(rows.intermediate, on: backend, residual: rows.hidden, into: rows.hidden)
+            try projection(
+                rows.normed, adapters: adapters, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
+            try down(rows.intermediate, adapters: adapters, on: backend, residual: rows.hidden, into: rows.hidden)
         }
     }
 

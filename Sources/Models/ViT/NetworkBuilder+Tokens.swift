@@ -2,15 +2,22 @@ import ModelIO
 import TensorCore
 
 extension NetworkBuilder {
-    /// Tokens of a transformer: learned ones, then a line of patches, with a learned position added to each.
-    func tokens(_ patches: FeatureMap, learned: [String], positions: String) throws -> FeatureMap {
-        let (count, width) = (learned.count + patches.size.pixelCount, patches.channels)
+    /// Tokens of a transformer: learned ones, of which a tensor may hold several, then a line of patches, with a learned
+    /// position added to each.
+    /// - Parameter patchesAlone: whether the learned tokens may have no positions, as the tensor of positions tells.
+    func tokens(
+        _ patches: FeatureMap, learned: [String], positions: String, patchesAlone: Bool = false
+    ) throws -> FeatureMap {
+        let width = patches.channels
+        let first = learned.reduce(0) { $0 + learnedCount($1, width: width) }
+        let count = first + patches.size.pixelCount
+        let start = patchesAlone && extents(of: positions)?.dropLast().last == patches.size.pixelCount ? first : 0
         let output = try map(size: Extent2D(height: 1, width: count), channels: width)
         let images = imageCount
         let tables = try weights.map { weights in
             (
                 try weights.tensor(positions) {
-                    try weights.positions(positions, learned: learned, count: count, width: width)
+                    try weights.positions(positions, learned: learned, from: start, count: count, width: width)
                 },
                 // One row number for each token of each image.
                 try weights.tensor("tokens \(count) \(images)") {
@@ -23,7 +30,6 @@ extension NetworkBuilder {
             )
         }
         let scratch = try map(size: patches.size, channels: width)
-        let first = learned.count
         add(
             positions, "tokens", [patches, scratch], output, parameters: (count + first) * width,
             with: tables
@@ -41,6 +47,29 @@ extension NetworkBuilder {
                     source.rows(part), residual: tokens, sum: tokens, weight: ones, epsilon: 1,
                     into: spare.rows(part))
             }
+        }
+        return output
+    }
+
+    /// The learned tokens that a tensor holds.
+    func learnedCount(_ name: String, width: Int) -> Int {
+        max((extents(of: name) ?? [width]).reduce(1, *) / width, 1)
+    }
+
+    /// Of each image's rows those behind the first `count`.
+    func droppingRows(_ x: FeatureMap, _ count: Int) throws -> FeatureMap {
+        guard count > 0 else { return x }
+        let perImage = x.size.pixelCount
+        let output = try map(size: Extent2D(height: 1, width: perImage - count), channels: x.channels)
+        let images = imageCount
+        let rows = try weights.map { weights in
+            try weights.tensor("rows \(count) to \(perImage) of \(images)") {
+                let rows = (0..<images).flatMap { image in (count..<perImage).map { Int32(image * perImage + $0) } }
+                return try weights.loader.target.backend.makeTensor(rows, [rows.count])
+            }
+        }
+        add("", "rows behind \(count)", [x], output, with: rows) { rows, backend, memory in
+            try backend.gatherRows(memory[x], rows: rows, into: memory[output])
         }
         return output
     }
@@ -73,11 +102,18 @@ extension NetworkBuilder {
 
 extension VisionWeights {
     /// The positions of all tokens, with the learned tokens added to the first ones.
-    fileprivate func positions(_ name: String, learned: [String], count: Int, width: Int) throws -> Tensor {
-        var table = try floats(name, count: count * width)
-        for (row, token) in learned.enumerated() {
-            let values = try floats(token, count: width)
-            for column in 0..<width { table[row * width + column] += values[column] }
+    /// - Parameter start: the first token that has a position.
+    fileprivate func positions(
+        _ name: String, learned: [String], from start: Int, count: Int, width: Int
+    ) throws -> Tensor {
+        var table = [Float](repeating: 0, count: start * width) + (try floats(name, count: (count - start) * width))
+        var place = 0
+        for token in learned {
+            let size = file.find(token).map { max($0.shape.elementCount, width) } ?? width
+            for value in try floats(token, count: size) where place < table.count {
+                table[place] += value
+                place += 1
+            }
         }
         return try loader.target.backend.makeTensor(table, [count, width])
     }

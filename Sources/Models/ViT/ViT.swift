@@ -53,16 +53,33 @@ extension VisionArchitecture {
             layerCount: changes?.optionalSize("depth", maximum: SizeLimit.layers) ?? size.layerCount,
             headCount: changes?.optionalSize("num_heads", maximum: SizeLimit.heads) ?? size.headCount,
             intermediateSize: 4 * width,
-            image: changes?.optionalSize("img_size").map { Extent2D($0) } ?? image ?? Extent2D(size.image),
-            patch: Extent2D(changes?.optionalSize("patch_size") ?? size.patch), epsilon: 1e-6, activation: .geluErf)
+            image: changes?.imageSize("img_size") ?? image ?? Extent2D(size.image),
+            patch: changes?.imageSize("patch_size") ?? Extent2D(size.patch), epsilon: 1e-6, activation: .geluErf)
+        let pool = try changes?.optionalString("global_pool") ?? file.keys.optionalString("global_pool") ?? "token"
+        guard ["token", "avg"].contains(pool) else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "global_pool", value: pool, supported: ["avg", "token"])
+        }
         let labels = try file.imageLabels(default: 1000)
         let description = VisionDescription(
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
             inputSize: sizes.image, isSizeFixed: true, labels: labels)
         return VisionArchitecture(description: description) { net, x in
-            let h = try sizes.encode(net, x, names: .timm)
-            let states = try net.layerNorm(h, "norm", epsilon: sizes.epsilon)
-            return [.vector("logits", try net.linear(states.firstRows, "head", outputs: labels.count))]
+            let names = ViTNames.timm(net)
+            try sizes.refuseOthers(net)
+            let h = try sizes.encode(net, x, names: names)
+            // Where the norm stands behind the pooling, its name says so.
+            let isNormLast = net.contains("fc_norm.weight")
+            let states = isNormLast ? h : try net.layerNorm(h, "norm", epsilon: sizes.epsilon)
+            if net.contains("head_dist.weight") {
+                let heads = ["head", "head_dist"]
+                return [.vector("logits", try sizes.teacherLogits(net, states, count: labels.count, heads: heads))]
+            }
+            let learned = names.learnedTokens.reduce(0) { $0 + net.learnedCount($1, width: width) }
+            var pooled =
+                pool == "avg" ? try net.adaptiveAveragePool(net.droppingRows(states, learned)) : states.firstRows
+            if isNormLast { pooled = try net.layerNorm(pooled, "fc_norm", epsilon: sizes.epsilon) }
+            return [.vector("logits", try net.linear(pooled, "head", outputs: labels.count))]
         }
     }
 }
@@ -87,8 +104,28 @@ struct TimmViTSize: Sendable {
                 }
             }
         }
+        for (name, size) in [("tiny", "tiny"), ("small", "small"), ("base", "base")] {
+            sizes["deit_\(name)_patch16_224"] = sizes["vit_\(size)_patch16_224"]
+            sizes["deit_\(name)_distilled_patch16_224"] = sizes["vit_\(size)_patch16_224"]
+        }
+        sizes["deit_base_patch16_384"] = sizes["vit_base_patch16_384"]
+        sizes["deit_base_distilled_patch16_384"] = sizes["vit_base_patch16_384"]
         return sizes
     }()
+}
+
+extension ViTSizes {
+    /// Parts of layers that some of timm's transformers have beside those that are built here, such as scales of layers or
+    /// norms of queries.
+    /// - Throws: `LoadError.unsupportedFile`.
+    fileprivate func refuseOthers(_ net: NetworkBuilder) throws {
+        for name in ["ls1.gamma", "attn.q_norm.weight", "attn.norm.weight", "mlp.norm.weight", "mlp.fc1_g.weight"] {
+            let tensor = "blocks.0." + name
+            guard net.contains(tensor) else { continue }
+            throw LoadError.unsupportedFile(
+                path: net.path, reason: "has a tensor '\(tensor)', which no vision transformer of timm's here has")
+        }
+    }
 }
 
 /// What a vision transformer's tensors are called.
@@ -97,7 +134,11 @@ struct ViTNames: Sendable {
     /// `nil`: there is none.
     var firstToken: String?
     var secondToken: String?
+    /// Further learned tokens, of which the tensor may hold several. (Darcet et al., 2024)
+    var registers: String?
     var positions: String
+    /// Whether learned tokens have no positions where there are only as many as patches.
+    var mayLeaveOutPositions = false
     /// Before the layers; `nil`: none.
     var norm: String?
     var layerPrefix: String
@@ -119,10 +160,19 @@ struct ViTNames: Sendable {
             down: "output.dense", feedForwardNorm: "layernorm_after")
     }
 
-    static let timm = ViTNames(
-        patches: "patch_embed.proj", firstToken: "cls_token", positions: "pos_embed", layerPrefix: "blocks.",
-        projections: ["attn.qkv"], attentionOutput: "attn.proj", attentionNorm: "norm1", up: "mlp.fc1",
-        down: "mlp.fc2", feedForwardNorm: "norm2")
+    /// The learned tokens, in order.
+    var learnedTokens: [String] { [firstToken, secondToken, registers].compactMap { $0 } }
+
+    /// Those of timm, as far as a file has them.
+    static func timm(_ net: NetworkBuilder) -> ViTNames {
+        func known(_ name: String) -> String? { net.contains(name) ? name : nil }
+        return ViTNames(
+            patches: "patch_embed.proj", firstToken: known("cls_token"), secondToken: known("dist_token"),
+            registers: known("reg_token"), positions: "pos_embed", mayLeaveOutPositions: true,
+            norm: known("norm_pre.weight") == nil ? nil : "norm_pre", layerPrefix: "blocks.",
+            projections: ["attn.qkv"], attentionOutput: "attn.proj", attentionNorm: "norm1", up: "mlp.fc1",
+            down: "mlp.fc2", feedForwardNorm: "norm2")
+    }
 
     /// CLIP's image tower.
     static let clip = ViTNames(

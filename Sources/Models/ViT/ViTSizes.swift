@@ -76,15 +76,19 @@ struct ViTSizes: Sendable {
         }
         let patches = try net.convolution(
             x, names.patches, outputs: width, Sliding(kernel: patch, stride: patch))
-        let learned = [names.firstToken, names.secondToken].compactMap { $0 }
-        return try net.tokens(patches.asLine, learned: learned, positions: names.positions)
+        return try net.tokens(
+            patches.asLine, learned: names.learnedTokens, positions: names.positions,
+            patchesAlone: names.mayLeaveOutPositions)
     }
 
     /// The mean of two classifiers, of the first token and of the second one. (Touvron et al., 2021)
-    func teacherLogits(_ net: NetworkBuilder, _ states: FeatureMap, count: Int) throws -> FeatureMap {
+    func teacherLogits(
+        _ net: NetworkBuilder, _ states: FeatureMap, count: Int,
+        heads: [String] = ["cls_classifier", "distillation_classifier"]
+    ) throws -> FeatureMap {
         let both = try net.map(size: Extent2D(height: 1, width: 2), channels: count)
         let rows = [states.firstRows, states.row(1)]
-        for (index, name) in ["cls_classifier", "distillation_classifier"].enumerated() {
+        for (index, name) in heads.enumerated() {
             _ = try net.linear(rows[index], [(name, count)], into: both.row(index))
         }
         return try net.adaptiveAveragePool(both)

@@ -26,13 +26,20 @@ extension ModelConfiguration {
 
     /// Height and width under `key`, which holds one number for both or two.
     func imageSize(_ key: String, default size: Int) throws -> Extent2D {
-        guard let (_, value) = keys.value(key) else { return Extent2D(size) }
+        try keys.imageSize(key) ?? Extent2D(size)
+    }
+}
+
+extension ConfigurationReader {
+    /// A size of both directions, or an array of height and width; `nil` where it is absent.
+    func imageSize(_ key: String) throws -> Extent2D? {
+        guard let (_, value) = value(key) else { return nil }
         if value.array != nil {
-            guard let both = try keys.integers(key, in: 1...SizeLimit.width), both.count == 2 else {
-                throw keys.invalid(key, value, expected: "a size, or two")
+            guard let both = try integers(key, in: 1...SizeLimit.width), both.count == 2 else {
+                throw invalid(key, value, expected: "a size, or two")
             }
             return Extent2D(height: both[0], width: both[1])
         }
-        return Extent2D(try keys.size(key))
+        return Extent2D(try size(key))
     }
 }

@@ -11,6 +11,22 @@ extension NetworkBuilder {
         }
     }
 
+    /// `activation(x + y)`.
+    func sum(_ x: FeatureMap, _ y: FeatureMap, activation: Activation) throws -> FeatureMap {
+        let output = try map(size: x.size, channels: x.channels)
+        let rows = x.rows
+        let ones = try weights.map { weights in
+            try weights.tensor("ones of \(rows) rows") {
+                try weights.loader.target.backend.makeTensor([Float](repeating: 1, count: rows), [rows, 1])
+            }
+        }
+        add("", "sum", [x, y], output, with: ones) { ones, backend, memory in
+            try backend.combineExperts(memory[x], weights: ones, residual: memory[y], into: memory[output])
+            try backend.activate(memory[output], activation, into: memory[output])
+        }
+        return output
+    }
+
     /// The image in another size.
     func resize(_ x: FeatureMap, to grid: Extent2D, _ interpolation: ImageInterpolation) throws -> FeatureMap {
         let output = try map(size: grid, channels: x.channels)

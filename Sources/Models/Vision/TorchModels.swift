@@ -5,23 +5,8 @@ extension VisionArchitecture {
     static let torchModels: [String: @Sendable (ModelConfiguration) throws -> VisionArchitecture] = {
         var models: [String: @Sendable (ModelConfiguration) throws -> VisionArchitecture] = [
             "alexnet": { try alexNet($0) }, "inception_v3": { try inceptionV3($0) },
-            "resnet18": { try torchResNet($0, depths: [2, 2, 2, 2], isBottleneck: false) },
-            "resnet34": { try torchResNet($0, depths: [3, 4, 6, 3], isBottleneck: false) },
-            "resnet50": { try torchResNet($0, depths: [3, 4, 6, 3], isBottleneck: true) },
-            "resnet101": { try torchResNet($0, depths: [3, 4, 23, 3], isBottleneck: true) },
-            "resnet152": { try torchResNet($0, depths: [3, 8, 36, 3], isBottleneck: true) },
-            "wide_resnet50_2": { try torchResNet($0, depths: [3, 4, 6, 3], isBottleneck: true) },
-            "wide_resnet101_2": { try torchResNet($0, depths: [3, 4, 23, 3], isBottleneck: true) },
-            "resnext50_32x4d": {
-                try torchResNet($0, depths: [3, 4, 6, 3], isBottleneck: true, groups: 32)
-            },
-            "resnext101_32x8d": {
-                try torchResNet($0, depths: [3, 4, 23, 3], isBottleneck: true, groups: 32)
-            },
-            "resnext101_64x4d": {
-                try torchResNet($0, depths: [3, 4, 23, 3], isBottleneck: true, groups: 64)
-            },
         ]
+        for (name, depths) in torchResNets { models[name] = { try torchResNet($0, depths: depths) } }
         let depths = [
             "vgg11": [1, 1, 2, 2, 2], "vgg13": [2, 2, 2, 2, 2], "vgg16": [2, 2, 3, 3, 3], "vgg19": [2, 2, 4, 4, 4],
         ]
@@ -35,5 +20,28 @@ extension VisionArchitecture {
             models["convnext_" + size] = { try timmConvNeXt($0) }
         }
         return models
+    }()
+
+    /// Blocks of each stage by the names of torchvision and timm. What else the names say lies in the tensors: the kind of
+    /// block (18 and 34 layers have two convolutions in each), groups (`32x4d`), widths, a stem of three convolutions and
+    /// pooling before shortcuts (`c`, `d`, `s`, `t`), squeeze and excitation (`se`).
+    private static let torchResNets: [String: [Int]] = {
+        let depths: [Int: [Int]] = [
+            10: [1, 1, 1, 1], 14: [1, 1, 1, 1], 18: [2, 2, 2, 2], 26: [2, 2, 2, 2], 34: [3, 4, 6, 3],
+            50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3], 200: [3, 24, 36, 3],
+        ]
+        let names = [
+            "resnet": ["10t", "14t", "18", "18d", "26", "26d", "26t", "34", "34d", "50", "50c", "50d", "50s", "50t"]
+                + ["101", "101c", "101d", "101s", "152", "152c", "152d", "152s", "200", "200d"],
+            "seresnet": ["18", "26d", "26t", "34", "50", "50t", "101", "152", "152d", "200d"],
+            "wide_resnet": ["50_2", "101_2"],
+            "resnext": ["50_32x4d", "50d_32x4d", "101_32x4d", "101_32x8d", "101_32x16d", "101_32x32d", "101_64x4d"],
+            "seresnext": ["26d_32x4d", "26t_32x4d", "50_32x4d", "101_32x4d", "101_32x8d", "101d_32x8d", "101_64x4d"],
+        ]
+        var result: [String: [Int]] = [:]
+        for (family, variants) in names {
+            for variant in variants { result[family + variant] = depths[Int(variant.prefix(while: \.isNumber)) ?? 0] }
+        }
+        return result
     }()
 }

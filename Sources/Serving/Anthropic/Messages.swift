@@ -9,7 +9,7 @@ struct Messages: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let requested = try fields.requireString("model")
-        let model = try state.directory.model(named: requested)
+        let model = try state.directory.model(named: requested).translating(fields)
         let isStream = try fields.bool("stream") ?? false
         let job = try makeJob(fields, model)
         let answer = MessageAnswer(id: "msg_" + Identifier.random(24), model: requested, job: job)

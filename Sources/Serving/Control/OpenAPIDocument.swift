@@ -151,6 +151,7 @@ enum OpenAPIDocument {
         "seed": ["type": "integer"], "logit_bias": ["type": "object", "additionalProperties": number(-100, 100)],
         "stop": ["anyOf": [string, array(string)]], "stop_token_ids": array(integer(0)), "ignore_eos": boolean,
         "n": integer(1, 128), "priority": ["type": "integer"], "cache_salt": ["type": "string", "minLength": 1],
+        "src_lang": string, "tgt_lang": string,
         "stream_options": object(["include_usage": boolean, "continuous_usage_stats": boolean]),
     ]
 

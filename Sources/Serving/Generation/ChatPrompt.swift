@@ -49,6 +49,7 @@ struct ChatPrompt: Sendable {
 
     private static func tokens(of text: String, for model: ServedModel) throws(APIError) -> [Int] {
         do {
+            if let languages = model.languages { return try languages.source(text, of: model.engine.package) }
             guard let template = model.promptTemplate else {
                 return try model.requireTokenizer().encode(text, addSpecialTokens: false)
             }

@@ -84,6 +84,7 @@ struct RunningJob: Sendable {
             streams = try job.prompts.map { prompt in
                 var request = job.request(for: prompt, client: client)
                 request.adapter = model.adapter
+                request.forcedFirstToken = model.languages?.forcedFirstToken
                 return try model.engine.generate(request)
             }
         } catch {

@@ -9,7 +9,7 @@ struct NativeCompletion: Sendable {
 
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
-        let model = try state.directory.model(named: try fields.string("model"))
+        let model = try state.directory.model(named: try fields.string("model")).translating(fields)
         let prompts = try NativeCompletion.prompts(fields, model)
         return try await run(fields, prompts, model, context, monitor)
     }
@@ -84,6 +84,7 @@ struct NativeCompletion: Sendable {
         guard let elements = value.array.map(Array.init), !elements.isEmpty else {
             throw .invalid(place, "\(place) must be a string or token ids, found \(RequestFields.shown(value))")
         }
+        try model.requireOwnFrame(place)
         var result: [Int] = []
         for (index, element) in elements.enumerated() {
             if let text = element.string {

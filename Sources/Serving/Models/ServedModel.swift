@@ -14,6 +14,8 @@ package struct ServedModel: Sendable {
     package let sequenceCount: Int
     /// The adapter that answers are computed with; `nil`: none.
     private(set) var adapter: String?
+    /// The languages that the request names; `nil`: none.
+    private(set) var languages: LanguageTokens?
     /// How conversations become prompts; `nil` where the model's chat template cannot be used.
     let promptTemplate: PromptTemplate?
     /// Why the model's chat template cannot be used.
@@ -44,6 +46,36 @@ package struct ServedModel: Sendable {
         var model = self
         model.adapter = name
         return model
+    }
+
+    /// The model as it answers a request that names the languages of the text and of the answer, where it does:
+    /// `src_lang` and `tgt_lang` as tokenizers of transformers call them, or `source_lang` and `target_lang`.
+    /// - Throws: `APIError` for a language that the model does not know, and for a model that knows none.
+    func translating(_ fields: RequestFields) throws(APIError) -> ServedModel {
+        func language(_ names: [String]) throws(APIError) -> (field: String, language: String)? {
+            for name in names { if let language = try fields.string(name) { return (name, language) } }
+            return nil
+        }
+        let from = try language(["src_lang", "source_lang"])
+        let to = try language(["tgt_lang", "target_lang"])
+        guard from != nil || to != nil else { return self }
+        var model = self
+        do {
+            model.languages = try LanguageTokens(
+                engine.package, from: from?.language, to: to?.language,
+                names: .init(from: from?.field ?? "src_lang", to: to?.field ?? "tgt_lang"))
+        } catch {
+            throw APIError(error)
+        }
+        return model
+    }
+
+    /// - Throws: `APIError` where the request names languages that have to be written into the prompt, which is given as
+    ///   ids.
+    func requireOwnFrame(_ place: String) throws(APIError) {
+        guard languages?.framesSource ?? false else { return }
+        throw .invalid(
+            place, "\(place) holds token ids, which are read as they are; give a text, or leave the languages out")
     }
 
     var contextLength: Int { engine.contextLength }

@@ -10,7 +10,7 @@ struct ChatCompletions: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
-        let model = try state.directory.model(named: shared.requestedModel)
+        let model = try state.directory.model(named: shared.requestedModel).translating(fields)
         let prompt = try ChatPrompt(fields)
         let answer = ChatAnswer(
             id: "chatcmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),

@@ -13,7 +13,7 @@ struct Completions: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let shared = try CompletionFields(fields, version: state.options.version)
-        let model = try state.directory.model(named: shared.requestedModel)
+        let model = try state.directory.model(named: shared.requestedModel).translating(fields)
         let job = try makeJob(fields, shared, model)
         let answer = CompletionAnswer(
             id: "cmpl-" + Identifier.random(28), created: Int(Date().timeIntervalSince1970),
@@ -70,6 +70,7 @@ struct Completions: Sendable {
         }
         guard let first = elements.first else { throw .invalid("prompt", "prompt must not be empty") }
         if first.kind == .integer {
+            try model.requireOwnFrame("prompt")
             return [try RequestFields.tokens(elements, place: "prompt", vocabularySize: model.vocabularySize)]
         }
         guard elements.count <= maximumPromptCount else {
@@ -82,6 +83,7 @@ struct Completions: Sendable {
                 result.append(try model.promptTokens(of: text))
             } else if let ids = element.array.map(Array.init) {
                 guard !ids.isEmpty else { throw .invalid(place, "\(place) must not be empty") }
+                try model.requireOwnFrame(place)
                 result.append(try RequestFields.tokens(ids, place: place, vocabularySize: model.vocabularySize))
             } else {
                 throw .invalid(
@@ -95,7 +97,8 @@ struct Completions: Sendable {
 extension ServedModel {
     func promptTokens(of text: String) throws(APIError) -> [Int] {
         do {
-            return try engine.package.promptTokens(for: text)
+            guard let languages else { return try engine.package.promptTokens(for: text) }
+            return try languages.source(text, of: engine.package)
         } catch {
             throw APIError(error)
         }

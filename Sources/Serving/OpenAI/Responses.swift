@@ -10,7 +10,7 @@ struct Responses: Sendable {
     func handle(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let requested = try fields.string("model")
-        let model = try state.directory.model(named: requested)
+        let model = try state.directory.model(named: requested).translating(fields)
         let isStream = try fields.bool("stream") ?? false
         let history = try history(fields)
         let input = try ResponsesInput.read(fields)

@@ -14,7 +14,10 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
     var kind: String?
 
     /// Whether GGUF files can hold the family.
-    var hasGGUF: Bool { !["modernbert", "nomic", "deberta"].contains { name.hasPrefix($0) } }
+    var hasGGUF: Bool {
+        let without = ["modernbert", "nomic", "deberta", "electra", "albert", "mpnet", "camembert"]
+        return !without.contains { name.hasPrefix($0) }
+    }
 
     var testDescription: String { kind.map { "\(name) \($0)" } ?? name }
 
@@ -30,6 +33,10 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
         ("distilbert", usualHeads),
         ("modernbert", usualHeads),
         ("deberta-v3", usualHeads),
+        ("electra", usualHeads),
+        ("albert", usualHeads),
+        ("mpnet", usualHeads),
+        ("camembert", usualHeads),
         ("deberta-v2", usualHeads),
         ("nomic-bert", usualHeads.filter { $0 != "QuestionAnswering" }),
         ("nomic-bert-hub", usualHeads.filter { $0 != "QuestionAnswering" }),

@@ -1,6 +1,7 @@
 import Foundation
 import Inference
 import ModelIO
+import Models
 import TensorCore
 import TestSupport
 import Testing
@@ -10,8 +11,8 @@ import Testing
 struct AdapterRequestTests {
     /// A peft adapter of random numbers for some matrices of a model.
     private func makeAdapter(
-        _ modules: [(name: String, rows: Int, columns: Int)], rank: Int, isTransposed: Bool, seed: String,
-        in folder: URL
+        _ modules: [(name: String, rows: Int, columns: Int)], rank: Int, isTransposed: Bool, isDoRA: Bool = false,
+        seed: String, in folder: URL
     ) throws -> LoRAAdapter {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var random = SplitMix64(name: seed)
@@ -23,6 +24,9 @@ struct AdapterRequestTests {
         for module in modules {
             add("base_model.model.\(module.name).lora_A.weight", rank, module.columns)
             add("base_model.model.\(module.name).lora_B.weight", module.rows, rank)
+            guard isDoRA else { continue }
+            let lengths = random.floats(module.rows, scale: 0.3).map { abs($0) + 0.2 }
+            writer.add("base_model.model.\(module.name).lora_magnitude_vector", lengths, shape: [module.rows])
         }
         try writer.write(to: folder.appendingPathComponent("adapter_model.safetensors").path)
         let config = """
@@ -56,22 +60,43 @@ struct AdapterRequestTests {
         return (tokens, scores)
     }
 
-    @Test(arguments: InferenceDevice.fast, ["llama", "gpt2", "gemma2", "phi3"])
+    /// Endings of the names of the matrices that each of two adapters changes.
+    private func endings(_ name: String) -> [[String]] {
+        switch name {
+        case "gpt2": [["attn.c_attn", "mlp.c_fc", "mlp.c_proj"], ["attn.c_proj"]]
+        case "phi3": [["qkv_proj", "gate_up_proj"], ["o_proj", "down_proj"]]
+        case "t5", "t5-gated":
+            [["q", "v", "wi", "wi_0", "wi_1"].map { "." + $0 }, [".k", ".o", ".wo", ".wi_1"]]
+        case "bart", "marian": [["q_proj", "v_proj", "fc1"], ["k_proj", "out_proj", "fc2"]]
+        default: [["q_proj", "v_proj", "up_proj", "down_proj"], ["k_proj", "o_proj", "gate_proj"]]
+        }
+    }
+
+    private func package(_ name: String) throws -> ModelPackage {
+        let kind = ["t5", "bart", "marian"].contains(name) ? "tasks" : "models"
+        return try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("\(kind)/\(name)").path)
+    }
+
+    @Test(arguments: InferenceDevice.fast, ["llama", "gpt2", "gemma2", "phi3", "t5", "t5-gated", "bart", "marian"])
     func mixedBatchAnswersAsMergedModels(device: InferenceDevice, name: String) async throws {
+        try await expectMixedAsMerged(device, name, isDoRA: [false, false])
+    }
+
+    /// DoRA beside plain adapters: with and without biases, of matrices stored either way, residuals and gates.
+    @Test(arguments: InferenceDevice.fast, ["llama", "gpt2", "phi3", "t5-gated", "bart"])
+    func magnitudesAnswerAsMergedModels(device: InferenceDevice, name: String) async throws {
+        for isDoRA in [[true, false], [true, true]] { try await expectMixedAsMerged(device, name, isDoRA: isDoRA) }
+    }
+
+    private func expectMixedAsMerged(_ device: InferenceDevice, _ name: String, isDoRA: [Bool]) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("adapters-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        let package = try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("models/\(name)").path)
+        let package = try package(name)
         let isTransposed = name == "gpt2"
-        let endings: [[String]] =
-            switch name {
-            case "gpt2": [["attn.c_attn", "mlp.c_fc", "mlp.c_proj"], ["attn.c_proj"]]
-            case "phi3": [["qkv_proj", "gate_up_proj"], ["o_proj", "down_proj"]]
-            default: [["q_proj", "v_proj", "up_proj", "down_proj"], ["k_proj", "o_proj", "gate_proj"]]
-            }
-        let adapters = try endings.enumerated().map { index, endings in
+        let adapters = try endings(name).enumerated().map { index, endings in
             try makeAdapter(
                 modules(package, endings, isTransposed: isTransposed), rank: 3 + index, isTransposed: isTransposed,
-                seed: "\(name) \(index)", in: folder.appendingPathComponent("\(index)"))
+                isDoRA: isDoRA[index], seed: "\(name) \(index)", in: folder.appendingPathComponent("\(index)"))
         }
         let options = EngineOptions(
             contextLength: 64, cacheTokenCount: 1024, passTokenCount: 24, sequenceCount: 8, precision: .highest)
@@ -106,8 +131,8 @@ struct AdapterRequestTests {
                 }
             }
         }
-        // The second round finds its own prefix.
-        #expect(mixed.status.prefixCacheHitTokenCount > 0)
+        // The second round finds its own prefix; what an encoder read is never found again.
+        #expect((mixed.status.prefixCacheHitTokenCount > 0) == (package.kind == .decoder))
         #expect(throws: InferenceError.self) {
             _ = try mixed.generate(GenerationRequest(promptTokens: prompt, maxTokens: 1, adapter: "c"))
         }
@@ -151,6 +176,38 @@ struct AdapterRequestTests {
         let error = normalizedMeanSquaredError(found, wanted)
         #expect(error <= 1e-9, "\(name) on \(device.name): NMSE \(error)")
         await engine.shutdown()
+    }
+
+    @Test func lengthsOfAnotherModelAreRefused() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("adapters-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let package = try package("llama")
+        let q = try #require(modules(package, ["q_proj"], isTransposed: false).first)
+        _ = try makeAdapter([q], rank: 2, isTransposed: false, isDoRA: true, seed: "lengths", in: folder)
+        let path = folder.appendingPathComponent("adapter_model.safetensors").path
+        let tensors = try Checkpoint(safetensors: path).tensors
+        var writer = SafetensorsWriter()
+        for (name, tensor) in tensors {
+            let values = try WeightLoader(Checkpoint(safetensors: path)).floats(tensor)
+            let isLengths = name.hasSuffix("magnitude_vector")
+            writer.add(
+                name, isLengths ? Array(values.dropLast()) : values,
+                shape: isLengths ? [values.count - 1] : tensor.shape)
+        }
+        try writer.write(to: folder.appendingPathComponent("adapter_model.safetensors").path)
+        let offered = try package.offering([NamedAdapter(name: "x", adapter: LoRAAdapter(path: folder.path))])
+        let device = try #require(InferenceDevice.all.first)
+        await #expect(throws: LoadError.self) { _ = try await Engine(offered, on: device.make()) }
+    }
+
+    @Test func modelsThatWriteNoTextTakeNoAdaptersOfRequests() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("adapters-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let adapter = try makeAdapter([("x", 4, 4)], rank: 2, isTransposed: false, seed: "x", in: folder)
+        let encoder = try ModelPackage(path: ReferenceMaterial.fixtures.appendingPathComponent("tasks/mlm").path)
+        #expect(throws: InferenceError.self) {
+            _ = try encoder.offering([NamedAdapter(name: "x", adapter: adapter)])
+        }
     }
 
     @Test func adaptersThatCannotBeKeptApartAreNamed() async throws {

@@ -22,7 +22,8 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
             "clip",
             "tv-alexnet", "tv-vgg11", "tv-vgg11-bn", "tv-resnet18", "tv-resnet50", "tv-inception-v3", "timm-vgg11",
             "timm-convnext", "timm-convnext-atto", "timm-vit", "timm-mobilenetv3-small", "timm-mobilenetv3-large",
-            "timm-mobilenetv2", "timm-efficientnet",
+            "timm-mobilenetv2", "timm-efficientnet", "timm-vit-registers", "timm-vit-patches", "timm-vit-prenorm",
+            "timm-deit-distilled", "timm-resnet26d", "timm-seresnet18", "timm-seresnext26t_32x4d",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }

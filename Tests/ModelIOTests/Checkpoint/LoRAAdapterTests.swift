@@ -103,7 +103,7 @@ struct LoRAAdapterTests {
                     ? [rank, rows]
                     : name.contains("embedding_B")
                         ? [columns, rank]
-                        : [rows, columns]
+                        : name.contains("trainable_tokens") ? [values.count / columns, columns] : [rows, columns]
                 writer.add(name, values, shape: shape)
             }
             try writer.write(to: folder.appendingPathComponent("\(file).safetensors").path)
@@ -156,5 +156,67 @@ struct LoRAAdapterTests {
         // 8 / 2 · (2 · 0.5 · 0.25) more in each element; the head is as it was.
         expectEqual(merged["model.embed_tokens.weight"] ?? [], weight.map { $0 + 1 })
         #expect(merged["lm_head.weight"] == weight)
+    }
+
+    // MARK: Rows of tokens, and embeddings of both sides
+
+    @Test func rowsOfTokensTakeTheirPlacesInAllThatIsTied() throws {
+        let new: [Float] = [10, 11, 12, 13, 20, 21, 22, 23]
+        let changed = Array(new[4..<8]) + weight[4..<8] + new[..<4]
+        func merged(_ module: String, _ indices: String, _ base: [String: [Float]]) throws -> [String: [Float]] {
+            try merge(
+                ["base_model.model.\(module).token_adapter.trainable_tokens_delta": new], into: base,
+                "\"trainable_token_indices\": \(indices)")
+        }
+        let alone = ["model.embed_tokens.weight": weight]
+        for indices in ["[2, 0]", "{\"embed_tokens\": [2, 0]}"] {
+            #expect(try merged("model.embed_tokens", indices, alone) == ["model.embed_tokens.weight": changed])
+        }
+        // A head that is the embedding over again in the file follows; another one does not.
+        let copied = try merged("model.embed_tokens", "[2, 0]", alone.merging(["lm_head.weight": weight]) { $1 })
+        #expect(copied["lm_head.weight"] == changed)
+        let other = weight.map { $0 + 1 }
+        let own = try merged("model.embed_tokens", "[2, 0]", alone.merging(["lm_head.weight": other]) { $1 })
+        #expect(own["lm_head.weight"] == other && own["model.embed_tokens.weight"] == changed)
+        // Rows of the head alone leave the embedding as it was.
+        let head = try merged("lm_head", "{\"lm_head\": [2, 0]}", alone)
+        #expect(head == ["model.embed_tokens.weight": weight, "lm_head.weight": changed])
+        for indices in ["[2]", "[2, 3]", "[2, -1]", "\"all\"", "{\"other\": [2, 0]}"] {
+            #expect(throws: LoadError.self) { _ = try merged("model.embed_tokens", indices, alone) }
+        }
+    }
+
+    @Test(arguments: ["", "model."]) func sidesAndHeadAreChangedApartFromWhatTheyShare(prefix: String) throws {
+        let new = weight.map { $0 * 2 }
+        let base = ["\(prefix)shared.weight": weight]
+        let names = ["\(prefix)encoder.embed_tokens.weight", "\(prefix)decoder.embed_tokens.weight", "lm_head.weight"]
+        for changed in names + ["\(prefix)shared.weight"] {
+            let merged = try merge(["base_model.model.\(changed)": new], into: base)
+            for name in names + ["\(prefix)shared.weight"] {
+                #expect(merged[name] == (name == changed ? new : weight), "\(name) where \(changed) is changed")
+            }
+        }
+    }
+
+    @Test func aLayerThatIsReplacedBringsWhatItIsTiedTo() throws {
+        let new = weight.map { $0 + 5 }
+        let prefix = "base_model.model.lm_head."
+        let merged = try merge(
+            [prefix + "bias": new, prefix + "decoder.bias": new], into: ["lm_head.bias": weight])
+        #expect(merged == ["lm_head.bias": new, "lm_head.decoder.bias": new])
+        #expect(throws: LoadError.self) {
+            _ = try merge(["base_model.model.other.decoder.bias": new], into: ["lm_head.bias": weight])
+        }
+    }
+
+    @Test func embeddingsAreTransposedHoweverMatricesLie() throws {
+        let prefix = "base_model.model.transformer.wte."
+        let tensors = [
+            prefix + "lora_embedding_A": [Float](repeating: 0.5, count: rank * rows),
+            prefix + "lora_embedding_B": [Float](repeating: 0.25, count: columns * rank),
+        ]
+        let merged = try merge(
+            tensors, into: ["transformer.wte.weight": weight], "\"r\": 2, \"fan_in_fan_out\": true")
+        expectEqual(merged["transformer.wte.weight"] ?? [], weight.map { $0 + 1 })
     }
 }
