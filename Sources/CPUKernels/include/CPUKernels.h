@@ -128,8 +128,8 @@ typedef struct {
     /// The activation comes behind the residual.
     bool adds_residual_first;
     cpuk_rows output;
-    /// Of the form INT8 maps that convolutions have quantised, in place of x, the residual and the output. NULL: floats.
-    /// A residual must be added first, or there be no activation.
+    /// Of the form INT8 maps that convolutions have quantised, in place of x, the residual and the output. NULL: those
+    /// are floats. A residual must be added first, or there be no activation.
     const void *quantised_x, *quantised_residual;
     void *quantised_output;
     /// As much as was planned, at a multiple of 64 bytes.

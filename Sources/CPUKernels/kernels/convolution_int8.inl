@@ -9,6 +9,8 @@
 #include "../simd/int8.h"
 #include "convolution_epilogue.inl"
 
+#include <math.h>
+
 INLINE int64_t quad_count(int64_t channels) { return (channels + 3) / 4; }
 INLINE int64_t vector_count(int64_t outputs) { return (outputs + VL - 1) / VL; }
 

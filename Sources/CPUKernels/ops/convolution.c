@@ -11,8 +11,6 @@ typedef struct {
     const float *weight, *bias;
     cpuk_activation activation;
     bool counts_padding;
-    const char *quantised_x;
-    char *quantised_output;
 } window_args;
 
 /// The pixel under tap (i, j) of a window.
@@ -198,53 +196,6 @@ ROW_TASK(max)
 void cpuk_max_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output) {
     const window_args args = {.window = window, .x = x, .output = output};
     run_places(context, max_task, &args, window->kernel_height * window->kernel_width * 4);
-}
-
-// Adds the quantised pixels below a window to the largest numbers in `y`.
-static void max_of_quantised(const cpuk_context *context, const window_args *args, int64_t row, float *y) {
-    const cpuk_window *w = args->window;
-    const convolution_int8_kernels *kernels = context->convolution_int8;
-    const window_place at = window_at(w, row);
-    const char *pixels[MAX_TAPS];
-    int64_t count = 0;
-    bool goes_on = false;
-    for (int64_t i = at.lines.begin; i < at.lines.end; i++)
-        for (int64_t j = at.columns.begin; j < at.columns.end; j++) {
-            if (count == MAX_TAPS) {
-                kernels->max_pixels(pixels, count, goes_on, w->channels, y);
-                goes_on = true;
-                count = 0;
-            }
-            const int64_t pixel = pixel_of(w, at.image, at.top + i * w->dilation_y, at.left + j * w->dilation_x);
-            pixels[count++] = args->quantised_x + pixel * kernels->pixel_bytes(w->channels);
-        }
-    kernels->max_pixels(pixels, count, goes_on, w->channels, y);
-}
-
-static void quantised_max_row(const cpuk_context *context, const window_args *args, int64_t row) {
-    const convolution_int8_kernels *kernels = context->convolution_int8;
-    const int64_t channels = args->window->channels;
-    float y[CPUK_MOST_QUANTISED_CHANNELS];
-    if (args->quantised_x) {
-        max_of_quantised(context, args, row, y);
-    } else {
-        window_args floats = *args;
-        floats.output = (cpuk_rows){y, 0};
-        max_row(context, &floats, row);
-    }
-    if (args->quantised_output)
-        kernels->quantise(y, channels, args->quantised_output + row * kernels->pixel_bytes(channels));
-    else memcpy(output_row(args, row), y, (size_t)channels * sizeof(float));
-}
-
-ROW_TASK(quantised_max)
-
-void cpuk_max_pool_quantised(
-    cpuk_context *context, const cpuk_window *window, cpuk_rows x, const void *quantised_x, cpuk_rows output,
-    void *quantised_output) {
-    const window_args args = {
-        .window = window, .x = x, .output = output, .quantised_x = quantised_x, .quantised_output = quantised_output};
-    run_places(context, quantised_max_task, &args, window->kernel_height * window->kernel_width * 4);
 }
 
 static void average_part(

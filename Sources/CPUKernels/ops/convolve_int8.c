@@ -1,31 +1,24 @@
-// Convolutions with activations quantised to 8 bits. A map that a convolution quantised is multiplied where it lies, one of
-// floats is quantised first. Results that are wanted as quants wait in FP32 until their pixel has all channels, whose
-// largest number is the pixel's scale: few pixels at a time, so that they wait in the first-level cache.
-#include "convolve.h"
+// Convolutions with activations quantised to 8 bits. A map that a convolution quantised is multiplied where it lies,
+// one of floats is quantised first. Results that are wanted as quants wait in FP32 until their pixel has all channels,
+// whose largest number is the pixel's scale: few pixels at a time, so that they wait in the first-level cache.
+#include "convolve_int8.h"
 
 #include <string.h>
 
 enum {
     MR = CONVOLUTION_MR,
-    /// Of fewer channels FP32 is as fast, unless they are FEW and a window has so many numbers: then these are taken as
-    /// the channels of one pixel.
+    /// Of fewer channels FP32 is as fast, unless patches are taken and a patch has so many numbers.
     LEAST_INT8_CHANNELS = 48,
-    FEW_CHANNELS = 4,
     LEAST_PATCH = 128,
     /// Of more channels sums of a tap do not fit 32 bits.
     MOST_INT8_CHANNELS = 1 << 16,
-    /// Bytes that are copied for a line of a patch, if they are enough.
-    SHORT_LINE = 32,
     /// Places of a thread below which threads share out panels, since the weight would be read by each.
     FEW_PLACES = 64,
-    /// Bytes of results that wait to be quantised; more where the weight is larger than SMALL_WEIGHT, so that it is read
-    /// seldom.
+    /// Bytes of results that wait to be quantised; more where the weight is larger than SMALL_WEIGHT, so that it is
+    /// read seldom.
     RESULT_BYTES = 32 << 10,
     SMALL_WEIGHT = 768 << 10,
 };
-
-// Windows over few channels are pixels of as many quants, so that no products are of padding.
-static bool takes_patches(const cpuk_window *w) { return w->channels <= FEW_CHANNELS; }
 
 bool takes_convolution_int8(const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight) {
     return context->convolution_int8 && weight->format == CPUK_I8 && weight->reduced
@@ -81,20 +74,12 @@ void convolution_int8_pack_task(void *argument, int64_t panel, int worker) {
         (char *)packing->packed + panel_offset(packing->context, &w, panel));
 }
 
-// ---- Scratch: a pixel of padding, quantised pixels of x, or images where patches are made of them, results of few
-// places, then what each thread has: pointers to pixels, patches, and results or an image in FP32.
+// ---- Scratch
 
 int64_t cpuk_quantised_pixel_bytes(const cpuk_context *context, int64_t channels) {
     return context->convolution_int8 ? context->convolution_int8->pixel_bytes(channels) : 0;
 }
 
-typedef struct {
-    int64_t padding, map, results, table, patches, thread;
-    /// Of one image.
-    int64_t image;
-} int8_scratch;
-
-static int64_t image_pixels(const cpuk_window *w) { return w->images * w->image_height * w->image_width; }
 static int64_t place_count(const cpuk_window *w) { return w->images * w->grid_height * w->grid_width; }
 
 // Whether threads share out the panels of results that are to be quantised.
@@ -134,115 +119,7 @@ int64_t convolution_int8_scratch_bytes(const cpuk_context *context, const cpuk_w
     return scratch.padding + scratch.map + scratch.results + scratch_product(scratch.thread, thread_count(context));
 }
 
-typedef struct {
-    const convolution_job *job;
-    /// The window as it is multiplied.
-    cpuk_window window;
-    int8_scratch scratch;
-    pixel_source source;
-    /// Memory of the first thread.
-    char *threads;
-    int64_t tasks;
-} int8_job;
-
-static char *thread_table(const int8_job *call, int worker) { return call->threads + worker * call->scratch.thread; }
-static float *thread_floats(const int8_job *call, int worker) {
-    return (float *)(void *)(thread_table(call, worker) + call->scratch.table + call->scratch.patches);
-}
-
-// ---- Quantising
-
-static char *quantised_input(const int8_job *call) {
-    return (char *)call->job->args->scratch + call->scratch.padding;
-}
-
-// An image as one quantised pixel.
-static char *quantised_image(const int8_job *call, int64_t image) {
-    return quantised_input(call) + image * call->scratch.image;
-}
-
-static void image_task(void *argument, int64_t image, int worker) {
-    const int8_job *call = argument;
-    const cpuk_window *w = call->job->args->window;
-    const int64_t pixels = w->image_height * w->image_width;
-    cpuk_rows x = call->job->args->x;
-    x.data += image * pixels * x.stride;
-    if (x.stride != w->channels) {
-        float *packed = thread_floats(call, worker);
-        for (int64_t pixel = 0; pixel < pixels; pixel++)
-            for (int64_t c = 0; c < w->channels; c++) packed[pixel * w->channels + c] = x.data[pixel * x.stride + c];
-        x.data = packed;
-    }
-    call->job->context->convolution_int8->quantise(x.data, pixels * w->channels, quantised_image(call, image));
-}
-
-// Lines of quants from lines of an image `step` bytes apart, side by side. Short lines are copied with some bytes of the
-// image behind, over which the next line is copied, where there is room for them.
-static void copy_lines(const char *from, int64_t step, int64_t lines, int64_t line, char *to, int64_t room) {
-    if (line <= SHORT_LINE && (lines - 1) * line + SHORT_LINE <= room) {
-        for (int64_t i = 0; i < lines; i++, from += step, to += line) memcpy(to, from, SHORT_LINE);
-    } else {
-        for (int64_t i = 0; i < lines; i++, from += step, to += line) memcpy(to, from, (size_t)line);
-    }
-}
-
-// The quants of a window as a pixel; those outside of the image stand for zero.
-static void copy_patch(const int8_job *call, const place *of, char *patch) {
-    const cpuk_window *w = call->job->args->window;
-    const window_place at = window_over(w, of);
-    const char *image = quantised_image(call, at.image);
-    quantised_pixel head;
-    memcpy(&head, image, sizeof head);
-    memcpy(patch, &head, sizeof head);
-    char *quants = patch + sizeof head;
-    image += sizeof head;
-    const int64_t line = w->kernel_width * w->channels, step = w->image_width * w->channels;
-    const int64_t lines = at.lines.end - at.lines.begin, columns = at.columns.end - at.columns.begin;
-    if (lines == w->kernel_height && columns == w->kernel_width && w->dilation_x == 1) {
-        copy_lines(
-            image + at.top * step + at.left * w->channels, w->dilation_y * step, lines, line, quants,
-            call->source.stride - (int64_t)sizeof head);
-        return;
-    }
-    memset(quants, head.offset & 128, (size_t)(w->kernel_height * line));
-    for (int64_t i = at.lines.begin; i < at.lines.end; i++)
-        for (int64_t j = at.columns.begin; j < at.columns.end; j++)
-            memcpy(
-                quants + i * line + j * w->channels,
-                image + (at.top + i * w->dilation_y) * step + (at.left + j * w->dilation_x) * w->channels,
-                (size_t)w->channels);
-}
-
-// The patches of some places, which follow each other.
-static void copy_patches(const int8_job *call, index_range places, char *patches) {
-    const cpuk_window *w = call->job->args->window;
-    place at = place_of(places.begin, w->grid_height, w->grid_width);
-    for (int64_t n = places.begin; n < places.end; n++, advance(w, &at), patches += call->source.stride)
-        copy_patch(call, &at, patches);
-}
-
-static void quantise_task(void *argument, int64_t task, int worker) {
-    (void)worker;
-    const int8_job *call = argument;
-    const cpuk_convolution_args *args = call->job->args;
-    const index_range range = task_range(task, call->tasks, image_pixels(args->window));
-    for (int64_t pixel = range.begin; pixel < range.end; pixel++)
-        call->job->context->convolution_int8->quantise(
-            args->x.data + pixel * args->x.stride, args->window->channels,
-            quantised_input(call) + pixel * call->source.stride);
-}
-
-static void quantise_input(int8_job *call) {
-    const cpuk_context *context = call->job->context;
-    const cpuk_window *w = call->job->args->window;
-    const int64_t pixels = image_pixels(w), bytes = w->channels * 5;
-    if (takes_patches(w)) {
-        run_tasks(context->pool, image_task, call, w->images, pixels * bytes);
-        return;
-    }
-    call->tasks = task_count(thread_count(context), pixels, bytes);
-    run_tasks(context->pool, quantise_task, call, call->tasks, pixels * bytes);
-}
+// ---- Quantising results
 
 // Quants of the results of places from `first` on.
 static void quantise_results(const int8_job *call, const float *results, int64_t first, int64_t count) {

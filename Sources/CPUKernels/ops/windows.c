@@ -57,7 +57,8 @@ static window_group group_of_pixels(
         const int64_t pixel = at_most(windows.begin + t, windows.end - 1);
         pixels[t] = (const float *)(const void *)(source->data + pixel * source->stride);
     }
-    return (window_group){.first = windows.begin, .count = windows.end - windows.begin, .taps = 1, .depth = w->channels};
+    return (window_group){
+        .first = windows.begin, .count = windows.end - windows.begin, .taps = 1, .depth = w->channels};
 }
 
 int64_t find_windows(
