@@ -7,7 +7,8 @@ extension CPUBackend {
         into output: Tensor
     ) throws {
         let call = try ConvolutionArguments(
-            x: x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, output: output)
+            x: x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, output: output,
+            quantises: quantisesMaps(weights: weights, window: window))
         guard let scratch, let (plan, packed) = packed(weights, window, scratch: scratch) else {
             return try convolveByPatches(
                 x, weights: weights, window: window, scratch: scratch, epilogue: epilogue, into: output)
@@ -27,7 +28,9 @@ extension CPUBackend {
                         activation: epilogue.activation.kernelActivation,
                         residual: (epilogue.residual?.columns(outputs)).floatRows,
                         adds_residual_first: epilogue.addsResidualFirst,
-                        output: output.columns(outputs).floatRows, scratch: scratch.hostPointer)
+                        output: output.columns(outputs).floatRows, quantised_x: x.quantisedPixels,
+                        quantised_residual: epilogue.residual?.quantisedPixels,
+                        quantised_output: output.quantisedPixels, scratch: scratch.hostPointer)
                     cpuk_convolve(context, &arguments)
                 }
             }
@@ -40,6 +43,16 @@ extension CPUBackend {
         }
         return max((Int(plan.scratch_bytes) + 3) / MemoryLayout<Float>.size, weight.columns)
     }
+
+    public func quantisesMaps(weights: [any Weight], window: ImageWindow) -> Bool {
+        guard weights.count == 1, let weight = weights.first.map(Check.weight),
+            weight.convolutionPlan(window, context)?.form == CPUK_CONVOLUTION_INT8
+        else { return false }
+        return CPUBackend.quantisedChannels.contains(weight.rows)
+    }
+
+    /// Quantised pixels of fewer channels would need as much memory as floats.
+    private static let quantisedChannels = 32...Int(CPUK_MOST_QUANTISED_CHANNELS)
 
     /// The weights of all groups as the kernels of convolutions read them; `nil` where patches are multiplied instead.
     private func packed(
@@ -95,6 +108,11 @@ extension CPUBackend {
                 output.floatRows)
         }
     }
+}
+
+extension Tensor {
+    /// The pixels of a map that convolutions have quantised; `nil`: it has floats.
+    var quantisedPixels: UnsafeMutableRawPointer? { dtype == .uint8 ? hostPointer : nil }
 }
 
 extension ImageWindow {

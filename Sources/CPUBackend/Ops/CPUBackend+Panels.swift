@@ -42,6 +42,7 @@ extension CPUBackend {
                     window: kernelWindow, form: plan.form, outputs: Int64(weight.rows), x: x.floatRows, packed: packed,
                     bias: epilogue.bias?.floats, activation: epilogue.activation.kernelActivation,
                     residual: epilogue.residual.floatRows, adds_residual_first: false, output: output.floatRows,
+                    quantised_x: nil, quantised_residual: nil, quantised_output: nil,
                     scratch: panelScratch.pointer)
                 cpuk_convolve(context, &arguments)
             }

@@ -3,10 +3,18 @@ public import TensorCore
 
 extension CPUBackend {
     public func maxPool(_ x: Tensor, window: ImageWindow, into output: Tensor) throws {
-        try ArgumentChecks(op: "maxPool").maxPool(x, window: window, output: output)
+        // Whoever has a quantised map has it from this backend.
+        try ArgumentChecks(op: "maxPool").maxPool(x, window: window, output: output, quantises: true)
         var kernelWindow = window.kernelWindow(channels: x.columns)
-        launch("max_pool_f32", byteCount: x.byteCount + output.byteCount) {
-            cpuk_max_pool(context, &kernelWindow, x.floatRows, output.floatRows)
+        guard x.dtype == .uint8 || output.dtype == .uint8 else {
+            launch("max_pool_f32", byteCount: x.byteCount + output.byteCount) {
+                cpuk_max_pool(context, &kernelWindow, x.floatRows, output.floatRows)
+            }
+            return
+        }
+        launch("max_pool_int8", byteCount: x.byteCount + output.byteCount) {
+            cpuk_max_pool_quantised(
+                context, &kernelWindow, x.floatRows, x.quantisedPixels, output.floatRows, output.quantisedPixels)
         }
     }
 

@@ -21,6 +21,12 @@ void cpuk_convolve_depthwise(
     cpuk_context *context, const cpuk_window *window, cpuk_rows x, const float *weight, const float *bias,
     cpuk_activation activation, cpuk_rows output);
 void cpuk_max_pool(cpuk_context *context, const cpuk_window *window, cpuk_rows x, cpuk_rows output);
+/// The channels at most of maps that are quantised.
+enum { CPUK_MOST_QUANTISED_CHANNELS = 4096 };
+/// Maps that convolutions have quantised or will read in place of x and the output; NULL: floats.
+void cpuk_max_pool_quantised(
+    cpuk_context *context, const cpuk_window *window, cpuk_rows x, const void *quantised_x, cpuk_rows output,
+    void *quantised_output);
 void cpuk_average_pool(
     cpuk_context *context, const cpuk_window *window, bool counts_padding, cpuk_rows x, cpuk_rows output);
 /// Of `window` only the images, the grid and the channels are used.

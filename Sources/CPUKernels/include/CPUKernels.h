@@ -128,9 +128,15 @@ typedef struct {
     /// The activation comes behind the residual.
     bool adds_residual_first;
     cpuk_rows output;
+    /// Of the form INT8 maps that convolutions have quantised, in place of x, the residual and the output. NULL: those
+    /// are floats. A residual must be added first, or there be no activation.
+    const void *quantised_x, *quantised_residual;
+    void *quantised_output;
     /// As much as was planned, at a multiple of 64 bytes.
     void *scratch;
 } cpuk_convolution_args;
+/// Bytes of a pixel of a quantised map.
+int64_t cpuk_quantised_pixel_bytes(const cpuk_context *context, int64_t channels);
 /// Sums are FP32. A pixel's bits do not depend on the images beside it, nor on the number of threads.
 void cpuk_convolve(cpuk_context *context, const cpuk_convolution_args *args);
 

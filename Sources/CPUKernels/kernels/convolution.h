@@ -11,8 +11,6 @@
 enum {
     /// MR: pixels of a tile at most.
     CONVOLUTION_MR = 6,
-    /// Channels of a pixel that share a scale where activations are quantised to int8.
-    CONVOLUTION_RUN = 64,
     /// Winograd's F(4x4, 3x3): outputs, and numbers of a transformed tile, in each direction. (Lavin and Gray, 2016)
     WINOGRAD_OUTPUTS = 4,
     WINOGRAD_SIDE = WINOGRAD_OUTPUTS + 2,
@@ -63,17 +61,38 @@ typedef struct {
         float *const *targets, const float *const *residuals, bool adds_residual_first);
 } convolution_kernels;
 
-/// Convolutions with activations quantised to int8 and weights in CPUK_I8.
+/// What a quantised pixel begins with; a quant q of it stands for `scale * (q - (offset & 128))`. All zeros: padding.
 typedef struct {
-    /// NR: channels of a panel.
-    int64_t panel_outputs;
-    /// Bytes of a quantised pixel, a multiple of 64; all zeros stand for padding.
+    float scale;
+    /// All bits where numbers of the pixel are negative, else none.
+    int32_t offset;
+    int64_t unused;
+} quantised_pixel;
+
+/// A tile of products of quantised pixels.
+typedef struct {
+    /// The tile as above, whose pixels are quantised ones. Nothing comes before or after.
+    convolution_tile tile;
+    /// The target is in the first-level cache.
+    bool is_kept;
+    /// A residual of quantised pixels, added before the activation; NULL: none. Points into the first pixel's quants,
+    /// `residual_at` bytes behind its begin.
+    const char *residual;
+    int64_t residual_at, residual_stride;
+} convolution_int8_tile;
+
+/// Convolutions with activations quantised to 8 bits and weights in CPUK_I8.
+typedef struct {
+    /// NR: channels of a panel; the last panel has what is left, padded to whole vectors of `vector` channels.
+    int64_t panel_outputs, vector;
     int64_t (*pixel_bytes)(int64_t channels);
-    void (*quantise_pixel)(const float *x, int64_t channels, void *pixel);
-    int64_t (*panel_bytes)(int64_t taps, int64_t channels);
-    /// Packs up to NR rows of `taps * channels` integers and their scales.
+    void (*quantise)(const float *x, int64_t channels, void *pixel);
+    /// The largest number of each channel of `count` quantised pixels and, where `goes_on`, of y, which is padded to
+    /// whole vectors.
+    void (*max_pixels)(const char *const *pixels, int64_t count, bool goes_on, int64_t channels, float *y);
+    int64_t (*panel_bytes)(int64_t taps, int64_t channels, int64_t outputs);
+    /// Packs rows of `taps * channels` integers and their scales.
     void (*pack)(
         const int8_t *const *rows, const float *scales, int64_t count, int64_t taps, int64_t channels, void *panel);
-    /// The tile's pixels and panel are those above; nothing comes before or after.
-    void (*multiply)(const convolution_tile *tile);
+    void (*multiply)(const convolution_int8_tile *tile);
 } convolution_int8_kernels;

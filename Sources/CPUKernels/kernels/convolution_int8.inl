@@ -1,146 +1,226 @@
-// Convolutions with activations quantised to int8: a scale for each pixel's run of 64 channels, |q| <= 127. Tiles are
-// MR pixels x 32 channels; four channels of a pixel are broadcast at a time and multiplied with those of 16 outputs.
+// Convolutions with activations quantised to 8 bits, a scale for each pixel. Tiles are MR pixels x NR channels; four
+// channels of a pixel are broadcast at a time and multiplied with those of 16 outputs.
 //
-//     a pixel          u0 u1 …  s0 s1 …                  q + 128 of each channel, padded to whole runs; then scales
-//     a panel          scales of the outputs, 32 floats; then of each tap, of each run:
-//       corrections    c0 … c31                          32-bit: -128 times the sum of the run's weights
-//       weights        n0: c0 c1 c2 c3 | n1: … | n31: …  for each four channels of the run
+//     a pixel          its scale and offset, 16 bytes; q0 q1 …, unsigned, padded to a multiple of 16
+//     a panel          scales of the outputs; then of each tap:
+//       corrections    c0 c1 …                           32-bit: -128 times the sum of the tap's weights
+//       weights        n0: c0 c1 c2 c3 | n1: … | …       for each four channels
 #pragma once
 #include "../simd/int8.h"
 #include "convolution_epilogue.inl"
 
-enum {
-    RUN = CONVOLUTION_RUN,
-    /// NR, in vectors: a tile's integers and its sums, two vectors of weights and one pixel's fit 32 registers.
-    INT8_VECTORS = 2,
-    INT8_NR = INT8_VECTORS * VL,
-    /// Bytes of the corrections of a run, or of the weights of four channels.
-    INT8_LINE = INT8_NR * 4,
-};
+#include <math.h>
 
-INLINE int64_t run_count(int64_t channels) { return (channels + RUN - 1) / RUN; }
 INLINE int64_t quad_count(int64_t channels) { return (channels + 3) / 4; }
+INLINE int64_t vector_count(int64_t outputs) { return (outputs + VL - 1) / VL; }
 
 static int64_t convolution_pixel_bytes(int64_t channels) {
-    return (run_count(channels) * (RUN + (int64_t)sizeof(float)) + 63) / 64 * 64;
+    return (int64_t)sizeof(quantised_pixel) + vector_count(channels) * VL;
 }
 
+INLINE vf lanes_of(const float *x, int64_t rest) { return rest >= VL ? load(x) : load_part(x, rest); }
+
 static void quantise_pixel(const float *x, int64_t channels, void *pixel) {
-    float *scales = (float *)((char *)pixel + run_count(channels) * RUN);
-    for (int64_t run = 0; run < run_count(channels); run++) {
-        vf part[RUN / VL], largest = splat(0);
-        UNROLL for (int i = 0; i < RUN / VL; i++) {
-            const int64_t rest = channels - run * RUN - i * VL;
-            part[i] = rest >= VL ? load(x + run * RUN + i * VL) : rest > 0 ? load_part(x + run * RUN + i * VL, rest)
-                                                                           : splat(0);
-            largest = max_v(abs_v(part[i]), largest);
-        }
-        const float most = max_lanes(largest), inverse = most > 0 ? 127.0f / most : 0;
-        char *to = (char *)pixel + run * RUN;
-        UNROLL for (int i = 0; i < RUN / VL; i++)
-            *(q16_unaligned *)(to + i * VL) = narrow(round_v(part[i] * inverse)) ^ (q16)((q16){0} + 0x80);
-        scales[run] = most / 127.0f;
+    vf highest = splat(0), lowest = splat(0);
+    for (int64_t c = 0; c < channels; c += VL) {
+        const vf y = lanes_of(x + c, channels - c);
+        highest = max_v(y, highest);
+        lowest = select_v(y < lowest, y, lowest);
+    }
+    const float most = max_lanes(max_v(-lowest, highest));
+    const bool has_negative = any_v(lowest < 0.0f);
+    const float steps = has_negative ? 127 : 255, inverse = most > 0 ? steps / most : 0;
+    const quantised_pixel head = {.scale = most / steps, .offset = has_negative ? -1 : 0};
+    memcpy(pixel, &head, sizeof head);
+    char *to = (char *)pixel + sizeof head;
+    const vf factor = splat(inverse), offset = splat(has_negative ? 128 : 0);
+    int64_t c = 0;
+    for (; c + 4 * VL <= channels; c += 4 * VL) {
+        vi quants[4];
+        UNROLL for (int i = 0; i < 4; i++) quants[i] = round_v(fma_v(load(x + c + i * VL), factor, offset));
+        store_q(to + c, narrow_four(quants[0], quants[1], quants[2], quants[3]));
+    }
+    for (; c < channels; c += VL)
+        *(q16_unaligned *)(to + c) =
+            narrow_unsigned(round_v(fma_v(lanes_of(x + c, channels - c), factor, offset)));
+}
+
+// `y` and what a vector of quants behind the head of a pixel stands for.
+INLINE vf add_quants(vf y, const char *pixel, const char *quants) {
+    quantised_pixel head;
+    memcpy(&head, pixel, sizeof head);
+    const vi integers = __builtin_convertvector(*(const q16_unaligned *)quants, vi) - (head.offset & 128);
+    return fma_v(__builtin_convertvector(integers, vf), splat(head.scale), y);
+}
+
+static void max_quantised_pixels(
+    const char *const *pixels, int64_t count, bool goes_on, int64_t channels, float *y) {
+    for (int64_t c = 0; c < channels; c += VL) {
+        vf largest = goes_on ? load(y + c) : splat(-INFINITY);
+        for (int64_t p = 0; p < count; p++)
+            largest = max_v(add_quants(splat(0), pixels[p], pixels[p] + sizeof(quantised_pixel) + c), largest);
+        store(y + c, largest);
     }
 }
 
-static int64_t int8_panel_bytes(int64_t taps, int64_t channels) {
-    return INT8_LINE * (1 + taps * (run_count(channels) + quad_count(channels)));
+// ---- The weight
+
+// Bytes of the corrections of a tap, or of the weights of four channels.
+INLINE int64_t panel_line_bytes(int64_t outputs) { return vector_count(outputs) * VL * 4; }
+
+static int64_t int8_panel_bytes(int64_t taps, int64_t channels, int64_t outputs) {
+    return panel_line_bytes(outputs) * (1 + taps * (1 + quad_count(channels)));
 }
 
 static void pack_convolution_int8(
     const int8_t *const *rows, const float *scales, int64_t count, int64_t taps, int64_t channels, void *panel) {
-    char *to = panel;
-    for (int64_t n = 0; n < INT8_NR; n++) ((float *)to)[n] = n < count ? scales[n] : 0;
-    to += INT8_LINE;
-    for (int64_t tap = 0; tap < taps; tap++)
-        for (int64_t first = 0; first < channels; first += RUN) {
-            const int64_t end = channels - first < RUN ? channels - first : RUN;
-            int32_t *corrections = (int32_t *)to;
-            char *weights = to + INT8_LINE;
-            to = weights + quad_count(end) * INT8_LINE;
-            memset(weights, 0, (size_t)(to - weights));
-            for (int64_t n = 0; n < INT8_NR; n++) {
-                int32_t sum = 0;
-                for (int64_t c = 0; n < count && c < end; c++) {
-                    const int8_t weight = rows[n][tap * channels + first + c];
-                    weights[c / 4 * INT8_LINE + n * 4 + c % 4] = (char)weight;
-                    sum += weight;
-                }
-                corrections[n] = -128 * sum;
+    const int64_t line = panel_line_bytes(count);
+    memset(panel, 0, (size_t)int8_panel_bytes(taps, channels, count));
+    memcpy(panel, scales, (size_t)count * sizeof *scales);
+    char *to = (char *)panel + line;
+    for (int64_t tap = 0; tap < taps; tap++, to += line * (1 + quad_count(channels))) {
+        int32_t *corrections = (int32_t *)to;
+        for (int64_t n = 0; n < count; n++) {
+            int32_t sum = 0;
+            for (int64_t c = 0; c < channels; c++) {
+                const int8_t weight = rows[n][tap * channels + c];
+                to[(1 + c / 4) * line + n * 4 + c % 4] = (char)weight;
+                sum += weight;
             }
+            corrections[n] = -128 * sum;
         }
+    }
 }
 
-// The products of a run of `quads` times four channels, added to the sums.
-INLINE void add_run(
-    const int T, const char *const x[CONVOLUTION_MR], int64_t at, int64_t scale_at, int64_t quads, const char *weights,
-    const char *ahead, int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
-    vri integers[CONVOLUTION_MR][INT8_VECTORS];
+// ---- Products
+
+// Adds the products of a tap to the sums.
+INLINE void add_tap(
+    const int T, const int V, const float *const *pixels, int64_t quads, const char *weights, const char *ahead,
+    int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    quantised_pixel heads[CONVOLUTION_MR];
+    const char *x[CONVOLUTION_MR];
+    int32_t offsets = 0;
+    UNROLL for (int t = 0; t < T; t++) {
+        memcpy(&heads[t], pixels[t], sizeof heads[t]);
+        x[t] = (const char *)pixels[t] + sizeof heads[t];
+        offsets |= heads[t].offset;
+    }
+    vri integers[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
-        UNROLL for (int v = 0; v < INT8_VECTORS; v++) integers[t][v] = (vri)load_r(weights + v * 64);
+        UNROLL for (int v = 0; v < V; v++) integers[t][v] = splat_ri(0);
+    if (offsets)
+        UNROLL for (int t = 0; t < T; t++)
+            UNROLL for (int v = 0; v < V; v++)
+                integers[t][v] = (vri)load_r(weights + v * 64) & splat_ri(heads[t].offset);
     for (int64_t quad = 0; quad < quads; quad++) {
-        weights += INT8_LINE;
+        weights += V * 64;
         __builtin_prefetch(ahead, 0, 2);
         ahead += ahead_bytes;
-        vri w[INT8_VECTORS];
-        UNROLL for (int v = 0; v < INT8_VECTORS; v++) w[v] = (vri)load_r(weights + v * 64);
+        vri w[CONVOLUTION_VECTORS];
+        UNROLL for (int v = 0; v < V; v++) w[v] = (vri)load_r(weights + v * 64);
         UNROLL for (int t = 0; t < T; t++) {
             int32_t four;
-            memcpy(&four, x[t] + at + quad * 4, sizeof four);
+            memcpy(&four, x[t] + quad * 4, sizeof four);
             const vri pixel = splat_ri(four);
-            UNROLL for (int v = 0; v < INT8_VECTORS; v++) integers[t][v] = dot_r(integers[t][v], pixel, w[v]);
+            UNROLL for (int v = 0; v < V; v++) integers[t][v] = dot_r(integers[t][v], pixel, w[v]);
         }
     }
-    UNROLL for (int t = 0; t < T; t++) {
-        float scale;
-        memcpy(&scale, x[t] + scale_at, sizeof scale);
-        UNROLL for (int v = 0; v < INT8_VECTORS; v++)
-            sums[t][v] = fma_v(__builtin_convertvector((vi)integers[t][v], vf), splat(scale), sums[t][v]);
-    }
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < V; v++)
+            sums[t][v] =
+                fma_v(__builtin_convertvector((vi)integers[t][v], vf), splat(heads[t].scale), sums[t][v]);
 }
 
-INLINE void multiply_int8_tile(const int T, const convolution_tile *tile) {
+INLINE vf add_residual(vf y, const convolution_int8_tile *call, int64_t t, int64_t n) {
+    const char *pixel = call->residual + t * call->residual_stride;
+    return add_quants(y, pixel, pixel + call->residual_at + n);
+}
+
+// The epilogue of whole vectors with no activation or ReLU, without a residual of floats.
+INLINE void finish_whole_vectors(
+    const int T, const int V, const convolution_int8_tile *call, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const convolution_tile *tile = &call->tile;
+    const float *bias = tile->epilogue->bias;
+    const vf least = splat(tile->epilogue->activation == CPUK_RELU ? 0 : -INFINITY);
+    UNROLL for (int v = 0; v < V; v++) {
+        const vf scales = load(tile->panel + v * VL);
+        const vf offsets = bias ? load(bias + tile->first_output + v * VL) : splat(0);
+        UNROLL for (int t = 0; t < T; t++) sums[t][v] = fma_v(sums[t][v], scales, offsets);
+    }
+    if (call->residual)
+        UNROLL for (int t = 0; t < T; t++)
+            UNROLL for (int v = 0; v < V; v++) sums[t][v] = add_residual(sums[t][v], call, t, v * VL);
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < V; v++)
+            store(tile->target.data + t * tile->target.stride + v * VL,
+                select_v(sums[t][v] < least, least, sums[t][v]));
+}
+
+INLINE void multiply_int8_tile(const int T, const int V, const convolution_int8_tile *call) {
+    const convolution_tile *tile = &call->tile;
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
-        UNROLL for (int v = 0; v < INT8_VECTORS; v++) sums[t][v] = splat(0);
-    const float *output_scales = tile->panel;
-    const char *weights = (const char *)tile->panel + INT8_LINE;
+        UNROLL for (int v = 0; v < V; v++) sums[t][v] = splat(0);
+    const int64_t quads = quad_count(tile->depth);
+    const char *weights = (const char *)tile->panel + V * 64, *ahead = tile->ahead;
     const float *const *pixels = tile->pixels;
-    const int64_t runs = run_count(tile->depth);
-    const char *ahead = tile->ahead;
-    if (tile->outputs > VL) prefetch_target(T, 2, &tile->target);
-    else prefetch_target(T, 1, &tile->target);
+    if (!call->is_kept) prefetch_target(T, V, &tile->target);
+    if (call->residual)
+        UNROLL for (int t = 0; t < T; t++)
+            __builtin_prefetch(call->residual + t * call->residual_stride + call->residual_at, 0, 3);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
-        const char *x[CONVOLUTION_MR];
-        UNROLL for (int t = 0; t < T; t++) x[t] = (const char *)pixels[t];
-        for (int64_t run = 0; run < runs; run++) {
-            const int64_t quads = run + 1 < runs ? RUN / 4 : quad_count(tile->depth - run * RUN);
-            add_run(
-                T, x, run * RUN, runs * RUN + run * (int64_t)sizeof(float), quads, weights, ahead, tile->ahead_bytes,
-                sums);
-            weights += (1 + quads) * INT8_LINE;
-            ahead += quads * tile->ahead_bytes;
-        }
+        add_tap(T, V, pixels, quads, weights, ahead, tile->ahead_bytes, sums);
+        weights += (1 + quads) * V * 64;
+        ahead += quads * tile->ahead_bytes;
+    }
+    const cpuk_activation activation = tile->epilogue->activation;
+    const bool is_simple = activation == CPUK_IDENTITY || activation == CPUK_RELU;
+    if (is_simple && !tile->target.residual && tile->outputs == V * VL) {
+        finish_whole_vectors(T, V, call, sums);
+        return;
     }
     UNROLL for (int t = 0; t < T; t++)
-        UNROLL for (int v = 0; v < INT8_VECTORS; v++) sums[t][v] *= load(output_scales + v * VL);
-    if (tile->outputs > VL) finish_tile(T, 2, tile, sums);
-    else finish_tile(T, 1, tile, sums);
+        UNROLL for (int v = 0; v < V; v++) {
+            sums[t][v] *= load(tile->panel + v * VL);
+            if (call->residual) sums[t][v] = add_residual(sums[t][v], call, t, v * VL);
+        }
+    finish_tile(T, V, tile, sums);
 }
 
-static void multiply_convolution_int8(const convolution_tile *tile) {
-    switch (tile->rows) {
-    case 1: multiply_int8_tile(1, tile); return;
-    case 2: multiply_int8_tile(2, tile); return;
-    case 3: multiply_int8_tile(3, tile); return;
-    case 4: multiply_int8_tile(4, tile); return;
-    case 5: multiply_int8_tile(5, tile); return;
-    case 6: multiply_int8_tile(6, tile); return;
+#define CONVOLUTION_INT8_ROWS(T, V)                                                                                   \
+    case T: multiply_int8_tile(T, V, tile); return;
+#define CONVOLUTION_INT8_VECTOR(V)                                                                                    \
+    static void multiply_convolution_int8_##V(const convolution_int8_tile *tile) {                                    \
+        switch (tile->tile.rows) {                                                                                    \
+            CONVOLUTION_INT8_ROWS(1, V)                                                                               \
+            CONVOLUTION_INT8_ROWS(2, V)                                                                               \
+            CONVOLUTION_INT8_ROWS(3, V)                                                                               \
+            CONVOLUTION_INT8_ROWS(4, V)                                                                               \
+            CONVOLUTION_INT8_ROWS(5, V)                                                                               \
+            CONVOLUTION_INT8_ROWS(6, V)                                                                               \
+        default: return;                                                                                              \
+        }                                                                                                             \
+    }
+CONVOLUTION_INT8_VECTOR(1)
+CONVOLUTION_INT8_VECTOR(2)
+CONVOLUTION_INT8_VECTOR(3)
+CONVOLUTION_INT8_VECTOR(4)
+#undef CONVOLUTION_INT8_VECTOR
+#undef CONVOLUTION_INT8_ROWS
+
+static void multiply_convolution_int8(const convolution_int8_tile *tile) {
+    switch (vector_count(tile->tile.outputs)) {
+    case 1: multiply_convolution_int8_1(tile); return;
+    case 2: multiply_convolution_int8_2(tile); return;
+    case 3: multiply_convolution_int8_3(tile); return;
+    case 4: multiply_convolution_int8_4(tile); return;
     default: return;
     }
 }
 
 static const convolution_int8_kernels convolution_int8 = {
-    .panel_outputs = INT8_NR, .pixel_bytes = convolution_pixel_bytes, .quantise_pixel = quantise_pixel,
+    .panel_outputs = CONVOLUTION_NR, .vector = VL, .pixel_bytes = convolution_pixel_bytes, .quantise = quantise_pixel,
+    .max_pixels = max_quantised_pixels,
     .panel_bytes = int8_panel_bytes, .pack = pack_convolution_int8, .multiply = multiply_convolution_int8,
 };

@@ -241,7 +241,7 @@ cpuk_convolution_plan cpuk_plan_convolution(
     if (plan.form == CPUK_CONVOLUTION_NONE) return plan;
     if (plan.form == CPUK_CONVOLUTION_INT8) {
         plan.packed_bytes = convolution_int8_packed_bytes(context, window, weight->rows);
-        plan.scratch_bytes = convolution_int8_scratch_bytes(context, window);
+        plan.scratch_bytes = convolution_int8_scratch_bytes(context, window, weight->rows);
     } else {
         const bool is_winograd = plan.form == CPUK_CONVOLUTION_WINOGRAD;
         const int64_t numbers = is_winograd ? WINOGRAD_NUMBERS : tap_count(window);

@@ -149,6 +149,6 @@ void winograd(convolution_job *job);
 
 bool takes_convolution_int8(const cpuk_context *context, const cpuk_window *window, const cpuk_weight *weight);
 int64_t convolution_int8_packed_bytes(const cpuk_context *context, const cpuk_window *window, int64_t outputs);
-int64_t convolution_int8_scratch_bytes(const cpuk_context *context, const cpuk_window *window);
+int64_t convolution_int8_scratch_bytes(const cpuk_context *context, const cpuk_window *window, int64_t outputs);
 void convolution_int8_pack_task(void *packing, int64_t panel, int worker);
 void convolve_int8(convolution_job *job);

@@ -11,15 +11,6 @@ int64_t window_table_bytes(const cpuk_window *w) {
     return line_bytes(window_block(w) * tap_count(w) * (int64_t)sizeof(float *));
 }
 
-/// Moves on to the next place of the grid.
-static void advance(const cpuk_window *w, place *at) {
-    if (++at->x < w->grid_width) return;
-    at->x = 0;
-    if (++at->y < w->grid_height) return;
-    at->y = 0;
-    at->image++;
-}
-
 /// Pointers to the pixels of one window, MR apart; of whole lines, only to the first pixel of each.
 static void find_pixels(
     const cpuk_window *w, const pixel_source *source, const window_place *at, bool has_lines, const float **pixels) {
@@ -54,6 +45,22 @@ static window_group find_group(
     return group;
 }
 
+/// Whether each window is the pixel of its place.
+static bool are_pixels(const cpuk_window *w) {
+    return w->kernel_height == 1 && w->kernel_width == 1 && w->stride_y == 1 && w->stride_x == 1 && w->padding_y == 0
+        && w->padding_x == 0 && w->grid_height == w->image_height && w->grid_width == w->image_width;
+}
+
+static window_group group_of_pixels(
+    const cpuk_window *w, const pixel_source *source, index_range windows, const float **pixels) {
+    for (int64_t t = 0; t < MR; t++) {
+        const int64_t pixel = at_most(windows.begin + t, windows.end - 1);
+        pixels[t] = (const float *)(const void *)(source->data + pixel * source->stride);
+    }
+    return (window_group){
+        .first = windows.begin, .count = windows.end - windows.begin, .taps = 1, .depth = w->channels};
+}
+
 int64_t find_windows(
     const cpuk_window *w, const pixel_source *source, index_range windows, window_group *groups,
     const float **pixels) {
@@ -61,9 +68,9 @@ int64_t find_windows(
     place at = place_of(windows.begin, w->grid_height, w->grid_width);
     for (int64_t g = 0; g < count; g++) {
         const index_range range = task_range(g, count, rows);
-        groups[g] = find_group(
-            w, source, (index_range){windows.begin + range.begin, windows.begin + range.end}, &at,
-            pixels + g * tap_count(w) * MR);
+        const index_range part = {windows.begin + range.begin, windows.begin + range.end};
+        groups[g] = are_pixels(w) ? group_of_pixels(w, source, part, pixels + g * MR)
+                                  : find_group(w, source, part, &at, pixels + g * tap_count(w) * MR);
     }
     return count;
 }

@@ -12,6 +12,15 @@ static inline place place_of(int64_t row, int64_t height, int64_t width) {
     return (place){row / (height * width), row / width % height, row % width};
 }
 
+/// Moves on to the next place of the grid.
+static inline void advance(const cpuk_window *w, place *at) {
+    if (++at->x < w->grid_width) return;
+    at->x = 0;
+    if (++at->y < w->grid_height) return;
+    at->y = 0;
+    at->image++;
+}
+
 /// The taps `begin ..< end` of `count`, `dilation` apart from `origin` on, that lie in `0 ..< size`.
 static inline index_range inner_taps(int64_t origin, int64_t count, int64_t dilation, int64_t size) {
     const bool is_dense = dilation == 1;  // As most are, and divisions are slow.

@@ -33,8 +33,19 @@ INLINE vq load_part_q(const void *p, int64_t count) { return (vq)_mm512_maskz_lo
 // Rounds to nearest, ties to even. What does not fit a 32-bit integer becomes the smallest one.
 INLINE vi round_v(vf x) { return (vi)_mm512_cvtps_epi32(x); }
 
+// Whether a lane of a comparison holds.
+INLINE bool any_v(vi mask) { return _mm512_movepi32_mask((__m512i)mask) != 0; }
+
 // To 8 bits each, saturated.
 INLINE q16 narrow(vi x) { return (q16)_mm512_cvtsepi32_epi8((__m512i)x); }
+
+// Four vectors to 8 bits each, unsigned and saturated.
+INLINE vq narrow_four(vi a, vi b, vi c, vi d) {
+    const __m512i low = _mm512_packus_epi32((__m512i)a, (__m512i)b), high = _mm512_packus_epi32((__m512i)c, (__m512i)d);
+    // Packing leaves four lanes of each vector side by side.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return (vq)_mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high));
+}
 
 // To 8 bits each, unsigned; 255 for negative numbers and larger ones.
 INLINE q16 narrow_unsigned(vi x) { return (q16)_mm512_cvtusepi32_epi8((__m512i)x); }

@@ -1,7 +1,7 @@
 import TensorCore
 
 /// An intermediate result of a network that is being built: a row a pixel (or token), a column a channel.
-struct FeatureMap: Sendable {
+struct FeatureMap: Sendable, Equatable {
     /// Which of the network's memories holds it.
     let storage: Int
     let imageCount: Int
@@ -51,19 +51,24 @@ struct FeatureMap: Sendable {
 struct NetworkMemory: Sendable {
     private let buffer: any DeviceBuffer
     private let offsets: [Int]
+    private let quantised: Set<Int>
     let scratch: Tensor
 
-    /// - Parameter byteOffsets: of each storage.
-    init(buffer: any DeviceBuffer, byteOffsets: [Int], scratch: Tensor) {
+    /// - Parameters:
+    ///   - byteOffsets: of each storage.
+    ///   - quantised: storages of maps that convolutions quantise (`ConvolutionOps.quantisesMaps`).
+    init(buffer: any DeviceBuffer, byteOffsets: [Int], quantised: Set<Int>, scratch: Tensor) {
         self.buffer = buffer
         offsets = byteOffsets
+        self.quantised = quantised
         self.scratch = scratch
     }
 
     subscript(map: FeatureMap) -> Tensor {
         Tensor(
-            buffer: buffer, byteOffset: offsets[map.storage] + map.offset * MemoryLayout<Float>.size, dtype: .float32,
-            shape: [map.rows, map.channels], rowStride: map.rowStride)
+            buffer: buffer, byteOffset: offsets[map.storage] + map.offset * MemoryLayout<Float>.size,
+            dtype: quantised.contains(map.storage) ? .uint8 : .float32, shape: [map.rows, map.channels],
+            rowStride: map.rowStride)
     }
 }
 

@@ -34,11 +34,14 @@ extension NetworkBuilder {
         }
         let loaded = try weights?.convolution(name, shape, hasBias: hasBias, norm: norm, scale: scale)
         if case .matrices(let matrices) = loaded?.weights { reserveScratch(matrices, window: window) }
+        let isAddedLast = activation != nil && !addsResidualFirst
+        let quantisable = quantisableMaps(
+            loaded?.weights, window: window, x: x, residual: isAddedLast ? nil : residual, output: output)
         let kind = shape.isDepthwise ? "depthwise convolution" : groups > 1 ? "grouped convolution" : "convolution"
         add(
             name, "\(kind) \(sliding.text)", [x, residual], output,
             parameters: shape.weightCount + (hasBias || norm != nil ? outputs : 0),
-            multiplyAdds: window.grid.pixelCount * shape.weightCount,
+            multiplyAdds: window.grid.pixelCount * shape.weightCount, quantisable: quantisable,
             with: loaded
         ) { loaded, backend, memory in
             switch loaded.weights {

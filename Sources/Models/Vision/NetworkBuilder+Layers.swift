@@ -7,7 +7,7 @@ extension NetworkBuilder {
     ) throws -> FeatureMap {
         let window = try window(sliding, over: x, name: "max pool", roundsUp: roundsUp)
         let output = try target ?? map(size: window.grid, channels: x.channels)
-        add("", "max pool \(sliding.text)", [x], output) { backend, memory in
+        add("", "max pool \(sliding.text)", [x], output, quantisable: [x, output]) { backend, memory in
             try backend.maxPool(memory[x], window: window, into: memory[output])
         }
         return output

@@ -45,6 +45,10 @@ final class NetworkBuilder {
     private(set) var steps: [NetworkStep] = []
     private(set) var memory = MemoryPlan()
     private(set) var scratchFloats = 1
+    /// All maps, the storages that convolutions want quantised, and those that some step wants as floats.
+    private var wholeMaps: [FeatureMap] = []
+    private var wantedQuantised: Set<Int> = []
+    private var floatStorages: Set<Int> = []
     private(set) var limits: ExecutionLimits
 
     /// - Parameter weights: `nil`: the layers are only listed, by what `file` has.
@@ -83,20 +87,33 @@ final class NetworkBuilder {
         guard let count = Shape(checking: [imageCount, size.height, size.width, channels])?.elementCount,
             count <= Int(Int32.max)
         else { throw tooLarge("\(channels) channels of \(size) pixels, \(imageCount) images") }
-        return FeatureMap(
+        let map = FeatureMap(
             storage: memory.add(floats: max(count, 1), step: steps.count), imageCount: imageCount, size: size,
             channels: channels, rowStride: channels, offset: 0)
+        wholeMaps.append(map)
+        return map
     }
+
+    /// Of maps that only convolutions use, and max pools beside them, which keep them quantised.
+    var quantisedStorages: Set<Int> { wantedQuantised.subtracting(floatStorages) }
+
+    /// Takes note that a map must hold floats.
+    func useFloats(_ map: FeatureMap) { floatStorages.insert(map.storage) }
 
     func tooLarge(_ what: String) -> LoadError {
         .invalidFile(path: path, reason: "asks for a layer of \(what), which is too large; use smaller or fewer images")
     }
 
+    /// - Parameter quantisable: maps of the step that may be quantised.
     func add(
         _ name: String, _ operation: String, _ inputs: [FeatureMap?], _ output: FeatureMap, parameters: Int = 0,
-        multiplyAdds: Int = 0, run: @escaping @Sendable (any Backend, NetworkMemory) throws -> Void
+        multiplyAdds: Int = 0, quantisable: [FeatureMap] = [],
+        run: @escaping @Sendable (any Backend, NetworkMemory) throws -> Void
     ) {
-        for map in inputs + [output] { if let map { memory.use(map.storage, step: steps.count) } }
+        for case let map? in inputs + [output] {
+            memory.use(map.storage, step: steps.count)
+            if !quantisable.contains(map) || !wholeMaps.contains(map) { useFloats(map) }
+        }
         let layer = VisionLayer(
             name: name, operation: operation,
             outputExtents: [output.channels, output.size.height, output.size.width], parameterCount: parameters,
@@ -107,16 +124,22 @@ final class NetworkBuilder {
     /// A step with weights; without them it only stands in the list.
     func add<Loaded: Sendable>(
         _ name: String, _ operation: String, _ inputs: [FeatureMap?], _ output: FeatureMap, parameters: Int = 0,
-        multiplyAdds: Int = 0, with loaded: Loaded?,
+        multiplyAdds: Int = 0, quantisable: [FeatureMap] = [], with loaded: Loaded?,
         run: @escaping @Sendable (Loaded, any Backend, NetworkMemory) throws -> Void
     ) {
-        add(name, operation, inputs, output, parameters: parameters, multiplyAdds: multiplyAdds) { backend, memory in
+        add(
+            name, operation, inputs, output, parameters: parameters, multiplyAdds: multiplyAdds,
+            quantisable: quantisable
+        ) { backend, memory in
             if let loaded { try run(loaded, backend, memory) }
         }
     }
 
-    /// Keeps a result to the end.
-    func keep(_ map: FeatureMap) { memory.use(map.storage, step: .max) }
+    /// Keeps a result to the end, as floats.
+    func keep(_ map: FeatureMap) {
+        memory.use(map.storage, step: .max)
+        useFloats(map)
+    }
 
     /// Takes note of what a matrix product needs.
     func reserve(rows: Int, columns: Int, features: Int) {
@@ -137,6 +160,18 @@ final class NetworkBuilder {
     func reserveScratch(_ weights: [any Weight], window: ImageWindow) {
         guard let backend = self.weights?.loader.target.backend else { return }
         reserve(scratchFloats: backend.convolutionScratchCount(weights: weights, window: window))
+    }
+
+    /// The maps of a convolution that it wants quantised.
+    func quantisableMaps(
+        _ weights: ConvolutionWeights?, window: ImageWindow, x: FeatureMap, residual: FeatureMap?, output: FeatureMap
+    ) -> [FeatureMap] {
+        guard let backend = self.weights?.loader.target.backend, case .matrices(let matrices) = weights,
+            backend.quantisesMaps(weights: matrices, window: window)
+        else { return [] }
+        let maps = [x, output] + (residual.map { [$0] } ?? [])
+        wantedQuantised.formUnion(maps.map(\.storage))
+        return maps
     }
 }
 

@@ -95,6 +95,7 @@ public final class VisionModel: Sendable {
         let builder = NetworkBuilder(
             weights: weights, file: weights.file, imageCount: imageCount, path: path)
         let input = try builder.map(size: size, channels: description.channelCount)
+        builder.useFloats(input)
         let outputs = try architecture.build(builder, input)
         // The next pass writes the input while nothing of it is left.
         for output in outputs { builder.keep(output.map) }
@@ -109,6 +110,7 @@ public final class VisionModel: Sendable {
             buffer: buffer, byteOffset: scratchOffset, dtype: .float32, shape: [builder.scratchFloats])
         return Network(
             input: input, steps: builder.steps, outputs: outputs,
-            memory: NetworkMemory(buffer: buffer, byteOffsets: plan.byteOffsets, scratch: scratch))
+            memory: NetworkMemory(
+                buffer: buffer, byteOffsets: plan.byteOffsets, quantised: builder.quantisedStorages, scratch: scratch))
     }
 }

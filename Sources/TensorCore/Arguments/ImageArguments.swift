@@ -50,15 +50,22 @@ extension ArgumentChecks {
     }
 
     /// Also of a depthwise convolution.
-    package func pool(_ x: Tensor, window: ImageWindow, output: Tensor) throws {
+    package func pool(_ x: Tensor, window: ImageWindow, output: Tensor, quantises: Bool = false) throws {
         try self.window(window, imageChannels: x.columns)
-        try matrix(x, "x", rows: window.imageRows, columns: x.columns)
-        try matrix(output, "output", rows: window.gridRows, columns: x.columns)
+        try map(x, "x", rows: window.imageRows, columns: x.columns, quantises: quantises)
+        try map(output, "output", rows: window.gridRows, columns: x.columns, quantises: quantises)
+    }
+
+    /// A map of floats or, where `quantises`, a quantised one; see `ConvolutionOps.quantisesMaps`.
+    package func map(_ tensor: Tensor?, _ argument: String, rows: Int, columns: Int, quantises: Bool) throws {
+        let isQuantised = quantises && tensor?.dtype == .uint8
+        try matrix(tensor, argument, rows: rows, columns: columns, dtype: isQuantised ? .uint8 : .float32)
+        try require(!isQuantised || tensor?.isContiguous == true, "\(argument), a quantised map with gaps")
     }
 
     /// Beyond `pool`: each window has a pixel.
-    package func maxPool(_ x: Tensor, window: ImageWindow, output: Tensor) throws {
-        try pool(x, window: window, output: output)
+    package func maxPool(_ x: Tensor, window: ImageWindow, output: Tensor, quantises: Bool = false) throws {
+        try pool(x, window: window, output: output, quantises: quantises)
         for (grid, image, kernel, stride, padding, dilation) in [
             (
                 window.grid.height, window.image.height, window.kernel.height, window.stride.height,
@@ -121,17 +128,22 @@ package struct ConvolutionArguments {
     private let inputsPerGroup: Int
     private let outputsPerGroup: Int
 
+    /// - Parameter quantises: whether maps may be quantised, see `ConvolutionOps.quantisesMaps`.
     package init(
         x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,
-        output: Tensor
+        output: Tensor, quantises: Bool = false
     ) throws {
         let checks = ArgumentChecks(op: "convolve")
+        let isActivatedBefore = epilogue.activation != nil && !epilogue.addsResidualFirst
+        try checks.require(
+            epilogue.residual?.dtype != .uint8 || !isActivatedBefore, "a quantised residual behind an activation")
         (inputsPerGroup, outputsPerGroup) = try checks.groups(weights.count, inputs: x.columns, outputs: output.columns)
         try checks.window(window, imageChannels: x.columns)
         patchSize = window.tapCount * inputsPerGroup
-        try checks.matrix(x, "x", rows: window.imageRows, columns: x.columns)
-        try checks.matrix(output, "output", rows: window.gridRows, columns: output.columns)
-        try checks.matrix(epilogue.residual, "residual", rows: window.gridRows, columns: output.columns)
+        try checks.map(x, "x", rows: window.imageRows, columns: x.columns, quantises: quantises)
+        try checks.map(output, "output", rows: window.gridRows, columns: output.columns, quantises: quantises)
+        try checks.map(
+            epilogue.residual, "residual", rows: window.gridRows, columns: output.columns, quantises: quantises)
         try checks.vector(epilogue.bias, "bias", count: output.columns)
         for weight in weights {
             try checks.require(

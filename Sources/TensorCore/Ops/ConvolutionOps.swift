@@ -74,6 +74,11 @@ public protocol ConvolutionOps: MatmulOps, ActivationOps {
 
     /// Elements of scratch with which `convolve` is fastest.
     func convolutionScratchCount(weights: [any Weight], window: ImageWindow) -> Int
+
+    /// Whether `convolve` also takes maps that another convolution has quantised, and quantises its own: tensors of type
+    /// uint8 and the shapes above as `x`, `output`, and as a residual that no activation stands before. Their memory is that
+    /// of as many float32 numbers, packed, and only convolutions know what is in it; and `maxPool`, which takes them too.
+    func quantisesMaps(weights: [any Weight], window: ImageWindow) -> Bool
 }
 
 /// Rows that a convolution multiplies at a time, which `ExecutionLimits.tokenCount` must allow.
@@ -96,6 +101,8 @@ extension ConvolutionOps {
     public func convolutionScratchCount(weights: [any Weight], window: ImageWindow) -> Int {
         patchScratchCount(weights: weights, window: window)
     }
+
+    public func quantisesMaps(weights: [any Weight], window: ImageWindow) -> Bool { false }
 
     /// The patches of as many windows as pay, but no more than there are.
     package func patchScratchCount(weights: [any Weight], window: ImageWindow) -> Int {

@@ -286,7 +286,7 @@ struct ConvolutionTests {
 
 extension ExecutionLimits {
     /// Of one convolution.
-    fileprivate static func ofConvolution(rows: Int, columns: Int, features: Int) -> ExecutionLimits {
+    static func ofConvolution(rows: Int, columns: Int, features: Int) -> ExecutionLimits {
         ExecutionLimits(
             tokenCount: rows, sequenceCount: 1, contextLength: 1, featureCount: max(features, columns),
             matmulInputCount: columns, headCount: 1, headSize: 1)
