@@ -206,7 +206,7 @@ private struct BertActivations: Sendable {
         let projections = plan.float32([tokens, 3 * width])
         let attended = plan.float32([tokens, width])
         let intermediate = plan.float32([tokens, sizes.intermediateSize])
-        let embedded = plan.float32([tokens, sizes.embeddingSize ?? width])
+        let embedded = sizes.embeddingSize.map { plan.float32([tokens, $0]) }
         let first = plan.float32([sequences, width])
         let pooled = plan.float32([sequences, width])
         let logits = plan.float32(logitShape)
@@ -215,7 +215,8 @@ private struct BertActivations: Sendable {
         self.projections = workspace[projections]
         self.attended = workspace[attended]
         self.intermediate = workspace[intermediate]
-        self.embedded = workspace[embedded]
+        // Where no embedding is narrower, the attention's output has room for a head's.
+        self.embedded = embedded.map { workspace[$0] } ?? workspace[attended]
         self.first = workspace[first]
         self.pooled = workspace[pooled]
         self.logits = workspace[logits]

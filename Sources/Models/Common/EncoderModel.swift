@@ -101,7 +101,7 @@ public struct EncoderDescription: Sendable, Hashable {
     /// Bytes of the intermediate results of a pass of `tokenCount` tokens, outputs included.
     public func activationByteCount(tokenCount: Int) -> Int {
         let perToken =
-            5 * hiddenSize + (embeddingSize ?? hiddenSize) + intermediateSize + 2 * headCount * distanceRowCount
+            5 * hiddenSize + (embeddingSize ?? 0) + intermediateSize + 2 * headCount * distanceRowCount
             + (task == .maskedLanguageModel ? vocabularySize : 0)
         let product = tokenCount.multipliedReportingOverflow(by: perToken * MemoryLayout<Float>.size)
         return product.overflow ? .max : product.partialValue
