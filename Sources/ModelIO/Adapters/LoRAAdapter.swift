@@ -62,6 +62,10 @@ public struct LoRAAdapter: Sendable {
         }
         var tensors = base.tensors
         let changes = try changes()
+        if configuration.keepsHeadTied, let name = TiedMatrices.all.lazy.compactMap({ $0.untested(changes) }).first {
+            throw LoadError.unsupportedValue(
+                path: path, key: "ensure_weight_tying", value: "true beside a change of \(name)", supported: ["false"])
+        }
         for tied in TiedMatrices.all { tied.untie(&tensors, changes, keepsTied: configuration.keepsHeadTied) }
         for (name, change) in changes.sorted(by: { $0.key < $1.key }) {
             guard let found = LoRAAdapter.names(of: name).first(where: { tensors[$0] != nil }), let old = tensors[found]

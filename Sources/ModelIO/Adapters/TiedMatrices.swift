@@ -50,6 +50,13 @@ struct TiedMatrices {
         return names.firstNonNil { name in tensors[name].map { (name, $0) } }
     }
 
+    /// The embedding with a low-rank change for which `ensure_weight_tying` has not been compared with peft; `nil`: none
+    /// has one.
+    func untested(_ changes: [String: LoRAAdapter.Change]) -> String? {
+        guard isExact || embedding == "transformer.wte.weight" else { return nil }
+        return LoRAAdapter.names(of: embedding).first { changes[$0]?.down != nil }
+    }
+
     /// Gives each matrix a tensor of its own where the adapter changes one of them.
     /// - Parameter keepsTied: whether the adapter was made with peft's `ensure_weight_tying`, which reaches the heads of
     ///   decoders, unless the file holds changes of both.

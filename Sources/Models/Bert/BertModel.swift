@@ -66,7 +66,7 @@ public final class BertModel: EncoderModel {
     public func twin(on backend: any Backend) throws -> any EncoderModel {
         try BertModel(
             configuration: configuration, backend: backend, limits: limits, embeddings: embeddings, layers: layers,
-            head: head)
+            bias: bias, head: head)
     }
 
     public func forward(_ batch: EncoderBatch) throws -> [EncoderOutput] {

@@ -145,6 +145,19 @@ struct LoRAAdapterTests {
         #expect(without["\(head).weight"] == nil)
     }
 
+    /// Of these models what peft makes of `ensure_weight_tying` is not known here.
+    @Test(arguments: ["transformer.wte", "shared", "bert.embeddings.word_embeddings"])
+    func aLowRankChangeOfATiedEmbeddingIsRefused(embedding: String) throws {
+        let prefix = "base_model.model.\(embedding)."
+        let tensors = [
+            prefix + "lora_embedding_A": [Float](repeating: 0.5, count: rank * rows),
+            prefix + "lora_embedding_B": [Float](repeating: 0.25, count: columns * rank),
+        ]
+        let base = ["\(embedding).weight": weight]
+        #expect(throws: LoadError.self) { try merge(tensors, into: base, "\"ensure_weight_tying\": true") }
+        #expect(try merge(tensors, into: base)["\(embedding).weight"] != weight)
+    }
+
     @Test func anEmbeddingStoredBesideItsAdapterIsAdapted() throws {
         let prefix = "base_model.model.model.embed_tokens."
         let tensors = [
