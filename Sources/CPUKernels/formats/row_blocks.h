@@ -16,8 +16,8 @@
 // that of the fifth.
 //
 // Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those
-// of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone; those of rows of I8 are
-// 16 floats in the place of factors.
+// of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone; those of rows of I8
+// are 16 floats in the place of factors.
 #pragma once
 #include "quants.h"
 

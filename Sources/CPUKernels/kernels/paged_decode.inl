@@ -52,7 +52,8 @@ INLINE bool lies_whole(const decode_context *context, int64_t j) {
 }
 
 INLINE const char *first_byte(const decode_context *context, const cache_side side, int64_t j) {
-    return (const char *)side.rows + token_row(context->cache, context->table, context->kv_head, j) * context->row_bytes;
+    const int64_t row = token_row(context->cache, context->table, context->kv_head, j);
+    return (const char *)side.rows + row * context->row_bytes;
 }
 
 // The group of tokens from `j` on: in place where it lies whole (then true), else copied to `buffer` as floats. What is
@@ -208,12 +209,11 @@ INLINE void attend_group(
 // All scores of a task (`scoring`), or its output.
 INLINE void attend_tokens(
     const int format, const bool scoring, const decode_context *context, int64_t heads, decode_scratch *scratch) {
-    const cache_side values = values_of(context->cache);
+    const cache_side values = values_of(context->cache), side = scoring ? keys_of(context->cache) : values;
     for (int64_t j = context->begin; j < context->end; j += VL) {
         float *scores = scratch->scores + (j - context->begin);
         token_group group;
-        if (find_group(
-                context, scoring ? keys_of(context->cache) : values, scoring ? &values : NULL, j, scratch->rows, &group))
+        if (find_group(context, side, scoring ? &values : NULL, j, scratch->rows, &group))
             attend_group(format, scoring, context, &group, heads, scores, scratch);
         else attend_group(CPUK_F32, scoring, context, &group, heads, scores, scratch);
     }
