@@ -123,7 +123,14 @@ struct ResNetShape: Sendable {
     /// Whether a bottleneck's first convolution takes the stride, not its second (v1, not v1.5).
     var stridesFirst: Bool
 
+    /// - Throws: `LoadError`, also for a file with more blocks than these.
     func build(_ net: NetworkBuilder, _ x: FeatureMap, names: ResNetNames) throws -> FeatureMap {
+        for stage in depths.indices {
+            let name = names.layer(stage, depths[stage], 0).convolution
+            guard net.contains(name + ".weight") else { continue }
+            throw LoadError.unsupportedFile(
+                path: net.path, reason: "has a layer '\(name)'; its config.json asks for blocks of \(depths) only")
+        }
         var h = x
         for (index, layer) in names.deepStem.enumerated() {
             h = try net.convolution(

@@ -107,6 +107,25 @@ struct VisionTests {
         }
     }
 
+    @Test("blocks that config.json does not name are refused", arguments: ["resnet-basic", "timm-resnet26d"])
+    func namesTheBlockTooMany(name: String) throws {
+        let source = try VisionReference.named(name)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+        try FileManager.default.copyItem(at: source.folder, to: folder)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let configuration = folder.appendingPathComponent("config.json")
+        let text = try String(contentsOf: configuration, encoding: .utf8)
+        let shallower = text.replacing("resnet26d", with: "resnet14t").replacing(/"depths": \[[^\]]*\]/) { _ in
+            "\"depths\": [1, 1]"
+        }
+        #expect(shallower != text)
+        try shallower.write(to: configuration, atomically: true, encoding: .utf8)
+        let device = try #require(InferenceDevice.all.first)
+        let package = try ModelPackage(path: folder.path)
+        let error = #expect(throws: LoadError.self) { try VisionPass(package, on: device.make()) }
+        #expect(error.map { "\($0)" }?.contains("asks for blocks of [1, 1") ?? false)
+    }
+
     @Test("timm's folders name the channels in model_args, else in pretrained_cfg")
     func channels() throws {
         let architectures = ["convnext_atto", "vit_tiny_patch16_224", "mobilenetv2_050", "vgg11", "inception_v3"]
