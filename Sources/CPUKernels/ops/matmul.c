@@ -4,10 +4,12 @@
 // Finds the first kernel that takes the product.
 static const matmul_kernel *choose(const cpuk_context *context, const cpuk_weight *weight, int64_t tokens) {
     const int last = context->matmul_count - 1;
+    const bool by_token = is_packed_by_token(context, weight);
     for (int i = 0; i < last; i++) {
         const matmul_kernel *kernel = context->matmuls[i];
         if (kernel->rounds_activations && !weight->reduced) continue;
         if ((kernel->packing != NULL) != (weight->packed != NULL)) continue;
+        if ((kernel->by_token != NULL) != by_token) continue;
         if (kernel->supports(weight->format, tokens)) return kernel;
     }
     return context->matmuls[last];

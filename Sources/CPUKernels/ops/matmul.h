@@ -46,6 +46,9 @@ part_rows rows_from(const cpuk_weight *weight, int64_t n, int64_t count);
 /// The block of the packed rows from `n` on; `n` is a multiple of PACKED_ROWS.
 const char *packed_block(const cpuk_weight *weight, const weight_packing *packing, int64_t n);
 
+/// Whether a packed weight is for kernels that quantise tokens with one scale each; false: for others, or not packed.
+bool is_packed_by_token(const cpuk_context *context, const cpuk_weight *weight);
+
 /// Calls the epilogue for `count` outputs from `n0` on of `tokens` rows from `t0` on, whose products lie in `y` (and
 /// `up`) with rows `ldy` apart.
 void apply_epilogues(

@@ -15,14 +15,24 @@ static bool takes_packing(const cpuk_context *context, int index, const cpuk_wei
     return weight->by_token;
 }
 
-// The packing in which the context's kernels, those for few tokens too, read this weight. NULL: none.
-static const weight_packing *packing_of(const cpuk_context *context, const cpuk_weight *weight) {
+// The first of the context's kernels for which this weight is packed, those for few tokens too. NULL: none.
+static const matmul_kernel *packed_for(const cpuk_context *context, const cpuk_weight *weight) {
     // The second half of a gated weight must begin with a block. One with an odd number of rows is never gated.
     if (!weight->reduced || weight->columns == 0 || weight->rows == 0) return NULL;
     if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
     for (int i = 0; i < context->matmul_count; i++)
-        if (takes_packing(context, i, weight)) return context->matmuls[i]->packing;
+        if (takes_packing(context, i, weight)) return context->matmuls[i];
     return NULL;
+}
+
+static const weight_packing *packing_of(const cpuk_context *context, const cpuk_weight *weight) {
+    const matmul_kernel *kernel = packed_for(context, weight);
+    return kernel ? kernel->packing : NULL;
+}
+
+bool is_packed_by_token(const cpuk_context *context, const cpuk_weight *weight) {
+    const matmul_kernel *kernel = weight->packed ? packed_for(context, weight) : NULL;
+    return kernel && kernel->by_token;
 }
 
 int64_t cpuk_packed_bytes(const cpuk_context *context, const cpuk_weight *weight) {
