@@ -102,7 +102,9 @@ static void products(cpuk_context *context, cpuk_context *plain, const char *set
     // A single sum that nearly vanishes says nothing of rounded activations.
     for (size_t s = rounds ? 1 : 0; s < sizeof shapes / sizeof *shapes; s++) {
         const int64_t rows = shapes[s][0], tokens = shapes[s][1];
-        const int64_t unit = row->block_size == 1 ? 45 : row->block_size;
+        // Rows of int8 are packed where they are whole groups of 32.
+        const int64_t values_alone = format == CPUK_I8 && s % 2 ? 64 : 45;
+        const int64_t unit = row->block_size == 1 ? values_alone : row->block_size;
         const int64_t columns = unit * (row->block_size == 256 ? 1 + shapes[s][2] % 2 : shapes[s][2]);
         const int64_t bytes = row_bytes_of(row, columns);
         uint8_t *data = room((size_t)(bytes * rows));
@@ -132,6 +134,17 @@ static void products(cpuk_context *context, cpuk_context *plain, const char *set
         snprintf(name, sizeof name, "product %s %lldx%lldx%lld", row->name, (long long)rows, (long long)tokens,
                  (long long)columns);
         judge(name, set, y, expected, rows * tokens, rounds ? 3e-4 : 1e-9);
+        const int64_t packed_bytes = cpuk_packed_bytes(context, &weight);
+        if (packed_bytes > 0) {
+            void *packed = room((size_t)packed_bytes);
+            cpuk_pack(context, &weight, 0, rows, packed);
+            weight.packed = packed;
+            memset(y, 0xff, (size_t)(rows * tokens) * 4);
+            cpuk_matmul(context, &args);
+            strcat(name, " packed");
+            judge(name, set, y, expected, rows * tokens, 3e-4);
+            free(packed);
+        }
         free(data), free(scales), free(x), free(bias), free(values), free(y), free(ids), free(expected);
     }
 }
