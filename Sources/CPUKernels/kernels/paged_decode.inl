@@ -92,12 +92,6 @@ INLINE void prefetch_rows(const token_group *group, int64_t first, int64_t count
         __builtin_prefetch(group->next + i, 0, 2);
 }
 
-// x[i] becomes the butterfly sum of x[i] and x[i + count].
-INLINE void sum_pairs(const int distance, const int count, vf *x) {
-    UNROLL for (int i = 0; i < count; i++)
-        x[i] = butterfly_low(distance, x[i], x[i + count]) + butterfly_high(distance, x[i], x[i + count]);
-}
-
 // For each head, vectors whose lane i is a part of the score of token i % TOKEN_BLOCK.
 INLINE void score_block(
     const int format, const int heads, const float *query, int64_t padded, const char *rows, int64_t stride,

@@ -81,19 +81,20 @@ INLINE void transpose(vf rows[VL]) {
     transpose_step(1, rows);
 }
 
-INLINE void sum_step(const int distance, vf x[VL]) {
-    UNROLL for (int i = 0; i < distance; i++) {
-        vf a = x[i], b = x[i + distance];
+// x[i] becomes the butterfly sum of x[i] and x[i + count].
+INLINE void sum_pairs(const int distance, const int count, vf *x) {
+    UNROLL for (int i = 0; i < count; i++) {
+        vf a = x[i], b = x[i + count];
         x[i] = butterfly_low(distance, a, b) + butterfly_high(distance, a, b);
     }
 }
 
 // Lane i of the result is the sum of the lanes of x[i].
 INLINE vf sum_each(vf x[VL]) {
-    if (VL > 8) sum_step(8, x);
-    if (VL > 4) sum_step(4, x);
-    sum_step(2, x);
-    sum_step(1, x);
+    if (VL > 8) sum_pairs(8, 8, x);
+    if (VL > 4) sum_pairs(4, 4, x);
+    sum_pairs(2, 2, x);
+    sum_pairs(1, 1, x);
     return x[0];
 }
 
