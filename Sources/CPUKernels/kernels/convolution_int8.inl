@@ -20,15 +20,8 @@ static int64_t convolution_pixel_bytes(int64_t channels) {
 
 INLINE vf lanes_of(const float *x, int64_t rest) { return rest >= VL ? load(x) : load_part(x, rest); }
 
-static void quantise_pixel(const float *x, int64_t channels, void *pixel) {
-    vf highest = splat(0), lowest = splat(0);
-    for (int64_t c = 0; c < channels; c += VL) {
-        const vf y = lanes_of(x + c, channels - c);
-        highest = max_v(y, highest);
-        lowest = select_v(y < lowest, y, lowest);
-    }
-    const float most = max_lanes(max_v(-lowest, highest));
-    const bool has_negative = any_v(lowest < 0.0f);
+// The head and the quants of a pixel whose largest number is `most`.
+INLINE void write_quants(const float *x, int64_t channels, float most, bool has_negative, void *pixel) {
     const float steps = has_negative ? 127 : 255, inverse = most > 0 ? steps / most : 0;
     const quantised_pixel head = {.scale = most / steps, .offset = has_negative ? -1 : 0};
     memcpy(pixel, &head, sizeof head);
@@ -45,13 +38,62 @@ static void quantise_pixel(const float *x, int64_t channels, void *pixel) {
             narrow_unsigned(round_v(fma_v(lanes_of(x + c, channels - c), factor, offset)));
 }
 
+static void quantise_pixel(const float *x, int64_t channels, void *pixel) {
+    vf highest = splat(0), lowest = splat(0);
+    for (int64_t c = 0; c < channels; c += VL) {
+        const vf y = lanes_of(x + c, channels - c);
+        highest = max_v(y, highest);
+        lowest = select_v(y < lowest, y, lowest);
+    }
+    write_quants(x, channels, max_lanes(max_v(-lowest, highest)), any_v(lowest < 0.0f), pixel);
+}
+
+// Four pixels at once, whose chains of largest numbers run side by side.
+INLINE void quantise_four(
+    const bool is_positive, const float *x, int64_t stride, int64_t channels, char *pixels, int64_t pixel_bytes) {
+    vf highest[4], lowest[4];
+    UNROLL for (int t = 0; t < 4; t++) highest[t] = lowest[t] = splat(0);
+    for (int64_t c = 0; c < channels; c += VL)
+        UNROLL for (int t = 0; t < 4; t++) {
+            const vf y = load(x + t * stride + c);
+            highest[t] = max_v(y, highest[t]);
+            if (!is_positive) lowest[t] = select_v(y < lowest[t], y, lowest[t]);
+        }
+    bool has_negative[4];
+    UNROLL for (int t = 0; t < 4; t++) {
+        has_negative[t] = !is_positive && any_v(lowest[t] < 0.0f);
+        highest[t] = max_v(-lowest[t], highest[t]);
+    }
+    // Each quarter of a vector then holds the largest number of one pixel.
+    const vf even = max_v(butterfly_low(8, highest[0], highest[1]), butterfly_high(8, highest[0], highest[1]));
+    const vf odd = max_v(butterfly_low(8, highest[2], highest[3]), butterfly_high(8, highest[2], highest[3]));
+    vf most = max_v(butterfly_low(4, even, odd), butterfly_high(4, even, odd));
+    most = max_v(butterfly_low(2, most, most), butterfly_high(2, most, most));
+    most = max_v(butterfly_low(1, most, most), butterfly_high(1, most, most));
+    UNROLL for (int t = 0; t < 4; t++)
+        write_quants(x + t * stride, channels, most[t % 2 * 8 + t / 2 * 4], has_negative[t], pixels + t * pixel_bytes);
+}
+
+static void quantise_pixels(
+    const float *x, int64_t stride, int64_t count, bool is_positive, int64_t channels, char *pixels) {
+    const int64_t pixel_bytes = convolution_pixel_bytes(channels);
+    for (; count >= 4 && channels % VL == 0; count -= 4, x += 4 * stride, pixels += 4 * pixel_bytes) {
+        if (is_positive) quantise_four(true, x, stride, channels, pixels, pixel_bytes);
+        else quantise_four(false, x, stride, channels, pixels, pixel_bytes);
+    }
+    for (; count > 0; count--, x += stride, pixels += pixel_bytes) quantise_pixel(x, channels, pixels);
+}
+
 // `y` and what a vector of quants behind the head of a pixel stands for.
-INLINE vf add_quants(vf y, const char *pixel, const char *quants) {
+INLINE vf add_quants_of(const bool has_offset, vf y, const char *pixel, const char *quants) {
     quantised_pixel head;
     memcpy(&head, pixel, sizeof head);
-    const vi integers = __builtin_convertvector(*(const q16_unaligned *)quants, vi) - (head.offset & 128);
+    vi integers = __builtin_convertvector(*(const q16_unaligned *)quants, vi);
+    if (has_offset) integers -= head.offset & 128;
     return fma_v(__builtin_convertvector(integers, vf), splat(head.scale), y);
 }
+
+INLINE vf add_quants(vf y, const char *pixel, const char *quants) { return add_quants_of(true, y, pixel, quants); }
 
 static void max_quantised_pixels(
     const char *const *pixels, int64_t count, bool goes_on, int64_t channels, float *y) {
@@ -132,9 +174,28 @@ INLINE void add_tap(
                 fma_v(__builtin_convertvector((vi)integers[t][v], vf), splat(heads[t].scale), sums[t][v]);
 }
 
-INLINE vf add_residual(vf y, const convolution_int8_tile *call, int64_t t, int64_t n) {
+INLINE vf add_residual(
+    const bool has_offset, vf y, const convolution_int8_tile *call, int64_t t, int64_t n) {
     const char *pixel = call->residual + t * call->residual_stride;
-    return add_quants(y, pixel, pixel + call->residual_at + n);
+    return add_quants_of(has_offset, y, pixel, pixel + call->residual_at + n);
+}
+
+INLINE void add_residuals(
+    const bool has_offset, const int T, const int V, const convolution_int8_tile *call,
+    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < V; v++) sums[t][v] = add_residual(has_offset, sums[t][v], call, t, v * VL);
+}
+
+// Behind ReLU, where most residuals come from, no pixel has an offset.
+INLINE bool has_residual_offset(const int T, const convolution_int8_tile *call) {
+    int32_t offsets = 0;
+    UNROLL for (int t = 0; t < T; t++) {
+        quantised_pixel head;
+        memcpy(&head, call->residual + t * call->residual_stride, sizeof head);
+        offsets |= head.offset;
+    }
+    return offsets != 0;
 }
 
 // The epilogue of whole vectors with no activation or ReLU, without a residual of floats.
@@ -148,9 +209,10 @@ INLINE void finish_whole_vectors(
         const vf offsets = bias ? load(bias + tile->first_output + v * VL) : splat(0);
         UNROLL for (int t = 0; t < T; t++) sums[t][v] = fma_v(sums[t][v], scales, offsets);
     }
-    if (call->residual)
-        UNROLL for (int t = 0; t < T; t++)
-            UNROLL for (int v = 0; v < V; v++) sums[t][v] = add_residual(sums[t][v], call, t, v * VL);
+    if (call->residual) {
+        if (has_residual_offset(T, call)) add_residuals(true, T, V, call, sums);
+        else add_residuals(false, T, V, call, sums);
+    }
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < V; v++)
             store(tile->target.data + t * tile->target.stride + v * VL,
@@ -183,7 +245,7 @@ INLINE void multiply_int8_tile(const int T, const int V, const convolution_int8_
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < V; v++) {
             sums[t][v] *= load(tile->panel + v * VL);
-            if (call->residual) sums[t][v] = add_residual(sums[t][v], call, t, v * VL);
+            if (call->residual) sums[t][v] = add_residual(true, sums[t][v], call, t, v * VL);
         }
     finish_tile(T, V, tile, sums);
 }
@@ -220,7 +282,7 @@ static void multiply_convolution_int8(const convolution_int8_tile *tile) {
 }
 
 static const convolution_int8_kernels convolution_int8 = {
-    .panel_outputs = CONVOLUTION_NR, .vector = VL, .pixel_bytes = convolution_pixel_bytes, .quantise = quantise_pixel,
+    .panel_outputs = CONVOLUTION_NR, .vector = VL, .pixel_bytes = convolution_pixel_bytes, .quantise = quantise_pixels,
     .max_pixels = max_quantised_pixels,
     .panel_bytes = int8_panel_bytes, .pack = pack_convolution_int8, .multiply = multiply_convolution_int8,
 };

@@ -125,10 +125,11 @@ int64_t convolution_int8_scratch_bytes(const cpuk_context *context, const cpuk_w
 static void quantise_results(const int8_job *call, const float *results, int64_t first, int64_t count) {
     const cpuk_convolution_args *args = call->job->args;
     const convolution_int8_kernels *kernels = call->job->context->convolution_int8;
-    const int64_t stride = kernels->pixel_bytes(args->outputs);
-    for (int64_t t = 0; t < count; t++)
-        kernels->quantise(
-            results + t * args->outputs, args->outputs, (char *)args->quantised_output + (first + t) * stride);
+    // A residual may be added behind the activation.
+    const bool is_positive = args->activation == CPUK_RELU && (args->adds_residual_first || !args->residual.data);
+    kernels->quantise(
+        results, args->outputs, count, is_positive, args->outputs,
+        (char *)args->quantised_output + first * kernels->pixel_bytes(args->outputs));
 }
 
 // ---- Products

@@ -20,7 +20,8 @@ static void image_task(void *argument, int64_t image, int worker) {
             for (int64_t c = 0; c < w->channels; c++) packed[pixel * w->channels + c] = x.data[pixel * x.stride + c];
         x.data = packed;
     }
-    call->job->context->convolution_int8->quantise(x.data, pixels * w->channels, quantised_image(call, image));
+    call->job->context->convolution_int8->quantise(
+        x.data, 0, 1, false, pixels * w->channels, quantised_image(call, image));
 }
 
 // Lines of quants from lines of an image `step` bytes apart, side by side. Short lines are copied with some bytes of
@@ -72,10 +73,9 @@ static void quantise_task(void *argument, int64_t task, int worker) {
     const int8_job *call = argument;
     const cpuk_convolution_args *args = call->job->args;
     const index_range range = task_range(task, call->tasks, image_pixels(args->window));
-    for (int64_t pixel = range.begin; pixel < range.end; pixel++)
-        call->job->context->convolution_int8->quantise(
-            args->x.data + pixel * args->x.stride, args->window->channels,
-            quantised_input(call) + pixel * call->source.stride);
+    call->job->context->convolution_int8->quantise(
+        args->x.data + range.begin * args->x.stride, args->x.stride, range.end - range.begin, false,
+        args->window->channels, quantised_input(call) + range.begin * call->source.stride);
 }
 
 void quantise_input(int8_job *call) {

@@ -54,7 +54,8 @@ static void max_task(void *argument, int64_t task, int worker) {
     FOR_EACH_ROW(job, task, row) {
         max_of_window(job->context, args, row, y);
         if (args->quantised_output)
-            kernels->quantise(y, channels, args->quantised_output + row * kernels->pixel_bytes(channels));
+            kernels->quantise(
+                y, 0, 1, false, channels, args->quantised_output + row * kernels->pixel_bytes(channels));
         else memcpy(args->output.data + row * args->output.stride, y, (size_t)channels * sizeof *y);
     }
 }

@@ -26,19 +26,41 @@ static void find_pixels(
     }
 }
 
+/// The pixels of windows that lie inside of their images, whose first ones are `origins`.
+static void find_inner_pixels(
+    const cpuk_window *w, const pixel_source *source, int64_t columns, const char *const origins[MR],
+    const float **pixels) {
+    const int64_t step = w->dilation_x * source->stride, line = w->dilation_y * w->image_width * source->stride;
+    for (int64_t i = 0; i < w->kernel_height; i++)
+        for (int64_t j = 0; j < columns; j++, pixels += MR)
+            for (int64_t t = 0; t < MR; t++)
+                pixels[t] = (const float *)(const void *)(origins[t] + i * line + j * step);
+}
+
 /// `at` is the place of the first window, and then that behind the last one.
 static window_group find_group(
     const cpuk_window *w, const pixel_source *source, index_range windows, place *at, const float **pixels) {
     window_group group = {.first = windows.begin, .count = windows.end - windows.begin};
     window_place places[MR];
-    bool has_lines = source->has_lines;
+    const char *origins[MR];
+    bool has_lines = source->has_lines, are_inside = true;
     for (int64_t t = 0; t < group.count; t++, advance(w, at)) {
         places[t] = window_over(w, at);
-        if (places[t].columns.end - places[t].columns.begin < w->kernel_width) has_lines = false;
+        if (places[t].columns.end - places[t].columns.begin < w->kernel_width) has_lines = are_inside = false;
+        if (places[t].lines.end - places[t].lines.begin < w->kernel_height) are_inside = false;
     }
     const int64_t columns = has_lines ? 1 : w->kernel_width;
     group.taps = w->kernel_height * columns;
     group.depth = w->channels * w->kernel_width / columns;
+    if (are_inside) {
+        for (int64_t t = 0; t < MR; t++) {
+            // Beyond the last window, where the group before prefetches, it is named again.
+            const window_place *of = &places[at_most(t, group.count - 1)];
+            origins[t] = source->data + pixel_of(w, of->image, of->top, of->left) * source->stride;
+        }
+        find_inner_pixels(w, source, columns, origins, pixels);
+        return group;
+    }
     for (int64_t t = 0; t < group.count; t++) find_pixels(w, source, &places[t], has_lines, pixels + t);
     // The group before prefetches as many pixels as it has windows.
     for (int64_t t = group.count; t < MR; t++) pixels[t] = (const float *)(const void *)source->padding;
