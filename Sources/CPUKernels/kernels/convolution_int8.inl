@@ -136,9 +136,10 @@ static void pack_convolution_int8(
 
 // ---- Products
 
-// Adds the products of a tap to the sums.
+// Adds the products of a tap to the sums, or makes them of it where it is the only one: then integers and sums need
+// not both be in registers.
 INLINE void add_tap(
-    const int T, const int V, const float *const *pixels, int64_t quads, const char *weights, const char *ahead,
+    const bool is_only, const int T, const int V, const float *const *pixels, int64_t quads, const char *weights, const char *ahead,
     int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
     quantised_pixel heads[CONVOLUTION_MR];
     const char *x[CONVOLUTION_MR];
@@ -169,9 +170,28 @@ INLINE void add_tap(
         }
     }
     UNROLL for (int t = 0; t < T; t++)
-        UNROLL for (int v = 0; v < V; v++)
-            sums[t][v] =
-                fma_v(__builtin_convertvector((vi)integers[t][v], vf), splat(heads[t].scale), sums[t][v]);
+        UNROLL for (int v = 0; v < V; v++) {
+            const vf y = __builtin_convertvector((vi)integers[t][v], vf), scale = splat(heads[t].scale);
+            sums[t][v] = is_only ? y * scale : fma_v(y, scale, sums[t][v]);
+        }
+}
+
+INLINE void add_taps(
+    const int T, const int V, const convolution_tile *tile, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const int64_t quads = quad_count(tile->depth);
+    const char *weights = (const char *)tile->panel + V * 64, *ahead = tile->ahead;
+    const float *const *pixels = tile->pixels;
+    if (tile->taps == 1) {
+        add_tap(true, T, V, pixels, quads, weights, ahead, tile->ahead_bytes, sums);
+        return;
+    }
+    UNROLL for (int t = 0; t < T; t++)
+        UNROLL for (int v = 0; v < V; v++) sums[t][v] = splat(0);
+    for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
+        add_tap(false, T, V, pixels, quads, weights, ahead, tile->ahead_bytes, sums);
+        weights += (1 + quads) * V * 64;
+        ahead += quads * tile->ahead_bytes;
+    }
 }
 
 INLINE vf add_residual(
@@ -222,20 +242,11 @@ INLINE void finish_whole_vectors(
 INLINE void multiply_int8_tile(const int T, const int V, const convolution_int8_tile *call) {
     const convolution_tile *tile = &call->tile;
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
-    UNROLL for (int t = 0; t < T; t++)
-        UNROLL for (int v = 0; v < V; v++) sums[t][v] = splat(0);
-    const int64_t quads = quad_count(tile->depth);
-    const char *weights = (const char *)tile->panel + V * 64, *ahead = tile->ahead;
-    const float *const *pixels = tile->pixels;
     if (!call->is_kept) prefetch_target(T, V, &tile->target);
     if (call->residual)
         UNROLL for (int t = 0; t < T; t++)
             __builtin_prefetch(call->residual + t * call->residual_stride + call->residual_at, 0, 3);
-    for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
-        add_tap(T, V, pixels, quads, weights, ahead, tile->ahead_bytes, sums);
-        weights += (1 + quads) * V * 64;
-        ahead += quads * tile->ahead_bytes;
-    }
+    add_taps(T, V, tile, sums);
     const cpuk_activation activation = tile->epilogue->activation;
     const bool is_simple = activation == CPUK_IDENTITY || activation == CPUK_RELU;
     if (is_simple && !tile->target.residual && tile->outputs == V * VL) {

@@ -24,11 +24,14 @@ static void image_task(void *argument, int64_t image, int worker) {
         x.data, 0, 1, false, pixels * w->channels, quantised_image(call, image));
 }
 
+typedef uint8_t short_line __attribute__((vector_size(SHORT_LINE), aligned(1), may_alias));
+
 // Lines of quants from lines of an image `step` bytes apart, side by side. Short lines are copied with some bytes of
 // the image behind, over which the next line is copied, where there is room for them.
 static void copy_lines(const char *from, int64_t step, int64_t lines, int64_t line, char *to, int64_t room) {
     if (line <= SHORT_LINE && (lines - 1) * line + SHORT_LINE <= room) {
-        for (int64_t i = 0; i < lines; i++, from += step, to += line) memcpy(to, from, SHORT_LINE);
+        for (int64_t i = 0; i < lines; i++, from += step, to += line)
+            *(short_line *)(void *)to = *(const short_line *)(const void *)from;
     } else {
         for (int64_t i = 0; i < lines; i++, from += step, to += line) memcpy(to, from, (size_t)line);
     }
