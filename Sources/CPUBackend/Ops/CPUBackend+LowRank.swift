@@ -3,8 +3,8 @@ public import TensorCore
 
 extension CPUBackend {
     public func addLowRank(
-        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
-        to output: Tensor
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, parts: [LowRankPart], indices: Tensor,
+        scratch: LowRankScratch, to output: Tensor
     ) throws {
         let (downs, ups) = (Check.experts(down), Check.experts(up))
         guard let first = downs.lowRank, let second = ups.lowRank, first.isPlain, !second.isPlain else {
@@ -14,6 +14,9 @@ extension CPUBackend {
         try checks.matrix(x, "x", rows: x.rows, columns: downs.columns)
         try checks.matrix(output, "output", rows: x.rows, columns: ups.rows)
         try checks.require(downs.rows == ups.columns, "ranks of \(downs.rows) and \(ups.columns)")
+        try checks.require(
+            parts.reduce(0) { $0 + $1.rows } == ups.rows && parts.reduce(0) { $0 + $1.rank } == ups.columns,
+            "parts of other sizes than [\(ups.rows), \(ups.columns)]")
         try checks.require(indices.shape.elementCount == x.rows, "\(indices.shape) indices for \(x.rows) rows")
         if x.rows == 0 { return }
         let values = UnsafeBufferPointer(start: indices.int32s, count: x.rows)
@@ -21,13 +24,20 @@ extension CPUBackend {
         if let bad = values.first(where: { !(0..<count).contains($0) }) {
             throw BackendError.invalidArgument(op: "addLowRank", reason: "adapter \(bad) is not in 0..<\(count)")
         }
-        let byteCount = 4 * x.rows * downs.rows * (downs.columns + ups.rows)
-        launch("add_low_rank_f32", byteCount: byteCount, flopCount: byteCount / 2) {
-            var arguments = cpuk_low_rank_args(
-                x: x.floatRows, output: output.floatRows, tokens: Int64(x.rows), inputs: Int64(downs.columns),
-                outputs: Int64(ups.rows), rank: Int64(downs.rows), indices: indices.int32s,
-                down: UnsafePointer(first.pointers.baseAddress), up: UnsafePointer(second.pointers.baseAddress))
-            _ = cpuk_add_low_rank(context, &arguments)
+        let read = downs.rows * downs.columns + parts.reduce(0) { $0 + $1.rows * $1.rank }
+        let (ranks, outputs) = (parts.map { Int64($0.rank) }, parts.map { Int64($0.rows) })
+        launch("add_low_rank_f32", byteCount: 4 * x.rows * read, flopCount: 2 * x.rows * read) {
+            ranks.withUnsafeBufferPointer { ranks in
+                outputs.withUnsafeBufferPointer { outputs in
+                    var arguments = cpuk_low_rank_args(
+                        x: x.floatRows, output: output.floatRows, tokens: Int64(x.rows), inputs: Int64(downs.columns),
+                        outputs: Int64(ups.rows), rank: Int64(downs.rows), indices: indices.int32s,
+                        down: UnsafePointer(first.pointers.baseAddress),
+                        up: UnsafePointer(second.pointers.baseAddress), part_ranks: ranks.baseAddress,
+                        part_outputs: outputs.baseAddress, parts: Int64(parts.count))
+                    _ = cpuk_add_low_rank(context, &arguments)
+                }
+            }
         }
     }
 }

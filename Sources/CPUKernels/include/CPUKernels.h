@@ -202,6 +202,10 @@ typedef struct {
     const int32_t *indices;
     /// `[rank, inputs]` and `[rank, outputs]` of each `a`, packed.
     const float *const *down, *const *up;
+    /// `up` has blocks on its diagonal, of so many ranks and so many outputs each, which add up to `rank` and
+    /// `outputs`. What lies outside them is not read.
+    const int64_t *part_ranks, *part_outputs;
+    int64_t parts;
 } cpuk_low_rank_args;
 enum { CPUK_MAX_LOW_RANK = 256 };
 /// False where the rank is larger; nothing is added then.

@@ -29,7 +29,8 @@ static const matmul_kernel matmuls[] = {
 static const row_kernels rows_of_floats = {
     .apply_epilogue = apply_epilogue, .norm = norm_row, .activate = activate_row, .soft_cap = soft_cap_row,
     .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed = embed_row,
-    .weighted_sum = weighted_sum_row, .rope_head = rope_head, .store = store_row, .quantise = quantise_row,
+    .weighted_sum = weighted_sum_row, .add_products = add_products_row, .rope_head = rope_head, .store = store_row,
+    .quantise = quantise_row,
     .sum_pixels = sum_pixels, .max_pixels = max_pixels, .argmax = argmax, .top_k_scan = top_k_scan,
 };
 static const attention_kernels attention = {

@@ -76,6 +76,45 @@ static void weighted_sum_row(
     }
 }
 
+INLINE void add_products_of(
+    const int T, const float *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count,
+    int64_t columns, float *output, int64_t output_stride) {
+    for (int64_t i = 0; i < columns; i += VL) {
+        const int64_t lanes = columns - i < VL ? columns - i : VL;
+        vf sums[4];
+        UNROLL for (int t = 0; t < T; t++) {
+            const float *before = output + t * output_stride + i;
+            sums[t] = lanes == VL ? load(before) : load_part(before, lanes);
+        }
+        for (int64_t j = 0; j < count; j++) {
+            const float *row = x + j * stride + i;
+            const vf numbers = lanes == VL ? load(row) : load_part(row, lanes);
+            UNROLL for (int t = 0; t < T; t++)
+                sums[t] = fma_v(numbers, splat(weights[t * weight_stride + j]), sums[t]);
+        }
+        UNROLL for (int t = 0; t < T; t++) {
+            float *after = output + t * output_stride + i;
+            if (lanes == VL) store(after, sums[t]);
+            else store_part(after, sums[t], lanes);
+        }
+    }
+}
+
+static void add_products_row(
+    const float *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count, int64_t columns,
+    int64_t tokens, float *output, int64_t output_stride) {
+    int64_t t = 0;
+#define ADD_PRODUCTS(T)                                                                                               \
+    for (; t + T <= tokens; t += T)                                                                                   \
+        add_products_of(                                                                                              \
+            T, x, stride, weights + t * weight_stride, weight_stride, count, columns, output + t * output_stride,     \
+            output_stride)
+    ADD_PRODUCTS(4);
+    ADD_PRODUCTS(2);
+    ADD_PRODUCTS(1);
+#undef ADD_PRODUCTS
+}
+
 static void rope_head(
     const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,
     bool interleaved, float *output) {

@@ -33,6 +33,8 @@ public final class AdapterSet: Sendable {
         public let ups: [WeightSource]
         /// `R`.
         public let rank: Int
+        /// The rows and ranks of each of the layer's matrices, the same for all adapters.
+        public let parts: [LowRankPart]
         /// `[E + 1, N]`: what the model's own product is multiplied by, where an adapter is DoRA's; `ups` have it in them.
         public let scales: [Float]?
     }
@@ -75,7 +77,10 @@ public final class AdapterSet: Sendable {
     ) throws -> Stacked? {
         let found = changes.map { changes in parts.map { changes[$0.name + ".weight"] } }
         guard found.contains(where: { $0.contains { $0 != nil } }) else { return nil }
-        let rank = found.map { $0.reduce(0) { $0 + ($1?.rank ?? 0) } }.max() ?? 1
+        let shares = parts.indices.map { part in
+            LowRankPart(rows: parts[part].rows, rank: found.map { $0[part]?.rank ?? 0 }.max() ?? 0)
+        }
+        let rank = shares.reduce(0) { $0 + $1.rank }
         let rows = parts.reduce(0) { $0 + $1.rows }
         var downs = [try source([Float](repeating: 0, count: rank * columns), rank, columns)]
         var ups = [try source([Float](repeating: 0, count: rows * rank), rows, rank)]
@@ -87,7 +92,10 @@ public final class AdapterSet: Sendable {
             var up = [Float](repeating: 0, count: rows * rank)
             var (firstRank, firstRow) = (0, 0)
             for (index, part) in parts.enumerated() {
-                defer { firstRow += part.rows }
+                defer {
+                    firstRow += part.rows
+                    firstRank += shares[index].rank
+                }
                 guard let change = own[index] else { continue }
                 try check(change, rows: part.rows, columns: columns, path: paths[adapter])
                 let lengths = try change.magnitude.map { try rowScales(change, $0, try base(index)) }
@@ -103,14 +111,13 @@ public final class AdapterSet: Sendable {
                 if let lengths {
                     ownScales.replaceSubrange(firstRow..<firstRow + part.rows, with: lengths.map { Float($0) })
                 }
-                firstRank += change.rank
                 used.withLock { _ = $0.insert("\(adapter) \(change.name)") }
             }
             downs.append(try source(down, rank, columns))
             ups.append(try source(up, rows, rank))
             scales += ownScales
         }
-        return Stacked(downs: downs, ups: ups, rank: rank, scales: isScaled ? scales : nil)
+        return Stacked(downs: downs, ups: ups, rank: rank, parts: shares, scales: isScaled ? scales : nil)
     }
 
     /// Whether an adapter is DoRA's.

@@ -10,6 +10,8 @@ struct LinearAdapters: Sendable {
     /// `[R, K]` and `[N, R]` of each adapter.
     let down: any IndexedWeights
     let up: any IndexedWeights
+    /// Of the layer's matrices, one below the other.
+    let parts: [LowRankPart]
     /// `[E + 1, N]` each: `g`, and `(1 - g) · b` where the layer has a bias; `nil`: no adapter is DoRA's.
     let scales: Tensor?
     let shifts: Tensor?
@@ -19,6 +21,7 @@ struct LinearAdapters: Sendable {
     init(_ stacked: AdapterSet.Stacked, bias: [Float]?, scratch: AdapterScratch, on backend: any Backend) throws {
         down = try backend.prepareIndexed(stacked.downs)
         up = try backend.prepareIndexed(stacked.ups)
+        parts = stacked.parts
         self.scratch = scratch
         let shape: Shape = [stacked.ups.count, up.rows]
         scales = try stacked.scales.map { try backend.makeTensor($0, shape) }
@@ -49,7 +52,7 @@ struct LinearAdapters: Sendable {
         let low = AdapterScratch.view(scratch.low, rows: x.rows, columns: down.rows)
         let delta = AdapterScratch.view(scratch.delta, rows: x.rows, columns: up.rows)
         try backend.addLowRank(
-            x, down: down, up: up, indices: indices,
+            x, down: down, up: up, parts: parts, indices: indices,
             scratch: LowRankScratch(low: low, delta: delta, ones: scratch.ones.rows(0..<x.rows)), to: output)
     }
 }

@@ -48,13 +48,27 @@ public protocol ExpertOps: AnyObject, Sendable {
     /// - Parameters:
     ///   - x: `[T, K]` float32; rows may be strided.
     ///   - down, up: `[R, K]` and `[N, R]` of each adapter.
+    ///   - parts: blocks on `up`'s diagonal, from its first row and column to its last. Outside them `up` is zero, and
+    ///     need not be read.
     ///   - indices: `[T, 1]` int32, packed, each below the adapters' number.
     ///   - scratch: what backends may write that compute it product by product.
     ///   - output: `[T, N]` float32; rows may be strided. Must not overlap `x`.
     /// - Throws: as `matmulIndexed`.
     func addLowRank(
-        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
-        to output: Tensor) throws
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, parts: [LowRankPart], indices: Tensor,
+        scratch: LowRankScratch, to output: Tensor) throws
+}
+
+/// What low-rank adapters add to some rows of a layer that is made of several matrices, each with ranks of its own.
+public struct LowRankPart: Sendable, Hashable {
+    /// Rows of the layer.
+    public let rows: Int
+    public let rank: Int
+
+    public init(rows: Int, rank: Int) {
+        self.rows = rows
+        self.rank = rank
+    }
 }
 
 /// Room for the products of `addLowRank`.
@@ -84,8 +98,8 @@ extension ExpertOps {
     }
 
     public func addLowRank(
-        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, indices: Tensor, scratch: LowRankScratch,
-        to output: Tensor
+        _ x: Tensor, down: any IndexedWeights, up: any IndexedWeights, parts: [LowRankPart], indices: Tensor,
+        scratch: LowRankScratch, to output: Tensor
     ) throws {
         try addLowRankByProducts(x, down: down, up: up, indices: indices, scratch: scratch, to: output)
     }

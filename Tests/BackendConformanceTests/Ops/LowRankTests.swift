@@ -21,6 +21,14 @@ struct LowRankTests {
         }
     }
 
+    private func source(_ values: [Float], columns: Int) -> WeightSource {
+        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
+        values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
+        return WeightSource(
+            name: "up", format: .float32, columns: columns,
+            parts: [WeightPart(rows: values.count / columns, bytes: memory.bytes)])
+    }
+
     @Test("are added to what is there", arguments: all)
     func adds(_ one: Sizes) {
         var random = SplitMix64(name: one.testDescription)
@@ -29,13 +37,22 @@ struct LowRankTests {
                 PackedWeight(format: .float32, partRows: [rows], columns: columns, random: &random)
             }
         }
-        let (downs, ups) = (weights(one.rank, one.inputs), weights(one.outputs, one.rank))
+        let downs = weights(one.rank, one.inputs)
+        // A layer of two matrices where there are outputs and ranks for it, the second of more ranks.
+        let first = LowRankPart(
+            rows: one.rank < 3 ? one.outputs : one.outputs / 3, rank: one.rank < 3 ? one.rank : one.rank / 3)
+        let parts = [first, LowRankPart(rows: one.outputs - first.rows, rank: one.rank - first.rank)]
+        let ups = (0..<one.adapters).map { _ in
+            random.floats(one.outputs * one.rank).enumerated().map { place, value in
+                (place / one.rank < first.rows) == (place % one.rank < first.rank) ? value : 0
+            }
+        }
         let x = random.floats(one.tokens * one.inputs)
         let before = random.floats(one.tokens * one.outputs)
         let indices = random.int32s(one.tokens, in: 0..<one.adapters)
         var expected = before.map(Double.init)
         for token in 0..<one.tokens {
-            let (down, up) = (downs[Int(indices[token])].values.values, ups[Int(indices[token])].values.values)
+            let (down, up) = (downs[Int(indices[token])].values.values, ups[Int(indices[token])].map(Double.init))
             let low = (0..<one.rank).map { r in
                 (0..<one.inputs).reduce(0.0) { $0 + down[r * one.inputs + $1] * Double(x[token * one.inputs + $1]) }
             }
@@ -45,7 +62,8 @@ struct LowRankTests {
         }
         onEveryDevice(one.testDescription) { backend, expectations in
             let (down, up) = (
-                try backend.prepareIndexed(downs.map(\.source)), try backend.prepareIndexed(ups.map(\.source))
+                try backend.prepareIndexed(downs.map(\.source)),
+                try backend.prepareIndexed(ups.map { source($0, columns: one.rank) })
             )
             func scratch(_ columns: Int) throws -> Tensor {
                 try backend.makeTensor([Float](repeating: 1, count: one.tokens * columns), [one.tokens, columns])
@@ -54,7 +72,7 @@ struct LowRankTests {
             let chosen = try GuardedTensor(on: backend, indices, [one.tokens, 1])
             let output = try GuardedTensor(on: backend, before, [one.tokens, one.outputs], gap: 5)
             try backend.addLowRank(
-                input.tensor, down: down, up: up, indices: chosen.tensor,
+                input.tensor, down: down, up: up, parts: parts, indices: chosen.tensor,
                 scratch: LowRankScratch(
                     low: try scratch(one.rank), delta: try scratch(one.outputs), ones: try scratch(1)),
                 to: output.tensor)
