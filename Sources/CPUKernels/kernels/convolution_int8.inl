@@ -139,8 +139,8 @@ static void pack_convolution_int8(
 // Adds the products of a tap to the sums, or makes them of it where it is the only one: then integers and sums need
 // not both be in registers.
 INLINE void add_tap(
-    const bool is_only, const int T, const int V, const float *const *pixels, int64_t quads, const char *weights, const char *ahead,
-    int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    const bool is_only, const int T, const int V, const float *const *pixels, int64_t quads, const char *weights,
+    const char *ahead, int64_t ahead_bytes, vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
     quantised_pixel heads[CONVOLUTION_MR];
     const char *x[CONVOLUTION_MR];
     int32_t offsets = 0;
