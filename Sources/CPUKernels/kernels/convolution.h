@@ -86,7 +86,8 @@ typedef struct {
     /// NR: channels of a panel; the last panel has what is left, padded to whole vectors of `vector` channels.
     int64_t panel_outputs, vector;
     int64_t (*pixel_bytes)(int64_t channels);
-    /// Quantises `count` rows of numbers, `stride` apart, to pixels behind one another. `is_positive`: none is negative.
+    /// Quantises `count` rows of numbers, `stride` apart, to pixels behind one another. `is_positive`: none is
+    /// negative.
     void (*quantise)(
         const float *x, int64_t stride, int64_t count, bool is_positive, int64_t channels, char *pixels);
     /// The largest number of each channel of `count` quantised pixels and, where `goes_on`, of y, which is padded to
