@@ -111,6 +111,8 @@ final class CPUWeight: Weight {
     func prepareProducts(_ context: OpaquePointer) {
         guard !wasMultiplied else { return }
         wasMultiplied = true
+        // Its rows stay in memory for the lookups, and packed ones would take as much again.
+        if wasLookedUp, format == .float32 { return }
         let byteCount = Int(cpuk_packed_bytes(context, kernelWeight))
         guard byteCount > 0, let source, let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
         var first = 0

@@ -13,6 +13,7 @@ static const gemm_kernel *gemm_of(int set, int format, int64_t tokens) {
     const kernel_set *kernels = kernels_of_set(set);
     for (int i = 0; i < kernels->matmul_count; i++) {
         const matmul_kernel *matmul = &kernels->matmuls[i];
+        if (matmul->packing) continue;
         if (matmul->gemm && (format < 0 || matmul->supports((cpuk_format)format, tokens))) return matmul->gemm;
     }
     return NULL;
@@ -22,7 +23,7 @@ static const gemv_kernel *gemv_of(int set, int format, int64_t tokens) {
     const kernel_set *kernels = kernels_of_set(set);
     for (int i = 0; i < kernels->matmul_count; i++) {
         const matmul_kernel *matmul = &kernels->matmuls[i];
-        if (matmul->gemv && matmul->supports((cpuk_format)format, tokens)) return matmul->gemv;
+        if (matmul->gemv && !matmul->packing && matmul->supports((cpuk_format)format, tokens)) return matmul->gemv;
     }
     return NULL;
 }

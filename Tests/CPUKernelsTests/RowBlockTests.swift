@@ -4,7 +4,7 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// The bytes of weights packed in blocks of 16 rows, as the picture in row_blocks.h draws them.
+/// The bytes of weights packed in blocks of 16 rows, as the pictures in row_blocks.h and row_blocks_f32.inl draw them.
 @Suite("blocks of rows")
 struct RowBlockTests {
     @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.packable)
@@ -89,7 +89,8 @@ private struct RowBlockLayout {
     private var scalesAt: Int { columns / 32 * groupBytes }
     private var factorsAt: Int { scalesAt + columns / 32 * scaleBytes }
     var byteCount: Int {
-        factorsAt + (format == .int8 ? 64 : hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0)
+        if format == .float32 { return columns * 64 }
+        return factorsAt + (format == .int8 ? 64 : hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0)
     }
 
     private func half(_ block: [UInt8], _ at: Int) -> Double {
@@ -131,6 +132,7 @@ private struct RowBlockLayout {
     }
 
     func value(_ block: [UInt8], row: Int, column: Int) -> Double {
+        if format == .float32 { return single(block, (column * 16 + row) * 4) }
         let level = level(stored(block, row: row, column: column))
         let at = scalesAt + column / 32 * scaleBytes
         if format == .int8 { return level * single(block, factorsAt + 4 * row) }

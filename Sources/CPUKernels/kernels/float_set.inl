@@ -13,6 +13,7 @@
 #include "paged_decode.inl"
 #include "paged_prefill.inl"
 #include "pixels.inl"
+#include "row_blocks_f32.inl"
 #include "rows.inl"
 #include "selection.inl"
 #include "softmax.inl"
@@ -20,6 +21,8 @@
 #include "winograd.inl"
 
 static const matmul_kernel matmuls[] = {
+    {.supports = supports_gemm_blocks_f32, .packing = &packing_f32, .gemm = &gemm_of_blocks_f32},
+    {.supports = supports_gemv_blocks_f32, .packing = &packing_f32, .gemv = &gemv_of_blocks_f32},
     {.supports = supports_gemm, .gemm = &gemm},
 #if defined(SIMD_AVX512)
     {.supports = supports_gemm_of_lanes, .gemm = &gemm_of_lanes},

@@ -18,6 +18,8 @@ enum {
     NR = NR_VECTORS * VL,
     /// Columns of a panel of B, which then takes half of a second-level cache of 512 KB.
     KC = 1024,
+    /// How far ahead of them the vectors of a tile that do not lie in one panel are brought into the first-level cache.
+    COLUMNS_AHEAD = 8,
     /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
     /// where each dequantised value should serve all tokens. With AVX-512 gemm_lanes_f32.inl takes those between.
     MIN_GEMM_TOKENS = 128,
@@ -65,21 +67,39 @@ static void pack_b(const weight_rows *rows, int64_t begin, int64_t depth, void *
 }
 #undef PACK_CASE
 
-// y[t * NC + r] (+)= sum_k x[t * ldx + k] * panel[k * NR + r], t < T, r < NR
+/// The weights of a tile.
+typedef struct {
+    /// The first column of each vector.
+    const float *vectors[NR_VECTORS];
+    /// What to read from memory meanwhile, and the bytes of it that go with each LINE_FLOATS columns.
+    const char *ahead;
+    int64_t ahead_bytes;
+} tile_weights;
+
+// y[t * NC + r] (+)= sum_k x[t * ldx + k] * weight[k][r], t < T, r < NR. A column of a vector of weights lies STRIDE
+// floats behind the one before.
 //
 // The tokens of the next tile are fetched meanwhile: of many tokens the activations do not stay in the second-level
 // cache, and their rows are too short for processors to foresee.
 INLINE void micro_kernel(
-    const int T, const float *panel, const float *x, int64_t ldx, int64_t depth, bool accumulate, float *y) {
+    const int T, const int STRIDE, tile_weights tile, const float *x, int64_t ldx, int64_t depth, bool accumulate,
+    float *y) {
     vf sums[MR][NR_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < NR_VECTORS; v++)
             sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
     for (int64_t k = 0; k < depth; k++) {
         vf weights[NR_VECTORS];
-        if (k % LINE_FLOATS == 0)
+        if (k % LINE_FLOATS == 0) {
             UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x + (T + t) * ldx + k, 0, 2);
-        UNROLL for (int v = 0; v < NR_VECTORS; v++) weights[v] = load(panel + k * NR + v * VL);
+            for (int64_t i = 0; i < tile.ahead_bytes; i += 64) __builtin_prefetch(tile.ahead + i, 0, 2);
+            tile.ahead += tile.ahead_bytes;
+        }
+        UNROLL for (int v = 0; v < NR_VECTORS; v++) {
+            weights[v] = load(tile.vectors[v] + k * STRIDE);
+            // Several streams, one a vector: measured, the hardware's prefetcher keeps up with one panel only.
+            if (STRIDE < NR) __builtin_prefetch(tile.vectors[v] + (k + COLUMNS_AHEAD) * STRIDE, 0, 3);
+        }
         UNROLL for (int t = 0; t < T; t++) {
             vf token = splat(x[t * ldx + k]);
             UNROLL for (int v = 0; v < NR_VECTORS; v++) sums[t][v] = fma_v(token, weights[v], sums[t][v]);
@@ -89,8 +109,27 @@ INLINE void micro_kernel(
         UNROLL for (int v = 0; v < NR_VECTORS; v++) store(y + t * NC + v * VL, sums[t][v]);
 }
 
-#define MICRO_KERNEL_CASE(T)                                                                                         \
-    case T: micro_kernel(T, tile, from, ldx, depth, begin > 0, to); break;
+// Row `r` and those behind it in the panel that `pack_b` made.
+INLINE tile_weights tile_of_panel(const float *panel, int64_t r, int64_t depth) {
+    tile_weights tile = {.ahead_bytes = 0};
+    UNROLL for (int v = 0; v < NR_VECTORS; v++) tile.vectors[v] = panel + r * depth + v * VL;
+    return tile;
+}
+
+INLINE void multiply_tokens(
+    const int STRIDE, int64_t tokens, tile_weights tile, const float *x, int64_t ldx, int64_t depth, bool accumulate,
+    float *y) {
+    switch (tokens) {
+    case 1: micro_kernel(1, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    case 2: micro_kernel(2, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    case 3: micro_kernel(3, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    case 4: micro_kernel(4, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    case 5: micro_kernel(5, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    case 6: micro_kernel(6, STRIDE, tile, x, ldx, depth, accumulate, y); return;
+    default: return;
+    }
+}
+
 static void multiply(
     const weight_rows *rows, const void *panel, const packed_a *x, int64_t tokens, int64_t begin, int64_t depth,
     read_ahead ahead, float *y) {
@@ -99,19 +138,8 @@ static void multiply(
     for (int64_t group = 0; group < groups; group++) {
         const int64_t t = group * tokens / groups, count = (group + 1) * tokens / groups - t;
         const float *from = (const float *)x->data + t * ldx + begin;
-        for (int64_t r = 0; r < rows->count; r += NR) {
-            const float *tile = (const float *)panel + r * depth;
-            float *to = y + t * NC + r;
-            switch (count) {
-                MICRO_KERNEL_CASE(1)
-                MICRO_KERNEL_CASE(2)
-                MICRO_KERNEL_CASE(3)
-                MICRO_KERNEL_CASE(4)
-                MICRO_KERNEL_CASE(5)
-                MICRO_KERNEL_CASE(6)
-            default: break;
-            }
-        }
+        for (int64_t r = 0; r < rows->count; r += NR)
+            multiply_tokens(NR, count, tile_of_panel(panel, r, depth), from, ldx, depth, begin > 0, y + t * NC + r);
     }
 }
 

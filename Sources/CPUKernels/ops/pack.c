@@ -3,22 +3,32 @@
 
 _Static_assert(CPUK_PACKED_ROWS == PACKED_ROWS, "what the interface says");
 
-// Whether the packing is one for this weight, and its kernels take few tokens too. Those with one scale a token are for
-// weights that allow it, unless a kernel before them (that of AMX) multiplies many tokens with rows as they are.
-static bool takes_packing(const cpuk_context *context, int index, const cpuk_weight *weight) {
+// Whether a kernel before this one multiplies many tokens with rows as they are.
+static bool has_faster(const cpuk_context *context, int index, const cpuk_weight *weight) {
     enum { MANY_TOKENS = 512 };
+    for (int i = 0; i < index; i++) {
+        const matmul_kernel *kernel = context->matmuls[i];
+        if (kernel->packing || (kernel->rounds_activations && !weight->reduced)) continue;
+        if (kernel->supports(weight->format, MANY_TOKENS)) return true;
+    }
+    return false;
+}
+
+// Whether the packing is one for this weight, and its kernels take few tokens too. Those with one scale a token are for
+// weights that allow it; they, and floats, only where no kernel before them (those of AMX, of BF16) takes many tokens.
+static bool takes_packing(const cpuk_context *context, int index, const cpuk_weight *weight) {
     const matmul_kernel *kernel = context->matmuls[index];
     if (!kernel->packing || kernel->packing->block_bytes(weight->format, weight->columns) == 0) return false;
-    if (!kernel->by_token) return kernel->gemv != NULL;
-    for (int i = 0; i < index; i++)
-        if (!context->matmuls[i]->packing && context->matmuls[i]->supports(weight->format, MANY_TOKENS)) return false;
-    return weight->by_token;
+    if (!kernel->rounds_activations)
+        return kernel->gemv && !context->sgemm && !has_faster(context, index, weight);
+    if (!weight->reduced) return false;
+    return kernel->by_token ? weight->by_token && !has_faster(context, index, weight) : kernel->gemv != NULL;
 }
 
 // The first of the context's kernels for which this weight is packed, those for few tokens too. NULL: none.
 static const matmul_kernel *packed_for(const cpuk_context *context, const cpuk_weight *weight) {
     // The second half of a gated weight must begin with a block. One with an odd number of rows is never gated.
-    if (!weight->reduced || weight->columns == 0 || weight->rows == 0) return NULL;
+    if (weight->columns == 0 || weight->rows == 0) return NULL;
     if (weight->rows % (2 * PACKED_ROWS) != 0 && weight->rows % 2 == 0) return NULL;
     for (int i = 0; i < context->matmul_count; i++)
         if (takes_packing(context, i, weight)) return context->matmuls[i];

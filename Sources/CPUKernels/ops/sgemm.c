@@ -16,7 +16,8 @@ scratch_sizes sgemm_scratch(const cpuk_context *context) {
 
 bool takes_sgemm(const cpuk_context *context, const cpuk_matmul_args *args) {
     const cpuk_weight *weight = args->weight;
-    if (!context->sgemm || weight->format != CPUK_F32 || args->tokens < MIN_SGEMM_TOKENS) return false;
+    if (!context->sgemm || weight->packed || weight->format != CPUK_F32) return false;
+    if (args->tokens < MIN_SGEMM_TOKENS) return false;
     if (weight->columns < 1 || weight->columns > INT32_MAX || args->x.stride > INT32_MAX) return false;
     for (int64_t part = 0; part < weight->part_count; part++)
         if ((uintptr_t)weight->parts[part].data % sizeof(float) != 0) return false;
