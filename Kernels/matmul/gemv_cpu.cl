@@ -20,12 +20,12 @@
         }                                                                                                              \
     } while (0)
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(gemv)(MATMUL_PARAMETERS, const uint item_columns)
+CHAINED_KERNEL SINGLE_ITEM
+void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
     const uint columns = gated ? weight_rows / 2 : weight_rows;
-    const uint first = (uint)get_global_id(0) * item_columns;
+    const uint first = (uint)ITEM(0) * item_columns;
     const uint end = min(columns, first + item_columns);
     const uint whole = inputs & ~15u;
     const uint rest = inputs - whole;

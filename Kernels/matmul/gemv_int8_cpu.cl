@@ -55,14 +55,14 @@ static inline void quantise_row(__global const float *x, const uint inputs, __lo
         DOT_ALL_QUANTS;                                                                                                \
     } while (0)
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(gemv_int8)(MATMUL_PARAMETERS, const uint item_columns, __local uint *quantised)
+CHAINED_KERNEL SINGLE_ITEM
+void MATMUL_NAME(gemv_int8)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns, __local uint *quantised)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
     const uint columns = gated ? weight_rows / 2 : weight_rows;
-    const uint first = (uint)get_global_id(0) * item_columns;
+    const uint first = (uint)ITEM(0) * item_columns;
     const uint end = min(columns, first + item_columns);
-    for (uint t = 0; t < VECTOR_TOKENS; ++t)
+    for (uint t = 0; t < (IS_FIRST_ITEM ? VECTOR_TOKENS : 0); ++t)
         quantise_row(x + x_offset + (ulong)min(t, tokens - 1) * x_stride, inputs, quantised + t * QUANTISED_WORDS);
 
     for (uint column = first; column < end; column += 16) {
