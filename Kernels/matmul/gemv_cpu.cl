@@ -60,10 +60,14 @@ void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns
                 for (uint i = 0; i < WEIGHT_BLOCK_SIZE / 16; ++i)
                     VECTOR_STEP(sums[i % VECTOR_STEPS], (ulong)(k / WEIGHT_BLOCK_SIZE) * WEIGHT_BLOCK_SIZE + i * 16);
 #endif
-            for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16)
+            for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16) {
+                #pragma unroll
+                for (uint r = 0; r < VECTOR_ROWS; ++r)
+                    prefetch_ahead(w[r] + k, VECTOR_STEPS * 16 * sizeof(weight_t));
                 #pragma unroll
                 for (uint i = 0; i < VECTOR_STEPS; ++i)
                     VECTOR_STEP(sums[i], k + i * 16);
+            }
             for (; k < whole; k += 16)
                 VECTOR_STEP(sums[0], k);
             if (rest) {

@@ -50,6 +50,7 @@ static inline void quantise_row(__global const float *x, const uint inputs, __lo
 #define DOT_SPAN(count)                                                                                                \
     do {                                                                                                               \
         const uint rest = (count);                                                                                     \
+        prefetch_ahead(span, QUANT_SPAN_BYTES);                                                                        \
         float16 scales, minima;                                                                                        \
         span_scales(span, rest, &scales, &minima);                                                                     \
         DOT_ALL_QUANTS;                                                                                                \
