@@ -1,7 +1,7 @@
 internal import TensorCore
 
-/// The text of a chain's program: that of each kernel's program, whose names are made its own, since programs of several
-/// formats define the same ones; then Kernels/chain/run_chain.cl with a call of each kernel.
+/// The text of a chain's program: that of each kernel's program, whose names are made its own, since programs of
+/// several formats define the same ones; then Kernels/chain/run_chain.cl with a call of each kernel.
 enum ChainText {
     static func program(_ kernels: [KernelDescriptor], tuning: Tuning, directory: String?) throws -> String {
         var text = "#define IS_CHAIN 1\n#define CHAIN_COMMAND_WORDS \(RecordedLaunches.commandWordCount)\n"
@@ -44,17 +44,21 @@ enum ChainText {
     }
 
     private static func definedTypes(_ text: String) -> [String] {
-        unique(lines(text, startingWith: ["typedef "]).compactMap { $0.dropLast().split(separator: " ").last.map(String.init) })
+        unique(
+            lines(text, startingWith: ["typedef "]).compactMap { line in
+                line.dropLast().split(separator: " ").last.map(String.init)
+            })
     }
 
     /// The names before the parenthesis, or the bracket of a table, in lines that start a definition.
     private static func definedFunctions(_ text: String) -> [String] {
         let starts = ["static inline ", "__constant ", "QUANT_INLINE ", "BLOCK_INLINE ", "DOT_INLINE "]
-        return unique(lines(text, startingWith: starts).compactMap { line in
-            let declaration = line.replacing("__attribute__((always_inline)) ", with: "")
-            let head = declaration.prefix { $0 != "(" && $0 != "[" }
-            return head.split(whereSeparator: { $0 == " " || $0 == "*" }).last.map(String.init)
-        })
+        return unique(
+            lines(text, startingWith: starts).compactMap { line in
+                let declaration = line.replacing("__attribute__((always_inline)) ", with: "")
+                let head = declaration.prefix { $0 != "(" && $0 != "[" }
+                return head.split(whereSeparator: { $0 == " " || $0 == "*" }).last.map(String.init)
+            })
     }
 
     private static func lines(_ text: String, startingWith starts: [String]) -> [Substring] {

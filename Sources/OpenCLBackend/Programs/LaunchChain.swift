@@ -78,9 +78,12 @@ struct LaunchChain {
     }
 
     var pending = RecordedLaunches()
+    /// Whether the driver did not compile a program.
+    var isOff = false
     var programs: [Program] = []
-    /// The commands of the chain that runs.
+    /// The commands of the chain that runs, and room for addresses that kernels tell; made with the first program.
     var commands: OpenCLBuffer?
+    var addresses: OpenCLBuffer?
     /// Memory that enqueued chains use, which the driver knows nothing of.
     var inFlight: [OpenCLBuffer] = []
 }

@@ -12,10 +12,12 @@ extension KernelDescriptor {
 extension OpenCLBackend {
     /// The most launches of a chain.
     private static let maxChainLaunches = 512
+    /// Addresses that are asked for at once.
+    private static let maxAddresses = 64
 
     /// Whether a launch waits for others. Each is timed by itself where a profile is collected.
     func isRecorded(_ descriptor: KernelDescriptor, _ range: LaunchRange) -> Bool {
-        tuning.chain != nil && descriptor.isChained && !isCollectingProfile && range.groupSize == 1
+        tuning.chain != nil && !chain.isOff && descriptor.isChained && !isCollectingProfile && range.groupSize == 1
             && range.global.0 * range.global.1 * range.global.2 <= 1 << 16
     }
 
@@ -35,7 +37,9 @@ extension OpenCLBackend {
             swap(&launches, &chain.pending)
         }
         if launches.count < tuning.minLaunches { return try enqueueEach(launches) }
-        let program = try chainProgram(of: launches) ?? makeChainProgram(of: launches)
+        guard let program = try chainProgram(of: launches) ?? makeChainProgram(of: launches) else {
+            return try enqueueEach(launches)
+        }
         try findAddresses(launches)
         launches.pad()
         launches.setAddresses()
@@ -47,9 +51,7 @@ extension OpenCLBackend {
     }
 
     private func enqueue(_ launches: RecordedLaunches, _ program: LaunchChain.Program) throws {
-        let commands = try chain.commands ?? makeOpenCLBuffer(
-            byteCount: Self.maxChainLaunches * RecordedLaunches.commandWordCount * MemoryLayout<UInt64>.size)
-        chain.commands = commands
+        guard let commands = chain.commands else { preconditionFailure("a chain without room for its commands") }
         let code = try launches.words.withUnsafeBytes { words in
             var place = staging.place(byteCount: words.count)
             if place == nil {
@@ -104,7 +106,8 @@ extension OpenCLBackend {
         }
     }
 
-    private func makeChainProgram(of launches: RecordedLaunches) throws -> LaunchChain.Program {
+    /// `nil` where the driver does not compile it, which each kernel by itself may survive: there are no chains then.
+    private func makeChainProgram(of launches: RecordedLaunches) throws -> LaunchChain.Program? {
         var numbers: [ObjectIdentifier: Int] = [:]
         var kernels: [KernelDescriptor] = []
         for launch in launches.launches where numbers[ObjectIdentifier(launch.descriptor)] == nil {
@@ -112,10 +115,21 @@ extension OpenCLBackend {
             kernels.append(launch.descriptor)
         }
         let descriptor = ProgramDescriptor("chain", sources: [])
-        let handle = try builder.buildChain(descriptor, of: kernels)
+        let handle: OpaquePointer
+        do {
+            handle = try builder.buildChain(descriptor, of: kernels)
+        } catch BackendError.kernelBuildFailed(_, _, let log) {
+            options.warn("kernels are launched one by one, since their chain does not compile: \(log.prefix(200))")
+            chain.isOff = true
+            return nil
+        }
         programs[ObjectIdentifier(descriptor)] = handle
         let kernel = try Kernel(
             KernelDescriptor(descriptor, "run_chain", [.tensor, .uint32, .local]), program: handle, device: device)
+        let wordByteCount = MemoryLayout<UInt64>.size
+        chain.commands = try grown(
+            chain.commands, to: Self.maxChainLaunches * RecordedLaunches.commandWordCount * wordByteCount)
+        chain.addresses = try grown(chain.addresses, to: Self.maxAddresses * wordByteCount)
         let program = LaunchChain.Program(numbers: numbers, kernel: kernel)
         chain.programs.append(program)
         return program
@@ -129,8 +143,13 @@ extension OpenCLBackend {
         where buffer.deviceAddress == nil && seen.insert(ObjectIdentifier(buffer)).inserted {
             unknown.append(buffer)
         }
-        if unknown.isEmpty { return }
-        let found = try makeOpenCLBuffer(byteCount: unknown.count * MemoryLayout<UInt64>.size)
+        for first in stride(from: 0, to: unknown.count, by: Self.maxAddresses) {
+            try ask(unknown[first..<min(unknown.count, first + Self.maxAddresses)])
+        }
+    }
+
+    private func ask(_ unknown: ArraySlice<OpenCLBuffer>) throws {
+        guard let found = chain.addresses else { preconditionFailure("a chain without room for addresses") }
         let kernel = try kernel(.bufferAddress)
         for (index, buffer) in unknown.enumerated() {
             var binder = ArgumentBinder(kernel: kernel.handle)

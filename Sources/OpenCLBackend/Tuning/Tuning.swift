@@ -68,7 +68,9 @@ public struct Tuning: Sendable, Hashable {
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
         tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
-        if tuning.family == .cpu && device.platformName == "Portable Computing Language" { tuning.chain = ChainTuning() }
+        if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
+            tuning.chain = ChainTuning()
+        }
         return tuning
     }
 
