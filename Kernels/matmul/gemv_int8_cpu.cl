@@ -1,5 +1,5 @@
-// gemv_int8_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once. A work-item rounds the tokens
-// first: that takes as long as some rows.
+// gemv_int8_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once. A work-item quantises the tokens first, which
+// takes as long as some rows; in a chain only the first of those that a thread takes.
 //
 // Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (quants_cpu.cl, dot.cl). The
 // products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
