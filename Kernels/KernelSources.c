@@ -21,6 +21,12 @@ static const char common_rope[] = {
 static const char common_types[] = {
 #embed "common/types.cl"
     , 0};
+static const char chain_buffer_address[] = {
+#embed "chain/buffer_address.cl"
+    , 0};
+static const char chain_run_chain[] = {
+#embed "chain/run_chain.cl"
+    , 0};
 static const char norm_layer_norm[] = {
 #embed "norm/layer_norm.cl"
     , 0};
@@ -184,6 +190,8 @@ static const kernel_source sources[] = {
     SOURCE(common_math, "common/math.cl"),
     SOURCE(common_rope, "common/rope.cl"),
     SOURCE(common_types, "common/types.cl"),
+    SOURCE(chain_buffer_address, "chain/buffer_address.cl"),
+    SOURCE(chain_run_chain, "chain/run_chain.cl"),
     SOURCE(norm_layer_norm, "norm/layer_norm.cl"),
     SOURCE(norm_rms_norm, "norm/rms_norm.cl"),
     SOURCE(activation_activation, "activation/activation.cl"),

@@ -78,20 +78,20 @@ static inline void rotate_head(
 #define STORE_PARAMETERS
 #endif
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
+CHAINED_KERNEL SINGLE_ITEM
 void DECODE_NAME(
-    ATTENTION_PARAMETERS, __global float *partial_sums, const ulong partial_sums_offset,
+    ITEM_PARAMETER ATTENTION_PARAMETERS, __global float *partial_sums, const ulong partial_sums_offset,
     __global float *partial_weights, const ulong partial_weights_offset, const uint split_tokens, const uint splits
     STORE_PARAMETERS)
 {
     const uint group = heads / key_heads;
     const uint chunks = (group + DECODE_HEADS - 1) / DECODE_HEADS;
-    const uint key_head = (uint)get_global_id(0) / chunks;
-    const uint chunk_head = (uint)get_global_id(0) % chunks * DECODE_HEADS;
+    const uint key_head = (uint)ITEM(0) / chunks;
+    const uint chunk_head = (uint)ITEM(0) % chunks * DECODE_HEADS;
     const uint head0 = key_head * group + chunk_head;
     const uint head_count = min((uint)DECODE_HEADS, group - chunk_head);
-    const uint t = get_global_id(1);
-    const uint split = get_global_id(2);
+    const uint t = ITEM(1);
+    const uint split = ITEM(2);
 
     query_offsets += query_offsets_offset;
     const uint sequence = sequence_of(query_offsets, sequences, t);

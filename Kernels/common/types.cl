@@ -6,6 +6,22 @@
 // Macro of every program, from the tuning table: ROW_IS_WORK_ITEM, 1 where a row is one work-item's (CPU devices), 0
 // where it is one work-group's (GPUs). Only the variants of the device at hand are compiled.
 
+// Kernels that a chain runs (chain/run_chain.cl) are functions there, whose first argument is the work-item. In a chain
+// the items of a launch that a thread takes share local memory: IS_FIRST_ITEM is 0 for those that find it filled.
+#if defined(IS_CHAIN)
+#define CHAINED_KERNEL static inline __attribute__((always_inline))
+#define SINGLE_ITEM
+#define ITEM_PARAMETER const uint4 item,
+#define ITEM(dimension) (item.s##dimension)
+#define IS_FIRST_ITEM (item.s3 != 0)
+#else
+#define CHAINED_KERNEL __kernel
+#define SINGLE_ITEM __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
+#define ITEM_PARAMETER
+#define ITEM(dimension) get_global_id(dimension)
+#define IS_FIRST_ITEM 1
+#endif
+
 // Activations, as `Activation.kernelCode` in Swift numbers them.
 #define ACTIVATION_NONE 0u
 #define ACTIVATION_GELU_TANH 1u

@@ -20,12 +20,12 @@
         }                                                                                                              \
     } while (0)
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(gemv)(MATMUL_PARAMETERS, const uint item_columns)
+CHAINED_KERNEL SINGLE_ITEM
+void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
     const uint columns = gated ? weight_rows / 2 : weight_rows;
-    const uint first = (uint)get_global_id(0) * item_columns;
+    const uint first = (uint)ITEM(0) * item_columns;
     const uint end = min(columns, first + item_columns);
     const uint whole = inputs & ~15u;
     const uint rest = inputs - whole;
@@ -60,10 +60,14 @@ void MATMUL_NAME(gemv)(MATMUL_PARAMETERS, const uint item_columns)
                 for (uint i = 0; i < WEIGHT_BLOCK_SIZE / 16; ++i)
                     VECTOR_STEP(sums[i % VECTOR_STEPS], (ulong)(k / WEIGHT_BLOCK_SIZE) * WEIGHT_BLOCK_SIZE + i * 16);
 #endif
-            for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16)
+            for (; k + VECTOR_STEPS * 16 <= inputs; k += VECTOR_STEPS * 16) {
+                #pragma unroll
+                for (uint r = 0; r < VECTOR_ROWS; ++r)
+                    prefetch_ahead(w[r] + k, VECTOR_STEPS * 16 * sizeof(weight_t));
                 #pragma unroll
                 for (uint i = 0; i < VECTOR_STEPS; ++i)
                     VECTOR_STEP(sums[i], k + i * 16);
+            }
             for (; k < whole; k += 16)
                 VECTOR_STEP(sums[0], k);
             if (rest) {

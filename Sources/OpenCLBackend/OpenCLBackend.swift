@@ -24,8 +24,9 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     private var abilities: [Capability: Bool] = [:]
     var isCollectingProfile = false
     var timedLaunches: [TimedLaunch] = []
+    var chain = LaunchChain()
     private var kernels: [ObjectIdentifier: Kernel] = [:]
-    private var programs: [ObjectIdentifier: OpaquePointer] = [:]
+    var programs: [ObjectIdentifier: OpaquePointer] = [:]
 
     /// - Throws: `BackendError.deviceFailure` where the driver gives no context or queue; `.unsupported` where the device
     ///   takes no work.
@@ -49,6 +50,7 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
         try? queue.finish()
         for timed in timedLaunches { _ = ocl_release_event(timed.event) }
         kernels.removeAll()
+        chain = LaunchChain()
         for program in programs.values { _ = ocl_release_program(program) }
     }
 

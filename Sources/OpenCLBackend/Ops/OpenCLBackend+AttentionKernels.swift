@@ -27,7 +27,7 @@ enum AttentionKernels {
     private static let gpuSources = ["attention/attention_common.cl", "attention/attention_gpu.cl"]
 
     private static func table(
-        _ name: String, _ sources: [String], _ arguments: [ArgumentKind],
+        _ name: String, _ sources: [String], _ arguments: [ArgumentKind], isChained: Bool = false,
         _ macros: @escaping @Sendable (AttentionTuning, _ headSize: Int) -> [(name: String, value: Int)]
     ) -> KernelTable<Key> {
         KernelTable { key in
@@ -35,16 +35,16 @@ enum AttentionKernels {
             let program = ProgramDescriptor(name, sources: sources) { tuning in
                 [("CACHE_" + suffix, 1), ("HEAD_SIZE", key.headSize)] + macros(tuning.attention, key.headSize)
             }
-            return KernelDescriptor(program, "\(name)_\(suffix.lowercased())", arguments)
+            return KernelDescriptor(program, "\(name)_\(suffix.lowercased())", arguments, isChained: isChained)
         }
     }
 
-    static let decode = table("attention_decode", cpuDecodeSources, decodeArguments) { tuning, _ in
+    static let decode = table("attention_decode", cpuDecodeSources, decodeArguments, isChained: true) { tuning, _ in
         [("DECODE_HEADS", tuning.decodeHeads)]
     }
-    static let storeDecode = table("attention_store_decode", cpuDecodeSources, storeDecodeArguments) { tuning, _ in
-        [("DECODE_HEADS", tuning.decodeHeads), ("DECODE_STORES", 1)]
-    }
+    static let storeDecode = table(
+        "attention_store_decode", cpuDecodeSources, storeDecodeArguments, isChained: true
+    ) { tuning, _ in [("DECODE_HEADS", tuning.decodeHeads), ("DECODE_STORES", 1)] }
     static let prefill = table("attention_prefill", cpuPrefillSources, prefillArguments) { tuning, headSize in
         [
             ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),

@@ -61,7 +61,7 @@ enum MatmulKernels {
                 ("VECTOR_STEPS", tokens == 1 ? tuning.matmul.vectorSteps : 1),
             ]
         }
-        return KernelDescriptor(program, "gemv_\(format.kernelSuffix)", arguments + [.uint32])
+        return KernelDescriptor(program, "gemv_\(format.kernelSuffix)", arguments + [.uint32], isChained: true)
     }
 
     private static let rowsKernels = KernelTable<Key> { key in
@@ -136,7 +136,7 @@ enum MatmulKernels {
             [("DOT_VARIANT", key.quantisation.variant.rawValue), ("VECTOR_TOKENS", key.tokens)]
         }
         let name = "gemv_int8_\(key.format.kernelSuffix)"
-        return KernelDescriptor(program, name, arguments + [.uint32, .local])
+        return KernelDescriptor(program, name, arguments + [.uint32, .local], isChained: true)
     }
 
     private static let tileKernels = KernelTable<WeightFormat> { format in

@@ -14,7 +14,7 @@ extension KernelDescriptor {
         .tensor, .optionalTensor, .optionalTensor, .tensor, .optionalTensor, .tensor,
         .uint32, .uint32, .uint32, .uint32, .uint32, .uint32, .float,
     ]
-    static let rmsNormRow = KernelDescriptor(.rmsNorm, "rms_norm_row_f32", rmsNormArguments)
+    static let rmsNormRow = KernelDescriptor(.rmsNorm, "rms_norm_row_f32", rmsNormArguments, isChained: true)
     static let rmsNormGroup = KernelDescriptor(.rmsNorm, "rms_norm_group_f32", rmsNormArguments + [.local])
     static let layerNormRow = KernelDescriptor(.layerNorm, "layer_norm_row_f32", layerNormArguments)
     static let layerNormGroup = KernelDescriptor(.layerNorm, "layer_norm_group_f32", layerNormArguments + [.local])

@@ -52,6 +52,7 @@ extension OpenCLBackend {
     /// Copies the parts one behind the other into one buffer and releases the host's pages.
     func upload(_ parts: [HostBytes]) throws -> [Place] {
         guard !parts.isEmpty else { return [] }
+        try runChain()
         let buffer = try makeOpenCLBuffer(byteCount: parts.reduce(0) { $0 + $1.byteCount })
         var places: [Place] = []
         var offset = 0

@@ -27,21 +27,28 @@ extension Optional: KernelArgument where Wrapped: BufferArgument {
     }
 }
 
-/// Sets a kernel's arguments in order; the first failure is kept.
+/// Sets a kernel's arguments in order, the first failure being kept, or records them for a chain.
 package struct ArgumentBinder {
-    let kernel: OpaquePointer
+    private let kernel: OpaquePointer?
     private var slot: UInt32 = 0
     private(set) var code: Int32 = 0
+    /// Where arguments go that no kernel takes now.
+    var recorded = RecordedLaunches()
 
     init(kernel: OpaquePointer) { self.kernel = kernel }
 
+    /// A binder that appends to `recorded`.
+    init() { kernel = nil }
+
     mutating func bind(_ byteCount: Int, _ value: UnsafeRawPointer?) {
+        guard let kernel else { return recorded.append(byteCount, value) }
         let result = ocl_set_kernel_arg(kernel, slot, byteCount, value)
         if code == 0 { code = result }
         slot += 1
     }
 
     mutating func bind(_ buffer: OpenCLBuffer?, elementOffset: Int) {
+        if kernel == nil { return recorded.append(buffer, elementOffset: elementOffset) }
         var handle = buffer?.handle
         bind(MemoryLayout<OpaquePointer?>.size, &handle)
         var offset = UInt64(elementOffset)

@@ -51,8 +51,13 @@ package final class KernelDescriptor: Sendable {
     let program: ProgramDescriptor
     let name: String
     package let arguments: [ArgumentKind]
+    /// Whether its text also compiles as a function of a chain (Kernels/chain/run_chain.cl).
+    let isChained: Bool
 
-    package init(_ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind]) {
+    package init(
+        _ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind], isChained: Bool = false
+    ) {
+        self.isChained = isChained
         self.program = program
         self.name = name
         self.arguments = arguments

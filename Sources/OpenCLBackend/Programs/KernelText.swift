@@ -32,8 +32,11 @@ package enum KernelText {
 
     /// A program's whole text: the common files, then its own, each under a `#line` that compilers' messages follow.
     static func program(_ descriptor: ProgramDescriptor, directory: String?) throws -> String {
-        try (commonSources + descriptor.sources).map { name in
-            "#line 1 \"\(name)\"\n" + (try text(named: name, directory: directory))
-        }.joined(separator: "\n")
+        try (commonSources + descriptor.sources).map { try file($0, directory: directory) }.joined()
+    }
+
+    /// A file's text with its `#line`.
+    static func file(_ name: String, directory: String?) throws -> String {
+        "#line 1 \"\(name)\"\n" + (try text(named: name, directory: directory)) + "\n"
     }
 }

@@ -9,8 +9,6 @@ extension OpenCLBackend {
     package func launch<each Argument: KernelArgument>(
         _ descriptor: KernelDescriptor, _ range: LaunchRange, _ arguments: repeat each Argument, cost: LaunchCost
     ) throws {
-        let kernel = try kernel(descriptor)
-        var binder = ArgumentBinder(kernel: kernel.handle)
         var position = 0
         for kind in repeat (each Argument).kind {
             guard position < descriptor.arguments.count, descriptor.arguments[position] == kind else {
@@ -23,9 +21,22 @@ extension OpenCLBackend {
                 op: descriptor.name, reason: "\(position) arguments given, \(descriptor.arguments.count) expected")
         }
         if range.isEmpty { return }
+        if isRecorded(descriptor, range) {
+            var binder = ArgumentBinder()
+            swap(&binder.recorded, &chain.pending)
+            binder.recorded.begin(RecordedLaunch(descriptor: descriptor, range: range, cost: cost))
+            for argument in repeat each arguments { argument.bind(to: &binder) }
+            swap(&binder.recorded, &chain.pending)
+            counts.launches += 1
+            return try runChainAhead()
+        }
+        try runChain()
+        let kernel = try kernel(descriptor)
+        var binder = ArgumentBinder(kernel: kernel.handle)
         for argument in repeat each arguments { argument.bind(to: &binder) }
         try check(binder.code, "clSetKernelArg(\(descriptor.name))", device: device.name)
         try enqueue(kernel, range, cost: cost)
+        counts.launches += 1
     }
 
     private func argumentMismatch(_ descriptor: KernelDescriptor, position: Int, found: ArgumentKind) -> BackendError {
@@ -36,7 +47,7 @@ extension OpenCLBackend {
                 + (expected ?? "only \(descriptor.arguments.count) expected"))
     }
 
-    private func enqueue(_ kernel: Kernel, _ range: LaunchRange, cost: LaunchCost) throws {
+    func enqueue(_ kernel: Kernel, _ range: LaunchRange, cost: LaunchCost) throws {
         guard range.groupSize <= kernel.maxWorkGroupSize else {
             throw BackendError.invalidArgument(
                 op: kernel.descriptor.name,
@@ -55,7 +66,6 @@ extension OpenCLBackend {
             }
         }
         try check(code, "clEnqueueNDRangeKernel(\(kernel.descriptor.name))", device: device.name)
-        counts.launches += 1
         guard isCollectingProfile else { return }
         kernel.profile.launches += 1
         kernel.profile.byteCount += cost.byteCount

@@ -20,8 +20,18 @@ final class ProgramBuilder {
     /// A program ready for making kernels; the caller releases it.
     /// - Throws: `BackendError.kernelBuildFailed` with the compiler's log; `.kernelSourceMissing`; `.kernelCacheFull`.
     func build(_ descriptor: ProgramDescriptor) throws -> OpaquePointer {
-        let text = try KernelText.program(descriptor, directory: options.kernelDirectory)
-        let flags = compilerOptions(descriptor)
+        try build(
+            descriptor, text: KernelText.program(descriptor, directory: options.kernelDirectory),
+            flags: compilerOptions(descriptor))
+    }
+
+    /// A program that runs launches of any of `kernels`, which it numbers in their order.
+    func buildChain(_ descriptor: ProgramDescriptor, of kernels: [KernelDescriptor]) throws -> OpaquePointer {
+        let text = try ChainText.program(kernels, tuning: tuning, directory: options.kernelDirectory)
+        return try build(descriptor, text: text, flags: compilerOptions(descriptor))
+    }
+
+    private func build(_ descriptor: ProgramDescriptor, text: String, flags: String) throws -> OpaquePointer {
         guard let cache else { return try compile(descriptor, text: text, flags: flags) }
         let device = queue.device
         let key = ProgramCache.Key(

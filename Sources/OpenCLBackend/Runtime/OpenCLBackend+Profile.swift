@@ -18,6 +18,7 @@ extension OpenCLBackend {
             for kernel in compiledKernels { kernel.profile = ProfileEntry(kernel: kernel.descriptor.name) }
         }
         do {
+            try runChain()
             try queue.setProfiling(enabled)
         } catch {
             options.warn("kernels are counted but not timed: \(error)")

@@ -27,6 +27,7 @@ extension OpenCLBackend {
                 op: "write", reason: "\(bytes.count) bytes for a tensor \(tensor.shape) of \(tensor.byteCount) bytes")
         }
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        try runChain()
         var place = staging.place(byteCount: bytes.count)
         if place == nil, bytes.count <= StagingArea.byteCount {
             try finish()
@@ -43,8 +44,10 @@ extension OpenCLBackend {
     /// Waits for everything enqueued, after which the staging area is free. Only `clFinish` proves that: Intel's runtime
     /// returns from a blocking transfer before earlier writes to other buffers have read their source.
     func finish() throws {
+        try runChain()
         try queue.finish()
         staging.reset()
+        chain.inFlight.removeAll(keepingCapacity: true)
     }
 
     public func read(_ transfers: [HostTransfer]) throws {
@@ -56,6 +59,7 @@ extension OpenCLBackend {
         }
         counts.synchronizations += 1
         do {
+            try runChain()
             for transfer in transfers { try enqueue(transfer) }
         } catch {
             // The enqueued read still writes to the caller's memory.

@@ -3,9 +3,12 @@ internal import TensorCore
 
 /// Device memory, or host memory that the device reads where it lies.
 package final class OpenCLBuffer: DeviceBuffer, @unchecked Sendable {
-    // SAFETY: immutable after `init`; the OpenCL handle may be used by any thread.
+    // SAFETY: immutable after `init` but for the address, which the backend's one user sets; the OpenCL handle may be
+    // used by any thread.
     package let byteCount: Int
     let handle: OpaquePointer
+    /// Where the memory lies on a CPU device, once a chain has asked.
+    var deviceAddress: UInt64?
     private let queue: CommandQueue
     private let budget: MemoryBudget
     private let owner: (any HostMemory)?

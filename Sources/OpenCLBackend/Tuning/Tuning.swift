@@ -21,6 +21,8 @@ public struct Tuning: Sendable, Hashable {
     public var selectionGroupSize: Int
     public var matmul: MatmulTuning
     public var attention: AttentionTuning
+    /// How launches are put together; `nil`: not at all.
+    public var chain: ChainTuning?
 
     public init(
         family: Family, rowIsWorkItem: Bool, rowGroupSize: Int, elementGroupSize: Int, elementsPerItem: Int,
@@ -66,6 +68,9 @@ public struct Tuning: Sendable, Hashable {
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
         tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
+        if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
+            tuning.chain = ChainTuning()
+        }
         return tuning
     }
 
@@ -82,4 +87,14 @@ public struct Tuning: Sendable, Hashable {
         while power <= limit / 2 { power *= 2 }
         return power
     }
+}
+
+/// How launches of few tokens are recorded and run by one kernel (Kernels/chain).
+public struct ChainTuning: Sendable, Hashable {
+    /// Fewer launches than this are enqueued one by one: programs of chains take time to compile.
+    public var minLaunches = 8
+    /// So many are run while the next ones are recorded.
+    public var launchesAhead = 48
+
+    public init() {}
 }
