@@ -92,15 +92,18 @@ probe_hooks probe_hooks_of_product(
     begins = ends = outside = 0;
     cpuk_context *context = cpuk_create(threads, &set, 1);
     if (!context) return (probe_hooks){0};
-    wrapped = context->matmuls[0]->gemm;
+    // The first for weights that are not packed.
+    int index = 0;
+    while (context->matmuls[index]->packing) index++;
+    wrapped = context->matmuls[index]->gemm;
     gemm_kernel hooked = *wrapped;
     hooked.begin_thread = begin_thread;
     hooked.end_thread = end_thread;
     hooked.pack_b = pack_b;
     hooked.multiply = multiply;
-    matmul_kernel kernel = *context->matmuls[0];
+    matmul_kernel kernel = *context->matmuls[index];
     kernel.gemm = &hooked;
-    context->matmuls[0] = &kernel;
+    context->matmuls[index] = &kernel;
     const cpuk_limits limits = {.tokens = tokens, .sequences = 1, .matmul_inputs = columns, .heads = 1, .head_size = 1};
     const cpuk_weight_part part = {.rows = outputs, .data = weight};
     const cpuk_weight whole = {

@@ -14,7 +14,8 @@ enum {
     GEMV_BLOCKS = BLOCK_VECTORS == 1 ? 2 : 1,
     GEMV_VECTORS = GEMV_BLOCKS * BLOCK_VECTORS,
     /// Tokens whose sums fit the registers.
-    BLOCK_GEMV_TOKENS = VECTOR_REGISTERS >= 32 ? 6 : VECTOR_REGISTERS / GEMV_VECTORS - 2,
+    REGISTER_TOKENS = (VECTOR_REGISTERS - 4) / GEMV_VECTORS,
+    BLOCK_GEMV_TOKENS = REGISTER_TOKENS < MAX_GEMV_TOKENS ? REGISTER_TOKENS : MAX_GEMV_TOKENS,
     /// How far ahead a block is read into the second-level cache.
     BLOCK_BYTES_AHEAD = 8192,
 };
@@ -108,6 +109,8 @@ static void multiply_blocks_f32(
             FEW_CASE(4)
             FEW_CASE(5)
             FEW_CASE(6)
+            FEW_CASE(7)
+            FEW_CASE(8)
         default: break;
         }
     }

@@ -68,9 +68,12 @@ public struct Tuning: Sendable, Hashable {
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
         tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
+        // Threads of a chain hand results to one another in the order in which they wrote them, which is x86's.
+        #if arch(x86_64)
         if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
             tuning.chain = ChainTuning()
         }
+        #endif
         return tuning
     }
 
