@@ -57,6 +57,9 @@ package final class KernelDescriptor: Sendable {
     package init(
         _ program: ProgramDescriptor, _ name: String, _ arguments: [ArgumentKind], isChained: Bool = false
     ) {
+        precondition(
+            !isChained || arguments.reduce(0) { $0 + $1.slotCount } <= RecordedLaunches.argumentWordCount,
+            "\(name) has more arguments than a command of a chain holds")
         self.isChained = isChained
         self.program = program
         self.name = name

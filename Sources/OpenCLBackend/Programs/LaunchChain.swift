@@ -9,6 +9,7 @@ struct RecordedLaunch {
 struct RecordedLaunches {
     static let commandWordCount = 64
     static let headerWordCount = 8
+    static let argumentWordCount = commandWordCount - headerWordCount
 
     /// The commands; buffers' addresses and the numbers of functions are still 0.
     private(set) var words: [UInt64] = []

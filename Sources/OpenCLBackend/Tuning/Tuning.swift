@@ -70,9 +70,9 @@ public struct Tuning: Sendable, Hashable {
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
         // Threads of a chain hand results to one another in the order in which they wrote them, which is x86's.
         #if arch(x86_64)
-        if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
-            tuning.chain = ChainTuning()
-        }
+            if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
+                tuning.chain = ChainTuning()
+            }
         #endif
         return tuning
     }
