@@ -15,6 +15,9 @@ extension OpenCLBackend {
     /// Addresses that are asked for at once.
     private static let maxAddresses = 64
 
+    /// Whether any launches ran as a chain.
+    package var hasRunChains: Bool { !chain.programs.isEmpty }
+
     /// Whether a launch waits for others. Each is timed by itself where a profile is collected.
     func isRecorded(_ descriptor: KernelDescriptor, _ range: LaunchRange) -> Bool {
         tuning.chain != nil && !chain.isOff && descriptor.isChained && !isCollectingProfile && range.groupSize == 1
