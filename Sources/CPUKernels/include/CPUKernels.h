@@ -36,7 +36,8 @@ cpuk_context *cpuk_create(int threads, const int *sets, int set_count);
 /// Joins the threads. The context must be idle.
 void cpuk_destroy(cpuk_context *context);
 /// Uses `sgemm` for FP32 products of many rows; NULL goes back to the kernels here. It is called from several
-/// threads. Takes effect with the next `cpuk_reserve`, which makes room for it: call this before.
+/// threads. Takes effect with the next `cpuk_reserve`, which makes room for it: call this before. Weights that are
+/// packed already stay with the kernels here.
 void cpuk_set_sgemm(cpuk_context *context, cpuk_sgemm sgemm);
 
 /// Upper bounds of what the ops will be asked for.
