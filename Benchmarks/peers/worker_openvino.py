@@ -31,25 +31,36 @@ class OpenVINO(workers.Worker):
         self.vocabulary = ov.Core().read_model(os.path.join(exported, "openvino_model.xml")).output(0).partial_shape[
             -1].get_length()
 
-    def generate(self, prompt, count):
-        ids = np.array([prompt], np.int64)
+    def generate(self, prompts, count):
+        ids = np.array(prompts, np.int64)
         inputs = genai.TokenizedInputs(ov.Tensor(ids), ov.Tensor(np.ones_like(ids)))
         options = genai.GenerationConfig(max_new_tokens=count, ignore_eos=True, do_sample=False)
         return self.pipeline.generate(inputs, options)
 
     def greedy(self, prompt, count):
-        return list(self.generate(prompt, count).tokens[0])
+        return list(self.generate([prompt], count).tokens[0])
 
     def prompt(self, count):
         prompt = self.random(count)
         start = time.perf_counter()
-        self.generate(prompt, 1)
+        self.generate([prompt], 1)
         return time.perf_counter() - start
 
     def decode(self, count):
         """The time of `count` tokens behind the first, as the pipeline's own clock has it."""
-        metrics = self.generate(self.random(1), count + 1).perf_metrics
+        metrics = self.generate([self.random(1)], count + 1).perf_metrics
         return metrics.get_tpot().mean * count / 1000
+
+    def batch(self, sequences, prompt, decode):
+        """Prompts with one token each, and what `decode` further tokens of each take longer. No prompt comes twice, as the
+        pipeline keeps the blocks of those it has seen."""
+        times = []
+        for count in (1, decode + 1):
+            prompts = [self.random(prompt) for _ in range(sequences)]
+            start = time.perf_counter()
+            self.generate(prompts, count)
+            times.append(time.perf_counter() - start)
+        return times[0], times[1] - times[0]
 
 
 workers.serve(OpenVINO(sys.argv[1], int(sys.argv[2]), *sys.argv[3:6]))

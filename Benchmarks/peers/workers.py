@@ -1,5 +1,6 @@
 """What peers that are Python libraries share: a process that loads a model once and then does what it is asked, one JSON
-object a line: {"op": "greedy", "prompt": [ids], "count": n}, {"op": "prompt", "count": n}, {"op": "decode", "count": n}.
+object a line: {"op": "greedy", "prompt": [ids], "count": n}, {"op": "prompt", "count": n}, {"op": "decode", "count": n},
+and, where it can, {"op": "batch", "sequences": n, "prompt": n, "decode": n}.
 """
 import json
 import os
@@ -9,7 +10,7 @@ import sys
 
 class Worker:
     """A subclass sets `vocabulary` and has `greedy(prompt, count)`, `prompt(count)` and `decode(count)`; the last two
-    return seconds."""
+    return seconds. `batch(sequences, prompt, decode)` returns those of all prompts and of decoding all sequences."""
 
     vocabulary = 0
     source = random.Random(3)
@@ -29,6 +30,8 @@ def serve(worker):
             answer = {"tokens": worker.greedy(request["prompt"], request["count"])}
         elif request["op"] == "prompt":
             answer = {"seconds": worker.prompt(request["count"])}
+        elif request["op"] == "batch":
+            answer = {"seconds": worker.batch(request["sequences"], request["prompt"], request["decode"])}
         else:
             answer = {"seconds": worker.decode(request["count"])}
         print(json.dumps(answer), file=answers, flush=True)
