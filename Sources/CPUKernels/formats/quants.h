@@ -51,6 +51,12 @@ INLINE int quant_offset(const int format) {
     return has_8_bit_quants(format) ? OFFSET_OF_8_BITS : number_format_quant_offset(format);
 }
 
+/// How many vectors of products of two quants with two integers up to 127 a 16-bit sum holds: quants are up to 31, in
+/// Q6_K up to 63, of 8 bits up to 128.
+INLINE int pairs_in_16_bits(const int format) {
+    return has_8_bit_quants(format) ? 1 : format == CPUK_Q6_K ? 2 : 4;
+}
+
 INLINE uint16_t read_u16(const uint8_t *p) { uint16_t x; memcpy(&x, p, sizeof x); return x; }
 INLINE uint32_t read_u32(const uint8_t *p) { uint32_t x; memcpy(&x, p, sizeof x); return x; }
 INLINE uint64_t read_u64(const uint8_t *p) { uint64_t x; memcpy(&x, p, sizeof x); return x; }

@@ -1,5 +1,5 @@
-// Weights packed for processors with an instruction for quads (AVX512_VNNI): blocks of 16 rows, whose quants lie quad
-// by quad, so that lanes of a vector are rows. One load gives a quad of each row, one load and one conversion their
+// Weights packed for products of integers: blocks of 16 rows, whose quants lie quad by quad, so that lanes of a vector
+// are rows. One load gives a quad of each row, one load and one conversion their
 // scales, and no lanes are summed. A block takes as many bytes as its rows do in the file, or a little more:
 //
 //     quants, a group of 32 columns after the other      (picture of Q4_0, a group: 256 bytes)

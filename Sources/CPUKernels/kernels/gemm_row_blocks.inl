@@ -6,6 +6,8 @@
 //     minima     likewise                                                                     BLOCK_KC * 4 bytes
 //
 // so that quants are only unpacked, and not moved. Groups past the last column have scales of zero.
+// Quants that are multiplied in pairs (pack_int8.inl) take two vectors for each quad: r0: k0 k1 | r1: k0 k1 …, 16 bits
+// each, then k2 and k3.
 #pragma once
 #include "gemm_int8.inl"
 #include "pack_row_blocks.inl"
@@ -13,7 +15,7 @@
 enum {
     /// Columns of a panel of B. More would push the panels of A out of the first-level cache (measured: 256 to 2048).
     BLOCK_KC = 512,
-    BLOCK_SCALES = BLOCK_KC * BLOCK_ROWS,
+    BLOCK_SCALES = BLOCK_KC * BLOCK_ROWS * (MAX_LINE / LINE),
     BLOCK_MINIMA = BLOCK_SCALES + BLOCK_KC * 4,
     /// Bytes of a block in a panel of B. Not a power of two, so that blocks fall in different cache sets.
     PANEL_BLOCK_BYTES = BLOCK_MINIMA + BLOCK_KC * 4 + 2 * LINE,
@@ -22,8 +24,21 @@ enum {
 INLINE panel_strides block_strides(const int format) {
     const int64_t groups = QUANTS / group_of(format);
     return (panel_strides){
-        .row = QUAD, .part = BLOCK_ROWS * QUAD, .line = QUANTS * BLOCK_ROWS, .row_scales = 1,
+        .row = QUAD, .part = BLOCK_ROWS * QUAD, .line = line_bytes(format) * BLOCK_ROWS, .row_scales = 1,
         .group_scales = BLOCK_ROWS, .line_scales = groups * BLOCK_ROWS};
+}
+
+// Stores a quad of each row; returns where the next one goes.
+INLINE char *store_quads(const int format, vq quads, char *to) {
+    if (!is_paired(format)) {
+        store_q(to, quads);
+        return to + LINE;
+    }
+    // Every other one of the four, signed, in 16 bits each.
+    const vpairs even = (vpairs)((vq_16)quads << 8) >> 8, odd = (vpairs)quads >> 8;
+    store_q(to, (vq)(((vu)even & 0xffff) | (vu)odd << 16));
+    store_q(to + LINE, (vq)((vu)even >> 16 | ((vu)odd & 0xffff0000)));
+    return to + 2 * LINE;
 }
 
 INLINE void unpack_block(
@@ -39,8 +54,8 @@ INLINE void unpack_block(
         factors += factor_bytes(format);
         for (int g = 0; g < groups; g++) {
             UNROLL for (int half = 0; half < 2; half++)
-                UNROLL for (int v = 0; v < GROUP_VECTORS; v++, to += LINE)
-                    store_q(to, unpack_rows(format, quants, half, v));
+                UNROLL for (int v = 0; v < GROUP_VECTORS; v++)
+                    to = store_quads(format, unpack_rows(format, quants, half, v), to);
             const row_scales w = scales_of_rows(format, scales, w_factors);
             UNROLL for (int i = 0; i < GROUP_COLUMNS / group_of(format); i++) {
                 store(panel_scales, w.scales[i]);
@@ -53,7 +68,7 @@ INLINE void unpack_block(
         }
     }
     if (depth % QUANTS == 0) return;
-    memset(to, 0, GROUP_COLUMNS * BLOCK_ROWS);
+    memset(to, 0, (size_t)(line_bytes(format) / 2 * BLOCK_ROWS));
     store(panel_scales, splat(0));
     store(panel_minima, splat(0));
 }
@@ -113,6 +128,10 @@ static void multiply_panels_of_row_blocks(
     case CPUK_Q4_0:
         if (OFFSET_OF_8_BITS == 0)
             multiply_row_blocks_of(CPUK_Q4_0, rows, packed, a, count, begin, depth, ahead, products);
+        return;
+    case CPUK_Q3_K:
+        if (!HAS_DOT_QUADS)
+            multiply_row_blocks_of(CPUK_Q3_K, rows, packed, a, count, begin, depth, ahead, products);
         return;
         MULTIPLY_CASE(CPUK_Q4_K)
         MULTIPLY_CASE(CPUK_Q2_K)

@@ -64,6 +64,35 @@ INLINE vi splat_at(const char *p) {
 }
 INLINE vf splat_float_at(const char *p) { return (vf)splat_at(p); }
 
+// The products of a half of a group with T tokens, by the instruction for quads.
+INLINE void dot_half(
+    const int format, const int T, const uint8_t *group, const int half, const row_tokens *x, vi *quads) {
+    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+        const vq quants = unpack_rows(format, group, half, v);
+        UNROLL for (int t = 0; t < T; t++)
+            quads[t] = dot_quads(
+                quads[t], quants, (vq)splat_at(x->integers + t * x->stride + half * X_GROUP + v * QUAD));
+    }
+}
+
+// The same as products of pairs of bytes.
+INLINE void dot_half_by_pairs(
+    const int format, const int T, const uint8_t *group, const int half, const row_tokens *x, vi *quads) {
+    const int together = pairs_in_16_bits(format);
+    vpairs pairs[MAX_BLOCK_TOKENS];
+    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+        const vq quants = unpack_rows(format, group, half, v);
+        const vq factors = has_8_bit_quants(format) ? magnitudes(quants) : quants;
+        UNROLL for (int t = 0; t < T; t++) {
+            const vq integers = (vq)splat_at(x->integers + t * x->stride + half * X_GROUP + v * QUAD);
+            const vpairs products =
+                multiply_bytes(factors, has_8_bit_quants(format) ? with_signs(integers, quants) : integers);
+            pairs[t] = v % together == 0 ? products : pairs[t] + products;
+            if ((v + 1) % together == 0) quads[t] += add_pairs(pairs[t]);
+        }
+    }
+}
+
 // Adds the products of a group of 32 columns to the sums of T tokens.
 INLINE void dot_rows(
     const int format, const int T, const uint8_t *group, const row_scales *w, const row_tokens *x, vf *sums) {
@@ -73,12 +102,8 @@ INLINE void dot_rows(
         vi quads[MAX_BLOCK_TOKENS];
         UNROLL for (int t = 0; t < T; t++)
             quads[t] = quant_offset(format) == 0 ? splat_i(0) : splat_at(x->corrections + t * x->stride + half * 4);
-        UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
-            const vq quants = unpack_rows(format, group, half, v);
-            UNROLL for (int t = 0; t < T; t++)
-                quads[t] = dot_quads(
-                    quads[t], quants, (vq)splat_at(x->integers + t * x->stride + half * X_GROUP + v * QUAD));
-        }
+        if (HAS_DOT_QUADS) dot_half(format, T, group, half, x, quads);
+        else dot_half_by_pairs(format, T, group, half, x, quads);
         UNROLL for (int t = 0; t < T; t++) {
             const vf products = __builtin_convertvector(quads[t], vf);
             const vf scale = splat_float_at(x->scales + t * x->stride + half * 4);

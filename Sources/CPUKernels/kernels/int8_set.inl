@@ -2,17 +2,12 @@
 // into an integer sum. A target includes this inside its attributes.
 #pragma once
 #include "gemm_int8.inl"
+#include "gemm_row_blocks.inl"
 #include "gemv_int8.inl"
+#include "gemv_row_blocks.inl"
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
-#define HAS_ROW_BLOCKS
 #include "convolution_int8.inl"
 #include "gemm_int8_by_token.inl"
-#elif defined(SIMD_NEON_WIDE)
-#define HAS_ROW_BLOCKS
-#endif
-#if defined(HAS_ROW_BLOCKS)
-#include "gemm_row_blocks.inl"
-#include "gemv_row_blocks.inl"
 #endif
 #include "kernel_set.h"
 
@@ -22,12 +17,10 @@ static const matmul_kernel matmuls[] = {
 #endif
     {.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm},
     {.rounds_activations = true, .supports = supports_gemv, .gemv = &gemv},
-#if defined(HAS_ROW_BLOCKS)
     {.rounds_activations = true, .supports = supports_gemv_row_blocks, .packing = &row_blocks,
      .gemv = &gemv_of_row_blocks},
     {.rounds_activations = true, .supports = supports_gemm_row_blocks, .packing = &row_blocks,
      .gemm = &gemm_of_row_blocks},
-#endif
 };
 static const kernel_set set = {
     .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,

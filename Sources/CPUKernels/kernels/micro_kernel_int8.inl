@@ -83,11 +83,10 @@ INLINE void add_pairs_of_group(
     }
 }
 
-// Adds the products of a group as products of pairs of bytes. The products of a group fit a 16-bit sum with quants up
-// to 31, those of two quads with quants up to 63.
+// Adds the products of a group as products of pairs of bytes.
 INLINE void add_quads_of_group(
     const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
-    const int together = format == CPUK_Q6_K ? 2 : X_GROUP / QUAD;
+    const int together = pairs_in_16_bits(format);
     vr_16 pairs[TILE_SUMS];
     UNROLL for (int part = 0; part < X_GROUP / QUAD; part++) {
         FOR_EACH_SUM {

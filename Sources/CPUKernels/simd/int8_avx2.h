@@ -23,6 +23,12 @@ INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm256_madd_epi16((__m2
     both((q32)instruction((__m256i)low_half(a), (__m256i)low_half(b)), \
          (q32)instruction((__m256i)high_half(a), (__m256i)high_half(b)))
 
+// The same for 64 bytes, and the sums of two such sums.
+INLINE vpairs multiply_bytes(vq quants, vq integers) {
+    return (vpairs)BY_HALVES(_mm256_maddubs_epi16, quants, integers);
+}
+INLINE vi add_pairs(vpairs pairs) { return (vi)BY_HALVES(_mm256_madd_epi16, (vq)pairs, (vq)((vpairs){0} + 1)); }
+
 // Looks up the low four bits of each quant in a table. The high bits are zero.
 INLINE vq look_up(q16 table, vq quants) { return BY_HALVES(_mm256_shuffle_epi8, twice_each(table, table), quants); }
 
@@ -74,8 +80,7 @@ INLINE vri dot_r(vri sums, vri quants, vri integers) {
     return sums + multiply_16_r(multiply_r(quants, integers), (vr_16){0} + 1);
 }
 INLINE vi dot_quads(vi sums, vq quants, vq integers) {
-    const vq pairs = BY_HALVES(_mm256_maddubs_epi16, quants, integers);
-    return sums + (vi)BY_HALVES(_mm256_madd_epi16, pairs, (vq)((vpairs){0} + 1));
+    return sums + add_pairs(multiply_bytes(quants, integers));
 }
 #endif
 

@@ -17,6 +17,10 @@ INLINE vr_16 multiply_r(vri quants, vri integers) {
 // Sums of two products of 16 bits.
 INLINE vri multiply_16_r(vr_16 a, vr_16 b) { return (vri)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 
+// The same under the names that all targets have, and the sums of two such sums.
+INLINE vpairs multiply_bytes(vq quants, vq integers) { return (vpairs)multiply_r((vri)quants, (vri)integers); }
+INLINE vi add_pairs(vpairs pairs) { return multiply_16_r((vr_16)pairs, (vr_16){0} + 1); }
+
 // Looks up the low four bits of each quant in a table. The high bits are zero.
 INLINE vq look_up(q16 table, vq quants) {
     return (vq)_mm512_shuffle_epi8(_mm512_broadcast_i32x4((__m128i)table), (__m512i)quants);

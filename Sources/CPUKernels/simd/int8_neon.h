@@ -25,6 +25,20 @@ INLINE vri multiply_16_r(vr_16 a, vr_16 b) {
 
 INLINE vq of_quarters(q16 a, q16 b, q16 c, q16 d) { return both(both_16(a, b), both_16(c, d)); }
 
+// The same for 64 bytes, and the sums of two such sums.
+INLINE vpairs multiply_bytes(vq quants, vq integers) {
+    q16 pairs[4];
+    UNROLL for (int i = 0; i < 4; i++)
+        pairs[i] = (q16)multiply_r((vri)quarter_q(quants, i), (vri)quarter_q(integers, i));
+    return (vpairs)of_quarters(pairs[0], pairs[1], pairs[2], pairs[3]);
+}
+INLINE vi add_pairs(vpairs pairs) {
+    q16 sums[4];
+    UNROLL for (int i = 0; i < 4; i++)
+        sums[i] = (q16)multiply_16_r((vr_16)quarter_q((vq)pairs, i), (vr_16){0} + 1);
+    return (vi)of_quarters(sums[0], sums[1], sums[2], sums[3]);
+}
+
 // Looks up the low four bits of each quant in a table. The high bits are zero.
 INLINE vq look_up(q16 table, vq quants) {
     q16 found[4];
