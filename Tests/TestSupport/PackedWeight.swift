@@ -23,6 +23,14 @@ public struct PackedWeight: Sendable {
         self.values = Matrix(rows: partRows.reduce(0, +), columns: columns, values: values)
     }
 
+    /// Values `[N, K]` as the format rounds them.
+    public init(format: WeightFormat, _ values: [Float], columns: Int) {
+        let rows = values.count / columns
+        let packed = PackedWeight.pack(values, format: format, rows: rows, columns: columns)
+        source = WeightSource(name: "case.\(format.rawValue)", format: format, columns: columns, parts: [packed.part])
+        self.values = Matrix(rows: rows, columns: columns, values: packed.values)
+    }
+
     /// Rows of int8 or of blocks that consist of one byte each, in turn, but for binary16 scales, which are 1/8.
     public init(format: WeightFormat, fillings: [UInt8], rows: Int, columns: Int) {
         let rowByteCount = columns / format.blockSize * format.blockByteCount

@@ -66,6 +66,9 @@ package struct ThroughputCommand: AsyncParsableCommand {
     @Option(help: "Rank of those adapters, which are for every matrix of the layers.")
     var rank = 16
 
+    @Option(help: "Of the numbers in their files: float32, bfloat16 or float16.")
+    var adapterDtype = WeightFormatArgument.float32
+
     @Option(help: "Draws the lengths of the mixed set.")
     var seed: UInt64 = 0
 
@@ -82,6 +85,9 @@ package struct ThroughputCommand: AsyncParsableCommand {
         try OptionRange.check("--requests", requests, in: 0...100_000)
         try OptionRange.check("--adapters", adapters, in: 0...64)
         try OptionRange.check("--rank", rank, in: 1...256)
+        guard adapterDtype != .int8 else {
+            throw ValidationError("--adapter-dtype is int8, expected float32, bfloat16 or float16")
+        }
         try OptionRange.check("--max-sequences", maxSequences, in: 1...4096)
         for count in batches.counts { try OptionRange.check("--batches", count, in: 1...4096) }
         for count in promptCounts.counts { try OptionRange.check("--n-prompt", count, in: 1...(1 << 20)) }
@@ -184,11 +190,12 @@ package struct ThroughputCommand: AsyncParsableCommand {
         _ package: ModelPackage, _ backend: any Backend, _ options: EngineOptions, _ description: RunDescription,
         _ output: inout ResultOutput
     ) async throws {
-        let set = AdapterSet(count: adapters, rank: rank)
+        let set = AdapterSet(count: adapters, rank: rank, format: adapterDtype.format)
         var options = options
-        options.contextLength = 16 + set.tokenCount
+        let length = set.promptCount + set.tokenCount
+        options.contextLength = length
         options.sequenceCount = adapters
-        options.cacheTokenCount = 2 * adapters * (16 + set.tokenCount + options.blockSizeInTokens)
+        options.cacheTokenCount = 2 * adapters * (length + options.blockSizeInTokens)
         let engine = try await Engine(try set.offer(package), on: backend, options: options)
         try output.begin("adapters")
         try output.write(set.row(try await set.run(on: engine), description))

@@ -201,8 +201,9 @@ typedef struct {
     cpuk_rows x, output;
     int64_t tokens, inputs, outputs, rank;
     const int32_t *indices;
-    /// `[rank, inputs]` and `[rank, outputs]` of each `a`, packed.
-    const float *const *down, *const *up;
+    /// `[rank, inputs]` and `[rank, outputs]` of each `a`, packed, as CPUK_F32, CPUK_BF16 or CPUK_F16.
+    cpuk_format format;
+    const void *const *down, *const *up;
     /// `up` has blocks on its diagonal, of so many ranks and so many outputs each, which add up to `rank` and
     /// `outputs`. What lies outside them is not read.
     const int64_t *part_ranks, *part_outputs;

@@ -27,11 +27,11 @@ typedef struct {
     void (*weighted_sum)(
         const float *x, int64_t stride, const float *weights, int64_t count, int64_t columns, const float *initial,
         float *output);
-    /// `output[t] += sum_j weights[t][j] x_j` of `count` rows `stride` apart, for `tokens` rows of `output`. A row's
-    /// bits do not depend on the others.
+    /// `output[t] += sum_j weights[t][j] x_j` of `count` rows `stride` numbers apart, which are CPUK_F32, CPUK_BF16 or
+    /// CPUK_F16, for `tokens` rows of `output`. A row's bits do not depend on the others.
     void (*add_products)(
-        const float *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count, int64_t columns,
-        int64_t tokens, float *output, int64_t output_stride);
+        cpuk_format format, const void *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count,
+        int64_t columns, int64_t tokens, float *output, int64_t output_stride);
     /// Rotates a head; `output` may be `x`.
     void (*rope_head)(
         const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,

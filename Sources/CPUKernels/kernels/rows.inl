@@ -77,8 +77,8 @@ static void weighted_sum_row(
 }
 
 INLINE void add_products_of(
-    const int T, const float *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count,
-    int64_t columns, float *output, int64_t output_stride) {
+    const int format, const int T, const void *x, int64_t stride, const float *weights, int64_t weight_stride,
+    int64_t count, int64_t columns, float *output, int64_t output_stride) {
     for (int64_t i = 0; i < columns; i += VL) {
         const int64_t lanes = columns - i < VL ? columns - i : VL;
         vf sums[4];
@@ -87,8 +87,8 @@ INLINE void add_products_of(
             sums[t] = lanes == VL ? load(before) : load_part(before, lanes);
         }
         for (int64_t j = 0; j < count; j++) {
-            const float *row = x + j * stride + i;
-            const vf numbers = lanes == VL ? load(row) : load_part(row, lanes);
+            const int64_t at = j * stride + i;
+            const vf numbers = lanes == VL ? dequantise(format, x, at) : dequantise_part(format, x, at, lanes);
             UNROLL for (int t = 0; t < T; t++)
                 sums[t] = fma_v(numbers, splat(weights[t * weight_stride + j]), sums[t]);
         }
@@ -100,20 +100,37 @@ INLINE void add_products_of(
     }
 }
 
-static void add_products_row(
-    const float *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count, int64_t columns,
-    int64_t tokens, float *output, int64_t output_stride) {
+INLINE void add_products_as(
+    const int format, const void *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count,
+    int64_t columns, int64_t tokens, float *output, int64_t output_stride) {
     int64_t t = 0;
 #define ADD_PRODUCTS(T)                                                                                               \
     for (; t + T <= tokens; t += T)                                                                                   \
         add_products_of(                                                                                              \
-            T, x, stride, weights + t * weight_stride, weight_stride, count, columns, output + t * output_stride,     \
-            output_stride)
+            format, T, x, stride, weights + t * weight_stride, weight_stride, count, columns,                         \
+            output + t * output_stride, output_stride)
     ADD_PRODUCTS(4);
     ADD_PRODUCTS(2);
     ADD_PRODUCTS(1);
 #undef ADD_PRODUCTS
 }
+
+#define ADD_PRODUCTS_CASE(ID)                                                                                         \
+    case CPUK_##ID:                                                                                                   \
+        add_products_as(                                                                                              \
+            CPUK_##ID, x, stride, weights, weight_stride, count, columns, tokens, output, output_stride);             \
+        return;
+static void add_products_row(
+    cpuk_format format, const void *x, int64_t stride, const float *weights, int64_t weight_stride, int64_t count,
+    int64_t columns, int64_t tokens, float *output, int64_t output_stride) {
+    switch (format) {
+        ADD_PRODUCTS_CASE(F32)
+        ADD_PRODUCTS_CASE(BF16)
+        ADD_PRODUCTS_CASE(F16)
+    default: return;
+    }
+}
+#undef ADD_PRODUCTS_CASE
 
 static void rope_head(
     const float *x, int64_t head_size, const float *cosines, const float *sines, int64_t rotary_size,

@@ -13,18 +13,18 @@ static void add_low_rank(const row_job *job, int64_t token, int64_t tokens) {
     const packed_a x = {
         .data = (const char *)(args->x.data + token * args->x.stride),
         .stride = args->x.stride * (int64_t)sizeof(float), .columns = args->inputs};
+    const int64_t size = number_format_block_bytes(args->format);
     gemv->multiply(
-        CPUK_F32, args->down[index], args->inputs * (int64_t)sizeof(float), NULL, args->rank, &x, tokens, low,
-        args->rank);
-    const float *up = args->up[index];
+        args->format, args->down[index], args->inputs * size, NULL, args->rank, &x, tokens, low, args->rank);
+    const char *up = args->up[index];
     float *output = args->output.data + token * args->output.stride;
     int64_t rank = 0;
     for (int64_t part = 0; part < args->parts; part++) {
         job->context->rows->add_products(
-            up + rank * args->outputs, args->outputs, low + rank, args->rank, args->part_ranks[part],
-            args->part_outputs[part], tokens, output, args->output.stride);
+            args->format, up + rank * args->outputs * size, args->outputs, low + rank, args->rank,
+            args->part_ranks[part], args->part_outputs[part], tokens, output, args->output.stride);
         rank += args->part_ranks[part];
-        up += args->part_outputs[part];
+        up += args->part_outputs[part] * size;
         output += args->part_outputs[part];
     }
 }
@@ -47,6 +47,6 @@ bool cpuk_add_low_rank(cpuk_context *context, const cpuk_low_rank_args *args) {
     if (args->rank > CPUK_MAX_LOW_RANK || !context->matmuls[context->matmul_count - 1]->gemv) return false;
     run_rows(
         context, low_rank_task, args, args->tokens,
-        (args->inputs + args->outputs) * args->rank * (int64_t)sizeof(float));
+        (args->inputs + args->outputs) * args->rank * number_format_block_bytes(args->format));
     return true;
 }

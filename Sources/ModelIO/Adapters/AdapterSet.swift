@@ -82,8 +82,8 @@ public final class AdapterSet: Sendable {
         }
         let rank = shares.reduce(0) { $0 + $1.rank }
         let rows = parts.reduce(0) { $0 + $1.rows }
-        var downs = [try source([Float](repeating: 0, count: rank * columns), rank, columns)]
-        var ups = [try source([Float](repeating: 0, count: rows * rank), rows, rank)]
+        var downs = [[Float](repeating: 0, count: rank * columns)]
+        var ups = [[Float](repeating: 0, count: rows * rank)]
         let isScaled = found.contains { $0.contains { $0?.magnitude != nil } }
         var scales = [Float](repeating: 1, count: isScaled ? rows : 0)
         for (adapter, own) in found.enumerated() {
@@ -113,11 +113,15 @@ public final class AdapterSet: Sendable {
                 }
                 used.withLock { _ = $0.insert("\(adapter) \(change.name)") }
             }
-            downs.append(try source(down, rank, columns))
-            ups.append(try source(up, rows, rank))
+            downs.append(down)
+            ups.append(up)
             scales += ownScales
         }
-        return Stacked(downs: downs, ups: ups, rank: rank, parts: shares, scales: isScaled ? scales : nil)
+        let format = AdapterSet.exactFormat(of: downs + ups)
+        return Stacked(
+            downs: downs.map { AdapterSet.source($0, rank, columns, format) },
+            ups: ups.map { AdapterSet.source($0, rows, rank, format) }, rank: rank, parts: shares,
+            scales: isScaled ? scales : nil)
     }
 
     /// Whether an adapter is DoRA's.
@@ -165,10 +169,29 @@ public final class AdapterSet: Sendable {
         try WeightLoader(Checkpoint(path: "adapter", tensors: [])).floats(tensor)
     }
 
-    private func source(_ values: [Float], _ rows: Int, _ columns: Int) throws -> WeightSource {
-        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
-        values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
+    /// The smallest format that holds all numbers as they are. Every token reads those of its adapter, whose file often
+    /// has 16 bits, and scales that are powers of two keep them.
+    static func exactFormat(of matrices: [[Float]]) -> WeightFormat {
+        if matrices.allSatisfy({ $0.allSatisfy { $0.bitPattern & 0xFFFF == 0 } }) { return .bfloat16 }
+        let isHalf = { (value: Float) in ElementConversion.float(half: ElementConversion.half(value)) == value }
+        return matrices.allSatisfy { $0.allSatisfy(isHalf) } ? .float16 : .float32
+    }
+
+    private static func source(_ values: [Float], _ rows: Int, _ columns: Int, _ format: WeightFormat) -> WeightSource {
+        let memory = HostAllocation(byteCount: values.count * format.blockByteCount)
+        values.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress, let target = memory.pointer.baseAddress else { return }
+            switch format {
+            case .bfloat16:
+                ElementConversion.encodeBFloat16(
+                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
+            case .float16:
+                _ = ElementConversion.encodeFloat16(
+                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
+            default: target.copyMemory(from: start, byteCount: 4 * source.count)
+            }
+        }
         return WeightSource(
-            name: "adapter", format: .float32, columns: columns, parts: [WeightPart(rows: rows, bytes: memory.bytes)])
+            name: "adapter", format: format, columns: columns, parts: [WeightPart(rows: rows, bytes: memory.bytes)])
     }
 }

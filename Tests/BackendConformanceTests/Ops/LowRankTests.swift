@@ -11,22 +11,17 @@ struct LowRankTests {
         var inputs: Int
         var outputs: Int
         var rank: Int
+        var format: WeightFormat
 
-        var testDescription: String { "T=\(tokens) E=\(adapters) K=\(inputs) N=\(outputs) R=\(rank)" }
+        var testDescription: String { "\(format) T=\(tokens) E=\(adapters) K=\(inputs) N=\(outputs) R=\(rank)" }
     }
 
     static let all: [Sizes] = [(1, 1), (3, 2), (8, 9), (17, 3), (40, 5)].flatMap { tokens, adapters in
         [(32, 16, 1), (64, 65, 8), (65, 33, 3), (257, 128, 16), (48, 192, 17), (300, 290, 257), (8, 8, 8)].map {
-            Sizes(tokens: tokens, adapters: adapters, inputs: $0.0, outputs: $0.1, rank: $0.2)
+            Sizes(
+                tokens: tokens, adapters: adapters, inputs: $0.0, outputs: $0.1, rank: $0.2,
+                format: [WeightFormat.float32, .bfloat16, .float16][(adapters + $0.2) % 3])
         }
-    }
-
-    private func source(_ values: [Float], columns: Int) -> WeightSource {
-        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
-        values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
-        return WeightSource(
-            name: "up", format: .float32, columns: columns,
-            parts: [WeightPart(rows: values.count / columns, bytes: memory.bytes)])
     }
 
     @Test("are added to what is there", arguments: all)
@@ -34,7 +29,7 @@ struct LowRankTests {
         var random = SplitMix64(name: one.testDescription)
         func weights(_ rows: Int, _ columns: Int) -> [PackedWeight] {
             (0..<one.adapters).map { _ in
-                PackedWeight(format: .float32, partRows: [rows], columns: columns, random: &random)
+                PackedWeight(format: one.format, partRows: [rows], columns: columns, random: &random)
             }
         }
         let downs = weights(one.rank, one.inputs)
@@ -43,16 +38,17 @@ struct LowRankTests {
             rows: one.rank < 3 ? one.outputs : one.outputs / 3, rank: one.rank < 3 ? one.rank : one.rank / 3)
         let parts = [first, LowRankPart(rows: one.outputs - first.rows, rank: one.rank - first.rank)]
         let ups = (0..<one.adapters).map { _ in
-            random.floats(one.outputs * one.rank).enumerated().map { place, value in
+            let values = random.floats(one.outputs * one.rank).enumerated().map { place, value in
                 (place / one.rank < first.rows) == (place % one.rank < first.rank) ? value : 0
             }
+            return PackedWeight(format: one.format, values, columns: one.rank)
         }
         let x = random.floats(one.tokens * one.inputs)
         let before = random.floats(one.tokens * one.outputs)
         let indices = random.int32s(one.tokens, in: 0..<one.adapters)
         var expected = before.map(Double.init)
         for token in 0..<one.tokens {
-            let (down, up) = (downs[Int(indices[token])].values.values, ups[Int(indices[token])].map(Double.init))
+            let (down, up) = (downs[Int(indices[token])].values.values, ups[Int(indices[token])].values.values)
             let low = (0..<one.rank).map { r in
                 (0..<one.inputs).reduce(0.0) { $0 + down[r * one.inputs + $1] * Double(x[token * one.inputs + $1]) }
             }
@@ -63,7 +59,7 @@ struct LowRankTests {
         onEveryDevice(one.testDescription) { backend, expectations in
             let (down, up) = (
                 try backend.prepareIndexed(downs.map(\.source)),
-                try backend.prepareIndexed(ups.map { source($0, columns: one.rank) })
+                try backend.prepareIndexed(ups.map(\.source))
             )
             func scratch(_ columns: Int) throws -> Tensor {
                 try backend.makeTensor([Float](repeating: 1, count: one.tokens * columns), [one.tokens, columns])
