@@ -265,6 +265,24 @@ x
 {% if d.b.c is defined %}x{% else %}y{% endif %}
 {% macro outer() %}{% macro inner() %}{{ caller() }}{% endmacro %}{% call inner() %}{{ caller() }}{% endcall %}{% endmacro %}{% call outer() %}deep{% endcall %}
 {% for k, group in users|groupby('age') %}{{ k }}:{{ group|map(attribute='name')|join(',') }};{% endfor %}
+{{ n[1:] }}
+{{ d[1:] }}
+{{ nil[:5] }}
+{{ t[:-1] }}
+{{ (words|map('upper'))[1:] }}
+{{ undefined_name[1:] }}
+{{ [none, none]|sort }}{{ users|sort(attribute='zz')|map(attribute='name')|join }}
+{{ [{'a': none}, {'a': none, 'b': 1}]|sort(attribute='a')|length }}
+{{ [1, none]|sort }}
+{{ [{'a': 1}, {'b': 1}]|sort(attribute='a') }}
+{{ l|truncate(5) }}{{ d|truncate(5) }}{{ undefined_name|truncate(5) }}
+{{ n|truncate(5) }}
+{{ range(300)|truncate(5) }}
+{{ n|wordwrap(5) }}
+{{ undefined_name|wordwrap(5) }}
+{{ 'upper' is filter }}{{ 5 is test }}
+{{ [] is filter }}
+{{ d is test }}
 {{ lines }}
 {{- lines | replace('\n', ' ') -}}
 '''

@@ -17,6 +17,14 @@ package enum GrammarError: Error, Equatable, Sendable {
     case unsatisfiable(at: String)
     /// The grammar needs more states, rules or alternatives than the limit.
     case tooComplex(what: String, limit: Int)
+
+    /// Whether something else that was asked for might be followed.
+    var isLimit: Bool {
+        switch self {
+        case .tooComplex, .unsupported: true
+        default: false
+        }
+    }
 }
 
 extension GrammarError: CustomStringConvertible {

@@ -86,6 +86,64 @@ struct JSONSchemaTests {
             accepted: ["[null]"], refused: ["[1]"]),
         Case(
             schema: #"{"type":"array","contains":{"const":1}}"#, accepted: ["[1]", "[2,1,3]"], refused: ["[]", "[2]"]),
+        // Arrays and objects are excluded as wholes.
+        Case(schema: #"{"not":{"const":[]}}"#, accepted: ["[1]", "{}", "0"], refused: ["[]", "[ ]"]),
+        Case(
+            schema: #"{"not":{"enum":[[1,{"a":2}],{"b":null,"c":[]},3]}}"#,
+            accepted: ["[]", "[1]", #"[1,{"a":3}]"#, #"[1,{"a":2},0]"#, "{}", #"{"b":null}"#, #"{"b":1,"c":[]}"#, "4"],
+            refused: [#"[1,{"a":2}]"#, #"[1.0, {"a":2e0}]"#, #"{"c":[],"b":null}"#, "3"]),
+        Case(
+            schema: #"{"oneOf":[{"type":"array","maxItems":2},{"enum":[[],false]}]}"#, accepted: ["[0]", "false"],
+            refused: ["[]", "[1,2,3]", "true"]),
+        // Branches that other names, patterns or places tell apart.
+        Case(
+            schema: #"""
+                {"oneOf":[
+                    {"type":"object","properties":{"a":{"type":"integer"},"b":{}},"additionalProperties":false},
+                    {"type":"object","properties":{"a":{"type":"integer"},"c":{}},"additionalProperties":{"type":"null"}},
+                    {"type":"object","required":["d"]}]}
+                """#,
+            accepted: [#"{"b":1}"#, #"{"c":1}"#, #"{"a":1,"x":null}"#, #"{"d":1}"#, #"{"a":"z","d":0}"#],
+            refused: ["{}", #"{"a":1}"#, #"{"d":null}"#, #"{"b":null}"#, #"{"c":1,"d":null}"#, #"{"x":1}"#]),
+        Case(
+            schema:
+                #"{"type":"object","not":{"additionalProperties":{"type":"integer"},"patternProperties":{"^x":{}}}}"#,
+            accepted: [#"{"a":"1"}"#, #"{"x":"","b":null,"c":1}"#], refused: ["{}", #"{"a":1}"#, #"{"x":""}"#]),
+        Case(
+            schema: #"{"not":{"patternProperties":{"^x":{"type":"null"}},"dependentRequired":{"a":["b"]}}}"#,
+            accepted: [#"{"x1":0}"#, #"{"y":0,"a":1}"#], refused: ["{}", #"{"x1":null}"#, #"{"a":1,"b":2}"#, "3"]),
+        Case(
+            schema: #"{"not":{"prefixItems":[{},{"type":"null"}]}}"#, accepted: ["[1,2]", "[0,[],null]"],
+            refused: ["[]", "[1]", "[1,null]", "{}"]),
+        Case(
+            schema: #"{"not":{"oneOf":[{"multipleOf":2},{"multipleOf":3}]},"type":"integer"}"#,
+            accepted: ["1", "6", "0"], refused: ["2", "3", "9"]),
+        // What nothing else says anything of.
+        Case(
+            schema: ##"""
+                {"$defs":{"b":{"properties":{"b":{"type":"null"}}}},"allOf":[{"$ref":"#/$defs/b"}],
+                 "properties":{"a":{}},"patternProperties":{"^p":{}},"unevaluatedProperties":{"type":"integer"}}
+                """##,
+            accepted: ["{}", #"{"a":"","b":null,"p1":[],"z":3}"#], refused: [#"{"z":""}"#, #"{"b":1}"#]),
+        Case(
+            schema: #"""
+                {"type":"object","anyOf":[{"properties":{"a":{"type":"integer"}}},{"properties":{"b":{"type":"integer"}}}],
+                 "if":{"required":["c"]},"then":{"properties":{"c":{},"d":{}}},"unevaluatedProperties":false}
+                """#,
+            accepted: ["{}", #"{"a":1,"b":1}"#, #"{"a":1,"c":0,"d":0}"#],
+            refused: [#"{"d":0}"#, #"{"a":"","b":1}"#, #"{"z":0}"#]),
+        Case(
+            schema: #"""
+                {"allOf":[{"properties":{"a":{}}},{"properties":{"b":{}},"unevaluatedProperties":false}]}
+                """#,
+            accepted: ["{}", #"{"b":1}"#], refused: [#"{"a":1}"#, #"{"a":1,"b":1}"#]),
+        Case(
+            schema: #"{"allOf":[{"prefixItems":[{},{"type":"null"}]}],"unevaluatedItems":{"type":"boolean"}}"#,
+            accepted: ["[]", "[1,null,true]", "{}"], refused: ["[1,null,1]", "[1,1]"]),
+        // Draft 4 has `enum` and no `const`.
+        Case(
+            schema: #"{"$schema":"http://json-schema.org/draft-04/schema#","enum":[[1],{"a":2}]}"#,
+            accepted: ["[1]", #"{"a":2}"#], refused: ["[5]", #"{"a":3}"#, "[]"]),
     ]
 
     @Test("what a model writes is compact, and has the members that its schema names")

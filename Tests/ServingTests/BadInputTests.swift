@@ -225,6 +225,15 @@ struct BadInputTests {
                 + "4000\r\n" + String(repeating: "x", count: 0x4000) + "\r\n0\r\n\r\n"
             #expect(try await server.send(Array(chunked.utf8)).status == 413)
             #expect(try await server.send(Array("HELO there\r\n\r\n".utf8)).status == 400)
+            let misframed = try await server.send(
+                Array(
+                    "POST \(Self.chat) HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n".utf8))
+            #expect(misframed.status == 400)
+            #expect(try misframed.json()["error"]?["code"]?.string == "invalid_body")
+            for path in [Self.chat, "/nowhere"] {
+                let head = try await server.get(path, method: "HEAD")
+                #expect(head.status >= 400 && head.body.isEmpty, "\(path)")
+            }
             let badUTF8 = server.request(
                 "POST", BadInputTests.text, [:], Array("{\"prompt\":\"".utf8) + [0xFF, 0xFE] + Array("\"}".utf8))
             #expect(try await server.send(badUTF8).status == 400)

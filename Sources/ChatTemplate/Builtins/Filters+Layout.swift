@@ -81,9 +81,6 @@ extension Interpreter {
 
     private func truncate(_ value: Value, _ arguments: Arguments) throws -> Value {
         let values = try arguments.values("truncate", ["length", "killwords", "end", "leeway"])
-        guard let source = value.text else {
-            throw TemplateFailure.type("object of type '\(value.typeName)' cannot be truncated")
-        }
         let length = values[0].given?.integer ?? 255
         let end = try values[2].given.map { try text($0) } ?? "..."
         let leeway = values[3].given?.integer ?? 5
@@ -91,7 +88,11 @@ extension Interpreter {
             throw TemplateFailure.python(
                 kind: "AssertionError", message: "expected length >= \(end.count), got \(length)")
         }
-        if source.count - leeway <= length { return value }
+        // Whatever has a length is short enough or not; only text can be cut.
+        if try self.length(of: value) - leeway <= length { return value }
+        guard let source = value.text else {
+            throw TemplateFailure.type("object of type '\(value.typeName)' cannot be truncated")
+        }
         var kept = source.scalars.prefix(length - end.count)
         if !(values[1].given?.isTrue ?? false), let space = kept.lastIndex(of: " ") {
             kept = kept[..<space]
@@ -108,7 +109,12 @@ extension Interpreter {
         let separator = try values[2].given.flatMap { $0.isNone ? nil : $0 }.map { try text($0).scalars } ?? ["\n"]
         let breaksHyphens = values[3].given?.isTrue ?? true
         var result: [Unicode.Scalar] = []
-        for (index, line) in try text(value).lines(keepingEnds: false).enumerated() {
+        if case .undefined(let undefined) = value { throw undefined.failure }
+        guard let source = value.text else {
+            throw TemplateFailure.python(
+                kind: "AttributeError", message: "'\(value.typeName)' object has no attribute 'splitlines'")
+        }
+        for (index, line) in source.lines(keepingEnds: false).enumerated() {
             if index > 0 { result += separator }
             let wrapped = wrap(line, width: width, breaksWords: breaksWords, breaksHyphens: breaksHyphens)
             try budget.allocate(line.count + wrapped.count * separator.count)

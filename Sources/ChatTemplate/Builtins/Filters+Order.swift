@@ -25,6 +25,8 @@ extension Interpreter {
         }
     }
 
+    /// Jinja makes a list of the keys, of a single one too. Lists are compared by their first unequal items, so that
+    /// items without the attribute, or with null there, keep their order where no item has anything else.
     private func sortKeys(of item: Value, _ attribute: Value, _ isSensitive: Bool) throws -> Value {
         let attributes: [Value] =
             attribute.given?.text?.string.contains(",") ?? false
@@ -33,7 +35,7 @@ extension Interpreter {
             let key = try attributeValue(of: item, attribute)
             return isSensitive ? key : caseFolded(key)
         }
-        return keys.count == 1 ? keys[0] : .list(try ListValue(keys))
+        return .list(try ListValue(keys))
     }
 
     /// Python's sort: equal items keep their order, in reverse too.

@@ -45,12 +45,18 @@ extension Interpreter {
         case ("escaped", _): result = value.text?.isMarkup ?? false
         case ("lower", _): result = try text(value).isCased(lower: true)
         case ("upper", _): result = try text(value).isCased(lower: false)
-        case ("filter", _): result = value.text.map { Filters.names.contains($0.string) } ?? false
-        case ("test", _): result = value.text.map { Tests.names.contains($0.string) } ?? false
+        case ("filter", _): result = try isName(value, in: Filters.names)
+        case ("test", _): result = try isName(value, in: Tests.names)
         default: return nil
         }
         _ = try arguments.values(name, [])
         return result
+    }
+
+    /// `value in names`, which Python looks up by hash.
+    private func isName(_ value: Value, in names: Set<String>) throws -> Bool {
+        _ = try HashKey(value)
+        return value.text.map { names.contains($0.string) } ?? false
     }
 
     private func comparisonTest(_ name: String, _ value: Value, _ arguments: Arguments) throws -> Bool? {

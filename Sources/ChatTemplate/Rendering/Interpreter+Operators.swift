@@ -245,7 +245,9 @@ extension Interpreter {
             }
             let first = range.start + (chosen.first ?? 0) * range.step
             return .range(try RangeValue(start: first, stop: first + chosen.count * stride, step: stride))
-        default: return .undefined(UndefinedValue("\(object.objectName) has no element slice"))
+        // Jinja asks Python for a slice without its own rule that what is missing is undefined.
+        case .dict: throw TemplateFailure.type("unhashable type: 'slice'")
+        default: throw TemplateFailure.type("'\(object.typeName)' object is not subscriptable")
         }
     }
 

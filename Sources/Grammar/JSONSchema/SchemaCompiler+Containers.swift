@@ -12,13 +12,15 @@ extension SchemaCompiler {
         }
     }
 
-    private mutating func isNever(_ ids: [ID]) throws(GrammarError) -> Bool {
+    mutating func isNever(_ ids: [ID]) throws(GrammarError) -> Bool {
         try reader.conjunction(of: ids).isNever
     }
 
     mutating func array(
         _ conjunction: SchemaConjunction, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Int32 {
+        var conjunction = conjunction
+        conjunction.arrays += try reader.unevaluatedElements(conjunction)
         let prefixCount = conjunction.arrays.reduce(0) { max($0, $1.prefix.count) }
         guard prefixCount <= SchemaCompiler.prefixLimit else {
             throw .tooComplex(what: "elements with schemas of their own", limit: SchemaCompiler.prefixLimit)
@@ -95,12 +97,34 @@ extension SchemaCompiler {
     mutating func object(
         _ conjunction: SchemaConjunction, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Int32 {
+        var conjunction = conjunction
+        conjunction.objects += try reader.unevaluatedMembers(conjunction)
+        guard conjunction.wanted.isEmpty else {
+            var ways: [Int32] = []
+            for way in try waysToHaveWanted(in: conjunction) {
+                ways.append(try object(way.conjunction, way.others, &builder))
+            }
+            return try builder.add(choice: ways)
+        }
+        return try object(conjunction, [], &builder)
+    }
+
+    /// The names that schemas say something of, in order.
+    func names(in conjunction: SchemaConjunction) -> [String] {
         var names: [String] = []
         var known: Set<String> = []
         for part in conjunction.objects {
             for property in part.properties where known.insert(property.name).inserted { names.append(property.name) }
         }
         for name in conjunction.required where known.insert(name).inserted { names.append(name) }
+        return names
+    }
+
+    /// - Parameter wanted: members of other names that must be there.
+    private mutating func object(
+        _ conjunction: SchemaConjunction, _ wanted: [SchemaConjunction.Wanted], _ builder: inout GrammarBuilder
+    ) throws(GrammarError) -> Int32 {
+        let names = names(in: conjunction)
         var result = GrammarObject(members: [], others: [])
         result.minimumCount = conjunction.minimumProperties
         result.maximumCount = conjunction.maximumProperties
@@ -121,11 +145,17 @@ extension SchemaCompiler {
             result.members.append(
                 .init(key: key, value: try node(for: ids, &builder), isRequired: required.contains(name)))
         }
+        for member in wanted {
+            guard let made = try other(member, names, conjunction, keyParts, &builder) else {
+                return GrammarBuilder.never
+            }
+            result.members.append(made)
+        }
         try addOthers(names, conjunction, keyParts, &result, &builder)
         return try builder.add(object: result)
     }
 
-    private mutating func matches(_ name: String, _ pattern: String, _ pointer: String) throws(GrammarError) -> Bool {
+    mutating func matches(_ name: String, _ pattern: String, _ pointer: String) throws(GrammarError) -> Bool {
         let automaton = try automaton(pattern, pointer)
         var states = automaton.closure(automaton.start)
         // The automaton reads names as JSON writes them.
@@ -195,7 +225,7 @@ extension SchemaCompiler {
     }
 
     /// The keys that are one of some names, or those that are none of them.
-    private func key(
+    func key(
         _ names: [String], isExcluded: Bool, _ keyParts: KeyParts, _ builder: inout GrammarBuilder
     ) throws(GrammarError) -> Int32 {
         if keyParts.isNever { return GrammarBuilder.never }

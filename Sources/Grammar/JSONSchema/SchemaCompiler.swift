@@ -5,7 +5,18 @@ extension GrammarBuilder {
     /// - Throws: `JSONError` for a text that is no JSON, ``GrammarError`` for what is malformed or not supported.
     package mutating func addJSONSchema(_ text: String) throws -> Int32 {
         let document = try SchemaDocument(JSON(try JSONDocument(parsing: text, source: "schema").root))
-        var compiler = SchemaCompiler(document)
+        var strict = self
+        var compiler = SchemaCompiler(document, negatesMembers: true)
+        do throws(GrammarError) {
+            let node = try compiler.compile(document.root, into: &strict)
+            strict.notes += compiler.reader.notes
+            self = strict
+            return node
+        } catch {
+            // Where branches of `oneOf` can be told apart only at too high a price, they are not.
+            guard error.isLimit, compiler.reader.hasNegatedMembers else { throw error }
+        }
+        compiler = SchemaCompiler(document, negatesMembers: false)
         let node = try compiler.compile(document.root, into: &self)
         notes += compiler.reader.notes
         return node
@@ -16,6 +27,8 @@ extension GrammarBuilder {
 struct SchemaCompiler {
     typealias ID = SchemaDocument.ID
     private static let placeLimit = 30_000
+    /// The same where members of other names are negated, which is given up past it.
+    private static let strictPlaceLimit = 1_000
 
     var reader: SchemaReader
     private var nodes: [[ID]: Int32] = [:]
@@ -23,7 +36,9 @@ struct SchemaCompiler {
     private var basics: [String: Int32] = [:]
     var patternAutomata: [String: NFA] = [:]
 
-    init(_ document: SchemaDocument) { reader = SchemaReader(document) }
+    init(_ document: SchemaDocument, negatesMembers: Bool) {
+        reader = SchemaReader(document, negatesMembers: negatesMembers)
+    }
 
     mutating func compile(_ root: ID, into builder: inout GrammarBuilder) throws(GrammarError) -> Int32 {
         _ = try builder.jsonPunctuation()
@@ -39,7 +54,8 @@ struct SchemaCompiler {
     mutating func node(for ids: [ID], _ builder: inout GrammarBuilder) throws(GrammarError) -> Int32 {
         let key = Array(Set(ids.filter { !isTrivial($0) })).sorted()
         if let known = nodes[key] { return known }
-        guard nodes.count < SchemaCompiler.placeLimit else {
+        let limit = reader.hasNegatedMembers ? SchemaCompiler.strictPlaceLimit : SchemaCompiler.placeLimit
+        guard nodes.count < limit else {
             throw .tooComplex(what: "combinations of schemas", limit: SchemaCompiler.placeLimit)
         }
         let new = try builder.add(.never)
@@ -142,9 +158,9 @@ struct SchemaCompiler {
     private static func schema(of value: JSON) -> [String: JSON]? {
         switch value {
         case .array(let elements):
-            // `items` as an array means the same in every draft.
+            // `items` as an array and `enum` mean the same in every draft.
             [
-                "type": "array", "items": .array(elements.map { .object([.init(key: "const", value: $0)]) }),
+                "type": "array", "items": .array(elements.map { SchemaCompiler.only($0) }),
                 "additionalItems": .bool(false), "minItems": .int(elements.count), "maxItems": .int(elements.count),
             ]
         case .object(let members):
@@ -152,11 +168,13 @@ struct SchemaCompiler {
                 "type": "object", "required": .array(members.map { .string($0.key) }),
                 "additionalProperties": .bool(false),
                 "properties": .object(
-                    members.map { .init(key: $0.key, value: .object([.init(key: "const", value: $0.value)])) }),
+                    members.map { .init(key: $0.key, value: SchemaCompiler.only($0.value)) }),
             ]
         default: nil
         }
     }
+
+    private static func only(_ value: JSON) -> JSON { .object([.init(key: "enum", value: .array([value]))]) }
 
     // MARK: Scalars
 

@@ -55,6 +55,8 @@ struct SchemaConjunction {
     struct ArrayPart {
         var prefix: [ID] = []
         var rest: ID?
+        /// The place of the schema.
+        var pointer = ""
     }
 
     /// What one schema demands of the members of an object.
@@ -62,6 +64,16 @@ struct SchemaConjunction {
         var properties: [(name: String, schema: ID)] = []
         var patterns: [(pattern: String, schema: ID)] = []
         var additional: ID?
+        /// The place of the schema.
+        var pointer = ""
+    }
+
+    /// A member that must be there, whose name is none of some and matches some patterns and others not.
+    struct Wanted {
+        var names: [String] = []
+        var patterns: [(pattern: String, isExcluded: Bool)] = []
+        /// What its value must satisfy.
+        var schemas: [ID] = []
     }
 
     var types = SchemaTypes.any
@@ -85,14 +97,20 @@ struct SchemaConjunction {
     var maximumItems: Int?
     /// Schemas of which each must match so many elements.
     var contains: [(schema: ID, minimum: Int)] = []
+    /// Whether `contains` is given, even for no element at all.
+    var hasContains = false
 
     var objects: [ObjectPart] = []
     var required: [String] = []
     var minimumProperties = 0
     var maximumProperties: Int?
     var propertyNames: [ID] = []
+    var wanted: [Wanted] = []
     /// Whether `properties` or `required` is given, even if empty.
     var listsMembers = false
+
+    /// What schemas demand of members and elements that nothing else is said of; the schemas that say so.
+    var unevaluated: [(keyword: String, scope: ID, schema: ID)] = []
 
     /// Lists of alternatives. Of each list one alternative must hold, with all of its schemas.
     var disjunctions: [[[ID]]] = []

@@ -40,6 +40,8 @@ struct SchemaDocument {
     private var anchors: [String: Resource] = [:]
     /// Whether the draft is 7 or older: keywords beside `$ref` are then ignored.
     let isLegacy: Bool
+    /// Whether a schema says something of members or elements that are not evaluated.
+    private(set) var hasUnevaluated = false
     private let identifierKey: String
     /// Keywords that the declared draft does not have, which are ignored.
     private let unknownKeywords: Set<String>
@@ -126,6 +128,7 @@ struct SchemaDocument {
     /// Finds identifiers and anchors. The depth is bounded by the JSON reader.
     private mutating func scan(_ value: JSON, _ pointer: String, base: String) throws(GrammarError) {
         guard case .object = value else { return }
+        if value["unevaluatedProperties"] != nil || value["unevaluatedItems"] != nil { hasUnevaluated = true }
         let own = self.base(of: value, in: base)
         if own != base { resources[own] = Resource(value: value, pointer: pointer) }
         if let id = value[identifierKey]?.stringValue {

@@ -5,6 +5,8 @@ enum SchemaKeyword {
     static let excludedValues = "\u{0}excluded"
     static let excludedPattern = "\u{0}notPattern"
     static let excludedMultiple = "\u{0}notMultipleOf"
+    /// The internal keyword of a member that must be there, of a name that is not listed: ``SchemaConjunction/Wanted``.
+    static let wanted = "\u{0}wanted"
     /// The internal keyword of a schema that must not hold, by its number.
     static let negated = "\u{0}not"
 

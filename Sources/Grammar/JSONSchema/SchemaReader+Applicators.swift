@@ -15,7 +15,7 @@ extension SchemaReader {
         if any.count == 1 {
             pending.append(any[0])
         } else if !any.isEmpty {
-            result.disjunctions.append(any.map { [$0] })
+            result.disjunctions.append(alternatives(any, schema))
         }
         let one = try children("oneOf", of: id, keywords)
         if one.count == 1 {
@@ -33,7 +33,7 @@ extension SchemaReader {
             let test = try document.child(id, ["if"], condition)
             let then = try optionalChild("then", of: id, keywords)
             let other = try optionalChild("else", of: id, keywords)
-            if then != nil || other != nil {
+            if then != nil || other != nil || document.hasUnevaluated {
                 result.disjunctions.append([
                     [test] + [then].compactMap { $0 }, [try notSchema(test)] + [other].compactMap { $0 },
                 ])

@@ -30,8 +30,8 @@ extension SchemaReader {
             for name in value.arrayValue ?? [value] { types.formUnion(SchemaTypes(name: name.stringValue ?? "") ?? []) }
             let others = SchemaTypes.any.subtracting(types)
             return others.isEmpty ? [] : try one([SchemaKeyword.types: .int(others.rawValue)], &self)
-        case "enum": return try one([SchemaKeyword.excludedValues: value], &self)
-        case "const": return try one([SchemaKeyword.excludedValues: [value]], &self)
+        case "enum": return [try exclusion(of: value.arrayValue ?? [], keyword, id)]
+        case "const": return [try exclusion(of: [value], keyword, id)]
         case "minimum": return try one(["type": "number", "exclusiveMaximum": value], &self)
         case "maximum": return try one(["type": "number", "exclusiveMinimum": value], &self)
         case "exclusiveMinimum": return try one(["type": "number", "maximum": value], &self)
@@ -50,6 +50,60 @@ extension SchemaReader {
         }
     }
 
+    /// The schemas that hold together where a value is none of some. Scalars are excluded as texts; of an array or an
+    /// object it is said how a value can differ from it.
+    private mutating func exclusion(of values: [JSON], _ keyword: String, _ id: ID) throws(GrammarError) -> [ID] {
+        var result = [try made(id, "not \(keyword)", [SchemaKeyword.excludedValues: .array(values)])]
+        for value in values {
+            guard let ways = SchemaReader.differences(from: value) else { continue }
+            result.append(try made(id, "not value \(value.text)", ["anyOf": .array(ways)]))
+        }
+        return result
+    }
+
+    /// Schemas of which one holds for every value but this array or object.
+    private static func differences(from value: JSON) -> [JSON]? {
+        func schema(_ type: JSON, _ members: [JSON.Member]) -> JSON {
+            .object([.init(key: "type", value: type)] + members)
+        }
+        func other(than value: JSON) -> JSON {
+            .object([.init(key: "not", value: .object([.init(key: "enum", value: .array([value]))]))])
+        }
+        let others = SchemaTypes.any.subtracting(SchemaTypes(of: value))
+        var ways: [JSON] = [.object([.init(key: SchemaKeyword.types, value: .int(others.rawValue))])]
+        switch value {
+        case .array(let elements):
+            ways.append(schema("array", [.init(key: "minItems", value: .int(elements.count + 1))]))
+            if !elements.isEmpty {
+                ways.append(schema("array", [.init(key: "maxItems", value: .int(elements.count - 1))]))
+            }
+            for (index, element) in elements.enumerated() {
+                // `items` as an array means the same in every draft.
+                let items = Array(repeating: JSON.object([]), count: index) + [other(than: element)]
+                ways.append(
+                    schema(
+                        "array",
+                        [.init(key: "items", value: .array(items)), .init(key: "minItems", value: .int(index + 1))]))
+            }
+        case .object(let members):
+            ways.append(schema("object", [.init(key: "minProperties", value: .int(members.count + 1))]))
+            for member in members {
+                let absent = JSON.object([.init(key: member.key, value: .bool(false))])
+                let changed = JSON.object([.init(key: member.key, value: other(than: member.value))])
+                ways.append(schema("object", [.init(key: "properties", value: absent)]))
+                ways.append(
+                    schema(
+                        "object",
+                        [
+                            .init(key: "properties", value: changed),
+                            .init(key: "required", value: .array([.string(member.key)])),
+                        ]))
+            }
+        default: return nil
+        }
+        return ways
+    }
+
     /// - Throws: ``GrammarError/unsupported(_:at:)`` where a schema, or one that it needs, cannot be negated.
     mutating func checkNegation(of id: ID, _ visited: inout Set<ID>) throws(GrammarError) {
         guard visited.insert(id).inserted else { return }
@@ -59,15 +113,19 @@ extension SchemaReader {
             try checkNegation(of: try document.target(of: reference, from: id), &visited)
             if document.isLegacy { return }
         }
-        for keyword in ["allOf", "anyOf"] {
+        for keyword in negatesMembers ? ["allOf", "anyOf", "oneOf", "prefixItems"] : ["allOf", "anyOf"] {
             for (index, element) in (keywords[keyword]?.arrayValue ?? []).enumerated() {
                 try checkNegation(of: try document.child(id, [keyword, "\(index)"], element), &visited)
             }
         }
-        if case .object(let members)? = keywords["properties"] {
+        for keyword in negatesMembers ? ["properties", "patternProperties"] : ["properties"] {
+            guard case .object(let members)? = keywords[keyword] else { continue }
             for member in members {
-                try checkNegation(of: try document.child(id, ["properties", member.key], member.value), &visited)
+                try checkNegation(of: try document.child(id, [keyword, member.key], member.value), &visited)
             }
+        }
+        if negatesMembers, let others = keywords["additionalProperties"], case .object = others {
+            try checkNegation(of: try document.child(id, ["additionalProperties"], others), &visited)
         }
         if let items = keywords["items"], case .object = items {
             try checkNegation(of: try document.child(id, ["items"], items), &visited)
@@ -138,6 +196,11 @@ extension SchemaReader {
             return [[try made(id, "not items", ["type": "array", "contains": negated])]]
         case ("additionalProperties", .bool(true)), ("items", .bool(true)), ("uniqueItems", .bool(false)): return []
         case ("additionalProperties", .object(let members)) where members.isEmpty: return []
+        case ("additionalProperties", .object), ("additionalProperties", .bool), ("patternProperties", .object),
+            ("dependentRequired", .object), ("oneOf", .array), ("prefixItems", .array):
+            guard negatesMembers else { break }
+            hasNegatedMembers = true
+            return try otherNegation(of: keyword, value, id, keywords)
         case ("then", _), ("else", _), ("minContains", _), ("additionalItems", _): return []
         case ("format", .string(let name)) where !StringFormats.isEnforced(name): return []
         default:

@@ -18,7 +18,8 @@ extension SchemaReader {
                 }
             }
             return alternatives
-        } catch .unsupported {
+        } catch .unsupported where !document.hasUnevaluated {
+            // Where it counts what was evaluated, it matters which branches hold.
             let note = "schema: \(schema.pointer)/oneOf is followed as anyOf, since its branches can not be told apart"
             if !notes.contains(note) { notes.append(note) }
             return ids.map { [$0] }
@@ -35,6 +36,15 @@ extension SchemaReader {
         if conjunction.isNever { return true }
         guard depth < SchemaReader.depthLimit else { return false }
         guard conjunction.types == .object else { return false }
+        // Where only named members may be there, none of another name can be.
+        for part in conjunction.objects where part.patterns.isEmpty && !conjunction.wanted.isEmpty {
+            guard let additional = part.additional, document[additional].keywords == nil, !document[additional].accepts
+            else { continue }
+            for wanted in conjunction.wanted {
+                let names = Set(wanted.names)
+                if part.properties.allSatisfy({ names.contains($0.name) }) { return true }
+            }
+        }
         for name in conjunction.required {
             let ids = try schemas(ofMember: name, in: conjunction, isMatch: { _ in nil })
             if try isEmpty(try plainConjunction(of: ids), depth: depth + 1) { return true }

@@ -7,8 +7,15 @@ struct SchemaReader {
     var document: SchemaDocument
     /// Notices: what is followed less strictly than it is written.
     var notes: [String] = []
+    /// Whether keywords of members other than those that are named are negated too. This takes more nodes.
+    let negatesMembers: Bool
+    /// Whether one was.
+    var hasNegatedMembers = false
 
-    init(_ document: SchemaDocument) { self.document = document }
+    init(_ document: SchemaDocument, negatesMembers: Bool) {
+        self.document = document
+        self.negatesMembers = negatesMembers
+    }
 
     /// The most alternatives at one place.
     static let alternativeLimit = 256
@@ -44,9 +51,10 @@ struct SchemaReader {
         }
         if isReference { return }
         for keyword in keywords.keys where SchemaKeyword.unsupported.contains(keyword) {
-            if keyword.hasPrefix("unevaluated"), case .bool(true)? = keywords[keyword] { continue }
+            if SchemaReader.unevaluatedKeywords.contains(keyword) { continue }
             throw .unsupported("keyword '\(keyword)'", at: "schema: \(schema.pointer)")
         }
+        try readUnevaluated(id, keywords, &result)
         try readGeneral(keywords, schema, &result)
         try readStrings(keywords, schema, &result)
         try readNumbers(keywords, schema, &result)
@@ -156,7 +164,7 @@ struct SchemaReader {
     private mutating func readArrays(
         _ id: ID, _ keywords: [String: JSON], _ schema: SchemaDocument.Schema, _ result: inout SchemaConjunction
     ) throws(GrammarError) {
-        var part = SchemaConjunction.ArrayPart()
+        var part = SchemaConjunction.ArrayPart(pointer: schema.pointer)
         var hasPart = false
         var prefixKeyword = "prefixItems"
         var prefix = document.isLegacy ? nil : keywords["prefixItems"]?.arrayValue
@@ -188,6 +196,7 @@ struct SchemaReader {
                 throw .unsupported("keyword 'maxContains'", at: "schema: \(schema.pointer)")
             }
             let child = try document.child(id, ["contains"], contained)
+            result.hasContains = true
             if minimum > 0 { result.contains.append((child, minimum)) }
         }
     }
@@ -196,7 +205,7 @@ struct SchemaReader {
         _ id: ID, _ keywords: [String: JSON], _ schema: SchemaDocument.Schema, _ result: inout SchemaConjunction
     ) throws(GrammarError) {
         if keywords["properties"] != nil || keywords["required"] != nil { result.listsMembers = true }
-        var part = SchemaConjunction.ObjectPart()
+        var part = SchemaConjunction.ObjectPart(pointer: schema.pointer)
         func members(_ keyword: String) throws(GrammarError) -> [JSON.Member] {
             guard let value = keywords[keyword] else { return [] }
             guard case .object(let members) = value else { throw invalid(keyword, schema, "an object") }
@@ -226,6 +235,7 @@ struct SchemaReader {
         if let maximum = try count("maxProperties", keywords, schema) {
             result.maximumProperties = min(result.maximumProperties ?? .max, maximum)
         }
+        if let wanted = keywords[SchemaKeyword.wanted] { result.wanted.append(SchemaReader.wanted(wanted)) }
         if let names = keywords["propertyNames"] {
             result.propertyNames.append(try document.child(id, ["propertyNames"], names))
         }

@@ -84,6 +84,7 @@ struct SampleText: Sendable {
         stopStrings = request.stopStrings.filter { !$0.isEmpty }
         // The prompt goes through the detokenizer so that the continuation joins it as decoding both together would.
         for token in joinsPrompt ? request.promptTokens : [] { _ = try detokenizer?.push(token) }
+        try detokenizer?.settle()
     }
 
     /// Takes an event of a pass.

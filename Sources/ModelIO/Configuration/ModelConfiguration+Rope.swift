@@ -127,20 +127,22 @@ extension ModelConfiguration {
         return factors
     }
 
-    /// Where a file gives the length of the contexts in the first training, the factor is the ratio of the lengths.
+    /// Where a file gives no factor, it is the ratio of the longest context to that of the first training.
     private func longRopeScaling(
         _ parameters: ConfigurationReader, rotarySize: Int
     ) throws -> RopeConfiguration.LongRopeScaling {
         let context = try originalContext(parameters)
-        let key = "original_max_position_embeddings"
         let attentionFactor: Double
         if let stated = try parameters.optionalNumber("attention_factor", in: NumberRange.positive) {
             attentionFactor = stated
         } else {
-            let longest = Double(try keys.size("max_position_embeddings", maximum: SizeLimit.positions))
-            let isStated = keys.value(key) != nil || parameters.value(key) != nil
-            let factor =
-                isStated ? longest / Double(context) : try parameters.number("factor", in: NumberRange.positive)
+            let factor: Double
+            if let stated = try parameters.optionalNumber("factor", in: NumberRange.positive) {
+                factor = stated
+            } else {
+                let longest = Double(try keys.size("max_position_embeddings", maximum: SizeLimit.positions))
+                factor = longest / Double(context)
+            }
             attentionFactor = factor <= 1 || context < 2 ? 1 : (1 + log(factor) / log(Double(context))).squareRoot()
         }
         return RopeConfiguration.LongRopeScaling(

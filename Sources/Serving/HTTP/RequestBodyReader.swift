@@ -4,7 +4,7 @@ internal import NIOCore
 
 extension ServerState {
     /// Reads a request's whole body.
-    /// - Throws: `APIError`: 413 past the limit, 408 where the client takes too long to send it.
+    /// - Throws: `APIError`: 413 past the limit, 400 where it is not framed as HTTP asks, 408 where the client takes too long to send it.
     func readBody(_ request: Request) async throws -> [UInt8] {
         let limit = options.maxBodyByteCount
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
@@ -14,9 +14,15 @@ extension ServerState {
         return try await withThrowingTaskGroup(of: [UInt8].self) { group in
             group.addTask {
                 var bytes: [UInt8] = []
-                for try await chunk in body {
-                    guard bytes.count + chunk.readableBytes <= limit else { throw self.bodyTooLarge }
-                    bytes.append(contentsOf: chunk.readableBytesView)
+                do {
+                    for try await chunk in body {
+                        guard bytes.count + chunk.readableBytes <= limit else { throw self.bodyTooLarge }
+                        bytes.append(contentsOf: chunk.readableBytesView)
+                    }
+                } catch {
+                    if error is APIError || error is CancellationError { throw error }
+                    // What fails here is the client's framing: a chunk that is none, or an end before the length.
+                    throw APIError(.badRequest, "The body cannot be read: \(error)", code: "invalid_body")
                 }
                 return bytes
             }

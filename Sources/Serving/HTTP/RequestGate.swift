@@ -27,6 +27,8 @@ struct RequestGate: RouterMiddleware {
             if failure.status == .notFound, failure.code == nil { failure = unknownPath(request) }
             if error is CancellationError { failure = APIError(.init(code: 499), "The client went away") }
             response = failure.response(dialect, requestID: context.requestID)
+            // The router leaves out the bodies of the answers to HEAD, but not of errors, which end before it.
+            if request.method == .head { response = response.createHeadResponse() }
             if failure.status == .internalServerError {
                 state.log.error("\(request.method) \(request.uri.path): \(failure.message)")
             }

@@ -7,10 +7,13 @@ protocol DecoderStage: Sendable {
     mutating func push(_ token: [UInt8], into output: inout [[UInt8]]) throws
     /// Appends what was held back.
     mutating func finish(into output: inout [[UInt8]]) throws
+    /// Appends the whole characters that were held back only since later bytes might turn out to be none.
+    mutating func settle(into output: inout [[UInt8]])
 }
 
 extension DecoderStage {
     mutating func finish(into output: inout [[UInt8]]) throws {}
+    mutating func settle(into output: inout [[UInt8]]) {}
 }
 
 struct PassStage: DecoderStage {
@@ -109,6 +112,14 @@ struct ByteFallbackStage: DecoderStage {
 
     mutating func finish(into output: inout [[UInt8]]) {
         flush(into: &output)
+    }
+
+    mutating func settle(into output: inout [[UInt8]]) {
+        let end = UTF8Repair.endOfCertainText(run)
+        let unfinished = run[end...]
+        run.removeSubrange(end...)
+        flush(into: &output)
+        run += unfinished
     }
 
     private mutating func flush(into output: inout [[UInt8]]) {

@@ -4,6 +4,8 @@ public struct StreamingDetokenizer: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool
     private var stages: [any DecoderStage]
+    /// What is held back of text that was settled: it is not returned when it comes.
+    private var settled: ArraySlice<UInt8> = []
 
     init(tokenizer: Tokenizer, skipsSpecialTokens: Bool) {
         self.tokenizer = tokenizer
@@ -32,6 +34,39 @@ public struct StreamingDetokenizer: Sendable {
         }
         var text: [UInt8] = []
         try run(tokens, from: 0, into: &text)
+        return unsettled(text)
+    }
+
+    /// Takes all text so far for another's, such as that of a prompt: nothing of it is returned later, but for a
+    /// character that only comes to its end with further ids.
+    ///
+    /// - Throws: as ``push(_:)-(Int)``.
+    public mutating func settle() throws {
+        var text: [UInt8] = []
+        for index in stages.indices {
+            var output: [[UInt8]] = []
+            stages[index].settle(into: &output)
+            try run(output, from: index + 1, into: &text)
+        }
+        var ended = self
+        var held = Array(try ended.finish().utf8)[...]
+        let unfinished = Array("\u{FFFD}".utf8)
+        while held.count >= unfinished.count, held.suffix(unfinished.count).elementsEqual(unfinished) {
+            held.removeLast(unfinished.count)
+        }
+        settled = held
+    }
+
+    /// The text without what of it was settled. Where it goes on otherwise, later ids have changed it.
+    private mutating func unsettled(_ text: [UInt8]) -> String {
+        var text = text[...]
+        while let byte = text.first, let expected = settled.popFirst() {
+            guard byte == expected else {
+                settled = []
+                break
+            }
+            text.removeFirst()
+        }
         return String(decoding: text, as: UTF8.self)
     }
 
@@ -44,7 +79,8 @@ public struct StreamingDetokenizer: Sendable {
             try run(output, from: index + 1, into: &text)
         }
         stages = tokenizer.decoder?.makeStages() ?? [JoinStage()]
-        return String(decoding: text, as: UTF8.self)
+        defer { settled = [] }
+        return unsettled(text)
     }
 
     private mutating func run(_ tokens: [[UInt8]], from firstStage: Int, into text: inout [UInt8]) throws {

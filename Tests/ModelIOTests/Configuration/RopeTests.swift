@@ -69,8 +69,11 @@ import Testing
             #""original_max_position_embeddings":4096,"rope_scaling":{"type":"longrope",\#(factors)}"#)
         #expect(unscaled.attentionFactor == 1)
         let byFactor = try rope(#""rope_scaling":{"type":"longrope","factor":4,\#(factors)}"#)
-        // Phi-3's original context is 4096 tokens where the file leaves it out, and counts before the factor.
-        #expect(byFactor.attentionFactor == 1)
+        // A factor that the file gives counts before the ratio; Phi-3's original context is 4096 = 4^6 tokens.
+        #expect(abs(byFactor.attentionFactor - (1 + 1.0 / 6).squareRoot()) < 1e-14)
+        let both = try rope(
+            #""original_max_position_embeddings":512,"rope_scaling":{"type":"longrope","factor":4,\#(factors)}"#)
+        #expect(abs(both.attentionFactor - (1 + 2.0 / 9).squareRoot()) < 1e-14)
         let partial = #""partial_rotary_factor":0.5,"rope_scaling":{"type":"longrope","factor":4,\#(factors)}"#
         #expect(throws: LoadError.self) { try rope(partial) }
     }
