@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes Tests/Fixtures/models/{deberta-v3,deberta-v2}-heads: small encoders with disentangled attention, random weights of a
+"""Makes Tests/Fixtures/models/{deberta-v3,deberta-v3-wide,deberta-v2}-heads: small encoders with disentangled attention, random weights of a
 trunk and of every head, and what each head of transformers (5 or newer) answers in float64.
 
 `deberta-v3` shares the projections of content and position, puts distances into logarithmic buckets and knows no other
@@ -35,6 +35,9 @@ def make(folder, seed, **own):
 
 def main(out):
     make(Path(out) / "deberta-v3-heads", 50, share_att_key=True, position_buckets=8, norm_rel_ebd="layer_norm",
+         position_biased_input=False, type_vocab_size=0)
+    # More buckets than texts have distances, as small models have that keep the usual number.
+    make(Path(out) / "deberta-v3-wide-heads", 52, share_att_key=True, position_buckets=80, norm_rel_ebd="layer_norm",
          position_biased_input=False, type_vocab_size=0)
     make(Path(out) / "deberta-v2-heads", 51, share_att_key=False, position_buckets=-1, max_relative_positions=20,
          position_biased_input=True, type_vocab_size=2)

@@ -132,6 +132,8 @@ with torch.no_grad():
 
     import timm
     import torchvision.models as tv
+    from torchvision.models import mobilenetv3 as mobile3
+    from torchvision.ops.misc import Conv2dNormActivation
     from timm.layers import BatchNormAct2d
     from timm.models import convnext, efficientnet, mobilenetv3
 
@@ -172,6 +174,26 @@ with torch.no_grad():
     torchvision_model("tv-resnet50", "resnet50", (33, 33), 64, limit=65_000)
     torchvision_model("tv-inception-v3", "inception_v3", (76, 75), 48, limit=110_000, init_weights=False,
                       aux_logits=False)
+    def torchvision_mobile_v2():
+        model = tv.MobileNetV2(num_classes=3, width_mult=0.1, round_nearest=4, inverted_residual_setting=[
+            [1, 16, 1, 1], [2, 24, 2, 2], [2, 32, 3, 2], [2, 64, 4, 2], [2, 96, 3, 1], [2, 160, 3, 2], [2, 320, 1, 1]])
+        # The last layers have 1280 channels however narrow the others are.
+        model.features[18] = Conv2dNormActivation(32, 14, 1, activation_layer=nn.ReLU6)
+        model.classifier[1] = nn.Linear(14, 3)
+        return model
+
+    def torchvision_mobile_v3(size):
+        blocks, _ = mobile3._mobilenet_v3_conf(size, width_mult=0.05)
+        return tv.MobileNetV3(blocks, last_channel=12, num_classes=3)
+
+    architecture("tv-mobilenet-v2", torchvision_mobile_v2(), "mobilenet_v2", (45, 50), limit=110_000)
+    architecture("tv-mobilenet-v3-small", torchvision_mobile_v3("mobilenet_v3_small"), "mobilenet_v3_small", (50, 61),
+                 limit=110_000)
+    architecture("tv-mobilenet-v3-large", torchvision_mobile_v3("mobilenet_v3_large"), "mobilenet_v3_large", (66, 47),
+                 limit=110_000)
+    block = tv.convnext.CNBlockConfig
+    architecture("tv-convnext", tv.ConvNeXt([block(4, 6, 1), block(6, 8, 1), block(8, 10, 2), block(10, None, 1)],
+                                            layer_scale=0.5, num_classes=3), "convnext_small", (65, 40))
     architecture("timm-vgg11", narrowed(timm.create_model("vgg11"), (40, 64), 64), "vgg11", (40, 64))
     architecture("timm-convnext", convnext.ConvNeXt(depths=(1, 1, 2, 1), dims=(4, 6, 8, 10), num_classes=3),
                  "convnext_tiny", (37, 64))

@@ -11,6 +11,9 @@ public enum ImageError: Error, Sendable, Equatable, CustomStringConvertible {
     /// A configuration of preprocessing says something that cannot be done.
     case invalidConfiguration(path: String, key: String, reason: String)
 
+    /// An image is larger than what its values are padded to.
+    case doesNotFit(width: Int, height: Int, largestWidth: Int, largestHeight: Int)
+
     public var description: String {
         switch self {
         case .unreadable(let path, let reason): "\(path): \(reason)"
@@ -23,6 +26,8 @@ public enum ImageError: Error, Sendable, Equatable, CustomStringConvertible {
         case .libraryMissing(let package, let reason):
             "images need the library of Debian's package \(package): \(reason); install it"
         case .invalidConfiguration(let path, let key, let reason): "\(path): key '\(key)' \(reason)"
+        case .doesNotFit(let width, let height, let largestWidth, let largestHeight):
+            "an image of \(width) x \(height) pixels is larger than 'pad_size', \(largestWidth) x \(largestHeight)"
         }
     }
 }

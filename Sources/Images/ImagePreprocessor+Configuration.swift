@@ -50,28 +50,32 @@ extension ImagePreprocessor {
         let defaults = Defaults(type: type)
         let resamples = try reader.flag("do_resize", default: true)
         filter = try reader.filter("resample") ?? defaults.filter
-        var size = try reader.size("size", isSquare: defaults.isSquare) ?? defaults.size
-        var crop: CropSize?
-        if try reader.flag("do_center_crop", default: defaults.crops) {
-            guard
-                case .exactly(let width, let height) = try reader.size("crop_size", isSquare: true)
-                    ?? .exactly(width: 224, height: 224)
-            else { throw reader.invalid("crop_size", "has no height and width") }
-            crop = CropSize(width: width, height: height)
-        }
+        let isSquare = try reader.flag("default_to_square", default: defaults.isSquare)
+        var size = try reader.size("size", isSquare: isSquare) ?? defaults.size
+        crops = []
+        let isFast = type.hasSuffix("Fast")
+        arithmetic = isFast ? .torch : .pillow
+        cropRounding = isFast ? .torch : .numPy
+        borderColour = nil
         // Below 384 pixels ConvNeXt's processor resizes to more and keeps the middle.
         if type.hasPrefix("ConvNext"), resamples, case .shortestEdge(let edge, _) = size {
             if edge < 384 {
                 let share = try reader.number("crop_pct") ?? 224 / 256
                 guard share > 0.01, share <= 100 else { throw reader.invalid("crop_pct", "is \(share)") }
                 size = .shortestEdge(max(Int(Double(edge) / share), 1), longest: nil)
-                crop = crop ?? CropSize(width: edge, height: edge)
+                crops.append(CropSize(width: edge, height: edge))
             } else {
                 size = .exactly(width: edge, height: edge)
             }
         }
         resize = resamples ? size : nil
-        self.crop = crop
+        if try reader.flag("do_center_crop", default: defaults.crops) {
+            crops.append(try reader.cropSize("crop_size") ?? CropSize(width: 224, height: 224))
+        }
+        // Without a size, images are padded to the largest one of a batch; here each is computed by itself.
+        padding =
+            try reader.flag("do_pad", default: false) && !type.hasPrefix("ConvNext") && !type.hasPrefix("MobileNet")
+            ? try reader.cropSize("pad_size") : nil
         rescaleFactor =
             try reader.flag("do_rescale", default: true)
             ? try reader.number("rescale_factor") ?? 1 / 255 : nil
@@ -83,8 +87,8 @@ extension ImagePreprocessor {
         try reader.check(self)
     }
 
-    /// Reads the `pretrained_cfg` of a folder of timm: the shorter side is resized to the input's over `crop_pct`, and the
-    /// middle is kept.
+    /// Reads the `pretrained_cfg` of a folder of timm: the image is resized such that it covers the input's size over
+    /// `crop_pct`, and the middle is kept; `crop_mode` may say `squash`, or `border`, which leaves nothing out.
     /// - Throws: `ImageError.invalidConfiguration`.
     public init(timm configuration: JSONValue, path: String) throws {
         let reader = PreprocessorReader(object: configuration, path: path)
@@ -93,22 +97,33 @@ extension ImagePreprocessor {
             throw reader.invalid("input_size", "is not channels, height and width")
         }
         let share = try reader.number("crop_pct") ?? 0.875
-        guard share > 0.01, share <= 1 else { throw reader.invalid("crop_pct", "is \(share)") }
+        guard share > 0.01, share <= 100 else { throw reader.invalid("crop_pct", "is \(share)") }
         let (height, width) = (Int(input[1]), Int(input[2]))
-        func scaled(_ size: Int) -> Int { Int((Double(size) / share).rounded(.down)) }
+        func scaled(_ size: Int) -> Int { max(Int((Double(size) / share).rounded(.down)), 1) }
         let name = configuration["interpolation"]?.string ?? "bicubic"
+        let mean = try reader.numbers("mean") ?? Defaults.imageNetMean
+        let channelCount = Int(input[0]) == 1 ? 1 : 3
         guard let filter = ResamplingFilter(name: name) else {
             throw reader.invalid("interpolation", "names no filter that is known")
         }
-        let isSquashed = configuration["crop_mode"]?.string == "squash"
+        let size: Size =
+            switch configuration["crop_mode"]?.string {
+            case "squash": .exactly(width: scaled(width), height: scaled(height))
+            case "border": .fitting(width: scaled(width), height: scaled(height))
+            default:
+                scaled(height) == scaled(width)
+                    ? .shortestEdge(scaled(height), longest: nil)
+                    : .covering(width: scaled(width), height: scaled(height))
+            }
+        var border: [UInt8]?
+        if configuration["crop_mode"]?.string == "border" {
+            let colour = mean.map { UInt8(min(max(255 * $0, 0), 255).rounded(.toNearestOrEven)) }
+            border = colour.count == 1 ? Array(repeating: colour[0], count: channelCount) : colour
+        }
         self.init(
-            resize: height == width && !isSquashed
-                ? .shortestEdge(scaled(height), longest: nil)
-                : .exactly(width: scaled(width), height: scaled(height)),
-            filter: filter, crop: CropSize(width: width, height: height),
-            mean: try reader.numbers("mean") ?? Defaults.imageNetMean,
-            deviation: try reader.numbers("std") ?? Defaults.imageNetDeviation, channelCount: Int(input[0]) == 1 ? 1 : 3
-        )
+            resize: size, filter: filter, crops: [CropSize(width: width, height: height)], cropRounding: .torchvision,
+            borderColour: border, mean: mean,
+            deviation: try reader.numbers("std") ?? Defaults.imageNetDeviation, channelCount: channelCount)
         try reader.check(self)
     }
 }
@@ -176,11 +191,21 @@ private struct PreprocessorReader {
             return .exactly(width: try side(array[1]), height: try side(array[0]))
         }
         guard value.object != nil else { throw invalid(key, "is no size") }
+        if let height = value["max_height"], let width = value["max_width"], !height.isNull, !width.isNull {
+            return .within(width: try side(width), height: try side(height))
+        }
         if let shortest = value["shortest_edge"], !shortest.isNull {
             let longest = try value["longest_edge"].flatMap { $0.isNull ? nil : $0 }.map { try side($0) }
             return .shortestEdge(try side(shortest), longest: longest)
         }
         return .exactly(width: try side(value["width"]), height: try side(value["height"]))
+    }
+
+    /// Height and width, or one number for both.
+    func cropSize(_ key: String) throws -> ImagePreprocessor.CropSize? {
+        guard let size = try size(key, isSquare: true) else { return nil }
+        guard case .exactly(let width, let height) = size else { throw invalid(key, "has no height and width") }
+        return ImagePreprocessor.CropSize(width: width, height: height)
     }
 
     func check(_ made: ImagePreprocessor) throws {

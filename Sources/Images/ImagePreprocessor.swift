@@ -5,13 +5,25 @@ public struct ImagePreprocessor: Sendable, Hashable {
         case exactly(width: Int, height: Int)
         /// The shorter side, the other in proportion; of a longer side over `longest` both are made smaller.
         case shortestEdge(Int, longest: Int?)
+        /// As large as fits in, in proportion; cut to whole numbers (`max_height` and `max_width` of `transformers`).
+        case within(width: Int, height: Int)
+        /// As large as fits in, in proportion; rounded (timm's border mode).
+        case fitting(width: Int, height: Int)
+        /// As small as covers it, in proportion; rounded (timm's, where width and height differ).
+        case covering(width: Int, height: Int)
     }
 
     /// `nil`: images stay as large as they are.
     public var resize: Size?
     public var filter: ResamplingFilter
-    /// Width and height of the part in the middle that is kept; `nil`: all.
-    public var crop: CropSize?
+    public var arithmetic: ResamplingArithmetic
+    /// Width and height of the part in the middle that is kept, one crop after another.
+    public var crops: [CropSize]
+    public var cropRounding: CropRounding
+    /// The colour around an image that is smaller than what is kept of it; `nil`: black.
+    public var borderColour: [UInt8]?
+    /// The size that values are padded to with zeros, on the right and below, after they were normalised; `nil`: none.
+    public var padding: CropSize?
     /// Multiplies each value; `nil`: values stay 0 to 255.
     public var rescaleFactor: Double?
     /// Of each channel, or one for all; `nil`: no normalisation.
@@ -33,12 +45,19 @@ public struct ImagePreprocessor: Sendable, Hashable {
     }
 
     public init(
-        resize: Size?, filter: ResamplingFilter = .bilinear, crop: CropSize? = nil, rescaleFactor: Double? = 1 / 255,
-        mean: [Double]? = nil, deviation: [Double]? = nil, channelCount: Int = 3, putsTransparencyOnWhite: Bool = false
+        resize: Size?, filter: ResamplingFilter = .bilinear, arithmetic: ResamplingArithmetic = .pillow,
+        crops: [CropSize] = [],
+        cropRounding: CropRounding = .numPy, borderColour: [UInt8]? = nil, padding: CropSize? = nil,
+        rescaleFactor: Double? = 1 / 255, mean: [Double]? = nil, deviation: [Double]? = nil, channelCount: Int = 3,
+        putsTransparencyOnWhite: Bool = false
     ) {
         self.resize = resize
         self.filter = filter
-        self.crop = crop
+        self.arithmetic = arithmetic
+        self.crops = crops
+        self.cropRounding = cropRounding
+        self.borderColour = borderColour
+        self.padding = padding
         self.rescaleFactor = rescaleFactor
         self.mean = mean
         self.deviation = deviation
@@ -47,19 +66,33 @@ public struct ImagePreprocessor: Sendable, Hashable {
     }
 
     /// Resized and cropped; values are still bytes.
-    public func pixels(of image: PixelImage) -> PixelImage {
+    /// - Throws: `ImageError.doesNotFit` for more pixels than values are padded to.
+    public func pixels(of image: PixelImage) throws(ImageError) -> PixelImage {
         var image = channelCount == 1 ? image.grey : putsTransparencyOnWhite ? image.onWhite : image.rgb
         if let resize {
             let size = ImagePreprocessor.size(resize, width: image.width, height: image.height)
-            image = image.resized(width: size.width, height: size.height, filter: filter)
+            image = image.resized(
+                width: size.width, height: size.height, filter: filter, by: arithmetic)
         }
-        if let crop { image = image.centerCrop(width: crop.width, height: crop.height) }
+        for crop in crops {
+            image = image.centerCrop(
+                width: crop.width, height: crop.height, rounding: cropRounding, borderColour: borderColour)
+        }
+        if let padding, image.width > padding.width || image.height > padding.height {
+            throw .doesNotFit(
+                width: image.width, height: image.height, largestWidth: padding.width, largestHeight: padding.height)
+        }
         return image
     }
 
-    /// Rescaled and normalised values of prepared pixels, `[channels, height, width]`.
+    /// The width and height of the values of prepared pixels.
+    public func size(of image: PixelImage) -> CropSize {
+        padding ?? CropSize(width: image.width, height: image.height)
+    }
+
+    /// Rescaled, normalised and padded values of prepared pixels, `[channels, height, width]`.
     public func values(of image: PixelImage) -> [Float] {
-        let (channels, pixels) = (image.channelCount, image.width * image.height)
+        let (channels, size) = (image.channelCount, size(of: image))
         // Every byte has one value a channel.
         let table = (0..<channels).map { channel in
             (0..<256).map { value in
@@ -74,27 +107,49 @@ public struct ImagePreprocessor: Sendable, Hashable {
             }
         }
         var values: [Float] = []
-        values.reserveCapacity(channels * pixels)
+        values.reserveCapacity(channels * size.width * size.height)
         for channel in 0..<channels {
-            for pixel in 0..<pixels { values.append(table[channel][Int(image.bytes[pixel * channels + channel])]) }
+            for row in 0..<image.height {
+                let start = row * image.width * channels + channel
+                for column in 0..<image.width {
+                    values.append(table[channel][Int(image.bytes[start + column * channels])])
+                }
+                values.append(contentsOf: repeatElement(0, count: size.width - image.width))
+            }
+            values.append(contentsOf: repeatElement(0, count: (size.height - image.height) * size.width))
         }
         return values
     }
 
     /// The width and height that an image of another size gets.
     static func size(_ wanted: Size, width: Int, height: Int) -> (width: Int, height: Int) {
+        func divided(by ratio: Double) -> (width: Int, height: Int) {
+            (
+                bounded((Double(width) / ratio).rounded(.toNearestOrEven)),
+                bounded((Double(height) / ratio).rounded(.toNearestOrEven))
+            )
+        }
         switch wanted {
         case .exactly(let width, let height): return (width, height)
+        case .within(let most, let highest):
+            let scale = min(Double(highest) / Double(height), Double(most) / Double(width))
+            return (bounded(Double(width) * scale), bounded(Double(height) * scale))
+        case .fitting(let most, let highest):
+            return divided(by: max(Double(height) / Double(highest), Double(width) / Double(most)))
+        case .covering(let least, let lowest):
+            return divided(by: min(Double(height) / Double(lowest), Double(width) / Double(least)))
         case .shortestEdge(let edge, let longest):
             let (short, long) = (min(width, height), max(width, height))
-            var (newShort, newLong) = (edge, bounded(Double(edge) * Double(long) / Double(short)))
-            if let longest, newLong > longest {
-                (newShort, newLong) = (max(bounded(Double(longest) * Double(newShort) / Double(newLong)), 1), longest)
+            var (newShort, ratio) = (edge, Double(edge))
+            if let longest, Double(long) / Double(short) * Double(edge) > Double(longest) {
+                ratio = Double(longest) * Double(short) / Double(long)
+                newShort = max(Int(ratio.rounded(.toNearestOrEven)), 1)
             }
+            let newLong = newShort == short ? long : bounded(ratio * Double(long) / Double(short))
             return width <= height ? (newShort, newLong) : (newLong, newShort)
         }
     }
 
-    /// A side cut to a whole number; a strip of one pixel is not stretched without bound.
-    private static func bounded(_ size: Double) -> Int { Int(min(size, 0x1p20)) }
+    /// A side as a whole number, at least 1; a strip of one pixel is not stretched without bound.
+    private static func bounded(_ size: Double) -> Int { Int(min(max(size, 1), 0x1p20)) }
 }

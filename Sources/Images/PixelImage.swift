@@ -88,16 +88,19 @@ public struct PixelImage: Sendable, Hashable {
             transparentColour: transparentColour)
     }
 
-    /// The part of `newWidth` x `newHeight` pixels in the middle, black where that leaves the image; rounded as
-    /// `transformers` does it.
-    public func centerCrop(width newWidth: Int, height newHeight: Int) -> PixelImage {
+    /// The part of `newWidth` x `newHeight` pixels in the middle, with a border where that leaves the image.
+    /// - Parameter borderColour: as many values as channels; `nil`: black.
+    public func centerCrop(
+        width newWidth: Int, height newHeight: Int, rounding: CropRounding = .numPy, borderColour: [UInt8]? = nil
+    ) -> PixelImage {
         if newWidth == width, newHeight == height { return self }
-        func start(_ size: Int, _ wanted: Int) -> Int {
-            // Padding is rounded up, cropping down.
-            wanted > size ? -((wanted - size + 1) / 2) : (size - wanted) / 2
+        let (top, left) = (rounding.start(height, newHeight), rounding.start(width, newWidth))
+        var cropped: [UInt8]
+        if let borderColour, borderColour.count == channelCount {
+            cropped = Array(repeatElement(borderColour, count: newWidth * newHeight).joined())
+        } else {
+            cropped = [UInt8](repeating: 0, count: newWidth * newHeight * channelCount)
         }
-        let (top, left) = (start(height, newHeight), start(width, newWidth))
-        var cropped = [UInt8](repeating: 0, count: newWidth * newHeight * channelCount)
         let columns = max(left, 0)..<max(min(left + newWidth, width), max(left, 0))
         for y in 0..<newHeight where (0..<height).contains(top + y) {
             let source = ((top + y) * width + columns.lowerBound) * channelCount
@@ -106,5 +109,22 @@ public struct PixelImage: Sendable, Hashable {
             cropped.replaceSubrange(target..<target + count, with: bytes[source..<source + count])
         }
         return PixelImage(width: newWidth, height: newHeight, channelCount: channelCount, bytes: cropped)
+    }
+}
+
+/// Where the middle lies when it is half a pixel off: the libraries differ.
+public enum CropRounding: Sendable, Hashable {
+    /// The processors of `transformers` on NumPy: one pixel more in front of a small image, one fewer of a large one.
+    case numPy
+    /// The processors of `transformers` on torch: one pixel fewer in front of either.
+    case torch
+    /// torchvision's transforms, timm's too: as `torch`, but of a large image the half goes to the even number.
+    case torchvision
+
+    /// The first of `wanted` pixels in the middle of `size`; negative: pixels in front of it.
+    func start(_ size: Int, _ wanted: Int) -> Int {
+        let missing = wanted - size
+        if missing > 0 { return self == .numPy ? -((missing + 1) / 2) : -(missing / 2) }
+        return self == .torchvision ? Int((Double(-missing) / 2).rounded(.toNearestOrEven)) : -missing / 2
     }
 }

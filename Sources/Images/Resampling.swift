@@ -63,57 +63,89 @@ public enum ResamplingFilter: Int, Sendable, Hashable, CaseIterable {
 
 /// For each pixel of a line that is resized: which pixels of the old line it is made of, and their shares in fixed point.
 private struct ResamplingTable {
-    static let precisionBits: Int32 = 32 - 8 - 2
+    /// Bits of a share behind the point.
+    private(set) var precisionBits: Int32 = 32 - 8 - 2
     private(set) var starts: [Int] = []
     private(set) var counts: [Int] = []
     /// `[pixels, width]`.
     private(set) var shares: [Int32] = []
     let width: Int
 
-    init(_ filter: ResamplingFilter, from oldSize: Int, to newSize: Int) {
+    init(_ filter: ResamplingFilter, from oldSize: Int, to newSize: Int, by arithmetic: ResamplingArithmetic) {
         let scale = Double(oldSize) / Double(newSize)
         // Smaller images are averaged: the filter grows with the scale.
         let stretch = max(scale, 1)
         let support = filter.support * stretch
         width = Int(support.rounded(.up)) * 2 + 1
         shares = [Int32](repeating: 0, count: newSize * width)
+        var weights: [[Double]] = []
         for pixel in 0..<newSize {
             let center = (Double(pixel) + 0.5) * scale
             let start = max(Int(center - support + 0.5), 0)
             let count = min(Int(center + support + 0.5), oldSize) - start
-            let weights = (0..<count).map { filter((Double($0 + start) - center + 0.5) * (1 / stretch)) }
-            let sum = weights.reduce(0, +)
-            for (index, weight) in weights.enumerated() {
-                let share = (sum != 0 ? weight / sum : weight) * Double(1 << ResamplingTable.precisionBits)
-                shares[pixel * width + index] = Int32(share < 0 ? share - 0.5 : share + 0.5)
-            }
+            let values = (0..<count).map { filter((Double($0 + start) - center + 0.5) * (1 / stretch)) }
+            let sum = values.reduce(0, +)
+            weights.append(sum != 0 ? values.map { $0 / sum } : values)
             starts.append(start)
             counts.append(count)
         }
+        if arithmetic == .torch {
+            // As many bits as leave the largest share within 16.
+            let largest = weights.joined().max() ?? 0
+            precisionBits = (0..<22).first { Int(0.5 + largest * Double(1 << ($0 + 1))) >= 1 << 15 } ?? 22
+        }
+        for (pixel, values) in weights.enumerated() {
+            for (index, weight) in values.enumerated() {
+                let share = weight * Double(1 << precisionBits)
+                shares[pixel * width + index] = Int32(share < 0 ? share - 0.5 : share + 0.5)
+            }
+        }
     }
+
+    var half: Int32 { 1 << (precisionBits - 1) }
+
+    func clip(_ sum: Int32) -> UInt8 { UInt8(clamping: sum >> precisionBits) }
+}
+
+/// Whose resizing is followed, to the last bit.
+public enum ResamplingArithmetic: Sendable, Hashable {
+    /// Pillow 13: 22-bit shares. Rows go first where they are cut by more than twice as many as columns are; versions before
+    /// always began with columns, which gives other last bits.
+    case pillow
+    /// torch, which torchvision's tensors and the fast processors of `transformers` use: 16-bit shares, columns first.
+    case torch
 }
 
 extension PixelImage {
-    /// Resized as Pillow 13 does it (`Image.resize`): columns and rows by themselves, each with 22-bit shares and rounded to
-    /// 8 bits. Rows go first where they are cut by more than twice as many as columns are; versions before always began with
-    /// columns, which gives other last bits.
+    /// Resized: columns and rows by themselves, each with shares in fixed point and rounded to 8 bits.
     /// - Precondition: positive sizes.
-    public func resized(width newWidth: Int, height newHeight: Int, filter: ResamplingFilter) -> PixelImage {
+    public func resized(
+        width newWidth: Int, height newHeight: Int, filter: ResamplingFilter,
+        by arithmetic: ResamplingArithmetic = .pillow
+    ) -> PixelImage {
         precondition(newWidth > 0 && newHeight > 0, "resizing to \(newWidth) x \(newHeight)")
         if newWidth == width, newHeight == height { return self }
-        if filter == .nearest { return resizedNearest(width: newWidth, height: newHeight) }
+        if filter == .nearest { return resizedNearest(width: newWidth, height: newHeight, by: arithmetic) }
         func columns(_ image: PixelImage) -> PixelImage {
-            newWidth == width ? image : image.resampledColumns(ResamplingTable(filter, from: width, to: newWidth))
+            if newWidth == width { return image }
+            return image.resampledColumns(ResamplingTable(filter, from: width, to: newWidth, by: arithmetic))
         }
         func rows(_ image: PixelImage) -> PixelImage {
-            newHeight == height ? image : image.resampledRows(ResamplingTable(filter, from: height, to: newHeight))
+            if newHeight == height { return image }
+            return image.resampledRows(ResamplingTable(filter, from: height, to: newHeight, by: arithmetic))
         }
-        let beginsWithRows = newHeight < height && height - newHeight > 2 * (width - newWidth)
-        return beginsWithRows ? columns(rows(self)) : rows(columns(self))
+        let cutsRows = newHeight < height && height - newHeight > 2 * (width - newWidth)
+        return cutsRows && arithmetic == .pillow ? columns(rows(self)) : rows(columns(self))
     }
 
-    private func resizedNearest(width newWidth: Int, height newHeight: Int) -> PixelImage {
+    private func resizedNearest(
+        width newWidth: Int, height newHeight: Int, by arithmetic: ResamplingArithmetic
+    ) -> PixelImage {
         func sources(_ old: Int, _ new: Int) -> [Int] {
+            if arithmetic == .torch {
+                let scale = Float(old) / Float(new)
+                return (0..<new).map { min(Int((Float($0) + 0.5) * scale), old - 1) }
+            }
             let scale = Double(old) / Double(new)
             // Added up step by step, so that places on the edge of two pixels fall to the same one.
             var position = scale * 0.5
@@ -134,12 +166,6 @@ extension PixelImage {
         return PixelImage(width: newWidth, height: newHeight, channelCount: channelCount, bytes: result)
     }
 
-    private static func clip(_ sum: Int32) -> UInt8 {
-        UInt8(clamping: sum >> ResamplingTable.precisionBits)
-    }
-
-    private static let half = Int32(1) << (ResamplingTable.precisionBits - 1)
-
     private func resampledColumns(_ table: ResamplingTable) -> PixelImage {
         let newWidth = table.starts.count
         let result = [UInt8](unsafeUninitializedCapacity: newWidth * height * channelCount) { target, initialized in
@@ -149,12 +175,12 @@ extension PixelImage {
                         for x in 0..<newWidth {
                             let first = (y * width + table.starts[x]) * channelCount
                             for channel in 0..<channelCount {
-                                var sum = PixelImage.half
+                                var sum = table.half
                                 for index in 0..<table.counts[x] {
                                     let value = Int32(source[first + index * channelCount + channel])
                                     sum &+= value &* shares[x * table.width + index]
                                 }
-                                target[(y * newWidth + x) * channelCount + channel] = PixelImage.clip(sum)
+                                target[(y * newWidth + x) * channelCount + channel] = table.clip(sum)
                             }
                         }
                     }
@@ -173,13 +199,13 @@ extension PixelImage {
                 var sums = [Int32](repeating: 0, count: stride)
                 sums.withUnsafeMutableBufferPointer { sums in
                     for y in 0..<newHeight {
-                        sums.update(repeating: PixelImage.half)
+                        sums.update(repeating: table.half)
                         for index in 0..<table.counts[y] {
                             let share = table.shares[y * table.width + index]
                             let row = (table.starts[y] + index) * stride
                             for x in 0..<stride { sums[x] &+= Int32(source[row + x]) &* share }
                         }
-                        for x in 0..<stride { target[y * stride + x] = PixelImage.clip(sums[x]) }
+                        for x in 0..<stride { target[y * stride + x] = table.clip(sums[x]) }
                     }
                 }
             }

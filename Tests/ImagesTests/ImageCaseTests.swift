@@ -60,7 +60,7 @@ struct ImageCaseTests {
     func prepares(_ one: ImageCase) throws {
         let preprocessor = try ImagePreprocessor(parsing: one.configuration ?? [], path: "preprocessor_config.json")
         let image = try PixelImage(decoding: one.bytes(one.file), path: one.file)
-        let pixels = preprocessor.pixels(of: image)
+        let pixels = try preprocessor.pixels(of: image)
         #expect([pixels.channelCount, pixels.height, pixels.width] == one.shape)
         let expected = try one.bytes(one.answer).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
         let found = preprocessor.values(of: pixels)
@@ -149,9 +149,99 @@ struct PreprocessorTests {
         let root = try JSONDocument(parsing: Array(text.utf8), source: "config.json").root
         let made = try ImagePreprocessor(timm: root, path: "config.json")
         #expect(made.resize == .shortestEdge(235, longest: nil))
-        #expect(made.crop == ImagePreprocessor.CropSize(width: 224, height: 224))
+        #expect(made.crops == [ImagePreprocessor.CropSize(width: 224, height: 224)])
         #expect(made.filter == .bicubic)
         #expect(made.mean == [0.5, 0.5, 0.5])
         #expect(made.deviation == [0.229, 0.224, 0.225])
+    }
+
+    /// What a configuration makes of a white image: its size, and how many pixels of it are white.
+    struct Prepared: Sendable, CustomTestStringConvertible {
+        var configuration: String
+        var size: (width: Int, height: Int)
+        var expected: (width: Int, height: Int, whiteCount: Int)
+        var testDescription: String { configuration }
+    }
+
+    /// As the processors of transformers 5.24 answer.
+    private static let prepared: [Prepared] = [
+        Prepared(
+            configuration: #""size": {"shortest_edge": 33, "longest_edge": 53}"#, size: (47, 7),
+            expected: (53, 8, 424)),
+        Prepared(
+            configuration: #""size": {"shortest_edge": 33, "longest_edge": 53}"#, size: (7, 47),
+            expected: (8, 53, 424)),
+        Prepared(
+            configuration: #""size": {"shortest_edge": 20, "longest_edge": 60}"#, size: (31, 17),
+            expected: (36, 20, 720)),
+        Prepared(
+            configuration: #""size": {"max_height": 33, "max_width": 40}"#, size: (47, 14), expected: (40, 11, 440)),
+        Prepared(
+            configuration: #""size": {"max_height": 33, "max_width": 40}"#, size: (14, 47), expected: (9, 33, 297)),
+        Prepared(configuration: #""size": 9, "default_to_square": false"#, size: (20, 31), expected: (9, 13, 117)),
+        Prepared(
+            configuration: #""size": [5, 6], "do_pad": true, "pad_size": {"height": 8, "width": 9}"#, size: (20, 31),
+            expected: (9, 8, 30)),
+        Prepared(
+            configuration: #""image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 14}, "#
+                + #""crop_pct": 0.5, "do_center_crop": true, "crop_size": {"height": 9, "width": 20}"#,
+            size: (30, 40), expected: (20, 9, 126)),
+    ]
+
+    @Test("sizes, padding and crops of configurations", arguments: prepared)
+    func prepares(_ one: Prepared) throws {
+        let text = "{\"do_normalize\": false, \(one.configuration)}"
+        let preprocessor = try ImagePreprocessor(parsing: Array(text.utf8), path: "p.json")
+        let image = PixelImage(
+            width: one.size.width, height: one.size.height, channelCount: 1,
+            bytes: Array(repeating: 255, count: one.size.width * one.size.height))
+        let pixels = try preprocessor.pixels(of: image)
+        let size = preprocessor.size(of: pixels)
+        #expect((size.width, size.height) == (one.expected.width, one.expected.height))
+        let values = preprocessor.values(of: pixels)
+        #expect(values.count == 3 * size.width * size.height)
+        #expect(values.prefix(size.width * size.height).count { $0 == 1 } == one.expected.whiteCount)
+    }
+
+    @Test("an image that does not fit its padding is an error")
+    func doesNotFit() throws {
+        let text = #"{"do_resize": false, "do_pad": true, "pad_size": {"height": 3, "width": 3}}"#
+        let preprocessor = try ImagePreprocessor(parsing: Array(text.utf8), path: "p.json")
+        let image = PixelImage(width: 4, height: 2, channelCount: 1, bytes: Array(repeating: 0, count: 8))
+        #expect(throws: ImageError.doesNotFit(width: 4, height: 2, largestWidth: 3, largestHeight: 3)) {
+            try preprocessor.pixels(of: image)
+        }
+    }
+
+    @Test("the middle of odd sizes lies where each library has it")
+    func middles() {
+        let image = PixelImage(width: 5, height: 1, channelCount: 1, bytes: [1, 2, 3, 4, 5])
+        func crop(_ width: Int, _ rounding: CropRounding) -> [UInt8] {
+            image.centerCrop(width: width, height: 1, rounding: rounding, borderColour: [9]).bytes
+        }
+        #expect(crop(2, .numPy) == [2, 3] && crop(2, .torch) == [2, 3] && crop(2, .torchvision) == [3, 4])
+        #expect(crop(4, .torchvision) == [1, 2, 3, 4])
+        #expect(crop(8, .numPy) == [9, 9, 1, 2, 3, 4, 5, 9])
+        #expect(crop(8, .torch) == [9, 1, 2, 3, 4, 5, 9, 9] && crop(8, .torchvision) == crop(8, .torch))
+    }
+
+    @Test("the ways of timm to fit an image into the input's size")
+    func fitsAsTimm() throws {
+        func size(_ keys: String) throws -> (ImagePreprocessor, width: Int, height: Int) {
+            let root = try JSONDocument(parsing: Array("{\(keys)}".utf8), source: "config.json").root
+            let made = try ImagePreprocessor(timm: root, path: "config.json")
+            let image = PixelImage(width: 50, height: 21, channelCount: 1, bytes: Array(repeating: 0, count: 1050))
+            var resized = made
+            resized.crops = []
+            let pixels = try resized.pixels(of: image)
+            return (made, pixels.width, pixels.height)
+        }
+        let covering = try size(#""input_size": [3, 20, 40], "crop_pct": 0.5"#)
+        #expect((covering.width, covering.height) == (95, 40))
+        let border = try size(#""input_size": [3, 20, 20], "crop_pct": 1, "crop_mode": "border", "mean": [0.5, 0, 1]"#)
+        #expect((border.width, border.height) == (20, 8) && border.0.borderColour == [128, 0, 255])
+        let squash = try size(#""input_size": [3, 20, 20], "crop_pct": 1, "crop_mode": "squash""#)
+        #expect((squash.width, squash.height) == (20, 20))
+        #expect(covering.0.cropRounding == .torchvision)
     }
 }

@@ -22,6 +22,17 @@ struct ResamplingTests {
         #expect(column.resized(width: 1, height: bytes.count, filter: filter).bytes == bytes)
     }
 
+    @Test("lines as torch resizes them, in other last bits")
+    func resizesLikeTorch() {
+        let line = PixelImage(width: 5, height: 1, channelCount: 1, bytes: [134, 233, 38, 22, 247])
+        let torch = line.resized(width: 7, height: 1, filter: .bicubic, by: .torch).bytes
+        #expect(torch == [128, 202, 194, 38, 4, 120, 255])
+        #expect(line.resized(width: 7, height: 1, filter: .bicubic).bytes == [128, 202, 193, 38, 4, 120, 255])
+        let pair = PixelImage(width: 2, height: 1, channelCount: 1, bytes: [0, 9])
+        #expect(pair.resized(width: 7, height: 1, filter: .nearest, by: .torch).bytes == [0, 0, 0, 9, 9, 9, 9])
+        #expect(pair.resized(width: 7, height: 1, filter: .nearest).bytes == [0, 0, 0, 0, 9, 9, 9])
+    }
+
     @Test("the middle, with black where it leaves the image")
     func crops() {
         #expect(Self.line.centerCrop(width: 2, height: 1).bytes == [50, 200])

@@ -71,6 +71,42 @@ struct DenseLayerTests {
         for (a, b) in zip(found, expected) { #expect(abs(a - b) < 1e-5, "\(name)") }
     }
 
+    @Test func aNormBehindThePooling() throws {
+        let (weight, bias) = ((0..<16).map { Float($0) * 0.1 + 0.5 }, (0..<16).map { Float($0 % 3) - 1 })
+        let found = try vector(["LayerNorm"]) { folder in
+            try FileManager.default.createDirectory(at: folder.file("2_LayerNorm"), withIntermediateDirectories: true)
+            try Data(#"{"dimension": 16}"#.utf8).write(to: folder.file("2_LayerNorm/config.json"))
+            var writer = SafetensorsWriter()
+            writer.add("norm.weight", weight, shape: [16])
+            writer.add("norm.bias", bias, shape: [16])
+            try writer.write(to: folder.file("2_LayerNorm/model.safetensors").path)
+        }
+        let pooled = try vector([])
+        let mean = pooled.reduce(0, +) / 16
+        let variance = pooled.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 16
+        for (index, value) in pooled.enumerated() {
+            let expected =
+                (value - mean) / (variance + 1e-5).squareRoot() * Double(weight[index]) + Double(bias[index])
+            #expect(abs(found[index] - expected) < 1e-5)
+        }
+    }
+
+    @Test func whiteSpaceAroundATextIsItsOwn() throws {
+        let folder = try TaskModelFolder("bge-m3")
+        defer { folder.remove() }
+        let list = [("", "Transformer"), ("1_Pooling", "Pooling")].map { ["path": $0.0, "type": "models.\($0.1)"] }
+        try JSONSerialization.data(withJSONObject: list).write(to: folder.file("modules.json"))
+        try FileManager.default.createDirectory(at: folder.file("1_Pooling"), withIntermediateDirectories: true)
+        try Data(#"{"pooling_mode": "mean"}"#.utf8).write(to: folder.file("1_Pooling/config.json"))
+        let result = try CommandLineTool.run(
+            ["embed", "--model", folder.path, "--device", "cpu", "--json", "a text", "a text "])
+        try #require(result.exitCode == 0, "\(result.errors)")
+        let vectors = try JSONDocument(parsing: result.outputBytes, source: "output").root.requireArray().map {
+            try $0.requireArray().map { try $0.requireDouble() }
+        }
+        #expect(zip(vectors[0], vectors[1]).contains { abs($0 - $1) > 1e-3 })
+    }
+
     @Test func anotherActivationIsNamed() throws {
         let folder = try TaskModelFolder("embed-mean")
         defer { folder.remove() }

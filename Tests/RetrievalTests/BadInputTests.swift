@@ -15,6 +15,13 @@ struct BadInputTests {
             })
     }
 
+    @Test("A byte-order mark before JSON lines is none of the first one")
+    func markedLines() throws {
+        let line = [0xEF, 0xBB, 0xBF] + Array(#"{"id": "a", "text": "heron"}"#.utf8)
+        #expect(try JSONLineDocument(line, path: "c.jsonl", number: 1)?.text == "heron")
+        #expect(throws: RetrievalError.self) { try JSONLineDocument(line, path: "c.jsonl", number: 2) }
+    }
+
     @Test("Binary files and broken encodings: one line each, the rest is indexed")
     func bytes() async throws {
         let scratch = try Scratch()

@@ -87,6 +87,8 @@ struct DocumentTests {
         #expect(latin.fileRange(3..<5) == 3..<4)
         let utf16 = try #require(TextDecoding.text([0xFF, 0xFE, 0x41, 0x00, 0xE9, 0x00]))
         #expect(String(decoding: utf16.bytes, as: UTF8.self) == "Aé")
+        let marked = try #require(TextDecoding.text([0xEF, 0xBB, 0xBF, 0x23, 0x41]))
+        #expect(String(decoding: marked.bytes, as: UTF8.self) == "#A" && marked.fileRange(0..<1) == 3..<4)
         #expect(TextDecoding.text([0x7F, 0x45, 0x4C, 0x46, 0x00, 0x01]) == nil)
     }
 

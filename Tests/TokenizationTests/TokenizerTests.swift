@@ -39,6 +39,20 @@ import Tokenization
         }
     }
 
+    @Test(arguments: [
+        ("{}", true), (#"{"tokenizer_class": "BertTokenizerFast"}"#, true),
+        (#"{"tokenizer_class": "PreTrainedTokenizerFast"}"#, true),
+        (#"{"tokenizer_class": "TokenizersBackend"}"#, false),
+        (#"{"tokenizer_class": "DistilBertTokenizerFast"}"#, false),
+        (#"{"model_input_names": ["input_ids", "attention_mask"]}"#, false),
+        (#"{"tokenizer_class": "TokenizersBackend", "model_input_names": ["input_ids", "token_type_ids"]}"#, true),
+    ])
+    func configurationSaysWhetherSegmentsAreGiven(text: String, expected: Bool) throws {
+        var configuration = TokenizerConfiguration()
+        try configuration.merge(try JSONDocument(parsing: text).root)
+        #expect(configuration.givesSegments == expected)
+    }
+
     @Test func specialTextIsPlainTextWhenAskedFor() throws {
         let tokenizer = try tinyTokenizer("bytebpe")
         let text = "a<|endoftext|>b"

@@ -34,6 +34,7 @@ public actor Engine {
     nonisolated let inbox: EngineInbox
     /// How target texts are written; `nil`: the model continues prompts.
     private nonisolated let target: TargetWriting?
+    private nonisolated let continuation: ContinuationWriting?
     private nonisolated let streamCapacity: Int
     let runner: DecoderRunner
     let endOfSequence: Set<Int>
@@ -55,6 +56,7 @@ public actor Engine {
         try package.requireHead()
         let options = Engine.deterministic(options, backend)
         target = try TargetWriting(package)
+        continuation = try ContinuationWriting(package)
         let scoringRowCount =
             target == nil ? Engine.scoringRowCount(try package.generatorPlan().description, options) : 0
         runner = try package.makeRunner(
@@ -206,7 +208,7 @@ public actor Engine {
                 namespace: CacheNamespace(
                     adapter: adapterNumber(request), salt: request.cacheSalt, source: start == nil ? [] : prompt),
                 scoresPrompt: request.promptLogProbabilities != nil),
-            state: SampleState(submission, contextLength: contextLength, target: target))
+            state: SampleState(submission, contextLength: contextLength, target: target, continuation: continuation))
         inbox.admitted(sampleCount: request.count)
     }
 

@@ -8,7 +8,7 @@ struct SampleState: Sendable {
     var sampler: Sampler
     /// The state of the constraint's automaton after the text so far; `nil`: no constraint.
     var matcher: GrammarMatcher?
-    /// What may follow by the model's own rules; `nil`: it continues its prompt.
+    /// What may follow by the rules of the model's files; `nil`: they have none.
     private var rules: TargetRules?
     var tokenCount = 0
     /// When the first pass that computed a part of it began.
@@ -16,13 +16,20 @@ struct SampleState: Sendable {
     /// Scores of prompt tokens that were not delivered yet.
     var promptScores: [TokenScore] = []
 
-    /// - Parameter target: how target texts are written; `nil`: the model continues its prompt.
-    init(_ submission: SubmittedRequest, contextLength: Int, target: TargetWriting? = nil) {
+    /// - Parameters:
+    ///   - target: how target texts are written; `nil`: the model continues its prompt.
+    ///   - continuation: by which rules it does so.
+    init(
+        _ submission: SubmittedRequest, contextLength: Int, target: TargetWriting? = nil,
+        continuation: ContinuationWriting? = nil
+    ) {
         self.submission = submission
         sample = 0
         let room = contextLength - (target == nil ? submission.request.promptTokens.count : 1)
         maxTokens = min(submission.request.maxTokens ?? room, room)
-        rules = target?.rules(for: submission.request, maxTokens: maxTokens)
+        rules =
+            target?.rules(for: submission.request, maxTokens: maxTokens)
+            ?? continuation?.rules(for: submission.request, maxTokens: maxTokens)
         sampler = Sampler(parameters: submission.request.sampling, seed: submission.seed)
         matcher = submission.automaton.map { GrammarMatcher($0) }
         let begun = target.map { [$0.startToken] } ?? submission.request.promptTokens

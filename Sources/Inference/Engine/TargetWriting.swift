@@ -27,26 +27,56 @@ struct TargetWriting: Sendable {
         var own = rules
         own.maximumLength = 1 + maxTokens
         own.forcedFirstToken = request.forcedFirstToken ?? own.forcedFirstToken
-        own.minimumNewTokens = min(own.minimumNewTokens, maxTokens)
         if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
         return TargetRules(
             rules: own, vocabularySize: vocabularySize, source: request.promptTokens, tokens: [startToken])
     }
 }
 
-/// The tokens that may follow a target text, by the rules of the model's files.
+/// The rules of `generation_config.json` for the texts of a decoder, which continue their prompts.
+struct ContinuationWriting: Sendable {
+    private let rules: SearchRules
+    private let vocabularySize: Int
+
+    /// - Returns: `nil` for a model whose files have no such rules, and for one that does not continue its prompt.
+    /// - Throws: `LoadError`, `InferenceError`.
+    init?(_ package: ModelPackage) throws {
+        guard package.kind == .decoder else { return nil }
+        var search = SearchOptions()
+        search.beamCount = 1
+        // What penalises repetitions is the sampler's.
+        search.repetitionPenalty = 1
+        let rules = try SearchRules(search, package.generation, endTokens: package.endOfSequenceTokens, limit: nil)
+        guard rules.restrictsTokens else { return nil }
+        self.rules = rules
+        vocabularySize = try package.generatorPlan().description.vocabularySize
+    }
+
+    /// The rules of one text.
+    func rules(for request: GenerationRequest, maxTokens: Int) -> TargetRules {
+        var own = rules
+        own.promptCount = request.promptTokens.count
+        own.maximumLength = own.promptCount + maxTokens
+        if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
+        return TargetRules(rules: own, vocabularySize: vocabularySize, source: [], tokens: request.promptTokens)
+    }
+}
+
+/// The tokens that may follow a text, by the rules of the model's files.
 struct TargetRules: Sendable {
     fileprivate let rules: SearchRules
     fileprivate let vocabularySize: Int
     /// What the encoder reads.
     fileprivate let source: [Int]
-    /// With the one that texts begin with.
+    /// With those that the text begins with.
     fileprivate(set) var tokens: [Int]
 
     /// The only tokens that may come next; `nil`: any that are not banned.
     /// - Parameter isConstrained: whether the text has a form of its own, which then says how it ends.
     func forced(isConstrained: Bool) -> TokenMask? {
-        guard !isConstrained || tokens.count == 1, let forced = rules.forced(after: tokens) else { return nil }
+        guard !isConstrained || tokens.count == rules.promptCount, let forced = rules.forced(after: tokens) else {
+            return nil
+        }
         var mask = TokenMask(tokenCount: vocabularySize)
         for token in forced where (0..<vocabularySize).contains(token) { mask.insert(Int32(token)) }
         return mask.isEmpty ? nil : mask

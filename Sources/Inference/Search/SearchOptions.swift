@@ -85,9 +85,10 @@ struct SearchRules: Sendable {
             throw InferenceError.invalidParameter(
                 name: "--count", value: "\(resultCount)", expected: "at most the \(beamCount) of --beams")
         }
-        guard minimumNewTokens <= wanted else {
+        // What the model's files ask for gives way: such a text does not end before its greatest length.
+        if let asked = options.minimumNewTokens, asked > wanted {
             throw InferenceError.invalidParameter(
-                name: "--min-tokens", value: "\(minimumNewTokens)", expected: "at most the \(wanted) of --max-tokens")
+                name: "--min-tokens", value: "\(asked)", expected: "at most the \(wanted) of --max-tokens")
         }
         forcedFirstToken = options.forcedFirstToken ?? search.forcedBOSTokenID
         forcedLastTokens = search.forcedEOSTokenIDs
@@ -98,6 +99,12 @@ struct SearchRules: Sendable {
     }
 
     // MARK: What may come next
+
+    /// Whether any text is kept from some token.
+    var restrictsTokens: Bool {
+        noRepeatNgramSize > 0 || minimumNewTokens > 0 || minimumLength > 0 || forcedFirstToken != nil
+            || !forcedLastTokens.isEmpty || !suppressed.isEmpty || !suppressedAtBeginning.isEmpty || !badWords.isEmpty
+    }
 
     /// The only tokens that may follow, or `nil` where there are none such.
     func forced(after tokens: [Int]) -> [Int]? {

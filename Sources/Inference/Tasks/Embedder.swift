@@ -166,6 +166,11 @@ public struct Embedder: TextTask {
                         found: [dense.outputSize, dense.inputSize])
                 }
                 return dense.outputSize
+            case .layerNorm(let norm):
+                guard norm.weight.count == size else {
+                    throw LoadError.shapeMismatch(name: "norm.weight", expected: [size], found: [norm.weight.count])
+                }
+                return size
             case .normalize: return size
             }
         }
@@ -231,9 +236,8 @@ public struct Embedder: TextTask {
     }
 
     private func prepared(_ text: String) -> String {
-        guard configuration.isDescribed else { return prompt + text }
-        let trimmed = (prompt + text).trimmingCharacters(in: .whitespacesAndNewlines)
-        return configuration.lowercases ? trimmed.lowercased() : trimmed
+        // White space around a text is its own, as for sentence-transformers since version 6; those before left it out.
+        configuration.lowercases ? (prompt + text).lowercased() : prompt + text
     }
 
     // MARK: Vectors
@@ -244,6 +248,7 @@ public struct Embedder: TextTask {
             switch step {
             case .pooling(let modes): vector = modes.flatMap { pool(states, $0) }
             case .dense(let dense): vector = dense(vector)
+            case .layerNorm(let norm): vector = norm(vector)
             case .normalize: if choices.normalizes { vector = VectorMath.normalized(vector) }
             }
         }

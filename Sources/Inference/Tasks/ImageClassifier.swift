@@ -64,7 +64,9 @@ extension ModelPackage {
             let root = try JSONDocument(
                 parsing: bytes, source: configuration.path, options: .init(allowsNonFiniteNumbers: true)
             ).root
-            if let pretrained = root["pretrained_cfg"], pretrained.kind == .object {
+            // Before version 0.9 timm wrote these keys beside the architecture.
+            let timm = root["pretrained_cfg"] ?? (root["architecture"] != nil && root["input_size"] != nil ? root : nil)
+            if let pretrained = timm, pretrained.kind == .object {
                 return try ImagePreprocessor(timm: pretrained, path: configuration.path)
             }
         }

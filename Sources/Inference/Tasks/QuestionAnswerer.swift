@@ -70,7 +70,7 @@ public struct QuestionAnswerer: TextTask {
         }
         var found = [[Candidate]](repeating: [], count: windows.count)
         var noAnswer = [Double](repeating: 1, count: windows.count)
-        try encoder.run(windows.map { EncoderInput(tokens: $0.tokens.ids, segments: $0.tokens.typeIDs) }) {
+        try encoder.run(windows.map { encoder.input($0.tokens.ids, typeIDs: $0.tokens.typeIDs) }) {
             let starts = $1["start_logits"]?.values ?? []
             let ends = $1["end_logits"]?.values ?? []
             (found[$0], noAnswer[$0]) = candidates(in: windows[$0].tokens, starts, ends)

@@ -23,6 +23,7 @@ struct SentenceConfiguration: Sendable {
         /// Several are joined one behind the other.
         case pooling([Pooling])
         case dense(Dense)
+        case layerNorm(LayerNorm)
         case normalize
     }
 
@@ -47,7 +48,7 @@ struct SentenceConfiguration: Sendable {
     var splade: SpladePooling?
 
     private static let supported = [
-        "Transformer", "Pooling", "Dense", "Dropout", "Normalize", "MLMTransformer", "SpladePooling",
+        "Transformer", "Pooling", "Dense", "Dropout", "LayerNorm", "Normalize", "MLMTransformer", "SpladePooling",
     ]
 
     /// - Parameter folder: the model's; `nil` for a file that holds everything.
@@ -81,6 +82,7 @@ struct SentenceConfiguration: Sendable {
                     ?? SpladePooling()
             case "Pooling": try readPooling(path + "/config.json")
             case "Dense": steps.append(.dense(try SentenceConfiguration.dense(path)))
+            case "LayerNorm": steps.append(.layerNorm(try SentenceConfiguration.layerNorm(path)))
             case "Normalize": steps.append(.normalize)
             default:
                 throw LoadError.unsupportedValue(
@@ -148,7 +150,7 @@ struct SentenceConfiguration: Sendable {
             throw LoadError.unreadable(path: paths[0], reason: "no such file")
         }
         let checkpoint = try path.hasSuffix(".safetensors") ? Checkpoint(safetensors: path) : Checkpoint(pickle: path)
-        return WeightLoader(checkpoint, prefixes: ["linear.", ""])
+        return WeightLoader(checkpoint, prefixes: ["linear.", "norm.", ""])
     }
 
     /// A JSON file; `nil` where there is none.

@@ -78,4 +78,31 @@ extension SentenceConfiguration {
         }
         return dense
     }
+
+    /// `weight · (x - mean) / deviation + bias`. (Ba, Kiros and Hinton, 2016)
+    struct LayerNorm: Sendable {
+        let weight: [Float]
+        let bias: [Float]
+        /// That of `torch.nn.LayerNorm`.
+        private static let epsilon = 1e-5
+
+        func callAsFunction(_ x: [Double]) -> [Double] {
+            let mean = x.reduce(0, +) / Double(x.count)
+            let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count)
+            let factor = 1 / (variance + Self.epsilon).squareRoot()
+            return x.indices.map { (x[$0] - mean) * factor * Double(weight[$0]) + Double(bias[$0]) }
+        }
+    }
+
+    /// The norm of a folder that `modules.json` names.
+    static func layerNorm(_ folder: String) throws -> LayerNorm {
+        guard let file = try json(folder + "/config.json") else {
+            throw LoadError.unreadable(
+                path: folder + "/config.json", reason: "no such file, though modules.json names it")
+        }
+        let size = try file.size("dimension")
+        let weights = try linear(folder, names: ["model.safetensors", "pytorch_model.bin"])
+        return LayerNorm(
+            weight: try weights.vector("weight", count: size), bias: try weights.vector("bias", count: size))
+    }
 }

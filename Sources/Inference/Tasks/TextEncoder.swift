@@ -108,7 +108,13 @@ final class TextEncoder: Sendable {
         let (encoding, count) = try tokenizer.encode(text.text, pair: text.pair, truncation: truncation)
         guard truncates || count <= maximumLength else { throw tooLong(text.text, count) }
         guard !encoding.ids.isEmpty else { throw InferenceError.emptyText }
-        return EncoderInput(tokens: encoding.ids, segments: encoding.typeIDs)
+        return input(encoding.ids, typeIDs: encoding.typeIDs)
+    }
+
+    /// Tokens as the model's input, with their segments where the tokenizer gives them to models that know several.
+    func input(_ tokens: [Int], typeIDs: [Int]) -> EncoderInput {
+        let givesSegments = description.segmentCount > 1 && tokenizer.configuration.givesSegments
+        return EncoderInput(tokens: tokens, segments: givesSegments ? typeIDs : nil)
     }
 
     /// Texts as the model's inputs, in their order; many of them are cut into tokens by several threads.

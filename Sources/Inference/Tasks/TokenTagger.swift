@@ -66,7 +66,7 @@ public struct TokenTagger: TextTask {
         }
         var found = [[TaggedSpan]](repeating: [], count: windows.count)
         let scalars = texts.map { Array($0.unicodeScalars) }
-        try encoder.run(windows.map { EncoderInput(tokens: $0.tokens.ids, segments: $0.tokens.typeIDs) }) {
+        try encoder.run(windows.map { encoder.input($0.tokens.ids, typeIDs: $0.tokens.typeIDs) }) {
             let window = windows[$0]
             found[$0] = try spans(of: window.tokens, scalars[window.text], $1.first)
         }

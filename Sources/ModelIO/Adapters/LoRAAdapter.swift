@@ -120,7 +120,7 @@ public struct LoRAAdapter: Sendable {
             // Layers that peft wraps keep their own tensors under a name that says so.
             let name = (key.hasPrefix("base_model.model.") ? String(key.dropFirst("base_model.model.".count)) : key)
                 .replacing(".token_adapter.", with: ".").replacing(".base_layer.", with: ".")
-                .replacing(".modules_to_save.", with: ".")
+                .replacing(".modules_to_save.default.", with: ".").replacing(".modules_to_save.", with: ".")
             func edit(_ suffix: String, _ body: (inout Change) -> Void) -> Bool {
                 guard name.hasSuffix(suffix) else { return false }
                 body(&changes[name.dropLast(suffix.count) + ".weight", default: Change()])

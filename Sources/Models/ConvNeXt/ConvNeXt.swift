@@ -43,48 +43,49 @@ extension VisionArchitecture {
         }
     }
 
-    /// ConvNeXt by the names of timm; channels and depths are those of the tensors.
-    static func timmConvNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
+    /// ConvNeXt by the names of timm or torchvision; channels and depths are those of the tensors.
+    static func torchConvNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let labels = try file.imageLabels(default: 1000)
         let description = VisionDescription(
             architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
             inputSize: nil, isSizeFixed: false, labels: labels)
         return VisionArchitecture(description: description) { net, x in
-            var h = try net.convolution(x, "stem.0", Sliding(4, stride: 4))
-            h = try net.layerNorm(h, "stem.1", epsilon: 1e-6)
+            let names = net.contains("features.0.0.weight") ? ConvNeXtNames.torchvision : .timm
+            let stem = names.stem
+            var h = try net.convolution(x, stem.convolution, Sliding(4, stride: 4))
+            h = try net.layerNorm(h, stem.norm, epsilon: 1e-6)
             for stage in 0..<4 {
-                let prefix = "stages.\(stage)."
                 if stage > 0 {
-                    h = try net.layerNorm(h, prefix + "downsample.0", epsilon: 1e-6)
-                    h = try net.convolution(h, prefix + "downsample.1", Sliding(2, stride: 2))
+                    let shrink = names.downsample(stage)
+                    h = try net.layerNorm(h, shrink.norm, epsilon: 1e-6)
+                    h = try net.convolution(h, shrink.convolution, Sliding(2, stride: 2))
                 }
                 var layer = 0
-                while net.contains("\(prefix)blocks.\(layer).conv_dw.weight"), layer < SizeLimit.layers {
-                    h = try timmConvNeXtLayer(net, h, "\(prefix)blocks.\(layer).")
+                while net.contains(names.block(stage, layer).depthwise + ".weight"), layer < SizeLimit.layers {
+                    h = try torchConvNeXtLayer(net, h, names.block(stage, layer))
                     layer += 1
                 }
             }
-            let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), "head.norm", epsilon: 1e-6)
-            return [.vector("logits", try net.linear(pooled, "head.fc", outputs: labels.count))]
+            let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), names.headNorm, epsilon: 1e-6)
+            return [.vector("logits", try net.linear(pooled, names.head, outputs: labels.count))]
         }
     }
 
     /// The linear layers are stored as matrices, or in small models as convolutions of 1 x 1 pixels.
-    private static func timmConvNeXtLayer(
-        _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String
+    private static func torchConvNeXtLayer(
+        _ net: NetworkBuilder, _ x: FeatureMap, _ names: ConvNeXtNames.Block
     ) throws -> FeatureMap {
-        let (up, down, scale) = (prefix + "mlp.fc1", prefix + "mlp.fc2", prefix + "gamma")
-        let kernel = net.extents(of: prefix + "conv_dw.weight")?.last ?? 7
+        let kernel = net.extents(of: names.depthwise + ".weight")?.last ?? 7
         var h = try net.convolution(
-            x, prefix + "conv_dw", outputs: x.channels, Sliding(kernel, padding: kernel / 2), groups: x.channels)
-        h = try net.layerNorm(h, prefix + "norm", epsilon: 1e-6)
-        guard net.extents(of: up + ".weight")?.count == 4 else {
-            h = try net.linear(h, up, outputs: try net.outputs(of: up), activation: .geluErf)
-            return try net.scaledLinear(h, down, outputs: x.channels, scale: scale, residual: x)
+            x, names.depthwise, outputs: x.channels, Sliding(kernel, padding: kernel / 2), groups: x.channels)
+        h = try net.layerNorm(h, names.norm, epsilon: 1e-6)
+        guard net.extents(of: names.up + ".weight")?.count == 4 else {
+            h = try net.linear(h, names.up, outputs: try net.outputs(of: names.up), activation: .geluErf)
+            return try net.scaledLinear(h, names.down, outputs: x.channels, scale: names.scale, residual: x)
         }
-        h = try net.convolution(h, up, Sliding(1), activation: .geluErf)
-        let factors = net.contains(scale) ? try net.weights?.file.vector(scale, count: x.channels) : nil
-        return try net.convolution(h, down, outputs: x.channels, Sliding(1), residual: x, scale: factors)
+        h = try net.convolution(h, names.up, Sliding(1), activation: .geluErf)
+        let factors = try net.layerScale(names.scale, count: x.channels)
+        return try net.convolution(h, names.down, outputs: x.channels, Sliding(1), residual: x, scale: factors)
     }
 
     private static func convNeXtLayer(
@@ -100,17 +101,62 @@ extension VisionArchitecture {
     }
 }
 
+/// What libraries call the layers of a ConvNeXt.
+private enum ConvNeXtNames: Sendable {
+    case timm, torchvision
+
+    struct Block {
+        var depthwise: String
+        var norm: String
+        var up: String
+        var down: String
+        var scale: String
+    }
+
+    var stem: (convolution: String, norm: String) {
+        self == .timm ? ("stem.0", "stem.1") : ("features.0.0", "features.0.1")
+    }
+
+    /// Before stage `stage`, counted from 0.
+    func downsample(_ stage: Int) -> (norm: String, convolution: String) {
+        let prefix = self == .timm ? "stages.\(stage).downsample." : "features.\(2 * stage)."
+        return (prefix + "0", prefix + "1")
+    }
+
+    func block(_ stage: Int, _ layer: Int) -> Block {
+        if self == .timm {
+            let prefix = "stages.\(stage).blocks.\(layer)."
+            return Block(
+                depthwise: prefix + "conv_dw", norm: prefix + "norm", up: prefix + "mlp.fc1",
+                down: prefix + "mlp.fc2", scale: prefix + "gamma")
+        }
+        let prefix = "features.\(2 * stage + 1).\(layer)."
+        return Block(
+            depthwise: prefix + "block.0", norm: prefix + "block.2", up: prefix + "block.3",
+            down: prefix + "block.5", scale: prefix + "layer_scale")
+    }
+
+    var headNorm: String { self == .timm ? "head.norm" : "classifier.0" }
+    var head: String { self == .timm ? "head.fc" : "classifier.2" }
+}
+
 extension NetworkBuilder {
+    /// The factors of a layer's outputs, as a vector or as channels of one pixel; `nil` where the checkpoint has none.
+    fileprivate func layerScale(_ name: String, count: Int) throws -> [Float]? {
+        guard let weights, contains(name) else { return nil }
+        let shape = extents(of: name) == [count, 1, 1] ? [count, 1, 1] : [count]
+        return try weights.file.floats(weights.file.tensor(name, shape: shape))
+    }
+
     /// A linear layer with bias whose outputs are multiplied by the vector `scale`, where the checkpoint has one.
     fileprivate func scaledLinear(
         _ x: FeatureMap, _ name: String, outputs: Int, scale: String, residual: FeatureMap
     ) throws -> FeatureMap {
-        guard let weights, contains(scale) else {
+        guard let weights, let factors = try layerScale(scale, count: outputs) else {
             return try linear(x, name, outputs: outputs, hasBias: true, residual: residual)
         }
         // The layer below finds them by their name.
         _ = try weights.linear(name) {
-            let factors = try weights.file.vector(scale, count: outputs)
             var values = try weights.file.floats(weights.file.tensor(name + ".weight", shape: [outputs, x.channels]))
             for row in 0..<outputs {
                 for column in row * x.channels..<(row + 1) * x.channels { values[column] *= factors[row] }

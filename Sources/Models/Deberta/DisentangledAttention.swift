@@ -39,7 +39,9 @@ struct DisentangledAttention: Sendable {
                 path: file.path, keys: ["max_relative_positions", "position_buckets"],
                 reason: "\(rowCount) rows of distances are more than \(SizeLimit.width)")
         }
-        if let bucketCount, bucketCount < 4 || maximum <= bucketCount / 2 + 1 {
+        // In texts no longer than half of the buckets every distance has its own.
+        let sharesBuckets = try keys.size("max_position_embeddings", maximum: SizeLimit.positions) > maximum
+        if let bucketCount, bucketCount < 4 || (sharesBuckets && maximum <= bucketCount / 2 + 1) {
             throw LoadError.contradiction(
                 path: file.path, keys: ["position_buckets", "max_relative_positions"],
                 reason: "\(bucketCount) buckets for distances to \(maximum); expected 4 or more, and farther than half")
@@ -77,7 +79,7 @@ struct DisentangledAttention: Sendable {
     /// - Parameter distance: of the query behind the key.
     private func bucket(_ distance: Int) -> Int {
         let size = abs(distance)
-        guard let bucketCount, size > bucketCount / 2 else { return distance }
+        guard let bucketCount, size > bucketCount / 2, maximum > bucketCount / 2 + 1 else { return distance }
         let middle = bucketCount / 2
         // In float32, as the models were trained.
         let ratio = logf(Float(size) / Float(middle)) / logf(Float(Double(maximum - 1) / Double(middle)))

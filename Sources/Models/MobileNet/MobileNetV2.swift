@@ -6,6 +6,8 @@ extension VisionArchitecture {
     ///
     ///     each block: h = reduce 1x1(relu6(depthwise conv 3x3(relu6(expand 1x1(x)))));  h + x where the shapes allow it
     static func mobileNetV2(_ file: ModelConfiguration) throws -> VisionArchitecture {
+        // torchvision calls its architecture the same.
+        guard file.keys.value("model_type") != nil else { return try torchMobileNet(file, .v2) }
         let shape = try MobileNetV2Shape(file)
         let description = try file.imageDescription()
         let isClassifier = description.task == .classification

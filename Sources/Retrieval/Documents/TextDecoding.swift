@@ -2,7 +2,7 @@
 package enum TextDecoding {
     /// `nil` where the bytes are no text: they hold zero bytes, or a twentieth and more of them are control characters.
     ///
-    /// UTF-8 stays as it is. UTF-16 is told by its byte-order mark. Anything else is read as Windows-1252, the encoding
+    /// UTF-8 stays as it is, but for a byte-order mark. UTF-16 is told by its byte-order mark. Anything else is read as Windows-1252, the encoding
     /// that older Western text has.
     package static func text(_ bytes: [UInt8]) -> ExtractedText? {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return utf16(bytes) }
@@ -10,7 +10,9 @@ package enum TextDecoding {
         let controls = sample.count { $0 < 0x20 && ![0x09, 0x0A, 0x0C, 0x0D, 0x1B].contains($0) }
         guard !sample.contains(0), controls * 20 <= sample.count else { return nil }
         if bytes.withUnsafeBufferPointer({ String(validating: $0, as: UTF8.self) }) != nil {
-            return ExtractedText(bytes: bytes)
+            guard bytes.starts(with: [0xEF, 0xBB, 0xBF]) else { return ExtractedText(bytes: bytes) }
+            return ExtractedText(
+                bytes: Array(bytes.dropFirst(3)), offsets: [.init(text: 0, file: 3)], fileByteCount: bytes.count)
         }
         return windows1252(bytes)
     }

@@ -69,7 +69,9 @@ public struct JSONLineDocument {
         }
         let root: JSONValue
         do {
-            root = try JSONDocument(parsing: line, source: path).root
+            // A file may begin with a byte-order mark, which is none of its text.
+            let isMarked = number == 1 && line.starts(with: [0xEF, 0xBB, 0xBF])
+            root = try JSONDocument(parsing: isMarked ? Array(line.dropFirst(3)) : line, source: path).root
         } catch {
             throw failure("not JSON (\(error))")
         }

@@ -27,6 +27,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
     var describedTokens: [String: AddedToken] = [:]
     /// `tokenizer_class`, such as `LlamaTokenizer`.
     public var tokenizerClass: String?
+    /// `model_input_names`: what a model gets of a text.
+    var modelInputNames: [String]?
     /// Whether the `tokenizer.json` beside it is byte-level BPE, which no `LlamaTokenizer` is.
     var hasByteLevelFile = false
     /// The `model_type` of the model's configuration, which has a say in what the class means.
@@ -86,6 +88,20 @@ public struct TokenizerConfiguration: Sendable, Equatable {
         return modelType.map { !TokenizerConfiguration.modelsOfAnyClass.contains($0) } ?? true
     }
 
+    /// Whether models are told which of two texts a token belongs to (`token_type_ids`): as the file says, else as the class
+    /// does in `transformers`. What version 5 saves under the general class does not tell them.
+    public var givesSegments: Bool {
+        if let modelInputNames { return modelInputNames.contains("token_type_ids") }
+        guard let tokenizerClass else { return true }
+        return !TokenizerConfiguration.classesWithoutSegments.contains(
+            tokenizerClass.hasSuffix("Fast") ? String(tokenizerClass.dropLast(4)) : tokenizerClass)
+    }
+
+    private static let classesWithoutSegments: Set<String> = [
+        "TokenizersBackend", "DistilBertTokenizer", "MPNetTokenizer", "RobertaTokenizer", "XLMRobertaTokenizer",
+        "CamembertTokenizer",
+    ]
+
     /// Models whose files name a class that is not theirs; transformers takes their `tokenizer.json` as it is.
     private static let modelsOfAnyClass: Set<String> = [
         "mistral", "mixtral", "phi3", "qwen2", "olmo2", "granite", "granitemoe", "gpt_bigcode", "stablelm", "internlm2",
@@ -117,6 +133,7 @@ public struct TokenizerConfiguration: Sendable, Equatable {
             }
         }
         tokenizerClass = root["tokenizer_class"]?.string ?? tokenizerClass
+        modelInputNames = root["model_input_names"]?.array.map { $0.compactMap(\.string) } ?? modelInputNames
         isLegacy = root["legacy"]?.bool ?? isLegacy
         addsPrefixSpace = root["add_prefix_space"]?.bool ?? addsPrefixSpace
         addsBeginningOfSequence = try root.optionalBool("add_bos_token") ?? addsBeginningOfSequence

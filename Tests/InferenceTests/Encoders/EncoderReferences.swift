@@ -33,6 +33,7 @@ struct EncoderReference: Sendable, CustomTestStringConvertible {
         ("distilbert", usualHeads),
         ("modernbert", usualHeads),
         ("deberta-v3", usualHeads),
+        ("deberta-v3-wide", usualHeads),
         ("electra", usualHeads),
         ("albert", usualHeads),
         ("mpnet", usualHeads),

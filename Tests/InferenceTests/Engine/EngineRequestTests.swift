@@ -24,6 +24,39 @@ struct EngineRequestTests {
         return samples
     }
 
+    @Test("a decoder follows the rules of generation_config.json")
+    func followsRules() async throws {
+        let files = FileManager.default
+        let folder = files.temporaryDirectory.appendingPathComponent("infer-rules-\(UUID().uuidString)")
+        defer { try? files.removeItem(at: folder) }
+        try files.copyItem(at: ReferenceMaterial.fixtures.appendingPathComponent("models/llama"), to: folder)
+        let options = EngineOptions(contextLength: 128, sequenceCount: 2, precision: .highest)
+        let prompt = prompt(9)
+        let sampling = SamplingParameters(temperature: 0)
+        func written(_ rules: [String: Any], maxTokens: Int = 12) async throws -> [Int] {
+            try JSONSerialization.data(withJSONObject: rules)
+                .write(to: folder.appendingPathComponent("generation_config.json"))
+            let engine = try await Engine(ModelPackage(path: folder.path), on: CPUBackend(), options: options)
+            let request = GenerationRequest(promptTokens: prompt, sampling: sampling, maxTokens: maxTokens)
+            let tokens = try await collect(try engine.generate(request)).tokens
+            await engine.shutdown()
+            return tokens
+        }
+        let free = try await written(["eos_token_id": 2])
+        let first = try #require(free.first)
+        // Ends with the first token, were it not for the least length.
+        #expect(try await written(["eos_token_id": first]) == [first])
+        let longer = try await written(["eos_token_id": first, "min_new_tokens": 4])
+        #expect(longer.count >= 5 && !longer.prefix(4).contains(first))
+        #expect(try await written(["eos_token_id": first, "min_length": prompt.count + 4]) == longer)
+        let suppressed = try await written(["eos_token_id": 2, "suppress_tokens": [first]])
+        #expect(!suppressed.contains(first) && suppressed.count == 12)
+        #expect(try await written(["eos_token_id": 2, "bad_words_ids": [[first]]]) == suppressed)
+        let unrepeated = try await written(["eos_token_id": 2, "no_repeat_ngram_size": 1])
+        #expect(Set(unrepeated).count == unrepeated.count && Set(unrepeated).isDisjoint(with: prompt))
+        #expect(try await written(["eos_token_id": 2, "forced_eos_token_id": 2]) == Array(free.prefix(11)) + [2])
+    }
+
     @Test("several samples are what as many requests with their seeds give, and compute the prompt once")
     func samples() async throws {
         let options = EngineOptions(

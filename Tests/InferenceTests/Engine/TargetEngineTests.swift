@@ -80,6 +80,15 @@ struct TargetEngineTests {
         }
     }
 
+    @Test("a least length of the model's files gives way to the greatest, one that is asked for does not")
+    func leastLengths() throws {
+        let package = try package("t5", ["min_new_tokens": 30])
+        #expect(try translations(package, 5).allSatisfy { $0.tokens.count == 5 })
+        var search = SearchOptions()
+        (search.maximumNewTokens, search.minimumNewTokens) = (5, 6)
+        #expect(throws: InferenceError.self) { try Translator(package, on: CPUBackend(), search: search) }
+    }
+
     @Test("a text that is given up leaves no blocks, and the others go on as if it had not been")
     func cancelled() async throws {
         for name in Self.models {

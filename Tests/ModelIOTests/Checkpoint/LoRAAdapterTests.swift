@@ -115,7 +115,9 @@ struct LoRAAdapterTests {
         return try merged.tensors.mapValues { try WeightLoader(merged).floats($0) }
     }
 
-    @Test(arguments: ["", "modules_to_save.", "base_layer."]) func wholeLayersAreReplaced(wrapper: String) throws {
+    @Test(arguments: ["", "modules_to_save.", "modules_to_save.default.", "base_layer."]) func wholeLayersAreReplaced(
+        wrapper: String
+    ) throws {
         let new = weight.map { $0 * 3 }
         let tensors = [
             "base_model.model.layer.out.\(wrapper)weight": new,
