@@ -2,8 +2,8 @@
 package enum TextDecoding {
     /// `nil` where the bytes are no text: they hold zero bytes, or a twentieth and more of them are control characters.
     ///
-    /// UTF-8 stays as it is, but for a byte-order mark. UTF-16 is told by its byte-order mark. Anything else is read as Windows-1252, the encoding
-    /// that older Western text has.
+    /// UTF-8 stays as it is, but for a byte-order mark. UTF-16 is told by its byte-order mark. Anything else is read as
+    /// Windows-1252, the encoding that older Western text has.
     package static func text(_ bytes: [UInt8]) -> ExtractedText? {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) { return utf16(bytes) }
         let sample = bytes.prefix(1 << 16)

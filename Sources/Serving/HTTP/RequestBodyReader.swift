@@ -4,7 +4,8 @@ internal import NIOCore
 
 extension ServerState {
     /// Reads a request's whole body.
-    /// - Throws: `APIError`: 413 past the limit, 400 where it is not framed as HTTP asks, 408 where the client takes too long to send it.
+    /// - Throws: `APIError`: 413 past the limit, 400 where it is not framed as HTTP asks, 408 where the client takes too
+    ///   long to send it.
     func readBody(_ request: Request) async throws -> [UInt8] {
         let limit = options.maxBodyByteCount
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
