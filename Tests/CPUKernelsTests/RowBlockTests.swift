@@ -20,7 +20,8 @@ struct RowBlockTests {
             packed.withUnsafeMutableBytes { bytes in
                 weight.withRows { probe_pack_row_blocks(running.number, &$0, bytes.baseAddress) }
             }
-            let layout = RowBlockLayout(format, columns: columns)
+            let layout = RowBlockLayout(
+                format, columns: columns, addsOffset: running.kernels.name.hasSuffix("vnni"))
             #expect(blockBytes == (layout.byteCount + 63) / 64 * 64)
             #expect(packed[(blocks * blockBytes)...].allSatisfy { $0 == 0xaa }, "bytes behind the last block")
             var wrong = 0
@@ -52,9 +53,12 @@ private struct RowBlockLayout {
     let columns: Int
 
     private let isMXFP4: Bool
+    /// Whether quants of 8 bits have 128 added, for an instruction that takes unsigned ones.
+    private let addsOffset: Bool
 
-    init(_ format: WeightFormat, columns: Int) {
+    init(_ format: WeightFormat, columns: Int, addsOffset: Bool) {
         isMXFP4 = format.rawValue == "mxfp4"
+        self.addsOffset = addsOffset
         self.format = format
         self.columns = columns
     }
@@ -121,7 +125,7 @@ private struct RowBlockLayout {
         if isMXFP4 { return Self.e2m1[stored] }
         return switch format {
         case .iq4_NL, .iq4_XS: Self.iq4[stored]
-        case .q8_0, .int8: Double(stored - 128)
+        case .q8_0, .int8: addsOffset ? Double(stored - 128) : Double(Int8(truncatingIfNeeded: stored))
         case .q4_0: Double(stored - 8)
         case .q5_0: Double(stored - 16)
         case .q6_K: Double(stored - 32)

@@ -9,11 +9,11 @@
 //     factors of 256 columns, of formats that have them  (Q4_K: 16 times d, then 16 times dmin, 64 bytes)
 //     zeros up to a whole line of 64 bytes
 //
-// Quants of 8 bits take two vectors for each of those four: first columns 0 to 15, then 16 to 31. The fifth bits of
-// quants lie in one vector behind the nibbles: bit v of a byte belongs to the low nibble of vector v there, bit v + 4
-// to the high one. The upper two of six bits lie in two vectors; vector h has those of nibbles 2 h and 2 h + 1: low,
-// high, low, high. Quants of 2 and 3 bits have no nibbles: two such vectors, and behind them for the third bit one like
-// that of the fifth.
+// Quants of 8 bits, signed or with their offset (quants.h), take two vectors for each of those four: first columns 0 to
+// 15, then 16 to 31. The fifth bits of quants lie in one vector behind the nibbles: bit v of a byte belongs to the low
+// nibble of vector v there, bit v + 4 to the high one. The upper two of six bits lie in two vectors; vector h has those
+// of nibbles 2 h and 2 h + 1: low, high, low, high. Quants of 2 and 3 bits have no nibbles: two such vectors, and
+// behind them for the third bit one like that of the fifth.
 //
 // Scales that are integers of 4 or 6 bits become a byte each; with minima, 16 scales are followed by 16 minima. Those
 // of Q2_K stay in one byte, the scale in its low nibble. A scale for 256 columns is a factor alone; those of rows of I8
