@@ -178,19 +178,7 @@ public final class AdapterSet: Sendable {
     }
 
     private static func source(_ values: [Float], _ rows: Int, _ columns: Int, _ format: WeightFormat) -> WeightSource {
-        let memory = HostAllocation(byteCount: values.count * format.blockByteCount)
-        values.withUnsafeBufferPointer { source in
-            guard let start = source.baseAddress, let target = memory.pointer.baseAddress else { return }
-            switch format {
-            case .bfloat16:
-                ElementConversion.encodeBFloat16(
-                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
-            case .float16:
-                _ = ElementConversion.encodeFloat16(
-                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
-            default: target.copyMemory(from: start, byteCount: 4 * source.count)
-            }
-        }
+        let memory = ElementConversion.encoded(values, as: format.numberFormat)
         return WeightSource(
             name: "adapter", format: format, columns: columns, parts: [WeightPart(rows: rows, bytes: memory.bytes)])
     }

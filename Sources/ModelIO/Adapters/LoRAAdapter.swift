@@ -247,21 +247,7 @@ public struct LoRAAdapter: Sendable {
     /// The result has the base model's format where that is one of 16 bits; else it is FP32.
     private static func stored(_ values: [Float], as old: StoredTensor) -> StoredTensor {
         let type: StoredType = old.type == .bfloat16 || old.type == .float16 ? old.type : .float32
-        let memory = HostAllocation(byteCount: values.count * type.blockByteCount)
-        values.withUnsafeBufferPointer { source in
-            guard let start = source.baseAddress, let target = memory.pointer.baseAddress else { return }
-            switch type {
-            case .bfloat16:
-                ElementConversion.encodeBFloat16(
-                    start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
-            case .float16:
-                for index in source.indices {
-                    target.storeBytes(
-                        of: ElementConversion.half(source[index]), toByteOffset: 2 * index, as: UInt16.self)
-                }
-            default: target.copyMemory(from: start, byteCount: 4 * source.count)
-            }
-        }
+        let memory = ElementConversion.encoded(values, as: type)
         return StoredTensor(name: old.name, type: type, shape: old.shape, bytes: memory.bytes, path: old.path)
     }
 }

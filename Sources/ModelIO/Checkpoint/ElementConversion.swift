@@ -62,6 +62,25 @@ package enum ElementConversion {
         return overflows == 0
     }
 
+    /// The values in memory of their own, as float32, bfloat16 or float16.
+    static func encoded(_ values: [Float], as type: StoredType) -> HostAllocation {
+        let memory = HostAllocation(byteCount: values.count * type.blockByteCount)
+        values.withUnsafeBufferPointer { source in
+            guard let start = source.baseAddress, let target = memory.pointer.baseAddress else { return }
+            switch type {
+            case .bfloat16:
+                encodeBFloat16(start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
+            case .float16:
+                // A value that is too large becomes infinite.
+                _ = encodeFloat16(start, count: source.count, into: target.assumingMemoryBound(to: UInt16.self))
+            default:
+                precondition(type == .float32, "values are not encoded as \(type)")
+                target.copyMemory(from: start, byteCount: 4 * source.count)
+            }
+        }
+        return memory
+    }
+
     /// Quantises one row to `-127...127` with `scale = max |w| / 127`, so that `w ≈ scale · q`. A row of zeros, or of
     /// values so small that the scale is no float, gets scale 0.
     /// - Returns: the scale, or `nil` where the row holds an infinity or a NaN.
