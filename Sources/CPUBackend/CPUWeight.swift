@@ -111,10 +111,13 @@ final class CPUWeight: Weight {
     func prepareProducts(_ context: OpaquePointer) {
         guard !wasMultiplied else { return }
         wasMultiplied = true
-        // Its rows stay in memory for the lookups, and packed ones would take as much again.
-        if wasLookedUp, format == .float32 { return }
         let byteCount = Int(cpuk_packed_bytes(context, kernelWeight))
-        guard byteCount > 0, let source, let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
+        guard byteCount > 0, let source else { return }
+        let isBackedByFile = source.parts.allSatisfy(\.bytes.owner.isBackedByFile)
+        // Its rows stay in memory for the lookups, and packed ones would take as much again.
+        let isOfFloats = [.float32, .bfloat16, .float16].contains(format)
+        if wasLookedUp, isOfFloats, !isBackedByFile { return }
+        guard let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
         var first = 0
         for part in source.parts {
             pack(part, from: first, into: buffer, context)
@@ -122,7 +125,7 @@ final class CPUWeight: Weight {
         }
         packed = buffer
         kernelWeight.pointee.packed = UnsafeRawPointer(buffer.pointer)
-        if !wasLookedUp, !source.parts.allSatisfy(\.bytes.owner.isBackedByFile) { forgetRows() }
+        if !wasLookedUp, !isBackedByFile { forgetRows() }
     }
 
     /// Packs a part's blocks of rows a few megabytes at a time, and lets their pages go. A block that several parts share is

@@ -122,7 +122,7 @@ void probe_gemm_for_tokens(int set, const probe_rows *rows, const float *x, int6
 }
 
 static void run_gemv(
-    const gemv_kernel *kernel, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
+    const gemv_kernel *kernel, const probe_rows *rows, const float *x, int64_t tokens, float *y, int64_t ldy) {
     const int64_t columns = rows->columns;
     packed_a a = {.data = (const char *)x, .stride = columns * (int64_t)sizeof(float), .columns = columns};
     char *packed = NULL;
@@ -134,12 +134,12 @@ static void run_gemv(
         a.data = packed;
     }
     kernel->multiply(
-        (cpuk_format)rows->format, rows->rows, rows->row_bytes, rows->scales, rows->count, &a, tokens, y, rows->count);
+        (cpuk_format)rows->format, rows->rows, rows->row_bytes, rows->scales, rows->count, &a, tokens, y, ldy);
     free(packed);
 }
 
 void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y) {
-    run_gemv(gemv_of(set, rows->format, tokens), rows, x, tokens, y);
+    run_gemv(gemv_of(set, rows->format, tokens), rows, x, tokens, y, rows->count);
 }
 
 int64_t probe_row_block_bytes(int set, int format, int64_t columns) {
@@ -168,7 +168,7 @@ void probe_packed_product(int set, const probe_rows *rows, const float *x, int64
     if (kernel->gemv) {
         probe_rows of_blocks = *rows;
         of_blocks.rows = packed;
-        run_gemv(kernel->gemv, &of_blocks, x, tokens, y);
+        run_gemv(kernel->gemv, &of_blocks, x, tokens, y, NC);
     } else {
         weight_rows gathered = {
             .format = (cpuk_format)rows->format, .columns = rows->columns, .count = rows->count};

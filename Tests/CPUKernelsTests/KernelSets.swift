@@ -39,7 +39,6 @@ struct RunningSet: Sendable, CustomTestStringConvertible {
 
 extension WeightFormat {
     var code: Int32 { Int32(numberFormat.code) }
-    static let packable = allCases.filter { $0.blockSize > 1 || $0 == .int8 || $0 == .float32 }
 }
 
 /// A row of activations as 8-bit integers with a scale for 16 of them, computed plainly.

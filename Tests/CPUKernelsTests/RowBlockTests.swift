@@ -4,12 +4,12 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// The bytes of weights packed in blocks of 16 rows, as the pictures in row_blocks.h and row_blocks_f32.inl draw them.
+/// The bytes of weights packed in blocks of 16 rows, as the pictures in row_blocks.h and row_blocks_floats.inl draw them.
 @Suite("blocks of rows")
 struct RowBlockTests {
-    @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.packable)
+    @Test("the values come back, and what pads is zero", arguments: RunningSet.all, WeightFormat.allCases)
     func values(_ running: RunningSet, _ format: WeightFormat) {
-        for (rows, wanted) in [(16, 32), (37, 96), (5, 512)] {
+        for (rows, wanted) in [(16, 32), (37, 96), (5, 512), (21, 45)] {
             let columns = format.fitting(wanted)
             let blockBytes = Int(probe_row_block_bytes(running.number, format.code, Int64(columns)))
             guard blockBytes > 0 else { return }
@@ -94,7 +94,7 @@ private struct RowBlockLayout {
     private var scalesAt: Int { columns / 32 * groupBytes }
     private var factorsAt: Int { scalesAt + columns / 32 * scaleBytes }
     var byteCount: Int {
-        if format == .float32 { return columns * 64 }
+        if format.blockSize == 1, format != .int8 { return columns * 16 * format.blockByteCount }
         return factorsAt + (format == .int8 ? 64 : hasFactors ? columns / 256 * (hasMinima ? 64 : 32) : 0)
     }
 
@@ -137,7 +137,13 @@ private struct RowBlockLayout {
     }
 
     func value(_ block: [UInt8], row: Int, column: Int) -> Double {
-        if format == .float32 { return single(block, (column * 16 + row) * 4) }
+        let place = column * 16 + row
+        switch format {
+        case .float32: return single(block, place * 4)
+        case .float16: return half(block, place * 2)
+        case .bfloat16: return single([0, 0] + block[place * 2...place * 2 + 1], 0)
+        default: break
+        }
         let level = level(stored(block, row: row, column: column))
         let at = scalesAt + column / 32 * scaleBytes
         if format == .int8 { return level * single(block, factorsAt + 4 * row) }

@@ -13,7 +13,8 @@
 #include "paged_decode.inl"
 #include "paged_prefill.inl"
 #include "pixels.inl"
-#include "row_blocks_f32.inl"
+#include "row_blocks_16_bits.inl"
+#include "row_blocks_floats.inl"
 #include "rows.inl"
 #include "selection.inl"
 #include "softmax.inl"
@@ -21,8 +22,9 @@
 #include "winograd.inl"
 
 static const matmul_kernel matmuls[] = {
-    {.supports = supports_gemm_blocks_f32, .packing = &packing_f32, .gemm = &gemm_of_blocks_f32},
-    {.supports = supports_gemv_blocks_f32, .packing = &packing_f32, .gemv = &gemv_of_blocks_f32},
+    {.supports = supports_gemm_blocks_f32, .packing = &packing_of_floats, .gemm = &gemm_of_blocks_f32},
+    {.supports = supports_gemm_blocks_of_halves, .packing = &packing_of_floats, .gemm = &gemm_of_blocks_of_halves},
+    {.supports = supports_gemv_blocks_of_floats, .packing = &packing_of_floats, .gemv = &gemv_of_blocks_of_floats},
     {.supports = supports_gemm, .gemm = &gemm},
 #if defined(SIMD_AVX512)
     {.supports = supports_gemm_of_lanes, .gemm = &gemm_of_lanes},

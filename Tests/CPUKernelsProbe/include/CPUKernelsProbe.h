@@ -46,8 +46,7 @@ void probe_gemv(int set, const probe_rows *rows, const float *x, int64_t tokens,
 int64_t probe_row_block_bytes(int set, int format, int64_t columns);
 /// Packs the rows to blocks, the last one padded.
 void probe_pack_row_blocks(int set, const probe_rows *rows, void *packed);
-/// The product of packed rows with `tokens` (up to 64): through GEMV `y[t * count + r]`, through GEMM, which takes more
-/// than 8, `y[t * 64 + r]`.
+/// The product of packed rows, up to 64, with `tokens` (up to 64): `y[t * 64 + r]`.
 void probe_packed_product(int set, const probe_rows *rows, const float *x, int64_t tokens, float *y);
 
 /// How a product is cut: runs through all tasks and counts how often each (output, panel of A) is computed. Returns the

@@ -1,7 +1,7 @@
-// Products of FP32 weights packed once, in blocks of 16 rows: no weight is transposed for each product, as
-// gemm_f32.inl does, and a single token reads one stream of addresses.
+// Products of weights in FP32, BF16 or FP16 packed once, in blocks of 16 rows: no weight is transposed for each
+// product, as gemm_f32.inl does, and a single token reads one stream of addresses.
 //
-//     block of 16 rows      k0: r0 r1 … r15 | k1: r0 r1 … r15 | …       64 bytes for each column
+//     block of 16 rows      k0: r0 r1 … r15 | k1: r0 r1 … r15 | …       64 or 32 bytes for each column
 //
 // A sum is added up in the order of the columns in both kernels, so that a token's result does not depend on how many
 // there are.
@@ -18,51 +18,67 @@ enum {
     BLOCK_GEMV_TOKENS = REGISTER_TOKENS < MAX_GEMV_TOKENS ? REGISTER_TOKENS : MAX_GEMV_TOKENS,
     /// How far ahead a block is read into the second-level cache.
     BLOCK_BYTES_AHEAD = 8192,
+    /// The most tokens that weights of 16 bits are made floats for in registers, each few of them anew (measured).
+    MAX_TOKENS_OF_HALVES = 32,
 };
 
 // ---- Packing
 
-static int64_t block_bytes_f32(cpuk_format format, int64_t columns) {
-    return format == CPUK_F32 ? columns * PACKED_ROWS * (int64_t)sizeof(float) : 0;
+static int64_t block_bytes_of_floats(cpuk_format format, int64_t columns) {
+    const bool is_value = format == CPUK_F32 || format == CPUK_BF16 || format == CPUK_F16;
+    return is_value ? (columns * PACKED_ROWS * format_bytes((int)format) + 63) / 64 * 64 : 0;
 }
 
-static void pack_block_f32(
-    cpuk_format format, const char *const rows[PACKED_ROWS], const float *scales, int64_t count, int64_t columns,
-    void *block) {
-    (void)format;
-    (void)scales;
+INLINE void pack_block_of(
+    const int format, const char *const rows[PACKED_ROWS], int64_t count, int64_t columns, void *block) {
     for (int64_t r = 0; r < PACKED_ROWS; r += VL)
         for (int64_t k = 0; k < columns; k += VL) {
             const int64_t width = columns - k < VL ? columns - k : VL;
             vf square[VL];
             for (int i = 0; i < VL; i++) {
                 if (r + i >= count) square[i] = splat(0);
-                else if (width == VL) square[i] = dequantise(CPUK_F32, rows[r + i], k);
-                else square[i] = dequantise_part(CPUK_F32, rows[r + i], k, width);
+                else if (width == VL) square[i] = dequantise(format, rows[r + i], k);
+                else square[i] = dequantise_part(format, rows[r + i], k, width);
             }
             transpose(square);
-            for (int64_t i = 0; i < width; i++) store((float *)block + (k + i) * PACKED_ROWS + r, square[i]);
+            for (int64_t i = 0; i < width; i++) store_as(format, block, (k + i) * PACKED_ROWS + r, square[i]);
         }
 }
 
-static const weight_packing packing_f32 = {.block_bytes = block_bytes_f32, .pack_block = pack_block_f32};
+static void pack_block_of_floats(
+    cpuk_format format, const char *const rows[PACKED_ROWS], const float *scales, int64_t count, int64_t columns,
+    void *block) {
+    (void)scales;
+    switch (format) {
+    case CPUK_F32: pack_block_of(CPUK_F32, rows, count, columns, block); return;
+    case CPUK_BF16: pack_block_of(CPUK_BF16, rows, count, columns, block); return;
+    case CPUK_F16: pack_block_of(CPUK_F16, rows, count, columns, block); return;
+    default: return;
+    }
+}
+
+static const weight_packing packing_of_floats = {
+    .block_bytes = block_bytes_of_floats, .pack_block = pack_block_of_floats};
 
 // ---- Few tokens
 
 // y[t * ldy + r] for B blocks and T tokens.
-INLINE void gemv_blocks_f32(
-    const int B, const int T, const float *blocks, int64_t count, const float *x, int64_t ldx, int64_t columns,
-    float *y, int64_t ldy) {
-    const int64_t stride = columns * PACKED_ROWS;
+INLINE void gemv_blocks_of_floats(
+    const int format, const int B, const int T, const char *blocks, int64_t count, const float *x, int64_t ldx,
+    int64_t columns, float *y, int64_t ldy) {
+    const int64_t column_bytes = PACKED_ROWS * format_bytes(format), stride = block_bytes_of_floats(format, columns);
+    // Behind a block's last columns lie those of its neighbour, which is read already: what follows is behind that.
+    const int64_t last = columns - BLOCK_BYTES_AHEAD / column_bytes, skipped = (B - 1) * stride;
     vf sums[MAX_GEMV_TOKENS][GEMV_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < B * BLOCK_VECTORS; v++) sums[t][v] = splat(0);
     for (int64_t k = 0; k < columns; k++) {
+        const int64_t ahead = BLOCK_BYTES_AHEAD + (k < last ? 0 : skipped);
         UNROLL for (int b = 0; b < B; b++) {
-            const float *at = blocks + b * stride + k * PACKED_ROWS;
-            __builtin_prefetch((const char *)at + BLOCK_BYTES_AHEAD, 0, 2);
+            const char *at = blocks + b * stride + k * column_bytes;
+            __builtin_prefetch(at + ahead, 0, 2);
             UNROLL for (int v = 0; v < BLOCK_VECTORS; v++) {
-                const vf weights = load(at + v * VL);
+                const vf weights = dequantise(format, at, v * VL);
                 UNROLL for (int t = 0; t < T; t++) {
                     vf *sum = &sums[t][b * BLOCK_VECTORS + v];
                     *sum = fma_v(weights, splat(x[t * ldx + k]), *sum);
@@ -78,24 +94,22 @@ INLINE void gemv_blocks_f32(
         }
 }
 
-INLINE void gemv_f32_of(
-    const int T, const float *blocks, int64_t count, const float *x, int64_t ldx, int64_t columns, float *y,
-    int64_t ldy) {
+INLINE void gemv_rows_of_blocks(
+    const int format, const int T, const char *blocks, int64_t count, const float *x, int64_t ldx, int64_t columns,
+    float *y, int64_t ldy) {
     enum { ROWS = GEMV_BLOCKS * PACKED_ROWS };
+    const int64_t row_bytes = block_bytes_of_floats(format, columns) / PACKED_ROWS;
     int64_t r = 0;
     for (; count - r > ROWS - PACKED_ROWS; r += ROWS)
-        gemv_blocks_f32(GEMV_BLOCKS, T, blocks + r * columns, count - r, x, ldx, columns, y + r, ldy);
-    if (r < count) gemv_blocks_f32(1, T, blocks + r * columns, count - r, x, ldx, columns, y + r, ldy);
+        gemv_blocks_of_floats(format, GEMV_BLOCKS, T, blocks + r * row_bytes, count - r, x, ldx, columns, y + r, ldy);
+    if (r < count) gemv_blocks_of_floats(format, 1, T, blocks + r * row_bytes, count - r, x, ldx, columns, y + r, ldy);
 }
 
 #define FEW_CASE(T) \
-    case T: gemv_f32_of(T, blocks, count, tokens, ldx, x->columns, to, ldy); break;
-static void multiply_blocks_f32(
-    cpuk_format format, const void *blocks, int64_t row_bytes, const float *scales, int64_t count, const packed_a *x,
-    int64_t token_count, float *y, int64_t ldy) {
-    (void)format;
-    (void)row_bytes;
-    (void)scales;
+    case T: gemv_rows_of_blocks(format, T, blocks, count, tokens, ldx, x->columns, to, ldy); break;
+INLINE void multiply_blocks_of(
+    const int format, const char *blocks, int64_t count, const packed_a *x, int64_t token_count, float *y,
+    int64_t ldy) {
     const int64_t ldx = x->stride / (int64_t)sizeof(float);
     const int64_t groups = (token_count + BLOCK_GEMV_TOKENS - 1) / BLOCK_GEMV_TOKENS;
     for (int64_t group = 0; group < groups; group++) {
@@ -117,11 +131,26 @@ static void multiply_blocks_f32(
 }
 #undef FEW_CASE
 
-static bool supports_gemv_blocks_f32(cpuk_format format, int64_t tokens) {
-    return format == CPUK_F32 && tokens <= MAX_GEMV_TOKENS;
+static void multiply_blocks_of_floats(
+    cpuk_format format, const void *blocks, int64_t row_bytes, const float *scales, int64_t count, const packed_a *x,
+    int64_t tokens, float *y, int64_t ldy) {
+    (void)row_bytes;
+    (void)scales;
+    switch (format) {
+    case CPUK_F32: multiply_blocks_of(CPUK_F32, blocks, count, x, tokens, y, ldy); return;
+    case CPUK_BF16: multiply_blocks_of(CPUK_BF16, blocks, count, x, tokens, y, ldy); return;
+    case CPUK_F16: multiply_blocks_of(CPUK_F16, blocks, count, x, tokens, y, ldy); return;
+    default: return;
+    }
 }
 
-static const gemv_kernel gemv_of_blocks_f32 = {.tokens = BLOCK_GEMV_TOKENS, .multiply = multiply_blocks_f32};
+static bool supports_gemv_blocks_of_floats(cpuk_format format, int64_t tokens) {
+    const int64_t most = format == CPUK_F32 ? MAX_GEMV_TOKENS : MAX_TOKENS_OF_HALVES;
+    return block_bytes_of_floats(format, 1) > 0 && tokens <= most;
+}
+
+static const gemv_kernel gemv_of_blocks_of_floats = {
+    .tokens = BLOCK_GEMV_TOKENS, .multiply = multiply_blocks_of_floats};
 
 // ---- Many tokens
 
