@@ -84,8 +84,7 @@ extension Engine {
         guard let source = description.source, let sequence = scheduler[entry.id] else {
             return entry.positions.map(Int32.init)
         }
-        let rows = source.rows(ofPositionsOf: sequence.tokens[..<entry.positions.upperBound].map(Int.init))
-        return rows[entry.positions].map(Int32.init)
+        return entry.positions.map { Int32(source.row(ofTarget: Int(sequence.tokens[$0]), at: $0)) }
     }
 
     /// Makes the copies in order; those between which the order does not matter go together.
