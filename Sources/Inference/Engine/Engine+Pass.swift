@@ -144,12 +144,12 @@ extension Engine {
         }
 
         func choose(_ state: inout SampleState, _ allowed: TokenMask?) -> Int32 {
-            let banned = state.banned
+            let step = state.step
             switch self {
-            case .logits(let row): return state.sampler.choose(logits: row, allowed: allowed, banned: banned)
+            case .logits(let row): return state.sampler.choose(logits: row, allowed: allowed, rules: step)
             case .candidates(let row):
-                return state.sampler.choose(
-                    candidates: banned.isEmpty ? row : row.filter { !banned.contains(Int($0.token)) })
+                guard let banned = step?.banned, !banned.isEmpty else { return state.sampler.choose(candidates: row) }
+                return state.sampler.choose(candidates: row.filter { !banned.contains(Int($0.token)) })
             }
         }
 
