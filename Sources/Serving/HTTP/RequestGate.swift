@@ -87,9 +87,11 @@ struct RequestGate: RouterMiddleware {
     private func unknownPath(_ request: Request) -> APIError {
         let path = request.uri.path
         if let methods = state.routes[path] {
-            return APIError(
+            var error = APIError(
                 .methodNotAllowed, "\(path) takes \(methods.sorted().joined(separator: ", ")), not \(request.method)",
                 code: "method_not_allowed")
+            error.allowedMethods = (methods + ["OPTIONS"]).sorted()
+            return error
         }
         return APIError(.notFound, "There is no \(path.prefix(200)) here", code: "not_found")
     }
@@ -126,6 +128,7 @@ extension APIError {
     func response(_ dialect: Dialect, requestID: String?) -> Response {
         var response = Response(body(dialect, requestID: requestID), status: status)
         if let retryAfterSeconds { response.headers[.retryAfter] = String(retryAfterSeconds) }
+        if !allowedMethods.isEmpty { response.headers[.allow] = allowedMethods.joined(separator: ", ") }
         if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
         // The rest of an oversized body is not read.
         if status == .contentTooLarge || status == .requestTimeout { response.headers[.connection] = "close" }
