@@ -124,6 +124,10 @@ struct EvaluationCommandTests {
             ("classify", "sentiment", "", ["names of columns"]), ("tag", "ner", "word\n", ["line 1", "tag"]),
             ("answer", "qa", #"{"question": "a"}"#, ["context"]),
             ("answer", "qa", #"{"question": "a", "context": "b"}"#, ["line 1", "answers"]),
+            (
+                "answer", "qa", #"{"data": [{"paragraphs": [{"context": "b", "qas": [{"question": "a"}]}]}]}"#,
+                ["answers"]
+            ),
             ("rerank", "rerank", #"{"query": "a", "documents": ["b"], "relevance": [1, 2]}"#, ["relevance"]),
             ("embed", "embed-mean", #"{"sentence1": "a", "sentence2": "b", "score": "x"}"#, ["score", "number"]),
             ("classify", "ner", #"{"text": "a", "label": 0}"#, ["infer tag"]),

@@ -75,6 +75,7 @@ struct EvaluateAnswerCommand: AsyncParsableCommand {
         return try paragraph.requireArray("qas").map { question in
             let answers = try question.optionalArray("answers").map { try $0.map { try $0.requireString("text") } }
             let isImpossible = try question.optionalBool("is_impossible") ?? false
+            guard answers != nil || isImpossible else { throw record.invalid("a question has no 'answers'") }
             return Example(
                 question: Question(try question.requireString("question"), context: context),
                 answers: isImpossible ? [] : answers ?? [])
