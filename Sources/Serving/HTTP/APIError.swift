@@ -19,8 +19,6 @@ package struct APIError: Error, Sendable {
     package var details: [JSON.Member] = []
     /// Seconds after which the request may be tried again.
     package var retryAfterSeconds: Int?
-    /// The methods that the path takes, where the request's is none of them.
-    package var allowedMethods: [String] = []
 
     package init(
         _ status: HTTPResponse.Status, _ message: String, type: String = "invalid_request_error",

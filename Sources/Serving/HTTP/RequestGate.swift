@@ -27,6 +27,7 @@ struct RequestGate: RouterMiddleware {
             if failure.status == .notFound, failure.code == nil { failure = unknownPath(request) }
             if error is CancellationError { failure = APIError(.init(code: 499), "The client went away") }
             response = failure.response(dialect, requestID: context.requestID)
+            if failure.status == .methodNotAllowed { addAllowedMethods(to: &response, for: request) }
             // The router leaves out the bodies of the answers to HEAD, but not of errors, which end before it.
             if request.method == .head { response = response.createHeadResponse() }
             if failure.status == .internalServerError {
@@ -87,20 +88,21 @@ struct RequestGate: RouterMiddleware {
     private func unknownPath(_ request: Request) -> APIError {
         let path = request.uri.path
         if let methods = state.routes[path] {
-            var error = APIError(
+            return APIError(
                 .methodNotAllowed, "\(path) takes \(methods.sorted().joined(separator: ", ")), not \(request.method)",
                 code: "method_not_allowed")
-            error.allowedMethods = (methods + ["OPTIONS"]).sorted()
-            return error
         }
         return APIError(.notFound, "There is no \(path.prefix(200)) here", code: "not_found")
     }
 
+    private func addAllowedMethods(to response: inout Response, for request: Request) {
+        guard let methods = state.routes[request.uri.path] else { return }
+        response.headers[.allow] = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
+    }
+
     private func preflight(_ request: Request) -> Response {
         var response = Response(status: .noContent)
-        if let methods = state.routes[request.uri.path] {
-            response.headers[.allow] = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
-        }
+        addAllowedMethods(to: &response, for: request)
         if allowedOrigin(request) != nil {
             response.headers[.accessControlAllowMethods] = "GET, POST, OPTIONS"
             response.headers[.accessControlAllowHeaders] =
@@ -128,7 +130,6 @@ extension APIError {
     func response(_ dialect: Dialect, requestID: String?) -> Response {
         var response = Response(body(dialect, requestID: requestID), status: status)
         if let retryAfterSeconds { response.headers[.retryAfter] = String(retryAfterSeconds) }
-        if !allowedMethods.isEmpty { response.headers[.allow] = allowedMethods.joined(separator: ", ") }
         if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
         // The rest of an oversized body is not read.
         if status == .contentTooLarge || status == .requestTimeout { response.headers[.connection] = "close" }
