@@ -3,9 +3,10 @@
 
 usage: make_rule_cases.py FIXTURES OUT [--m2m]
 
-FIXTURES is Tests/Fixtures. A case has a model of it, settings that are added to its generation_config.json, the arguments
-of `infer generate`, and the texts: one of the best tokens, or the best of a beam search with their scores. With --m2m, the
-small random M2M-100 of FIXTURES/tasks/m2m is made first, whose padding has a vector, so that it can be generated.
+FIXTURES is Tests/Fixtures. A case has a model of it, settings that are added to its generation_config.json, the
+arguments of `infer generate`, and the texts: one of the best tokens, or the best of a beam search with their scores.
+With --m2m, the small random M2M-100 of FIXTURES/tasks/m2m is made first, whose padding has a vector, so that it can be
+generated.
 """
 import json
 import os
@@ -23,15 +24,17 @@ TOKEN_COUNT = 12
 
 def rules(free, end):
     """Settings, made to matter to a text that is generated without them."""
-    biases = [[[free[0]], -3.5], [[free[0], free[1]], 2.25], [[free[1]], 1.5], [[free[2], 77], 6.0], [[77], 0.5], [[end], 1.0]]
+    biases = [
+        [[free[0]], -3.5], [[free[0], free[1]], 2.25], [[free[1]], 1.5], [[free[2], 77], 6.0], [[77], 0.5],
+        [[end], 1.0]]
     return [
         {"sequence_bias": biases},
         {"exponential_decay_length_penalty": [2, 1.4]},
         {"encoder_repetition_penalty": 1.8},
         {"encoder_repetition_penalty": 0.5, "repetition_penalty": 1.3, "encoder_no_repeat_ngram_size": 2},
         {"renormalize_logits": True, "sequence_bias": biases, "suppress_tokens": [free[1], free[3]]},
-        {"renormalize_logits": True, "sequence_bias": biases, "encoder_repetition_penalty": 1.5, "repetition_penalty": 1.2,
-         "exponential_decay_length_penalty": [1, 1.2], "no_repeat_ngram_size": 2, "min_new_tokens": 4,
+        {"renormalize_logits": True, "sequence_bias": biases, "encoder_repetition_penalty": 1.5,
+         "repetition_penalty": 1.2, "exponential_decay_length_penalty": [1, 1.2], "no_repeat_ngram_size": 2, "min_new_tokens": 4,
          "forced_eos_token_id": end},
         {"no_repeat_ngram_size": 2},
     ]
@@ -40,9 +43,9 @@ def rules(free, end):
 def make_m2m(folder):
     torch.manual_seed(14)
     configuration = transformers.M2M100Config(
-        vocab_size=384, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-        encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=64, init_std=0.4, pad_token_id=1, eos_token_id=2,
-        decoder_start_token_id=2)
+        vocab_size=384, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=64, init_std=0.4,
+        pad_token_id=1, eos_token_id=2, decoder_start_token_id=2)
     model = transformers.M2M100ForConditionalGeneration(configuration)
     with torch.no_grad():
         model.model.shared.weight[1].normal_(0, 0.9)
