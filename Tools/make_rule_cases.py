@@ -34,8 +34,8 @@ def rules(free, end):
         {"encoder_repetition_penalty": 0.5, "repetition_penalty": 1.3, "encoder_no_repeat_ngram_size": 2},
         {"renormalize_logits": True, "sequence_bias": biases, "suppress_tokens": [free[1], free[3]]},
         {"renormalize_logits": True, "sequence_bias": biases, "encoder_repetition_penalty": 1.5,
-         "repetition_penalty": 1.2, "exponential_decay_length_penalty": [1, 1.2], "no_repeat_ngram_size": 2, "min_new_tokens": 4,
-         "forced_eos_token_id": end},
+         "repetition_penalty": 1.2, "exponential_decay_length_penalty": [1, 1.2], "no_repeat_ngram_size": 2,
+         "min_new_tokens": 4, "forced_eos_token_id": end},
         {"no_repeat_ngram_size": 2},
     ]
 
