@@ -60,7 +60,9 @@ struct GenerationRuleTests {
         let expected = try example.expected.requireArray()
         try #require(own.count == expected.count)
         for (own, expected) in zip(own, expected) {
-            let tokens = try own.requireArray("token_ids").map { try $0.requireInt() }
+            var tokens = try own.requireArray("token_ids").map { try $0.requireInt() }
+            // Those of a beam search come without the one that ends the text.
+            if own["finish_reason"]?.string == "stop", own["score"] == nil { tokens.removeLast() }
             #expect(try tokens == expected.requireArray("token_ids").map { try $0.requireInt() })
             if let score = expected["score"]?.double { #expect(try abs(own.requireDouble("score") - score) < 1e-4) }
         }
