@@ -5,7 +5,7 @@ import Testing
 /// `infer evaluate`, on the fixtures of the tasks: that data are read as people write them, and mistakes in them are named.
 struct EvaluationCommandTests {
     private func run(
-        _ task: String, _ model: String, data: String, name: String = "data.jsonl", _ arguments: [String] = []
+        _ task: String, _ model: String, data: String, name: String = "data.jsonl", _ arguments: [String] = ["--json"]
     ) throws -> CommandLineTool.Result {
         let folder = try TaskModelFolder(model)
         defer { folder.remove() }
@@ -14,10 +14,7 @@ struct EvaluationCommandTests {
         let path = files.file(name).path
         try Data(data.utf8).write(to: URL(fileURLWithPath: path))
         return try CommandLineTool.run(
-            [
-                "evaluate", task, "--model", folder.path, "--device", "cpu", "--data", path, "--json", "--resamples",
-                "20",
-            ]
+            ["evaluate", task, "--model", folder.path, "--device", "cpu", "--data", path, "--resamples", "20"]
                 + arguments)
     }
 
@@ -91,9 +88,32 @@ struct EvaluationCommandTests {
         defer { files.remove() }
         let path = files.file("matrix.svg").path
         _ = try json(
-            run("classify", "sentiment", data: #"{"text": "a & b", "label": 0}"#, ["--confusion-svg", path]))
+            run("classify", "sentiment", data: #"{"text": "a & b", "label": 0}"#, ["--json", "--confusion-svg", path]))
         let parser = XMLCheck(try Data(contentsOf: URL(fileURLWithPath: path)))
         #expect(parser.isWellFormed && parser.text.contains("<svg"))
+    }
+
+    @Test func quotesThatNothingClosesAreErrors() throws {
+        let data = "label,text\nnegative,\"first\"\n0,\"a\nb\n1,c\n"
+        let result = try run("classify", "sentiment", data: data, name: "data.csv")
+        #expect(result.exitCode == 1 && result.errorLines.count == 1, "\(result.errors)")
+        #expect(result.errors.contains("line 3: has a quote that nothing closes"), "\(result.errors)")
+    }
+
+    @Test func noAnswerIsSaid() throws {
+        for member in [#""answers": []"#, #""answers": {"text": [], "answer_start": []}"#, #""is_impossible": true"#] {
+            let data = #"{"question": "a", "context": "b c", \#(member)}"#
+            let root = try json(run("answer", "qa", data: data))
+            #expect(root["no_answer"]?.int == 1, "\(member)")
+        }
+    }
+
+    @Test func whatHasNoValueIsUndefined() throws {
+        let data = (0..<3).map { #"{"sentence1": "a", "sentence2": "b\#($0)", "score": 1}"# }.joined(separator: "\n")
+        let table = try run("embed", "embed-mean", data: data, [])
+        #expect(table.exitCode == 0 && table.output.contains("undefined") && !table.output.contains("nan"))
+        let root = try json(run("embed", "embed-mean", data: data))
+        #expect(root["spearman"]?.isNull == true)
     }
 
     @Test func mistakesAreNamed() throws {
@@ -103,6 +123,11 @@ struct EvaluationCommandTests {
             ("classify", "sentiment", "{\"text\": \"a\", \"label\": 0}\n{oops", ["line 2"]),
             ("classify", "sentiment", "", ["names of columns"]), ("tag", "ner", "word\n", ["line 1", "tag"]),
             ("answer", "qa", #"{"question": "a"}"#, ["context"]),
+            ("answer", "qa", #"{"question": "a", "context": "b"}"#, ["line 1", "answers"]),
+            (
+                "answer", "qa", #"{"data": [{"paragraphs": [{"context": "b", "qas": [{"question": "a"}]}]}]}"#,
+                ["answers"]
+            ),
             ("rerank", "rerank", #"{"query": "a", "documents": ["b"], "relevance": [1, 2]}"#, ["relevance"]),
             ("embed", "embed-mean", #"{"sentence1": "a", "sentence2": "b", "score": "x"}"#, ["score", "number"]),
             ("classify", "ner", #"{"text": "a", "label": 0}"#, ["infer tag"]),

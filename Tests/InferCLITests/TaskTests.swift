@@ -81,6 +81,17 @@ struct TaskTests {
 
     // MARK: Choices
 
+    @Test func oneLabelIsRightOrWrongByItself() throws {
+        for type in [nil, "single_label_classification", "multi_label_classification"] {
+            let result = try run("rerank", ["classify", "--json", "--pair", "b", "a"]) {
+                try $0.merge(["problem_type": type.map { $0 as Any } ?? NSNull()], into: "config.json")
+            }
+            let labels = try JSONDocument(parsing: result.outputBytes, source: "output").root.requireArray()
+            let score = try #require(labels.first).requireDouble("score")
+            #expect(score > 0 && score < 0.999, "\(type ?? "none")")
+        }
+    }
+
     @Test func dimensionsKeepTheFirstElementsAndTheirLength() throws {
         func vector(_ arguments: [String]) throws -> [Double] {
             let result = try run("embed-mean", ["embed", "--json", "some text"] + arguments)

@@ -73,6 +73,11 @@ struct TaskTests {
             ).json()
             let all = pairs["data"]?.array?.compactMap { $0["score"]?.double } ?? []
             #expect(Array(all.sorted(by: >).prefix(2)) == scores)
+            for (one, other) in [("queries", "documents"), ("data_1", "data_2")] {
+                let body = "{\"model\":\"rank\",\"\(one)\":\"king\",\"\(other)\":[\"a dog\",\"the king speaks\",\"a\"]}"
+                let same = try await server.post("/v1/score", body).json()
+                #expect(same["data"]?.array?.compactMap { $0["score"]?.double } ?? [] == all)
+            }
             let labels = try await server.post("/v1/classify", #"{"model":"label","input":"good"}"#).json()
             let chances = labels["data"]?.array?.first?["probs"]?.array?.compactMap(\.double) ?? []
             #expect(abs(chances.reduce(0, +) - 1) < 1e-5)
@@ -89,11 +94,46 @@ struct TaskTests {
                 ("/v1/rerank", #"{"query":"a","documents":[]}"#, 400), ("/v1/rerank", #"{"documents":["a"]}"#, 400),
                 ("/v1/score", #"{"text_1":["a","b"],"text_2":["a","b","c"]}"#, 400),
                 ("/v1/completions", #"{"model":"mean","prompt":"a"}"#, 400),
+                ("/v1/embeddings", #"{"model":"mean","input":"a","truncate_prompt_tokens":3}"#, 400),
+                ("/v1/embeddings", #"{"model":"mean","input":"a","normalize":false}"#, 400),
+                ("/v1/rerank", #"{"query":"a","documents":["a"],"max_tokens_per_doc":3}"#, 400),
+                ("/v1/score", #"{"text_1":"a","text_2":"b","activation":false}"#, 400),
+                ("/v1/classify", #"{"model":"label","input":"a","softmax":false}"#, 400),
             ]
             for (path, body, status) in refused {
                 let answer = try await server.post(path, body)
                 #expect(answer.status == status, "\(path) \(body) → \(answer.text)")
             }
+        }
+    }
+
+    @Test("Tokens are embedded as they are, with the special ones or without; tokenizers of all models answer")
+    func tokens() async throws {
+        let (embedder, models) = try TaskTests.models()
+        try await TestServer.with(tasks: models) { server in
+            func vectors(_ input: String) async throws -> [[Float]] {
+                let body = "{\"model\":\"mean\",\"input\":\(input)}"
+                let answer = try await server.post("/v1/embeddings", body).json()
+                return answer["data"]?.array?.map { $0["embedding"]?.array?.compactMap(\.double).map(Float.init) ?? [] }
+                    ?? []
+            }
+            // A word that the vocabulary does not have is lost where tokens are made a text again.
+            let text = "the king \u{16A0} speaks"
+            let expected = try embedder.run([text]).map(\.dense)[0]
+            for addsSpecial in [true, false] {
+                let body = "{\"model\":\"mean\",\"content\":\"\(text)\",\"add_special\":\(addsSpecial)}"
+                let answer = try await server.post("/tokenize", body).json()
+                let ids = answer["tokens"]?.array?.compactMap(\.int) ?? []
+                #expect(ids.count > 4)
+                #expect(try await vectors("\(ids)") == [expected])
+                #expect(try await vectors("[\"\(text)\",\(ids)]") == [expected, expected])
+            }
+            let long = try await vectors("[\([Int](repeating: 40, count: 5000))]")
+            #expect(long.first?.count == expected.count)
+            let words = try await server.post("/detokenize", #"{"model":"label","tokens":[40,41]}"#)
+            #expect(try words.json()["content"]?.string?.isEmpty == false)
+            let wrong = try await server.get("/v1/embeddings")
+            #expect(wrong.status == 405 && wrong.headers["allow"] == "OPTIONS, POST")
         }
     }
 }

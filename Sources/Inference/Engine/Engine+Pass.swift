@@ -84,8 +84,7 @@ extension Engine {
         guard let source = description.source, let sequence = scheduler[entry.id] else {
             return entry.positions.map(Int32.init)
         }
-        let rows = source.rows(ofPositionsOf: sequence.tokens[..<entry.positions.upperBound].map(Int.init))
-        return rows[entry.positions].map(Int32.init)
+        return entry.positions.map { Int32(source.row(ofTarget: Int(sequence.tokens[$0]), at: $0)) }
     }
 
     /// Makes the copies in order; those between which the order does not matter go together.
@@ -145,12 +144,12 @@ extension Engine {
         }
 
         func choose(_ state: inout SampleState, _ allowed: TokenMask?) -> Int32 {
-            let banned = state.banned
+            let step = state.step
             switch self {
-            case .logits(let row): return state.sampler.choose(logits: row, allowed: allowed, banned: banned)
+            case .logits(let row): return state.sampler.choose(logits: row, allowed: allowed, rules: step)
             case .candidates(let row):
-                return state.sampler.choose(
-                    candidates: banned.isEmpty ? row : row.filter { !banned.contains(Int($0.token)) })
+                guard let banned = step?.banned, !banned.isEmpty else { return state.sampler.choose(candidates: row) }
+                return state.sampler.choose(candidates: row.filter { !banned.contains(Int($0.token)) })
             }
         }
 

@@ -53,16 +53,17 @@ struct SampleState: Sendable {
     func requirement(maxTopK: Int, vocabularySize: Int) -> Sampler.Requirement {
         guard request.logProbabilities == nil, matcher == nil, forced == nil else { return .allLogits }
         let requirement = sampler.requirement(maxTopK: maxTopK, vocabularySize: vocabularySize)
-        guard case .topK(let count) = requirement, !banned.isEmpty else { return requirement }
+        guard let step, case .topK(let count) = requirement else { return requirement }
+        guard !step.changesScores else { return .allLogits }
         // Some of the candidates may be banned.
-        let wanted = count + banned.count
+        let wanted = count + step.banned.count
         return wanted <= min(maxTopK, vocabularySize) ? .topK(wanted) : .allLogits
     }
 
     /// The only tokens that may come next by the model's rules.
     private var forced: TokenMask? { rules?.forced(isConstrained: matcher != nil) }
-    /// Tokens that may not come next by the model's rules.
-    var banned: Set<Int> { rules?.banned ?? [] }
+    /// What the model's rules do to the next token; `nil`: it has none.
+    var step: StepRules? { rules?.step }
 
     /// The tokens that may come next; `nil`: all that are not banned.
     /// - Throws: `GrammarError` where the constraint is too ambiguous to be followed.

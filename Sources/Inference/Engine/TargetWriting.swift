@@ -19,7 +19,8 @@ struct TargetWriting: Sendable {
         var search = SearchOptions()
         search.beamCount = 1
         rules = try SearchRules(
-            search, package.generation, endTokens: package.endOfSequenceTokens, limit: description.maxTokenCount)
+            search, package.generation, endTokens: package.endOfSequenceTokens, vocabularySize: vocabularySize,
+            limit: description.maxTokenCount)
     }
 
     /// The rules of one text.
@@ -46,10 +47,11 @@ struct ContinuationWriting: Sendable {
         search.beamCount = 1
         // What penalises repetitions is the sampler's.
         search.repetitionPenalty = 1
-        let rules = try SearchRules(search, package.generation, endTokens: package.endOfSequenceTokens, limit: nil)
-        guard rules.restrictsTokens else { return nil }
-        self.rules = rules
         vocabularySize = try package.generatorPlan().description.vocabularySize
+        rules = try SearchRules(
+            search, package.generation, endTokens: package.endOfSequenceTokens, vocabularySize: vocabularySize,
+            limit: nil)
+        guard rules.hasRules else { return nil }
     }
 
     /// The rules of one text.
@@ -58,18 +60,34 @@ struct ContinuationWriting: Sendable {
         own.promptCount = request.promptTokens.count
         own.maximumLength = own.promptCount + maxTokens
         if request.ignoresEndOfSequence { (own.endTokens, own.forcedLastTokens) = ([], []) }
-        return TargetRules(rules: own, vocabularySize: vocabularySize, source: [], tokens: request.promptTokens)
+        return TargetRules(
+            rules: own, vocabularySize: vocabularySize, source: request.promptTokens,
+            tokens: request.promptTokens)
     }
 }
 
 /// The tokens that may follow a text, by the rules of the model's files.
 struct TargetRules: Sendable {
-    fileprivate let rules: SearchRules
-    fileprivate let vocabularySize: Int
-    /// What the encoder reads.
-    fileprivate let source: [Int]
+    private var rules: SearchRules
+    private let vocabularySize: Int
+    /// What the encoder reads, or a decoder's prompt.
+    private let source: [Int]
+    private let sourceTokens: Set<Int>
     /// With those that the text begins with.
-    fileprivate(set) var tokens: [Int]
+    private var tokens: [Int]
+    /// What the rules do to the next token.
+    private(set) var step: StepRules
+
+    fileprivate init(rules: SearchRules, vocabularySize: Int, source: [Int], tokens: [Int]) {
+        self.rules = rules
+        self.vocabularySize = vocabularySize
+        self.source = source
+        self.tokens = tokens
+        // What penalises repetitions is the sampler's.
+        self.rules.repetitionPenalty = 1
+        sourceTokens = rules.sourceRepetitionPenalty == 1 ? [] : Set(source)
+        step = self.rules.step(after: tokens, source: source, sourceTokens: sourceTokens)
+    }
 
     /// The only tokens that may come next; `nil`: any that are not banned.
     /// - Parameter isConstrained: whether the text has a form of its own, which then says how it ends.
@@ -82,10 +100,10 @@ struct TargetRules: Sendable {
         return mask.isEmpty ? nil : mask
     }
 
-    /// Tokens that may not come next.
-    var banned: Set<Int> { rules.banned(after: tokens, source: source) }
-
-    mutating func append(_ token: Int32) { tokens.append(Int(token)) }
+    mutating func append(_ token: Int32) {
+        tokens.append(Int(token))
+        step = rules.step(after: tokens, source: source, sourceTokens: sourceTokens)
+    }
 }
 
 extension ModelPackage {

@@ -115,7 +115,7 @@ final class TargetDecoder: Sendable {
         crossOffsets.append(Int32(count))
         let parts: [[Int32]] = [
             texts.map { Int32($0.tokens.last ?? 0) },
-            texts.map { Int32(description.rows(ofPositionsOf: $0.tokens).last ?? 0) },
+            texts.map { Int32(description.row(ofTarget: $0.tokens.last ?? 0, at: $0.tokens.count - 1)) },
             (0...count).map { Int32($0) }, ranges, crossOffsets, crossRanges, history,
         ]
         let words = parts.flatMap { $0 }

@@ -58,13 +58,23 @@ package struct Sampler: Sendable {
     /// Chooses from a whole row of logits.
     /// - Parameters:
     ///   - allowed: the tokens that may be chosen, at least one; `nil`: all.
-    ///   - banned: tokens that may not be chosen, where others are left.
-    package mutating func choose(
-        logits: UnsafeBufferPointer<Float>, allowed: TokenMask? = nil, banned: Set<Int> = []
+    package mutating func choose(logits: UnsafeBufferPointer<Float>, allowed: TokenMask? = nil) -> Int32 {
+        choose(logits: logits, allowed: allowed, rules: nil)
+    }
+
+    /// Chooses from a whole row of logits.
+    /// - Parameter rules: what the model's rules change before.
+    mutating func choose(
+        logits: UnsafeBufferPointer<Float>, allowed: TokenMask?, rules: StepRules?
     ) -> Int32 {
         var row = Array(logits)
+        let changed = rules?.changedTokens.filter(row.indices.contains) ?? []
+        if let rules { for token in changed { row[token] = Float(rules.biasedScore(of: token, Double(row[token]))) } }
         if parameters.changesLogits { adjust(&row) }
-        for token in banned where row.indices.contains(token) { row[token] = -.infinity }
+        if let rules {
+            for token in rules.banned where row.indices.contains(token) { row[token] = -.infinity }
+            for token in changed { row[token] = Sampler.finite(rules.endScore(of: token, Double(row[token]))) }
+        }
         if let allowed { return choose(row, allowed) }
         guard parameters.temperature > 0 else { return accept(Sampler.argmax(row)) }
         return draw(kept(row))
@@ -107,6 +117,12 @@ package struct Sampler: Sendable {
         for (token, count) in outputCounts where row.indices.contains(Int(token)) {
             row[Int(token)] -= parameters.presencePenalty + Float(count) * parameters.frequencyPenalty
         }
+    }
+
+    /// A score as a logit; one past `Float`'s range becomes its greatest number.
+    private static func finite(_ score: Double) -> Float {
+        let most = Double(Float.greatestFiniteMagnitude)
+        return Float(score.isFinite ? max(-most, min(score, most)) : score)
     }
 
     private static func argmax(_ row: [Float]) -> Int32 {

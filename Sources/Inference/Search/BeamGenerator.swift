@@ -42,7 +42,7 @@ public final class BeamGenerator {
         }
         rules = try SearchRules(
             search, package.generation, endTokens: ignoresEndOfSequence ? [] : package.endOfSequenceTokens,
-            limit: context - prompt.count, promptCount: prompt.count)
+            vocabularySize: vocabularySize, limit: context - prompt.count, promptCount: prompt.count)
         self.prompt = prompt
         var options = options
         let blockSize = options.blockSizeInTokens
@@ -59,7 +59,7 @@ public final class BeamGenerator {
     /// The continuations, best first. Blocks.
     /// - Throws: `InferenceError.nonFiniteLogits`, `BackendError`.
     public func run() throws -> [BeamContinuation] {
-        var search = BeamSearch(prompt: prompt, rules: rules)
+        var search = BeamSearch(prompt: prompt, rules: rules, source: prompt)
         var tables = [try prefill()]
         defer { for index in tables.indices { tables[index].release(to: &pool) } }
         while !search.isOver {

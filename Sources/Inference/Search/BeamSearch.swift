@@ -23,16 +23,20 @@ struct BeamSearch {
     private let rules: SearchRules
     /// What an encoder read.
     private let source: [Int]
+    private let sourceTokens: Set<Int>
     /// The running beams, best first; none where the search is over.
     private(set) var running: [Beam]
     /// The complete texts, best first.
     private(set) var finished: [Finished] = []
 
-    /// - Parameter prompt: `rules.promptCount` tokens that all texts begin with.
+    /// - Parameters:
+    ///   - prompt: `rules.promptCount` tokens that all texts begin with.
+    ///   - source: what an encoder read; a decoder's is its prompt.
     init(prompt: [Int], rules: SearchRules, source: [Int] = []) {
         precondition(prompt.count == rules.promptCount, "\(prompt.count) tokens, not \(rules.promptCount)")
         self.rules = rules
         self.source = source
+        sourceTokens = rules.sourceRepetitionPenalty == 1 ? [] : Set(source)
         running = rules.maximumLength > prompt.count ? [Beam(tokens: prompt, score: 0, rows: [])] : []
     }
 
@@ -101,19 +105,20 @@ struct BeamSearch {
 
     /// The token with the greatest logit of those that may follow.
     private func bestToken(after tokens: [Int], _ logits: ArraySlice<Float>) -> Int? {
-        var banned = rules.banned(after: tokens, source: source)
-        let penalized = rules.penalizedTokens(after: tokens).filter { !banned.contains($0) }
-        banned.formUnion(penalized)
+        let step = rules.step(after: tokens, source: source, sourceTokens: sourceTokens)
+        let changed = step.changedTokens
+        let set = step.banned.union(changed)
         var best: Int?
         logits.withUnsafeBufferPointer { logits in
             var greatest = -Float.infinity
             LogitScan.forEach(logits, above: greatest) { token, logit in
-                if banned.isEmpty || !banned.contains(token) { (best, greatest) = (token, logit) }
+                if set.isEmpty || !set.contains(token) { (best, greatest) = (token, logit) }
                 return greatest
             }
-            for token in penalized where logits.indices.contains(token) {
-                let logit = Float(rules.penalized(Double(logits[token])))
-                if logit > greatest { (best, greatest) = (token, logit) }
+            // Of equal logits the first token's counts.
+            for token in changed where logits.indices.contains(token) {
+                let logit = Float(step.score(of: token, Double(logits[token])))
+                if logit > greatest || logit == greatest && token < best ?? .max { (best, greatest) = (token, logit) }
             }
         }
         return best
@@ -124,19 +129,24 @@ struct BeamSearch {
         continuationsOf beam: Beam, at index: Int, _ logits: ArraySlice<Float>, to best: inout BestContinuations
     ) {
         if let forced = rules.forced(after: beam.tokens) {
-            for token in forced { best.insert(.init(score: beam.score, beam: index, token: token)) }
+            let score = beam.score - (rules.renormalizesLogits ? log(Double(forced.count)) : 0)
+            for token in forced { best.insert(.init(score: score, beam: index, token: token)) }
             return
         }
-        var banned = rules.banned(after: beam.tokens, source: source)
-        let penalized = rules.penalizedTokens(after: beam.tokens).filter { !banned.contains($0) }
-        banned.formUnion(penalized)
+        let step = rules.step(after: beam.tokens, source: source, sourceTokens: sourceTokens)
+        let changed = step.changedTokens
+        let set = step.banned.union(changed)
         logits.withUnsafeBufferPointer { logits in
             let normalizer = LogSoftmax.normalizer(logits)
-            let offset = beam.score - normalizer
-            for token in penalized where logits.indices.contains(token) {
-                let score = beam.score + rules.penalized(Double(logits[token]) - normalizer)
-                best.insert(.init(score: score, beam: index, token: token))
+            let scores = changed.filter(logits.indices.contains).map {
+                ($0, step.score(of: $0, Double(logits[$0]) - normalizer))
             }
+            var start = beam.score
+            if rules.renormalizesLogits {
+                start -= BeamSearch.normalizer(logits, normalizer, changed: scores, without: set)
+            }
+            let offset = start - normalizer
+            for (token, score) in scores { best.insert(.init(score: start + score, beam: index, token: token)) }
             // A little under what a logit must be above, since a bound is rounded and scores are not.
             func bound() -> Float {
                 guard best.threshold.isFinite else { return -.infinity }
@@ -145,12 +155,27 @@ struct BeamSearch {
             }
             LogitScan.forEach(logits, above: bound()) { token, logit in
                 let score = offset + Double(logit)
-                if score > best.threshold, !banned.contains(token) {
+                if score > best.threshold, !set.contains(token) {
                     best.insert(.init(score: score, beam: index, token: token))
                 }
                 return bound()
             }
         }
+    }
+
+    /// The logarithm of the sum of what probabilities have become: those of the changed tokens, and the others' without
+    /// those of a set.
+    private static func normalizer(
+        _ logits: UnsafeBufferPointer<Float>, _ normalizer: Double, changed: [(token: Int, score: Double)],
+        without set: Set<Int>
+    ) -> Double {
+        let greatest = changed.reduce(0) { max($0, $1.score) }
+        var sum = changed.reduce(0) { $0 + exp($1.score - greatest) }
+        for token in logits.indices where !set.contains(token) {
+            sum += exp(Double(logits[token]) - normalizer - greatest)
+        }
+        // Where all tokens are banned, no text goes on.
+        return sum > 0 ? greatest + log(sum) : 0
     }
 }
 

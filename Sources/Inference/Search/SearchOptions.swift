@@ -1,3 +1,4 @@
+internal import Foundation
 public import ModelIO
 
 /// How target texts are searched. `nil` means: as the model's files say, and otherwise the default of `transformers`.
@@ -46,6 +47,10 @@ struct SearchRules: Sendable {
     var suppressed: Set<Int>
     var suppressedAtBeginning: Set<Int>
     var badWords: [[Int]]
+    var sequenceBiases: [[Int]: Double]
+    var sourceRepetitionPenalty: Double
+    var lengthDecay: SearchConfiguration.LengthDecay?
+    var renormalizesLogits: Bool
     var endTokens: Set<Int>
 
     /// The most new tokens where nothing gives a number.
@@ -54,8 +59,8 @@ struct SearchRules: Sendable {
     /// - Parameter limit: new tokens of the longest text that the model takes; `nil`: any number.
     /// - Throws: `InferenceError.invalidParameter`.
     init(
-        _ options: SearchOptions, _ generation: GenerationConfiguration, endTokens: Set<Int>, limit: Int?,
-        promptCount: Int = 1
+        _ options: SearchOptions, _ generation: GenerationConfiguration, endTokens: Set<Int>, vocabularySize: Int,
+        limit: Int?, promptCount: Int = 1
     ) throws {
         let search = generation.search
         beamCount = options.beamCount ?? search.beamCount ?? 1
@@ -95,14 +100,23 @@ struct SearchRules: Sendable {
         suppressed = Set(search.suppressedTokenIDs)
         suppressedAtBeginning = Set(search.beginSuppressedTokenIDs)
         badWords = search.badWords.filter { !($0.count == 1 && endTokens.contains($0[0])) }
+        sequenceBiases = search.sequenceBiases
+        if let token = sequenceBiases.keys.joined().first(where: { $0 >= vocabularySize }) {
+            throw InferenceError.invalidParameter(
+                name: "sequence_bias", value: "\(token)", expected: "ids below \(vocabularySize)")
+        }
+        sourceRepetitionPenalty = search.sourceRepetitionPenalty ?? 1
+        lengthDecay = search.lengthDecay
+        renormalizesLogits = search.renormalizesLogits
         self.endTokens = endTokens
     }
 
     // MARK: What may come next
 
-    /// Whether any text is kept from some token.
-    var restrictsTokens: Bool {
-        noRepeatNgramSize > 0 || minimumNewTokens > 0 || minimumLength > 0 || forcedFirstToken != nil
+    /// Whether any text is kept from some token, or scores of tokens change other than by the penalty of repetitions.
+    var hasRules: Bool {
+        !sequenceBiases.isEmpty || sourceRepetitionPenalty != 1 || lengthDecay != nil || sourceNoRepeatNgramSize > 0
+            || noRepeatNgramSize > 0 || minimumNewTokens > 0 || minimumLength > 0 || forcedFirstToken != nil
             || !forcedLastTokens.isEmpty || !suppressed.isEmpty || !suppressedAtBeginning.isEmpty || !badWords.isEmpty
     }
 
@@ -134,13 +148,23 @@ struct SearchRules: Sendable {
         return banned
     }
 
-    /// The score of a token that occurred before: of a logit or of a log-probability.
-    func penalized(_ score: Double) -> Double {
-        score < 0 ? score * repetitionPenalty : score / repetitionPenalty
-    }
-
-    /// The tokens whose scores are to be penalized, in order.
-    func penalizedTokens(after tokens: [Int]) -> [Int] {
-        repetitionPenalty == 1 ? [] : Set(tokens).sorted()
+    /// What the rules do to the token after some.
+    /// - Parameter source: the different tokens of `source`.
+    func step(after tokens: [Int], source: [Int], sourceTokens: Set<Int>) -> StepRules {
+        var step = StepRules(
+            banned: banned(after: tokens, source: source), sourceTokens: sourceTokens,
+            sourcePenalty: sourceRepetitionPenalty, repeatedTokens: repetitionPenalty == 1 ? [] : Set(tokens),
+            repetitionPenalty: repetitionPenalty, endTokens: endTokens)
+        for (sequence, bias) in sequenceBiases {
+            guard let last = sequence.last, tokens.suffix(sequence.count - 1).elementsEqual(sequence.dropLast()) else {
+                continue
+            }
+            step.biases[last, default: 0] += bias
+        }
+        if let lengthDecay, tokens.count - promptCount > lengthDecay.start {
+            let growth = pow(lengthDecay.factor, Double(tokens.count - promptCount - lengthDecay.start)) - 1
+            step.endGrowth = growth.isFinite ? growth : .greatestFiniteMagnitude
+        }
+        return step
     }
 }

@@ -21,7 +21,7 @@ struct TargetSearch: Sendable {
         startToken = try package.targetStartToken()
         var rules = try SearchRules(
             search, package.generation, endTokens: ignoresEndOfSequence ? [] : package.endOfSequenceTokens,
-            limit: description.maxTokenCount)
+            vocabularySize: description.vocabularySize, limit: description.maxTokenCount)
         if ignoresEndOfSequence { rules.forcedLastTokens = [] }
         self.rules = rules
         decoder = try TargetDecoder(

@@ -90,8 +90,8 @@ public struct Classifier: TextTask {
         switch try configuration.keys.optionalString("problem_type") {
         case "regression": .none
         case "multi_label_classification": .sigmoid
-        case "single_label_classification": .softmax
-        case nil: labelCount == 1 ? .sigmoid : .softmax
+        // One label cannot be weighed against others.
+        case nil, "single_label_classification": labelCount == 1 ? .sigmoid : .softmax
         case let name?:
             throw LoadError.unsupportedValue(
                 path: configuration.path, key: "problem_type", value: name,

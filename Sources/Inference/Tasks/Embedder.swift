@@ -39,15 +39,15 @@ public struct Embedder: TextTask {
 
     /// Elements of a dense vector.
     public let dimensions: Int
-    private let encoder: TextEncoder
+    let encoder: TextEncoder
     private let configuration: SentenceConfiguration
     private let heads: EmbeddingHeads?
     let choices: Options
-    private let prompt: String
+    let prompt: String
     /// Tokens at the start of each text that pooling leaves out.
     private let unpooledCount: Int
     private let splade: SpladePooling?
-    private let lateInteraction: LateInteraction?
+    let lateInteraction: LateInteraction?
     private let specialIDs: Set<Int>
 
     /// Loads a model. Blocks.
@@ -126,7 +126,7 @@ public struct Embedder: TextTask {
         let tokenizer = encoder.tokenizer
         unpooledCount =
             configuration.poolsPrompt || prompt.isEmpty
-            ? 0 : max(try tokenizer.encode(prompt).count - tokenizer.endFrameCount(), 0)
+            ? 0 : max(try tokenizer.encode(prompt).count - tokenizer.frame().end.count, 0)
         let roles = TokenizerConfiguration.Role.allCases.compactMap { tokenizer.id(for: $0) }
         specialIDs = Set(
             roles + tokenizer.configuration.additionalSpecialTokens.compactMap { tokenizer.id(for: $0) })
@@ -200,8 +200,11 @@ public struct Embedder: TextTask {
     /// - Parameter role: what the texts are, which only models of late interaction read differently.
     public func run(_ texts: [String], as role: TextRole) throws -> [Embedding] {
         if let lateInteraction { return try run(texts, as: role, by: lateInteraction) }
-        let inputs = try encoder.inputs(for: texts) { TextPair(prepared($0)) }
-        var results = [Embedding](repeating: Embedding(), count: texts.count)
+        return try embeddings(of: encoder.inputs(for: texts) { TextPair(prepared($0)) })
+    }
+
+    func embeddings(of inputs: [EncoderInput]) throws -> [Embedding] {
+        var results = [Embedding](repeating: Embedding(), count: inputs.count)
         if let splade {
             try encoder.run(inputs) { results[$0].sparse = splade.weights($1.first) }
             return results
@@ -235,7 +238,7 @@ public struct Embedder: TextTask {
         return results
     }
 
-    private func prepared(_ text: String) -> String {
+    func prepared(_ text: String) -> String {
         // White space around a text is its own, as for sentence-transformers since version 6; those before left it out.
         configuration.lowercases ? (prompt + text).lowercased() : prompt + text
     }
@@ -308,13 +311,6 @@ extension TextOutputs.Rows {
             }
         }
         return result
-    }
-}
-
-extension Tokenizer {
-    /// Special tokens behind a text.
-    fileprivate func endFrameCount() throws -> Int {
-        try encodeWithOffsets("a").first.map { $0.sequenceIDs.reversed().prefix { $0 == nil }.count } ?? 0
     }
 }
 

@@ -26,7 +26,7 @@ struct AdapterConfiguration: Sendable {
         isUnscaled = stated == 0
         alphaPatterns = []
         isRankStabilized = false
-        keepsHeadTied = true
+        keepsHeadTied = false
         isTransposed = false
         tokenIndices = []
     }

@@ -32,21 +32,31 @@ extension LoRAAdapter {
             } else {
                 changes[name, default: Change()].up = tensor
             }
-            // llama.cpp stores the matrices of an embedding transposed, as look-ups need them.
             if own == "token_embd.weight" { changes[name]?.isEmbedding = true }
         }
         guard !changes.isEmpty else {
             throw LoadError.invalidFile(path: file.path, reason: "is an adapter without tensors")
         }
-        if let name = changes.first(where: { $0.value.isEmbedding })?.key {
-            throw LoadError.invalidTensor(
-                path: file.path, tensor: printable(name),
-                reason: "adapts the embedding, which GGUF adapters cannot here")
+        let loader = WeightLoader(Checkpoint(path: file.path, tensors: file.tensors))
+        for (name, change) in changes where change.isEmbedding {
+            changes[name]?.down = try change.down.map { try LoRAAdapter.transposed($0, loader) }
         }
         self.init(
-            path: file.path, try AdapterConfiguration(gguf: file),
-            WeightLoader(Checkpoint(path: file.path, tensors: file.tensors)), stored: changes,
-            architecture: architecture)
+            path: file.path, try AdapterConfiguration(gguf: file), loader, stored: changes, architecture: architecture)
+    }
+
+    /// A matrix of an embedding as peft has it, `[r, V]`. llama.cpp stores a row for each token.
+    private static func transposed(_ tensor: StoredTensor, _ loader: WeightLoader) throws -> StoredTensor {
+        guard tensor.shape.rank == 2 else { return tensor }
+        let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+        let values = try loader.floats(tensor)
+        let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
+        let target = memory.pointer.bindMemory(to: Float.self)
+        for row in 0..<rows {
+            for column in 0..<columns { target[column * rows + row] = values[row * columns + column] }
+        }
+        return StoredTensor(
+            name: tensor.name, type: .float32, shape: [columns, rows], bytes: memory.bytes, path: tensor.path)
     }
 
     /// The adapter for a model whose matrices lie as GGUF files have them or as the hub's checkpoints do.

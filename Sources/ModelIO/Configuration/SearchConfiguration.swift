@@ -34,6 +34,21 @@ public struct SearchConfiguration: Sendable, Hashable {
     public var beginSuppressedTokenIDs: [Int] = []
     /// Sequences of tokens that never occur.
     public var badWords: [[Int]] = []
+    /// What is added to the score of the last of some tokens, where those before it stand at the end of a text.
+    public var sequenceBiases: [[Int]: Double] = [:]
+    /// What scores of the source's tokens are multiplied by above 0, and divided by under it.
+    public var sourceRepetitionPenalty: Double?
+    /// What draws tokens that end texts.
+    public var lengthDecay: LengthDecay?
+    /// Whether the probabilities of tokens are brought to a sum of 1 again after all rules.
+    public var renormalizesLogits = false
+
+    /// The scores of tokens that end texts grow by their size times `factor` to the power of the new tokens past `start`,
+    /// less 1.
+    public struct LengthDecay: Sendable, Hashable {
+        public var start: Int
+        public var factor: Double
+    }
 
     public init() {}
 
@@ -57,6 +72,10 @@ public struct SearchConfiguration: Sendable, Hashable {
         suppressedTokenIDs = try keys.integers("suppress_tokens", in: tokens) ?? []
         beginSuppressedTokenIDs = try keys.integers("begin_suppress_tokens", in: tokens) ?? []
         badWords = try SearchConfiguration.badWords(keys)
+        sequenceBiases = try SearchConfiguration.sequenceBiases(keys)
+        sourceRepetitionPenalty = try keys.optionalNumber("encoder_repetition_penalty", in: NumberRange.positive)
+        lengthDecay = try SearchConfiguration.lengthDecay(keys)
+        renormalizesLogits = try keys.flag("renormalize_logits", default: false)
     }
 
     private static func earlyStopping(_ keys: ConfigurationReader) throws -> EarlyStopping? {
@@ -73,5 +92,30 @@ public struct SearchConfiguration: Sendable, Hashable {
             throw keys.invalid(key, value, expected: "an array of arrays of token ids")
         }
         return rows
+    }
+
+    private static func sequenceBiases(_ keys: ConfigurationReader) throws -> [[Int]: Double] {
+        guard let (key, value) = keys.value("sequence_bias") else { return [:] }
+        let expected = "arrays of token ids with a number each, as [[[1, 2], 0.5]]"
+        var biases: [[Int]: Double] = [:]
+        for row in value.array ?? [] {
+            guard let pair = row.array, pair.count == 2, let tokens = pair[0].array, !tokens.isEmpty,
+                let bias = pair[1].double, bias.isFinite,
+                tokens.allSatisfy({ (0...SizeLimit.vocabulary).contains($0.integral ?? -1) })
+            else { throw keys.invalid(key, row, expected: expected) }
+            biases[tokens.compactMap(\.integral)] = bias
+        }
+        guard !biases.isEmpty else {
+            throw keys.invalid(key, value, expected: expected)
+        }
+        return biases
+    }
+
+    private static func lengthDecay(_ keys: ConfigurationReader) throws -> LengthDecay? {
+        guard let (key, value) = keys.value("exponential_decay_length_penalty") else { return nil }
+        guard let pair = value.array, pair.count == 2, let factor = pair[1].double, factor.isFinite,
+            let start = pair[0].integral, abs(start) <= SizeLimit.positions
+        else { throw keys.invalid(key, value, expected: "a number of tokens and a factor, as [10, 1.05]") }
+        return LengthDecay(start: start, factor: factor)
     }
 }

@@ -46,6 +46,16 @@ public struct EncoderDecoderDescription: Sendable, Hashable {
         return positions.number(tokens).map { $0 + positionOffset }
     }
 
+    /// The row of the position embedding for a token of a target text that is written token by token. Padding that is
+    /// written stands at its own place, and is counted for those behind it, as `transformers` does with its cache.
+    public func row(ofTarget token: Int, at index: Int) -> Int {
+        guard positionCount != nil else { return 0 }
+        switch positions {
+        case .counted: return index + positionOffset
+        case .behindPadding(let id): return (token == id ? id : id + 1 + index) + positionOffset
+        }
+    }
+
     /// Tokens of the longest text of either side; `nil`: there is no such limit.
     public var maxTokenCount: Int? {
         switch positions {

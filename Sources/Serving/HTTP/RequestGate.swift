@@ -27,6 +27,7 @@ struct RequestGate: RouterMiddleware {
             if failure.status == .notFound, failure.code == nil { failure = unknownPath(request) }
             if error is CancellationError { failure = APIError(.init(code: 499), "The client went away") }
             response = failure.response(dialect, requestID: context.requestID)
+            if failure.status == .methodNotAllowed { addAllowedMethods(to: &response, for: request) }
             // The router leaves out the bodies of the answers to HEAD, but not of errors, which end before it.
             if request.method == .head { response = response.createHeadResponse() }
             if failure.status == .internalServerError {
@@ -94,11 +95,14 @@ struct RequestGate: RouterMiddleware {
         return APIError(.notFound, "There is no \(path.prefix(200)) here", code: "not_found")
     }
 
+    private func addAllowedMethods(to response: inout Response, for request: Request) {
+        guard let methods = state.routes[request.uri.path] else { return }
+        response.headers[.allow] = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
+    }
+
     private func preflight(_ request: Request) -> Response {
         var response = Response(status: .noContent)
-        if let methods = state.routes[request.uri.path] {
-            response.headers[.allow] = (methods + ["OPTIONS"]).sorted().joined(separator: ", ")
-        }
+        addAllowedMethods(to: &response, for: request)
         if allowedOrigin(request) != nil {
             response.headers[.accessControlAllowMethods] = "GET, POST, OPTIONS"
             response.headers[.accessControlAllowHeaders] =

@@ -11,11 +11,12 @@ struct TokenEndpoints: Sendable {
     /// `content` is llama.cpp's name for the text, `prompt` vLLM's, which adds special tokens unless told otherwise.
     func tokenize(_ request: Request) async throws -> Response {
         let fields = try await state.readFields(request)
-        let model = try state.directory.model(named: try fields.string("model"))
+        let name = try fields.string("model")
+        let (tokenizer, contextLength) = try state.directory.tokenizer(named: name)
         let isVLLM = fields["content"] == nil
         let text: String
         if fields["messages"] != nil {
-            text = try ChatPrompt(fields).render(for: model)
+            text = try ChatPrompt(fields).render(for: state.directory.model(named: name))
         } else if isVLLM {
             text = try fields.requireString("prompt")
         } else {
@@ -25,10 +26,9 @@ struct TokenEndpoints: Sendable {
             try fields.bool(isVLLM ? "add_special_tokens" : "add_special")
             ?? (isVLLM && fields["messages"] == nil)
         let parsesSpecial = try fields.bool("parse_special") ?? true
-        let tokenizer = try model.requireTokenizer()
         let ids = try tokenizer.encode(text, addSpecialTokens: addsSpecial, parseSpecialTokens: parsesSpecial)
         var answer: JSON = ["tokens": .array(ids.map(JSON.int)), "count": .int(ids.count)]
-        if isVLLM { answer["max_model_len"] = .int(model.contextLength) }
+        if isVLLM, let contextLength { answer["max_model_len"] = .int(contextLength) }
         if try fields.bool("with_pieces") ?? false {
             answer["tokens"] = .array(
                 ids.map { id in
@@ -45,9 +45,8 @@ struct TokenEndpoints: Sendable {
 
     func detokenize(_ request: Request) async throws -> Response {
         let fields = try await state.readFields(request)
-        let model = try state.directory.model(named: try fields.string("model"))
+        let tokenizer = try state.directory.tokenizer(named: try fields.string("model")).tokenizer
         _ = try fields.requireMember("tokens")
-        let tokenizer = try model.requireTokenizer()
         let ids = try fields.tokens("tokens", vocabularySize: tokenizer.vocabularySize) ?? []
         let text = try tokenizer.decode(ids, skipSpecialTokens: false)
         return Response(["content": .string(text), "prompt": .string(text)])

@@ -118,6 +118,17 @@ package struct ModelDirectory: Sendable {
         throw .modelNotFound(name ?? "", known: names)
     }
 
+    /// The tokenizer of the model that a request names, whatever the model does; of the first where it names none.
+    func tokenizer(named name: String?) throws(APIError) -> (tokenizer: Tokenizer, contextLength: Int?) {
+        let unnamed = name == nil && models.isEmpty ? taskModels.first : nil
+        guard let task = taskModels.first(where: { name.map($0.names.contains) ?? false }) ?? unnamed else {
+            let model = try model(named: name)
+            return (try model.requireTokenizer(), model.contextLength)
+        }
+        guard let tokenizer = task.tokenizer else { throw .invalid("model", "\(task.name) has no tokenizer") }
+        return (tokenizer, nil)
+    }
+
     /// The model for a task that a request names; the first that fits where it names none.
     /// - Parameter path: the endpoint, for errors.
     func taskModel(named name: String?, for path: String) throws(APIError) -> TaskModel {

@@ -18,8 +18,10 @@ struct Embeddings: Sendable {
             throw fields.mismatch("encoding_format", expected: "float or base64")
         }
         let dimensions = try fields.int("dimensions", in: 1...embedder.dimensions)
-        let texts = try Embeddings.inputs(fields, model)
-        let vectors = try await monitor.cancellingWhenClosed { try await model.run(embedder, texts) }
+        try fields.refuseTextOptions()
+        let inputs = try Embeddings.inputs(fields, model)
+        let task = TokenEmbedder(embedder)
+        let vectors = try await monitor.cancellingWhenClosed { try await model.run(task, inputs) }
         let data = vectors.enumerated().map { index, embedding -> JSON in
             let vector = Embeddings.shortened(embedding.dense, dimensions)
             return [
@@ -29,33 +31,32 @@ struct Embeddings: Sendable {
             ]
         }
         return Response([
-            "object": "list", "data": .array(data), "model": .string(model.name), "usage": try model.usage(of: texts),
+            "object": "list", "data": .array(data), "model": .string(model.name), "usage": try model.usage(of: inputs),
         ])
     }
 
     /// A string, strings, token ids, or arrays of ids.
-    private static func inputs(_ fields: RequestFields, _ model: TaskModel) throws -> [String] {
+    private static func inputs(_ fields: RequestFields, _ model: TaskModel) throws -> [EmbedderInput] {
         let value = try fields.requireMember("input")
-        if let text = value.string { return [text] }
+        if let text = value.string { return [.text(text)] }
         guard let elements = value.array.map(Array.init) else {
             throw fields.mismatch("input", expected: "a string, an array of strings, or token ids")
         }
         guard (1...maximumInputCount).contains(elements.count) || elements.first?.kind == .integer else {
             throw APIError.invalid("input", "input must hold 1 to \(maximumInputCount) texts, found \(elements.count)")
         }
-        func text(_ ids: [JSONValue], _ place: String) throws -> String {
-            try model.text(
-                of: RequestFields.tokens(ids, place: place, vocabularySize: model.vocabularySize))
+        func tokens(_ ids: [JSONValue], _ place: String) throws -> EmbedderInput {
+            .tokens(try RequestFields.tokens(ids, place: place, vocabularySize: model.vocabularySize))
         }
-        if elements.first?.kind == .integer { return [try text(elements, "input")] }
+        if elements.first?.kind == .integer { return [try tokens(elements, "input")] }
         return try elements.enumerated().map { index, element in
-            if let string = element.string { return string }
+            if let string = element.string { return .text(string) }
             guard let ids = element.array.map(Array.init), !ids.isEmpty else {
                 let place = "input[\(index)]"
                 throw APIError.invalid(
                     place, "\(place) must be a string or token ids, found \(RequestFields.shown(element))")
             }
-            return try text(ids, "input[\(index)]")
+            return try tokens(ids, "input[\(index)]")
         }
     }
 

@@ -12,6 +12,10 @@ struct Ranking: Sendable {
     func rerank(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "rerank")
+        try fields.refuseTextOptions()
+        try fields.refuse(
+            ["max_tokens_per_doc", "max_chunks_per_doc", "rank_fields"],
+            because: "documents are read whole and cut at the model's limit; leave it out")
         let query = try fields.requireString("query")
         let documents = try Ranking.documents(fields)
         let count = try fields.int("top_n", in: 1...Int(Int32.max)) ?? documents.count
@@ -33,11 +37,15 @@ struct Ranking: Sendable {
     func score(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "score")
-        var first = try Ranking.texts(fields, "text_1")
-        let second = try Ranking.texts(fields, "text_2")
+        try fields.refuseTextOptions()
+        // vLLM has had three pairs of names for the same.
+        let names = [("queries", "documents"), ("data_1", "data_2")]
+        let (one, other) = names.first { fields[$0.0] != nil && fields[$0.1] != nil } ?? ("text_1", "text_2")
+        var first = try Ranking.texts(fields, one)
+        let second = try Ranking.texts(fields, other)
         if first.count == 1 { first = Array(repeating: first[0], count: second.count) }
         guard first.count == second.count else {
-            throw APIError.invalid("text_1", "text_1 must hold one text, or as many as text_2 (\(second.count))")
+            throw APIError.invalid(one, "\(one) must hold one text, or as many as \(other) (\(second.count))")
         }
         let pairs = Array(zip(first, second))
         let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, model, "score") }
@@ -55,6 +63,7 @@ struct Ranking: Sendable {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "classify")
         guard case .classifier(let classifier) = model.task else { throw model.misused("classify") }
+        try fields.refuseTextOptions()
         let texts = try Ranking.texts(fields, "input")
         let inputs = texts.map { TextPair($0) }
         let answers = try await monitor.cancellingWhenClosed { try await model.run(classifier, inputs) }
@@ -116,10 +125,29 @@ struct Ranking: Sendable {
     }
 }
 
+extension RequestFields {
+    /// Refuses what vLLM's and Jina's servers change of texts and scores on demand, and this one does not.
+    func refuseTextOptions() throws(APIError) {
+        // -1 is vLLM's name for the model's limit.
+        if let count = try int("truncate_prompt_tokens", in: -1...Int(Int32.max)), count >= 0 {
+            throw .unsupported("truncate_prompt_tokens", "texts are cut at the model's limit only; leave it out")
+        }
+        for key in ["activation", "use_activation", "softmax", "normalize", "add_special_tokens"]
+        where try bool(key) == false {
+            throw .unsupported(key, "scores and vectors are as the model's files say; leave it out")
+        }
+        if try bool("late_chunking") ?? false {
+            throw .unsupported("late_chunking", "this version does not do it; leave it out")
+        }
+    }
+}
+
 extension TaskModel {
     /// The `usage` of an answer about texts: there are only prompt tokens.
-    func usage(of texts: [String]) throws -> JSON {
-        let count = try tokenCount(texts)
+    func usage(of texts: [String]) throws -> JSON { try usage(of: texts.map(EmbedderInput.text)) }
+
+    func usage(of inputs: [EmbedderInput]) throws -> JSON {
+        let count = try tokenCount(inputs)
         return ["prompt_tokens": .int(count), "total_tokens": .int(count)]
     }
 

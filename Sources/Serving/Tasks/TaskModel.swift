@@ -23,7 +23,7 @@ package struct TaskModel: Sendable {
     package let task: Task
     /// Unix time at which it was loaded.
     package let created: Int
-    private let tokenizer: Tokenizer?
+    let tokenizer: Tokenizer?
     private let worker = TaskWorker()
 
     package init(name: String, aliases: [String] = [], task: Task, tokenizer: Tokenizer?, created: Int) {
@@ -42,13 +42,15 @@ package struct TaskModel: Sendable {
         return try await worker.run(task, inputs)
     }
 
-    func tokenCount(_ texts: [String]) throws -> Int {
+    func tokenCount(_ inputs: [EmbedderInput]) throws -> Int {
         guard let tokenizer else { return 0 }
-        return try texts.reduce(0) { try $0 + tokenizer.encode($1).count }
+        return try inputs.reduce(0) { count, input in
+            switch input {
+            case .text(let text): try count + tokenizer.encode(text).count
+            case .tokens(let tokens): count + tokens.count
+            }
+        }
     }
-
-    /// The text that token ids stand for, which is what models for tasks take.
-    func text(of ids: [Int]) throws -> String { try tokenizer?.decode(ids) ?? "" }
 
     var vocabularySize: Int { tokenizer?.vocabularySize ?? 0 }
 }

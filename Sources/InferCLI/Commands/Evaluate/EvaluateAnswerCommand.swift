@@ -9,7 +9,7 @@ struct EvaluateAnswerCommand: AsyncParsableCommand {
         commandName: "answer", abstract: "Measures extracted answers by exact match and F1, as SQuAD's script does.",
         discussion: """
             --data is a file of SQuAD (1.1 or 2.0), or holds JSON objects with question, context and answers (texts, or \
-            {"text": […]}). No answers mean that the question has none, which --handle-impossible lets the model say.
+            {"text": […]}). An empty list, or is_impossible, means that the question has none, which --handle-impossible lets the model say.
             """)
 
     @OptionGroup var evaluation: EvaluationOptions
@@ -75,6 +75,7 @@ struct EvaluateAnswerCommand: AsyncParsableCommand {
         return try paragraph.requireArray("qas").map { question in
             let answers = try question.optionalArray("answers").map { try $0.map { try $0.requireString("text") } }
             let isImpossible = try question.optionalBool("is_impossible") ?? false
+            guard answers != nil || isImpossible else { throw record.invalid("a question has no 'answers'") }
             return Example(
                 question: Question(try question.requireString("question"), context: context),
                 answers: isImpossible ? [] : answers ?? [])
@@ -82,7 +83,11 @@ struct EvaluateAnswerCommand: AsyncParsableCommand {
     }
 
     private func answers(of record: EvaluationRecord) throws -> [String] {
-        guard let key = record.first(of: ["answers", "answer"]) else { return [] }
+        guard let key = record.first(of: ["answers", "answer"]) else {
+            // Where nobody says that there is none, an answer is missing.
+            guard record.value("is_impossible")?.bool == true else { throw record.missing(["answers", "answer"]) }
+            return []
+        }
         if let texts = record.value(key)?["text"] {
             return try texts.array.map { try $0.map { try $0.requireString() } } ?? [try texts.requireString()]
         }

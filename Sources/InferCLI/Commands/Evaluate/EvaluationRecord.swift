@@ -153,7 +153,7 @@ enum EvaluationFile {
     // MARK: Tables
 
     private static func table(_ text: String, name: String, separator: Character) throws -> [EvaluationRecord] {
-        let rows = separator == "," ? quotedRows(text) : plainRows(text, separator)
+        let rows = separator == "," ? try quotedRows(text, name: name) : plainRows(text, separator)
         guard let head = rows.first, head.fields.count > 1 else {
             throw InputError.invalidLine(
                 name: name, line: 1,
@@ -180,10 +180,10 @@ enum EvaluationFile {
     }
 
     /// Rows of RFC 4180: fields in quotes may hold commas, line ends and doubled quotes.
-    private static func quotedRows(_ text: String) -> [(fields: [String], line: Int)] {
+    private static func quotedRows(_ text: String, name: String) throws -> [(fields: [String], line: Int)] {
         var rows: [(fields: [String], line: Int)] = []
         var (fields, field) = ([String](), String.UnicodeScalarView())
-        var (line, start) = (1, 1)
+        var (line, start, opening) = (1, 1, 1)
         var (isQuoted, wasQuoted) = (false, false)
         func endField() {
             fields.append(String(field))
@@ -202,14 +202,20 @@ enum EvaluationFile {
             case "\"" where wasQuoted:
                 field.append(scalar)
                 (isQuoted, wasQuoted) = (true, false)
-            case "\"" where field.isEmpty: isQuoted = true
+            case "\"" where field.isEmpty: (isQuoted, opening) = (true, line)
             case "," where !isQuoted: endField()
             case "\n" where !isQuoted:
                 if field.last == "\r" { field.removeLast() }
                 endRow()
                 start = line
-            default: field.append(scalar)
+            default:
+                field.append(scalar)
+                // A doubled quote is one right behind another.
+                wasQuoted = false
             }
+        }
+        guard !isQuoted else {
+            throw InputError.invalidLine(name: name, line: opening, reason: "has a quote that nothing closes")
         }
         if !field.isEmpty || !fields.isEmpty { endRow() }
         return rows

@@ -131,7 +131,9 @@ struct EvaluationReport {
             let interval = measure.interval.map {
                 "[\(ModelOptions.score($0.lowerBound)), \(ModelOptions.score($0.upperBound))]"
             }
-            return [measure.name, ModelOptions.score(measure.value), interval ?? ""]
+            // Nothing correlates with numbers that are all the same.
+            let value = measure.value.isFinite ? ModelOptions.score(measure.value) : "undefined"
+            return [measure.name, value, interval ?? ""]
         }
         rows.append(["examples", "\(exampleCount)", ""])
         rows += counts.map { [$0.name, "\($0.value)", ""] }
