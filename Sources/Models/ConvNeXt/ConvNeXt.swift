@@ -45,10 +45,7 @@ extension VisionArchitecture {
 
     /// ConvNeXt by the names of timm or torchvision; channels and depths are those of the tensors.
     static func torchConvNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             let names = net.contains("features.0.0.weight") ? ConvNeXtNames.torchvision : .timm
             let stem = names.stem
@@ -67,7 +64,7 @@ extension VisionArchitecture {
                 }
             }
             let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), names.headNorm, epsilon: 1e-6)
-            return [.vector("logits", try net.linear(pooled, names.head, outputs: labels.count))]
+            return [try net.head(pooled, names.head, of: description)]
         }
     }
 

@@ -44,10 +44,7 @@ extension VisionArchitecture {
     ///
     ///     each block: h = reduce 1x1(squeeze and excite(act(depthwise conv(act(expand 1x1(x))))));  h + x where shapes allow it
     static func timmMobileNet(_ file: ModelConfiguration, _ model: TimmMobileNet) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             var h = try net.convolution(
                 x, "conv_stem", Sliding(3, stride: 2, padding: 1), norm: BatchNorm(name: "bn1"),
@@ -71,7 +68,7 @@ extension VisionArchitecture {
                     h, "conv_head", Sliding(1), norm: BatchNorm(name: "bn2"), activation: model.activation)
             }
             let pooled = try net.adaptiveAveragePool(h)
-            return [.vector("logits", try net.linear(pooled, "classifier", outputs: labels.count))]
+            return [try net.head(pooled, "classifier", of: description)]
         }
     }
 }

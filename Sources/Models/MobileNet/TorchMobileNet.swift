@@ -31,10 +31,7 @@ struct TorchMobileNet: Sendable {
 extension VisionArchitecture {
     /// MobileNetV2 and V3 by the names of torchvision. (Sandler et al., 2018; Howard et al., 2019)
     static func torchMobileNet(_ file: ModelConfiguration, _ model: TorchMobileNet) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             var h = try net.convolution(
                 x, "features.0.0", Sliding(3, stride: 2, padding: 1), norm: model.norm("features.0.1"),
@@ -53,7 +50,7 @@ extension VisionArchitecture {
                     pooled, name, outputs: try net.outputs(of: name), activation: model.activation)
             }
             let name = model.classifier[model.classifier.count - 1]
-            return [.vector("logits", try net.linear(pooled, name, outputs: labels.count))]
+            return [try net.head(pooled, name, of: description)]
         }
     }
 }

@@ -36,10 +36,7 @@ extension VisionArchitecture {
     ///
     /// Channels, groups and kinds of layers are those of the tensors.
     static func torchResNet(_ file: ModelConfiguration, depths: [Int]) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             func widths(_ layer: Int) throws -> [Int] {
                 try depths.indices.map { try net.outputs(of: "layer\($0 + 1).0.conv\(layer)") }
@@ -56,9 +53,7 @@ extension VisionArchitecture {
                 strideOfFirstStage: 1, stridesFirst: false)
             try shape.refuseOthers(net)
             let h = try shape.build(net, x, names: hasDeepStem ? .torchDeepStem : .torch)
-            return [
-                .vector("logits", try net.linear(try net.adaptiveAveragePool(h), "fc", outputs: labels.count))
-            ]
+            return [try net.head(try net.adaptiveAveragePool(h), "fc", of: description)]
         }
     }
 }
@@ -224,12 +219,5 @@ extension ModelConfiguration {
                 path: path, key: "layer_type", value: type, supported: ["basic", "bottleneck"])
         }
         return type == "bottleneck"
-    }
-
-    /// Channels of an image, of `model_args` or else `pretrained_cfg` in folders of timm.
-    func pretrainedChannels() throws -> Int {
-        if let count = try keys.optionalSize("num_channels", "in_chans") { return count }
-        if let count = try keys.object("model_args")?.optionalSize("in_chans") { return count }
-        return try keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)?.first ?? 3
     }
 }
