@@ -5,6 +5,7 @@ PyTorch's own layers) answer in float64. Weights are stored in FP16 so that each
 
     make_vision_reference.py OUT [NAME ...]       needs torch, transformers, timm and torchvision; NAME: only these
 """
+import functools
 import json
 import sys
 import warnings
@@ -60,7 +61,7 @@ def write(name, model, config, inputs, outputs, limit=30_000):
     save_file(expected, folder / "expected.safetensors")
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{name}: {size} bytes", {k: tuple(v.shape) for k, v in expected.items()})
-    assert size <= (110_000 if "mobilenet" in name else limit), name
+    assert size <= (110_000 if "mobilenet" in name or "efficientnet" in name else limit), name
 
 
 def library(name, cls, config, size, outputs=("logits",), images=1, channels=3):
@@ -103,6 +104,29 @@ with torch.no_grad():
             tf.MobileNetV2Config(**mobile, output_stride=8, tf_padding=False, first_layer_is_expansion=False, **small),
             (33, 40))
 
+    # Each with a seed of its own, so that one more changes none of those behind it.
+    torch.manual_seed(29)
+    library("convnextv2", tf.ConvNextV2ForImageClassification,
+            tf.ConvNextV2Config(hidden_sizes=[6, 8], depths=[1, 2], num_stages=2, **small), (25, 30), images=2)
+    library("convnextv2-features", tf.ConvNextV2Model,
+            tf.ConvNextV2Config(hidden_sizes=[5, 7], depths=[1, 1], num_stages=2), (33, 24),
+            outputs=("last_hidden_state", "pooler_output"))
+    dino = dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=3, mlp_ratio=2, image_size=20, patch_size=4)
+    library("dinov2", tf.Dinov2ForImageClassification, tf.Dinov2Config(**dino, **small), (20, 20), images=2)
+    # Positions of 5 x 5 patches for 7 x 3, with some pixels left over.
+    library("dinov2-other-size", tf.Dinov2Model, tf.Dinov2Config(**dino, use_swiglu_ffn=True), (30, 13), images=2,
+            outputs=("last_hidden_state", "pooler_output"))
+    library("dinov2-registers", tf.Dinov2WithRegistersForImageClassification,
+            tf.Dinov2WithRegistersConfig(**dino, num_register_tokens=2, **small), (14, 31), images=2)
+    efficient = dict(width_coefficient=0.1, depth_coefficient=1.2, depth_divisor=4, hidden_dim=128,
+                     num_block_repeats=[1, 1, 2], kernel_sizes=[3, 5, 3], in_channels=[32, 16, 40],
+                     out_channels=[16, 40, 80], strides=[1, 2, 2], expand_ratios=[1, 3, 2], depthwise_padding=[2])
+    library("efficientnet", tf.EfficientNetForImageClassification, tf.EfficientNetConfig(**efficient, **small),
+            (33, 38), images=2)
+    library("efficientnet-features", tf.EfficientNetModel, tf.EfficientNetConfig(**efficient, pooling_type="max"),
+            (30, 21), outputs=("last_hidden_state", "pooler_output"))
+
+    torch.manual_seed(11)
     lenet = nn.Sequential()
     for name, layer in [
         ("conv1", nn.Conv2d(3, 4, 5)), ("a1", nn.ReLU()), ("p1", nn.MaxPool2d(2)), ("conv2", nn.Conv2d(4, 5, 5)),
@@ -159,10 +183,10 @@ with torch.no_grad():
         model.eval()(torch.zeros(2, 3, *size))
         return model
 
-    def architecture(name, model, called, size, images=1, limit=45_000, **more):
+    def architecture(name, model, called, size, images=1, limit=45_000, output="logits", **more):
         torch.manual_seed(len(name) * 1000 + size[0])
-        write(name, model, dict(architecture=called, num_classes=3, **more),
-              {"pixel_values": torch.randn(images, 3, *size).half()}, ("logits",), limit)
+        write(name, model, {"architecture": called, "num_classes": 3, **more},
+              {"pixel_values": torch.randn(images, 3, *size).half()}, (output,), limit)
 
     def torchvision_model(name, called, size, share, limit=45_000, **options):
         architecture(name, narrowed(getattr(tv, called)(**options), size, share), called, size, limit=limit)
@@ -194,11 +218,29 @@ with torch.no_grad():
     block = tv.convnext.CNBlockConfig
     architecture("tv-convnext", tv.ConvNeXt([block(4, 6, 1), block(6, 8, 1), block(8, 10, 2), block(10, None, 1)],
                                             layer_scale=0.5, num_classes=3), "convnext_small", (65, 40))
+    architecture("tv-vit", tv.VisionTransformer(image_size=24, patch_size=8, num_layers=2, num_heads=3, hidden_dim=12,
+                                                mlp_dim=20, num_classes=3), "vit_b_16", (24, 24), images=2,
+                 image_size=24, patch_size=8, num_layers=2, num_heads=3)
+
+    def torchvision_efficient(called):
+        """The layers of that name, narrowed; its last one has 1280 channels however narrow the others are."""
+        settings, _ = tv.efficientnet._efficientnet_conf(called, width_mult=0.05, depth_mult=0.1)
+        for one in settings if called == "efficientnet_v2_s" else []:
+            one.input_channels, one.out_channels = one.input_channels // 8, one.out_channels // 8
+        for index, one in enumerate(settings):
+            one.num_layers = 1 + (index == 2)
+        norm = functools.partial(nn.BatchNorm2d, eps=1e-5 if called == "efficientnet_b0" else 1e-3)
+        return tv.EfficientNet(settings, 0.0, num_classes=3, last_channel=16, norm_layer=norm)
+
+    for called, size in [("efficientnet_b0", (50, 39)), ("efficientnet_b5", (33, 40)), ("efficientnet_v2_s", (40, 37))]:
+        architecture("tv-" + called.replace("_", "-"), torchvision_efficient(called), called, size, limit=110_000)
     architecture("timm-vgg11", narrowed(timm.create_model("vgg11"), (40, 64), 64), "vgg11", (40, 64))
     architecture("timm-convnext", convnext.ConvNeXt(depths=(1, 1, 2, 1), dims=(4, 6, 8, 10), num_classes=3),
                  "convnext_tiny", (37, 64))
     architecture("timm-convnext-atto", convnext.ConvNeXt(depths=(1, 2, 1, 1), dims=(4, 6, 8, 10), num_classes=3,
                                                          conv_mlp=True), "convnext_atto", (64, 35))
+    architecture("timm-convnextv2", convnext.ConvNeXt(depths=(1, 1, 2, 1), dims=(4, 6, 8, 10), num_classes=3,
+                                                      use_grn=True, ls_init_value=None), "convnextv2_nano", (64, 33))
     vit_args = dict(img_size=32, patch_size=8, embed_dim=12, depth=2, num_heads=3)
     architecture("timm-vit", timm.create_model("vit_tiny_patch16_224", num_classes=3, **vit_args),
                  "vit_tiny_patch16_224", (32, 32), images=2, model_args=vit_args)
@@ -209,6 +251,11 @@ with torch.no_grad():
         architecture("timm-vit-" + name, timm.create_model("vit_tiny_patch16_224", num_classes=3, **args),
                      "vit_tiny_patch16_224", args["img_size"] if name == "patches" else (32, 32), images=2,
                      model_args=args)
+    for name, called, own in [("dinov2", "vit_small_patch14_dinov2", {}),
+                              ("dinov2-registers", "vit_giant_patch14_reg4_dinov2", dict(mlp_ratio=4))]:
+        args = dict(img_size=28, embed_dim=12, depth=2, num_heads=3, **own)
+        architecture("timm-" + name, timm.create_model(called, num_classes=0, **args), called, (28, 28), images=2,
+                     output="pooler_output", num_classes=0, model_args=args)
     deit_args = dict(vit_args, depth=1)
     architecture("timm-deit-distilled",
                  timm.create_model("deit_tiny_distilled_patch16_224", num_classes=3, **deit_args),

@@ -17,8 +17,9 @@ extension VisionArchitecture {
         for (name, size) in TimmViTSize.named { models[name] = { try timmViT($0, size) } }
         for (name, model) in TimmMobileNet.named { models[name] = { try timmMobileNet($0, model) } }
         for (name, model) in TorchMobileNet.named { models[name] = { try torchMobileNet($0, model) } }
-        for size in ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "xlarge"] {
+        for size in ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "xlarge", "huge"] {
             models["convnext_" + size] = { try torchConvNeXt($0) }
+            models["convnextv2_" + size] = { try torchConvNeXt($0) }
         }
         return models
     }()

@@ -25,6 +25,7 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
             "timm-convnext", "timm-convnext-atto", "timm-vit", "timm-mobilenetv3-small", "timm-mobilenetv3-large",
             "timm-mobilenetv2", "timm-efficientnet", "timm-vit-registers", "timm-vit-patches", "timm-vit-prenorm",
             "timm-deit-distilled", "timm-resnet26d", "timm-seresnet18", "timm-seresnext26t_32x4d",
+            "convnextv2", "convnextv2-features", "timm-convnextv2",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }
