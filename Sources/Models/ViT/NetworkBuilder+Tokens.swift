@@ -4,20 +4,19 @@ import TensorCore
 extension NetworkBuilder {
     /// Tokens of a transformer: learned ones, of which a tensor may hold several, then a line of patches, with a learned
     /// position added to each.
-    /// - Parameter patchesAlone: whether the learned tokens may have no positions, as the tensor of positions tells.
-    func tokens(
-        _ patches: FeatureMap, learned: [String], positions: String, patchesAlone: Bool = false
-    ) throws -> FeatureMap {
+    /// - Parameter patches: a pixel each.
+    func tokens(_ patches: FeatureMap, learned: [String], positions: TokenPositions) throws -> FeatureMap {
         let width = patches.channels
         let first = learned.reduce(0) { $0 + learnedCount($1, width: width) }
         let count = first + patches.size.pixelCount
-        let start = patchesAlone && extents(of: positions)?.dropLast().last == patches.size.pixelCount ? first : 0
         let output = try map(size: Extent2D(height: 1, width: count), channels: width)
         let images = imageCount
         let tables = try weights.map { weights in
             (
-                try weights.tensor(positions) {
-                    try weights.positions(positions, learned: learned, from: start, count: count, width: width)
+                try weights.tensor("\(positions.name) \(patches.size)") {
+                    let table = try weights.table(
+                        positions, learned: learned, learnedCount: first, patches: patches.size, width: width)
+                    return try weights.loader.target.backend.makeTensor(table, [count, width])
                 },
                 // One row number for each token of each image.
                 try weights.tensor("tokens \(count) \(images)") {
@@ -31,7 +30,7 @@ extension NetworkBuilder {
         }
         let scratch = try map(size: patches.size, channels: width)
         add(
-            positions, "tokens", [patches, scratch], output, parameters: (count + first) * width,
+            positions.name, "tokens", [patches, scratch], output, parameters: (count + first) * width,
             with: tables
         ) { tables, backend, memory in
             let (table, rows, ones) = tables
@@ -74,6 +73,38 @@ extension NetworkBuilder {
         return output
     }
 
+    /// The activated first half of each row times its second half.
+    func gated(_ x: FeatureMap, _ activation: Activation) throws -> FeatureMap {
+        let width = x.channels / 2
+        let output = try map(size: x.size, channels: width)
+        let (gates, values) = (x.channels(0..<width), x.channels(width..<2 * width))
+        add("", "gate", [gates, values], output) { backend, memory in
+            try backend.activate(memory[gates], activation, into: memory[output])
+            try backend.multiply(memory[output], memory[values], into: memory[output])
+        }
+        return output
+    }
+
+    /// Of each image the first row, and behind it the mean of those behind the first `learnedCount`.
+    func firstAndMean(_ x: FeatureMap, learnedCount: Int) throws -> FeatureMap {
+        let width = x.channels
+        let output = try map(size: Extent2D(1), channels: 2 * width)
+        let (first, patches) = (x.firstRows, try droppingRows(x, learnedCount))
+        let images = imageCount
+        let rows = try weights.map { weights in
+            try weights.tensor("images \(images)") {
+                try weights.loader.target.backend.makeTensor((0..<Int32(images)).map { $0 }, [images])
+            }
+        }
+        add("", "first row and mean", [first, patches], output, with: rows) { rows, backend, memory in
+            try backend.gatherRows(memory[first], rows: rows, into: memory[output.channels(0..<width)])
+            try backend.adaptiveAveragePool(
+                memory[patches], imageCount: images, image: patches.size, grid: Extent2D(1),
+                into: memory[output.channels(width..<2 * width)])
+        }
+        return output
+    }
+
     /// Attention of all tokens of an image to all of them. `projections` are query, key and value, one behind the other.
     /// - Parameter isCausal: whether a token sees only those before it, and itself.
     func attention(
@@ -101,12 +132,16 @@ extension NetworkBuilder {
 }
 
 extension VisionWeights {
-    /// The positions of all tokens, with the learned tokens added to the first ones.
-    /// - Parameter start: the first token that has a position.
-    fileprivate func positions(
-        _ name: String, learned: [String], from start: Int, count: Int, width: Int
-    ) throws -> Tensor {
-        var table = [Float](repeating: 0, count: start * width) + (try floats(name, count: (count - start) * width))
+    /// The positions of all tokens, with the learned tokens added to the first `learnedCount` ones.
+    fileprivate func table(
+        _ positions: TokenPositions, learned: [String], learnedCount: Int, patches: Extent2D, width: Int
+    ) throws -> [Float] {
+        let placed = positions.learnedCount ?? learnedCount
+        let stored = try floats(positions.name, count: (placed + positions.grid.pixelCount) * width)
+        var table = Array(stored[..<(placed * width)])
+        table += [Float](repeating: 0, count: (learnedCount - placed) * width)
+        let grid = Array(stored[(placed * width)...])
+        table += positions.resizing?.resized(grid, from: positions.grid, to: patches, width: width) ?? grid
         var place = 0
         for token in learned {
             let size = file.find(token).map { max($0.shape.elementCount, width) } ?? width
@@ -115,7 +150,7 @@ extension VisionWeights {
                 place += 1
             }
         }
-        return try loader.target.backend.makeTensor(table, [count, width])
+        return table
     }
 
     /// The elements of a tensor that some checkpoints store with extents of 1 before the others.

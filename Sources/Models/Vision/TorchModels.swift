@@ -14,6 +14,7 @@ extension VisionArchitecture {
             models[name] = { try vgg($0, depths: depths, hasNorms: false) }
             models[name + "_bn"] = { try vgg($0, depths: depths, hasNorms: true) }
         }
+        for (name, size) in TorchViTSize.named { models[name] = { try torchViT($0, size) } }
         for (name, size) in TimmViTSize.named { models[name] = { try timmViT($0, size) } }
         for (name, model) in TimmMobileNet.named { models[name] = { try timmMobileNet($0, model) } }
         for (name, model) in TorchMobileNet.named { models[name] = { try torchMobileNet($0, model) } }
