@@ -26,7 +26,8 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
             "timm-mobilenetv2", "timm-efficientnet", "timm-vit-registers", "timm-vit-patches", "timm-vit-prenorm",
             "timm-deit-distilled", "timm-resnet26d", "timm-seresnet18", "timm-seresnext26t_32x4d",
             "convnextv2", "convnextv2-features", "timm-convnextv2", "tv-vit", "dinov2", "dinov2-other-size",
-            "dinov2-registers", "timm-dinov2", "timm-dinov2-registers",
+            "dinov2-registers", "timm-dinov2", "timm-dinov2-registers", "efficientnet", "efficientnet-features",
+            "tv-efficientnet-b0", "tv-efficientnet-b5", "tv-efficientnet-v2-s",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }
