@@ -6,7 +6,8 @@ extension VisionArchitecture {
     ///
     ///     h = max pool(relu(norm(conv 7x7 stride 2(x))));  each block: h = relu(branch(h) + shortcut(h))
     ///
-    /// The branch is two convolutions 3 x 3 (`basic`), or 1 x 1, 3 x 3 and 1 x 1 (`bottleneck`), each with a batch norm.
+    /// The branch is two convolutions 3 x 3 (`basic`), or 1 x 1, 3 x 3 and 1 x 1 (`bottleneck`), each with a batch norm. Only
+    /// the stem and the ends of blocks have the activation of `hidden_act`; inside it is ReLU.
     static func resNet(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = file.keys
         let shape = ResNetShape(
@@ -168,7 +169,7 @@ struct ResNetShape: Sendable {
             h = try net.convolution(
                 h, name.convolution, outputs: size.outputs,
                 Sliding(size.kernel, stride: size.stride, padding: size.kernel / 2), groups: size.groups,
-                norm: BatchNorm(name: name.norm), activation: isLast && squeezes ? nil : activation,
+                norm: BatchNorm(name: name.norm), activation: !isLast ? .relu : squeezes ? nil : activation,
                 residual: isLast && !squeezes ? shortcut : nil, addsResidualFirst: true)
         }
         guard let squeeze, squeezes else { return h }
