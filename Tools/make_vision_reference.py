@@ -104,29 +104,36 @@ with torch.no_grad():
             tf.MobileNetV2Config(**mobile, output_stride=8, tf_padding=False, first_layer_is_expansion=False, **small),
             (33, 40))
 
-    # Each with a seed of its own, so that one more changes none of those behind it.
-    torch.manual_seed(29)
-    library("convnextv2", tf.ConvNextV2ForImageClassification,
-            tf.ConvNextV2Config(hidden_sizes=[6, 8], depths=[1, 2], num_stages=2, **small), (25, 30), images=2)
-    library("convnextv2-features", tf.ConvNextV2Model,
-            tf.ConvNextV2Config(hidden_sizes=[5, 7], depths=[1, 1], num_stages=2), (33, 24),
-            outputs=("last_hidden_state", "pooler_output"))
+    def seeded(name, *arguments, **more):
+        """With a seed of its own, so that one more changes none of the others."""
+        state = torch.get_rng_state()
+        torch.manual_seed(sum(name.encode()))
+        library(name, *arguments, **more)
+        torch.set_rng_state(state)
+
+    seeded("convnextv2", tf.ConvNextV2ForImageClassification,
+           tf.ConvNextV2Config(hidden_sizes=[6, 8], depths=[1, 2], num_stages=2, **small), (25, 30), images=2)
+    seeded("convnextv2-features", tf.ConvNextV2Model,
+           tf.ConvNextV2Config(hidden_sizes=[5, 7], depths=[1, 1], num_stages=2), (33, 24),
+           outputs=("last_hidden_state", "pooler_output"))
     dino = dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=3, mlp_ratio=2, image_size=20, patch_size=4)
-    library("dinov2", tf.Dinov2ForImageClassification, tf.Dinov2Config(**dino, **small), (20, 20), images=2)
+    seeded("dinov2", tf.Dinov2ForImageClassification, tf.Dinov2Config(**dino, **small), (20, 20), images=2)
     # Positions of 5 x 5 patches for 7 x 3, with some pixels left over.
-    library("dinov2-other-size", tf.Dinov2Model, tf.Dinov2Config(**dino, use_swiglu_ffn=True), (30, 13), images=2,
-            outputs=("last_hidden_state", "pooler_output"))
-    library("dinov2-registers", tf.Dinov2WithRegistersForImageClassification,
-            tf.Dinov2WithRegistersConfig(**dino, num_register_tokens=2, **small), (14, 31), images=2)
+    seeded("dinov2-other-size", tf.Dinov2Model, tf.Dinov2Config(**dino, use_swiglu_ffn=True), (30, 13), images=2,
+           outputs=("last_hidden_state", "pooler_output"))
+    seeded("dinov2-registers", tf.Dinov2WithRegistersForImageClassification,
+           tf.Dinov2WithRegistersConfig(**dino, num_register_tokens=2, **small), (14, 31), images=2)
+    seeded("resnet-gelu", tf.ResNetForImageClassification,
+           tf.ResNetConfig(embedding_size=5, hidden_sizes=[6, 9], depths=[1, 2], layer_type="basic",
+                           hidden_act="gelu", num_channels=1, **small), (35, 21), channels=1, images=2)
     efficient = dict(width_coefficient=0.1, depth_coefficient=1.2, depth_divisor=4, hidden_dim=128,
                      num_block_repeats=[1, 1, 2], kernel_sizes=[3, 5, 3], in_channels=[32, 16, 40],
                      out_channels=[16, 40, 80], strides=[1, 2, 2], expand_ratios=[1, 3, 2], depthwise_padding=[2])
-    library("efficientnet", tf.EfficientNetForImageClassification, tf.EfficientNetConfig(**efficient, **small),
-            (33, 38), images=2)
-    library("efficientnet-features", tf.EfficientNetModel, tf.EfficientNetConfig(**efficient, pooling_type="max"),
-            (30, 21), outputs=("last_hidden_state", "pooler_output"))
+    seeded("efficientnet", tf.EfficientNetForImageClassification, tf.EfficientNetConfig(**efficient, **small),
+           (33, 38), images=2)
+    seeded("efficientnet-features", tf.EfficientNetModel, tf.EfficientNetConfig(**efficient, pooling_type="max"),
+           (30, 21), outputs=("last_hidden_state", "pooler_output"))
 
-    torch.manual_seed(11)
     lenet = nn.Sequential()
     for name, layer in [
         ("conv1", nn.Conv2d(3, 4, 5)), ("a1", nn.ReLU()), ("p1", nn.MaxPool2d(2)), ("conv2", nn.Conv2d(4, 5, 5)),
@@ -263,6 +270,10 @@ with torch.no_grad():
     for called, size in [("resnet26d", (35, 40)), ("seresnet18", (33, 35)), ("seresnext26t_32x4d", (40, 33))]:
         architecture("timm-" + called, narrowed(timm.create_model(called), size, 32), called, size, limit=110_000)
 
+    features = narrowed(timm.create_model("resnet18"), (35, 33), 32)
+    features.fc = nn.Identity()
+    architecture("timm-resnet18-features", features, "resnet18", (35, 33), output="pooler_output", num_classes=0)
+
     def headed(model, activation=None):
         """With a last convolution of eight channels, which is the largest part of these models."""
         before = model.conv_head.in_channels
@@ -279,6 +290,12 @@ with torch.no_grad():
                  "mobilenetv3_large_050", (33, 40))
     architecture("timm-mobilenetv2", headed(efficientnet._gen_mobilenet_v2("mobilenetv2_050", 0.02), nn.ReLU6),
                  "mobilenetv2_050", (40, 32))
+    # Channels of the last convolution follow the others in EfficientNet, so that it needs no change.
+    architecture("timm-tf-efficientnet", efficientnet._gen_efficientnet(
+        "tf_efficientnet_b1", 0.02, 0.1, num_classes=3, pad_type="same", bn_eps=1e-3), "tf_efficientnet_b1", (41, 38))
+    architecture("timm-tf-efficientnetv2", efficientnet._gen_efficientnetv2_base(
+        "tf_efficientnetv2_b0", 0.1, 0.2, num_classes=3, pad_type="same", bn_eps=1e-3), "tf_efficientnetv2_b0",
+        (38, 45), images=2)
     architecture("timm-efficientnet", headed(efficientnet._gen_efficientnet("efficientnet_b0", 0.02, 0.1), nn.SiLU),
                  "efficientnet_b0", (40, 37), limit=90_000)
 
