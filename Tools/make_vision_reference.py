@@ -227,7 +227,7 @@ with torch.no_grad():
                                             layer_scale=0.5, num_classes=3), "convnext_small", (65, 40))
     architecture("tv-vit", tv.VisionTransformer(image_size=24, patch_size=8, num_layers=2, num_heads=3, hidden_dim=12,
                                                 mlp_dim=20, num_classes=3), "vit_b_16", (24, 24), images=2,
-                 image_size=24, patch_size=8, num_layers=2, num_heads=3)
+                 model_args=dict(image_size=24, patch_size=8, num_layers=2, num_heads=3))
 
     def torchvision_efficient(called):
         """The layers of that name, narrowed; its last one has 1280 channels however narrow the others are."""

@@ -12,8 +12,9 @@ extension VisionArchitecture {
             throw LoadError.unsupportedValue(
                 path: file.path, key: "pooling_type", value: pooling, supported: ["max", "mean"])
         }
-        let description = try file.imageDescription()
-        return VisionArchitecture(description: description, prefixes: ["efficientnet.", ""]) { net, x in
+        var description = try file.imageDescription()
+        description.inputSize = try file.keys.imageSize("image_size")
+        return VisionArchitecture(description: description, prefixes: ["efficientnet.", ""]) { [description] net, x in
             let h = try shape.build(net, x)
             let pooled =
                 pooling == "mean"

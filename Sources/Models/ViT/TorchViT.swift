@@ -19,16 +19,16 @@ struct TorchViTSize: Sendable {
 extension VisionArchitecture {
     /// The vision transformer by the names of torchvision. (Dosovitskiy et al., 2021)
     ///
-    /// Images are of 224 pixels where `image_size` does not say otherwise.
+    /// Images are of 224 pixels where `image_size` does not say otherwise; `model_args` may be those of torchvision's class.
     static func torchViT(_ file: ModelConfiguration, _ size: TorchViTSize) throws -> VisionArchitecture {
-        let keys = file.keys
-        let pretrained = try keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)
+        let changes = try file.keys.object("model_args")
+        let pretrained = try file.keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)
         let image =
-            try keys.imageSize("image_size")
+            try changes?.imageSize("image_size") ?? file.keys.imageSize("image_size")
             ?? pretrained.flatMap { $0.count == 3 ? Extent2D(height: $0[1], width: $0[2]) : nil } ?? Extent2D(224)
-        let patch = try file.imageSize("patch_size", default: size.patch)
-        let layers = try keys.optionalSize("num_layers", maximum: SizeLimit.layers) ?? size.layerCount
-        let heads = try keys.optionalSize("num_heads", maximum: SizeLimit.heads) ?? size.headCount
+        let patch = try changes?.imageSize("patch_size") ?? Extent2D(size.patch)
+        let layers = try changes?.optionalSize("num_layers", maximum: SizeLimit.layers) ?? size.layerCount
+        let heads = try changes?.optionalSize("num_heads", maximum: SizeLimit.heads) ?? size.headCount
         var description = try file.torchDescription()
         (description.inputSize, description.isSizeFixed) = (image, true)
         return VisionArchitecture(
