@@ -20,9 +20,10 @@ extension ModelConfiguration {
     }
 
     /// A model by the names of torchvision or timm, which classifies images of any size. One without classes
-    /// (`"num_classes": 0`) makes features.
+    /// (`"num_classes": 0`, or `TimmWrapperModel` of `transformers`) makes features.
     func torchDescription() throws -> VisionDescription {
-        let isClassifier = try keys.optionalInteger("num_classes", in: 0...SizeLimit.heads) != 0
+        let count = try keys.optionalInteger("num_classes", in: 0...SizeLimit.heads)
+        let isClassifier = count != 0 && !isArchitecture("WrapperModel", default: false)
         return VisionDescription(
             architecture: modelType, task: isClassifier ? .classification : .features,
             channelCount: try pretrainedChannels(), inputSize: nil, isSizeFixed: false,

@@ -184,6 +184,20 @@ struct VisionTests {
         #expect(error.map { "\($0)" }?.contains(end) ?? false, "\(String(describing: error))")
     }
 
+    @Test("timm's models as transformers writes them")
+    func readsWrappers() throws {
+        for (name, labels) in [("TimmWrapperForImageClassification", ["a", "b"]), ("TimmWrapperModel", [])] {
+            let text = """
+                {"model_type": "timm_wrapper", "architecture": "resnet18", "architectures": ["\(name)"],
+                 "num_classes": 2, "label_names": ["a", "b"], "model_args": null}
+                """
+            let file = try ModelConfiguration(parsing: Array(text.utf8), path: "config.json")
+            let description = try ModelRegistry.visionPlan(file).description
+            #expect(description.labels == labels)
+            #expect(description.task == (labels.isEmpty ? .features : .classification))
+        }
+    }
+
     @Test("commands say what fits a model of another task")
     func namesTheFittingCommand() throws {
         let device = try #require(InferenceDevice.all.first)
