@@ -126,6 +126,12 @@ with torch.no_grad():
     seeded("resnet-gelu", tf.ResNetForImageClassification,
            tf.ResNetConfig(embedding_size=5, hidden_sizes=[6, 9], depths=[1, 2], layer_type="basic",
                            hidden_act="gelu", num_channels=1, **small), (35, 21), channels=1, images=2)
+    siglip = dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20, image_size=16,
+                  patch_size=5)
+    seeded("siglip-features", tf.SiglipVisionModel, tf.SiglipVisionConfig(**siglip), (16, 16), images=3,
+           outputs=("last_hidden_state", "pooler_output"))
+    seeded("siglip-classifier", tf.SiglipForImageClassification, tf.SiglipConfig(vision_config=siglip, **small),
+           (16, 16), images=2)
     efficient = dict(width_coefficient=0.1, depth_coefficient=1.2, depth_divisor=4, hidden_dim=128,
                      num_block_repeats=[1, 1, 2], kernel_sizes=[3, 5, 3], in_channels=[32, 16, 40],
                      out_channels=[16, 40, 80], strides=[1, 2, 2], expand_ratios=[1, 3, 2], depthwise_padding=[2])
@@ -325,18 +331,19 @@ with torch.no_grad():
           {"latents": torch.randn(3, 11, 1, 1)}, ("images",))
 
 
-# ---- CLIP, with a tokenizer and what it says of an image
+# ---- CLIP and SigLIP, with a tokenizer and what they say of an image
 
 
-def clip():
+def towers(name):
     from PIL import Image
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    name = "clip"
     if ONLY and name not in ONLY:
         return
     torch.manual_seed(5)
+    is_clip = name == "clip"
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
     words = "this is a photo of cat dog red blue house . <|startoftext|> <|endoftext|>".split()
@@ -346,21 +353,27 @@ def clip():
     start, end = len(words) - 2, len(words) - 1
     tokenizer.add_special_tokens(["<|startoftext|>", "<|endoftext|>"])
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<|startoftext|> $A <|endoftext|>",
+        single="<|startoftext|> $A <|endoftext|>" if is_clip else "$A <|endoftext|>",
         special_tokens=[("<|startoftext|>", start), ("<|endoftext|>", end)])
     tokenizer.save(str(folder / "tokenizer.json"))
     tower = dict(hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=20)
-    config = tf.CLIPConfig(
-        text_config=dict(tower, vocab_size=len(words), max_position_embeddings=16, bos_token_id=start,
-                         eos_token_id=end),
-        vision_config=dict(tower, image_size=16, patch_size=4), projection_dim=8)
-    model = tf.CLIPModel(config)
+    text = dict(tower, vocab_size=len(words), max_position_embeddings=16, bos_token_id=start, eos_token_id=end)
+    image = dict(tower, image_size=16, patch_size=4)
+    if is_clip:
+        model = tf.CLIPModel(tf.CLIPConfig(text_config=text, vision_config=image, projection_dim=8))
+        processor = CLIPImageProcessorPil(size={"shortest_edge": 18}, crop_size={"height": 16, "width": 16})
+    else:
+        model = tf.SiglipModel(tf.SiglipConfig(text_config=dict(text, pad_token_id=3), vision_config=image))
+        processor = SiglipImageProcessorPil(size={"height": 16, "width": 16})
+        # Padding as the tokenizer says it, which is what counts.
+        (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": "<|startoftext|>"}) + "\n")
     with torch.no_grad():
         randomise(model)
         model.logit_scale.fill_(2.5)
+        if not is_clip:
+            model.logit_bias.fill_(-1.25)
     state = {k: v.half() for k, v in model.state_dict().items() if v.dtype.is_floating_point}
     model.save_pretrained(folder, state_dict=state)
-    processor = CLIPImageProcessorPil(size={"shortest_edge": 18}, crop_size={"height": 16, "width": 16})
     processor.save_pretrained(folder)
     model = model.double().eval()
     file = "0-rgb.png"
@@ -371,21 +384,24 @@ def clip():
     scores, text_embeds = [], []
     with torch.no_grad():
         vision = model.vision_model(pixel_values=pixel_values.double())
-        image_embeds = model.visual_projection(vision.pooler_output)
+        image_embeds = model.visual_projection(vision.pooler_output) if is_clip else vision.pooler_output
         for text in texts:
-            # One text at a time needs no padding.
-            ids = torch.tensor([tokenizer.encode(text).ids])
+            # CLIP needs no padding for one text at a time; SigLIP pads all to the longest.
+            ids = tokenizer.encode(text).ids
+            ids = torch.tensor([ids if is_clip else ids + [start] * (16 - len(ids))])
             answer = model(input_ids=ids, pixel_values=pixel_values.double())
             scores.append(answer.logits_per_image.item())
             text_embeds.append(answer.text_embeds[0].tolist())
         unit = answer.image_embeds[0].tolist()
     expected = dict(pixel_values=pixel_values, last_hidden_state=vision.last_hidden_state.float(),
                     pooler_output=vision.pooler_output.float(), image_embeds=image_embeds.float())
-    save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
-    cases = dict(file=file, labels=labels, texts=texts, scores=torch.tensor(scores).softmax(0).tolist(),
+    save_file({k: v.contiguous().clone() for k, v in expected.items()}, folder / "expected.safetensors")
+    scores = torch.tensor(scores)
+    cases = dict(file=file, labels=labels, texts=texts, scores=(scores.softmax(0) if is_clip else scores.sigmoid()).tolist(),
                  text_embeds=text_embeds, image_embeds=unit)
     (folder / "cases.json").write_text(json.dumps(cases) + "\n")
     print(name, sum(f.stat().st_size for f in folder.iterdir()), "bytes", cases["scores"])
 
 
-clip()
+towers("clip")
+towers("siglip")

@@ -29,6 +29,8 @@ extension ImagePreprocessor {
             } else if type.hasPrefix("MobileNet") {
                 size = .shortestEdge(256, longest: nil)
                 (isSquare, crops) = (false, true)
+            } else if type.hasPrefix("Siglip") {
+                (filter, putsTransparencyOnWhite) = (.bicubic, true)
             } else if type.hasPrefix("EfficientNet") {
                 size = .exactly(width: 346, height: 346)
                 filter = .bicubic

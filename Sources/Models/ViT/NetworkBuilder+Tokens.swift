@@ -105,6 +105,45 @@ extension NetworkBuilder {
         return output
     }
 
+    /// Attention of one learned query, `probe`, to all tokens of an image; a row an image.
+    /// - Parameter projections: the layer of query, key and value, one behind the other.
+    func probed(_ x: FeatureMap, _ probe: String, projections: String, headCount: Int) throws -> FeatureMap {
+        let (tokens, width, images) = (x.size.pixelCount, x.channels, imageCount)
+        let queries = try map(size: Extent2D(1), channels: width)
+        let table = try weights.map { weights in
+            (
+                try weights.tensor(probe) {
+                    let values = try factors(probe, count: width, isNeeded: true) ?? []
+                    return try weights.loader.target.backend.makeTensor(values, [1, width])
+                },
+                try weights.tensor("first rows \(images)") {
+                    try weights.loader.target.backend.makeTensor([Int32](repeating: 0, count: images), [images])
+                }
+            )
+        }
+        add(probe, "query", [], queries, parameters: width, with: table) { table, backend, memory in
+            try backend.gatherRows(table.0, rows: table.1, into: memory[queries])
+        }
+        let query = try linear(queries, [(projections, 3 * width)])
+        let all = try linear(x, [(projections, 3 * width)])
+        let output = try map(size: Extent2D(1), channels: width)
+        reserve(heads: headCount, headSize: width / headCount, contextLength: tokens)
+        let parameters = EncoderAttentionParameters(
+            headCount: headCount, scale: 1 / Float(width / headCount).squareRoot())
+        let batch = try weights.map { try $0.attentionBatch(imageCount: images, tokens: tokens, queryCount: 1) }
+        add(
+            probe, "attention of \(headCount) heads", [query, all], output, multiplyAdds: 2 * tokens * width,
+            with: batch
+        ) { batch, backend, memory in
+            let rows = memory[all]
+            try backend.encoderAttention(
+                query: memory[query].columns(0..<width), key: rows.columns(width..<2 * width),
+                value: rows.columns(2 * width..<3 * width), batch: batch, parameters: parameters, bias: nil,
+                into: memory[output])
+        }
+        return output
+    }
+
     /// Attention of all tokens of an image to all of them. `projections` are query, key and value, one behind the other.
     /// - Parameter isCausal: whether a token sees only those before it, and itself.
     func attention(
@@ -164,10 +203,13 @@ extension VisionWeights {
         return try file.floats(tensor)
     }
 
-    /// Images of `tokens` tokens each.
-    fileprivate func attentionBatch(imageCount: Int, tokens: Int) throws -> EncoderAttentionBatch {
-        let offsets = try tensor("offsets \(imageCount) \(tokens)") {
-            let values = (0...imageCount).map { Int32($0 * tokens) }
+    /// Images of `tokens` tokens each, and of as many queries where `queryCount` does not say otherwise.
+    fileprivate func attentionBatch(
+        imageCount: Int, tokens: Int, queryCount: Int? = nil
+    ) throws -> EncoderAttentionBatch {
+        let queries = queryCount ?? tokens
+        let offsets = try tensor("offsets \(imageCount) \(queries)") {
+            let values = (0...imageCount).map { Int32($0 * queries) }
             return try loader.target.backend.makeTensor(values, [values.count])
         }
         let ranges = try tensor("ranges \(imageCount) \(tokens)") {
@@ -175,7 +217,7 @@ extension VisionWeights {
             return try loader.target.backend.makeTensor(values, [imageCount, 2])
         }
         return EncoderAttentionBatch(
-            queryOffsets: offsets, keyRanges: ranges, tokenCount: imageCount * tokens, maxQueryCount: tokens,
+            queryOffsets: offsets, keyRanges: ranges, tokenCount: imageCount * queries, maxQueryCount: queries,
             maxKeyCount: tokens)
     }
 }

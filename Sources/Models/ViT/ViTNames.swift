@@ -71,6 +71,13 @@ struct ViTNames: Sendable {
             feedForwardNorm: "ln_2")
     }
 
+    /// SigLIP's towers.
+    static let sigLIP: ViTNames = {
+        var names = clip
+        (names.firstToken, names.norm) = (nil, nil)
+        return names
+    }()
+
     /// CLIP's image tower.
     static let clip = ViTNames(
         patches: "embeddings.patch_embedding", firstToken: "embeddings.class_embedding",

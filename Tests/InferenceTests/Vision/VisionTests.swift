@@ -28,7 +28,8 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
             "convnextv2", "convnextv2-features", "timm-convnextv2", "tv-vit", "dinov2", "dinov2-other-size",
             "dinov2-registers", "timm-dinov2", "timm-dinov2-registers", "efficientnet", "efficientnet-features",
             "tv-efficientnet-b0", "tv-efficientnet-b5", "tv-efficientnet-v2-s", "timm-tf-efficientnet",
-            "timm-tf-efficientnetv2", "timm-resnet18-features", "resnet-gelu",
+            "timm-tf-efficientnetv2", "timm-resnet18-features", "resnet-gelu", "siglip", "siglip-features",
+            "siglip-classifier",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }
