@@ -38,5 +38,6 @@ extension ViTSizes {
             image: usual.isText ? patch : keys.imageSize("image_size") ?? Extent2D(224), patch: patch,
             epsilon: keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? usual.epsilon,
             activation: activation)
+        (hasQueryBiases, hasBiases) = (true, true)
     }
 }

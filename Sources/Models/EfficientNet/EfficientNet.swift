@@ -22,7 +22,8 @@ extension VisionArchitecture {
             guard description.task == .classification else {
                 return [.pixels("last_hidden_state", h), .vector("pooler_output", pooled)]
             }
-            return [.vector("logits", try net.linear(pooled, "classifier", outputs: description.labels.count))]
+            let count = description.labels.count
+            return [.vector("logits", try net.linear(pooled, "classifier", outputs: count, hasBias: true))]
         }
     }
 }

@@ -25,7 +25,8 @@ extension VisionArchitecture {
             let states = try net.layerNorm(h, "post_layernorm", epsilon: sizes.epsilon)
             guard !isClassifier else {
                 let mean = try net.adaptiveAveragePool(states)
-                return [.vector("logits", try net.linear(mean, "classifier", outputs: description.labels.count))]
+                let count = description.labels.count
+                return [.vector("logits", try net.linear(mean, "classifier", outputs: count, hasBias: true))]
             }
             var outputs: [NetworkOutput] = [.tokens("last_hidden_state", states)]
             guard hasHead else { return outputs }
@@ -49,7 +50,7 @@ extension VisionArchitecture {
         return VisionArchitecture(description: description, prefixes: ["text_model.", ""]) { net, x in
             let h = try sizes.layers(net, x, names: .sigLIP)
             let normed = try net.layerNorm(h, "final_layer_norm", epsilon: sizes.epsilon)
-            return [.tokens("text_embeds", try net.linear(normed, "head", outputs: projection))]
+            return [.tokens("text_embeds", try net.linear(normed, "head", outputs: projection, hasBias: true))]
         }
     }
 }
@@ -57,9 +58,10 @@ extension VisionArchitecture {
 extension ViTSizes {
     fileprivate func pooled(_ net: NetworkBuilder, _ states: FeatureMap) throws -> FeatureMap {
         let attended = try net.probed(states, "head.probe", projections: "head.attention.in_proj", headCount: headCount)
-        let h = try net.linear(attended, "head.attention.out_proj", outputs: width)
+        let h = try net.linear(attended, "head.attention.out_proj", outputs: width, hasBias: true)
         let normed = try net.layerNorm(h, "head.layernorm", epsilon: epsilon)
-        let up = try net.linear(normed, "head.mlp.fc1", outputs: intermediateSize, activation: activation)
-        return try net.linear(up, "head.mlp.fc2", outputs: width, residual: h)
+        let up = try net.linear(
+            normed, "head.mlp.fc1", outputs: intermediateSize, hasBias: true, activation: activation)
+        return try net.linear(up, "head.mlp.fc2", outputs: width, hasBias: true, residual: h)
     }
 }

@@ -22,6 +22,7 @@ extension VisionArchitecture {
             epsilon: keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-6,
             activation: isGated ? .silu : file.activation("hidden_act", default: "gelu"))
         sizes.isGated = isGated
+        (sizes.hasQueryBiases, sizes.hasBiases) = (try keys.flag("qkv_bias", default: true), true)
         sizes.resizing = hasRegisters ? .antialiased : .bicubic
         var description = try file.imageDescription()
         description.inputSize = sizes.image
@@ -36,7 +37,8 @@ extension VisionArchitecture {
             }
             let learned = names.learnedTokens.reduce(0) { $0 + net.learnedCount($1, width: sizes.width) }
             let both = try net.firstAndMean(states, learnedCount: learned)
-            return [.vector("logits", try net.linear(both, "classifier", outputs: description.labels.count))]
+            let count = description.labels.count
+            return [.vector("logits", try net.linear(both, "classifier", outputs: count, hasBias: true))]
         }
     }
 }

@@ -124,8 +124,8 @@ extension NetworkBuilder {
         add(probe, "query", [], queries, parameters: width, with: table) { table, backend, memory in
             try backend.gatherRows(table.0, rows: table.1, into: memory[queries])
         }
-        let query = try linear(queries, [(projections, 3 * width)])
-        let all = try linear(x, [(projections, 3 * width)])
+        let query = try linear(queries, [(projections, 3 * width)], hasBias: true)
+        let all = try linear(x, [(projections, 3 * width)], hasBias: true)
         let output = try map(size: Extent2D(1), channels: width)
         reserve(heads: headCount, headSize: width / headCount, contextLength: tokens)
         let parameters = EncoderAttentionParameters(

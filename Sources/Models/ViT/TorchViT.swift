@@ -36,10 +36,11 @@ extension VisionArchitecture {
             endings: ["in_proj.weight": "in_proj_weight", "in_proj.bias": "in_proj_bias"]
         ) { [description] net, x in
             let names = ViTNames.torchvision(net)
-            let sizes = try ViTSizes(
+            var sizes = try ViTSizes(
                 file, width: net.outputs(of: names.patches), layerCount: layers, headCount: heads,
                 intermediateSize: net.outputs(of: names.layerPrefix + "0." + names.up), image: image, patch: patch,
                 epsilon: 1e-6, activation: .geluErf)
+            (sizes.hasQueryBiases, sizes.hasBiases) = (true, true)
             let h = try sizes.encode(net, x, names: names)
             let pooled = try net.layerNorm(h.firstRows, "encoder.ln", epsilon: sizes.epsilon)
             let head = net.contains("heads.0.weight") ? "heads.0" : "heads.head"

@@ -6,7 +6,7 @@ extension VisionArchitecture {
     static func viT(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = file.keys
         let isDeiT = file.modelType == "deit"
-        let sizes = try ViTSizes(
+        var sizes = try ViTSizes(
             file, width: keys.optionalSize("hidden_size") ?? 768,
             layerCount: keys.optionalSize("num_hidden_layers", maximum: SizeLimit.layers) ?? 12,
             headCount: keys.optionalSize("num_attention_heads", maximum: SizeLimit.heads) ?? 12,
@@ -14,6 +14,7 @@ extension VisionArchitecture {
             image: file.imageSize("image_size", default: 224), patch: file.imageSize("patch_size", default: 16),
             epsilon: keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12,
             activation: file.activation("hidden_act", default: "gelu"))
+        (sizes.hasQueryBiases, sizes.hasBiases) = (try keys.flag("qkv_bias", default: true), true)
         let hasTeacher = isDeiT && file.isArchitecture("ForImageClassificationWithTeacher", default: false)
         let isClassifier = hasTeacher || file.isArchitecture("ForImageClassification", default: true)
         let labels = isClassifier ? try file.imageLabels(default: 2) : []
@@ -21,7 +22,7 @@ extension VisionArchitecture {
             architecture: file.modelType, task: isClassifier ? .classification : .features,
             channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: sizes.image, isSizeFixed: true,
             labels: labels)
-        return VisionArchitecture(description: description, prefixes: ["vit.", "deit.", ""]) { net, x in
+        return VisionArchitecture(description: description, prefixes: ["vit.", "deit.", ""]) { [sizes] net, x in
             let names = ViTNames.huggingFace(isDistilled: isDeiT)
             let h = try sizes.encode(net, x, names: names)
             let states = try net.layerNorm(h, "layernorm", epsilon: sizes.epsilon)
@@ -35,7 +36,9 @@ extension VisionArchitecture {
                 return outputs
             }
             guard hasTeacher else {
-                return [.vector("logits", try net.linear(first, "classifier", outputs: labels.count))]
+                return [
+                    .vector("logits", try net.linear(first, "classifier", outputs: labels.count, hasBias: true))
+                ]
             }
             // The mean of the classifier of the first token and that of the second one.
             return [.vector("logits", try sizes.teacherLogits(net, states, count: labels.count))]

@@ -20,6 +20,9 @@ struct ViTSizes: Sendable {
     let activation: Activation
     /// Whether `up` makes gates, which are activated, and behind them what they are multiplied with.
     var isGated = false
+    /// Whether the layers of query, key and value have biases, and the other layers; `nil`: as the checkpoint has them.
+    var hasQueryBiases: Bool?
+    var hasBiases: Bool?
     /// How positions are resized for images of other sizes; `nil`: there are none.
     var resizing: PositionResizing?
     private let path: String
@@ -65,14 +68,15 @@ struct ViTSizes: Sendable {
             let prefix = "\(names.layerPrefix)\(index)."
             let normed = try net.layerNorm(h, prefix + names.attentionNorm, epsilon: epsilon)
             let rows = names.projections.count == 1 ? 3 * width : width
-            let projections = try net.linear(normed, names.projections.map { (prefix + $0, rows) })
+            let projections = try net.linear(
+                normed, names.projections.map { (prefix + $0, rows) }, hasBias: hasQueryBiases)
             let attended = try net.attention(
                 projections, name: prefix + "attention", headCount: headCount, isCausal: isCausal)
             h = try added(net, attended, prefix + names.attentionOutput, prefix, names.attentionScale, to: h)
             let between = try net.layerNorm(h, prefix + names.feedForwardNorm, epsilon: epsilon)
             var up = try net.linear(
                 between, prefix + names.up, outputs: isGated ? 2 * intermediateSize : intermediateSize,
-                activation: isGated ? nil : activation)
+                hasBias: hasBiases, activation: isGated ? nil : activation)
             if isGated { up = try net.gated(up, activation) }
             h = try added(net, up, prefix + names.down, prefix, names.feedForwardScale, to: h)
         }
@@ -84,7 +88,7 @@ struct ViTSizes: Sendable {
         _ net: NetworkBuilder, _ x: FeatureMap, _ layer: String, _ prefix: String, _ scale: String?, to h: FeatureMap
     ) throws -> FeatureMap {
         let factors = try scale.flatMap { try net.factors(prefix + $0, count: width, isNeeded: true) }
-        return try net.scaledLinear(x, layer, outputs: width, scale: factors, residual: h)
+        return try net.scaledLinear(x, layer, outputs: width, scale: factors, hasBias: hasBiases, residual: h)
     }
 
     private func embed(_ net: NetworkBuilder, _ x: FeatureMap, names: ViTNames) throws -> FeatureMap {

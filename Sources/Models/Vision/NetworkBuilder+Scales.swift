@@ -17,7 +17,7 @@ extension NetworkBuilder {
         }
         return try scaledLinear(
             x, down, outputs: residual.channels, scale: factors(scale, count: residual.channels), inputOffset: offset,
-            residual: residual)
+            hasBias: true, residual: residual)
     }
 
     /// The numbers of a tensor that some checkpoints store with extents of 1 around the others; `nil` where there are none,
@@ -35,20 +35,21 @@ extension NetworkBuilder {
 
     /// A linear layer whose outputs are multiplied by `scale`, of inputs to which `inputOffset` is added first. Both go into
     /// its weight and bias. The weight may be stored as a convolution of 1 x 1 pixels.
+    /// - Parameter hasBias: `nil`: as the checkpoint has one.
     func scaledLinear(
         _ x: FeatureMap, _ name: String, outputs: Int, scale: [Float]?, inputOffset: [Float]? = nil,
-        residual: FeatureMap? = nil
+        hasBias: Bool? = nil, residual: FeatureMap? = nil
     ) throws -> FeatureMap {
         let isConvolution = extents(of: name + ".weight")?.count == 4
         guard let weights, scale != nil || inputOffset != nil || isConvolution else {
-            return try linear(x, name, outputs: outputs, residual: residual)
+            return try linear(x, name, outputs: outputs, hasBias: hasBias, residual: residual)
         }
         // The layer below finds them by their name.
         let made = try weights.linear(name) {
             let shape = [outputs, x.channels] + (isConvolution ? [1, 1] : [])
             var values = try weights.file.floats(weights.file.tensor(name + ".weight", shape: shape))
             var bias = [Double](repeating: 0, count: outputs)
-            if contains(name + ".bias") {
+            if hasBias ?? contains(name + ".bias") {
                 bias = try weights.file.vector(name + ".bias", count: outputs).map(Double.init)
             }
             for row in 0..<outputs {

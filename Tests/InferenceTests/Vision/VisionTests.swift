@@ -161,6 +161,14 @@ struct VisionTests {
             ("tv-vit", "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"),
             ("efficientnet", "efficientnet.encoder.blocks.0.squeeze_excite.reduce.weight"),
             ("tv-efficientnet-b0", "features.8.0.weight"),
+            // Layers whose bias is missing would still compute something.
+            ("dinov2", "dinov2.encoder.layer.0.attention.attention.key.bias"),
+            ("dinov2", "dinov2.encoder.layer.1.mlp.fc2.bias"), ("vit", "vit.encoder.layer.0.output.dense.bias"),
+            ("tv-vit", "encoder.layers.encoder_layer_1.self_attention.in_proj_bias"),
+            ("siglip-classifier", "vision_model.encoder.layers.1.mlp.fc1.bias"),
+            ("siglip-features", "vision_model.head.mlp.fc1.bias"),
+            ("convnextv2", "convnextv2.encoder.stages.0.layers.0.pwconv2.bias"),
+            ("efficientnet", "classifier.bias"),
         ])
     func namesWhatIsMissing(name: String, tensor: String) throws {
         let source = try VisionReference.named(name)
