@@ -20,6 +20,7 @@ from transformers import image_utils
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
 from transformers.models.deit.image_processing_pil_deit import DeiTImageProcessorPil
+from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 warnings.filterwarnings("ignore")
@@ -104,6 +105,15 @@ def processors():
     yield DeiTImageProcessorPil(size=small + 5, crop_size=small), {}
 
 
+def answered(name, image, processor, answer):
+    """The case of a file and a processor."""
+    config = {k: v for k, v in processor.to_dict().items() if isinstance(v, (int, float, str, bool, list, dict))}
+    config["image_processor_type"] = type(processor).__name__.replace("Pil", "")
+    values = processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
+    (out / answer).write_bytes(values.astype(np.float32).tobytes())
+    return dict(file=name, config=config, answer=answer, shape=list(values.shape))
+
+
 cases, makers = [], list(processors())
 # Files with one transparent colour, which CLIP's processor puts on white.
 keys = ["palette.png", "grey-key.png", "rgb-key.png", "bits-key.png"]
@@ -115,21 +125,18 @@ for index in range(count + len(keys)):
     decoded = np.asarray(image.convert("RGB"))
     grey_modes = ("1", "L", "LA", "I;16")
     processor, _ = makers[index % len(makers) if index < count else 7]
-    entries = [(None, None)] + ([(processor, processor.to_dict())] if processor else [])
-    for number, (processor, config) in enumerate(entries):
-        answer = f"{index}-{number}.bin"
-        if processor is None:
-            pixels = decoded
-            if image.mode in grey_modes:
-                assert (pixels == pixels[..., :1]).all()
-            (out / answer).write_bytes(pixels.tobytes())
-            shape = list(pixels.shape)
-        else:
-            config = {k: v for k, v in config.items() if isinstance(v, (int, float, str, bool, list, dict))}
-            config["image_processor_type"] = type(processor).__name__.replace("Pil", "")
-            values = processor(image.convert("RGB"), return_tensors="np")["pixel_values"][0]
-            (out / answer).write_bytes(values.astype(np.float32).tobytes())
-            shape = list(values.shape)
-        cases.append(dict(file=name, config=config, answer=answer, shape=shape))
+    answer = f"{index}-0.bin"
+    if image.mode in grey_modes:
+        assert (decoded == decoded[..., :1]).all()
+    (out / answer).write_bytes(decoded.tobytes())
+    cases.append(dict(file=name, config=None, answer=answer, shape=list(decoded.shape)))
+    if processor:
+        cases.append(answered(name, image, processor, f"{index}-1.bin"))
+# EfficientNet's processor divides by the deviation twice, and may take one more away.
+name = cases[0]["file"]
+for number, options in enumerate([{}, dict(rescale_offset=True, rescale_factor=1 / 127.5), dict(include_top=False),
+                                  dict(do_normalize=False, rescale_offset=True)]):
+    processor = EfficientNetImageProcessorPil(size={"height": 7, "width": 9}, resample=0, **options)
+    cases.append(answered(name, Image.open(out / name), processor, f"efficientnet-{number}.bin"))
 (out / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")
 print(len(cases), "cases")

@@ -92,3 +92,49 @@ __kernel void local_response_norm_f32(
         output[c] = x[c] / pow(k + alpha * (sum / (float)size), beta);
     }
 }
+
+// What a global response norm multiplies each channel of an image by:
+// output[r, c] = 1 + weight[c] g[r, c] / (mean of g[r] + epsilon), g = sqrt(pixels squares). Woo et al., 2023.
+//
+//   squares  [rows, columns] f32, rows squares_stride apart: mean squares; a row an image
+//   weight   [columns] f32
+//   output   [rows, columns] f32, rows output_stride apart; may be squares
+#if ROW_IS_WORK_ITEM
+// CPU devices. One work-item a row, groups of any size, no local memory.
+__kernel void response_gains_row_f32(
+    __global const float *squares, ulong squares_offset, __global const float *weight, ulong weight_offset,
+    __global float *output, ulong output_offset, uint rows, uint columns, uint squares_stride, uint output_stride,
+    float pixels, float epsilon) {
+    const uint row = get_global_id(0);
+    if (row >= rows) return;
+    squares += squares_offset + (ulong)row * squares_stride;
+    output += output_offset + (ulong)row * output_stride;
+    weight += weight_offset;
+
+    float16 total16 = (float16)(0.0f);
+    uint c = 0;
+    for (; c + 16 <= columns; c += 16) total16 += sqrt(pixels * vload16(0, squares + c));
+    float total = sum16(total16);
+    for (; c < columns; c++) total += sqrt(pixels * squares[c]);
+    const float scale = 1.0f / (total / (float)columns + epsilon);
+    for (c = 0; c < columns; c++) output[c] = 1.0f + weight[c] * (sqrt(pixels * squares[c]) * scale);
+}
+
+#else
+// GPUs. One work-group a row, a power of two of work-items, 4 bytes of local memory each.
+__kernel void response_gains_group_f32(
+    __global const float *squares, ulong squares_offset, __global const float *weight, ulong weight_offset,
+    __global float *output, ulong output_offset, uint rows, uint columns, uint squares_stride, uint output_stride,
+    float pixels, float epsilon, __local float *scratch) {
+    const uint row = get_group_id(0);
+    squares += squares_offset + (ulong)row * squares_stride;
+    output += output_offset + (ulong)row * output_stride;
+    weight += weight_offset;
+
+    float total = 0.0f;
+    for (uint c = get_local_id(0); c < columns; c += get_local_size(0)) total += sqrt(pixels * squares[c]);
+    const float scale = 1.0f / (group_sum(total, scratch) / (float)columns + epsilon);
+    for (uint c = get_local_id(0); c < columns; c += get_local_size(0))
+        output[c] = 1.0f + weight[c] * (sqrt(pixels * squares[c]) * scale);
+}
+#endif

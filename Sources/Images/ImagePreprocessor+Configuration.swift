@@ -29,6 +29,11 @@ extension ImagePreprocessor {
             } else if type.hasPrefix("MobileNet") {
                 size = .shortestEdge(256, longest: nil)
                 (isSquare, crops) = (false, true)
+            } else if type.hasPrefix("Siglip") {
+                (filter, putsTransparencyOnWhite) = (.bicubic, true)
+            } else if type.hasPrefix("EfficientNet") {
+                size = .exactly(width: 346, height: 346)
+                filter = .bicubic
             } else if type.hasPrefix("DeiT") {
                 size = .exactly(width: 256, height: 256)
                 (crops, filter) = (true, .bicubic)
@@ -83,6 +88,20 @@ extension ImagePreprocessor {
         mean = normalizes ? try reader.numbers("image_mean") ?? Array(defaults.mean.prefix(channelCount)) : nil
         deviation = normalizes ? try reader.numbers("image_std") ?? Array(defaults.deviation.prefix(channelCount)) : nil
         self.channelCount = channelCount
+        if type.hasPrefix("EfficientNet") {
+            // Its processor takes one more from what it rescales, and divides by the deviation twice.
+            if rescaleFactor != nil, try reader.flag("rescale_offset", default: false) {
+                mean = mean?.map { $0 + 1 } ?? [1]
+                deviation = deviation ?? [1]
+            }
+            if try reader.flag("include_top", default: true) {
+                let again = try reader.numbers("image_std") ?? Array(defaults.deviation.prefix(channelCount))
+                let count = max(again.count, deviation?.count ?? 0, mean?.count ?? 0)
+                func all(_ numbers: [Double]) -> [Double] { (0..<count).map { numbers[$0 % numbers.count] } }
+                mean = all(mean ?? [0])
+                deviation = zip(all(deviation ?? [1]), all(again)).map { $0 * $1 }
+            }
+        }
         putsTransparencyOnWhite = try reader.flag("do_convert_rgb", default: defaults.putsTransparencyOnWhite)
         try reader.check(self)
     }

@@ -53,7 +53,11 @@ public enum ModelRegistry {
             "lenet": .vision { try .leNet($0) }, "dcgan": .vision { try .dcgan($0) },
             "resnet": .vision { try .resNet($0) }, "vit": .vision { try .viT($0) }, "deit": .vision { try .viT($0) },
             "clip": .vision { try .clip($0) }, "clip_vision_model": .vision { try .clip($0) },
-            "convnext": .vision { try .convNeXt($0) }, "mobilenet_v2": .vision { try .mobileNetV2($0) },
+            "siglip": .vision { try .sigLIP($0) }, "siglip_vision_model": .vision { try .sigLIP($0) },
+            "convnext": .vision { try .convNeXt($0) }, "convnextv2": .vision { try .convNeXt($0) },
+            "efficientnet": .vision { try .efficientNet($0) },
+            "dinov2": .vision { try .dinov2($0) }, "dinov2_with_registers": .vision { try .dinov2($0) },
+            "mobilenet_v2": .vision { try .mobileNetV2($0) },
         ]
         for (name, make) in VisionArchitecture.torchModels { readers[name] = .vision(make) }
         return readers

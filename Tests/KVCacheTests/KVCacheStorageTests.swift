@@ -80,6 +80,9 @@ private final class AllocatingBackend: Backend, @unchecked Sendable {
     func localResponseNorm(
         _: Tensor, size _: Int, alpha _: Float, beta _: Float, k _: Float, into _: Tensor
     ) throws { throw unused() }
+    func responseGains(
+        _: Tensor, pixelCount _: Int, weight _: Tensor, epsilon _: Float, into _: Tensor
+    ) throws { throw unused() }
     func attention(
         query _: Tensor, cache _: KVCacheLayer, batch _: AttentionBatch, parameters _: AttentionParameters,
         into _: Tensor

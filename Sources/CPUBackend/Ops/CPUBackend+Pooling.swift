@@ -50,4 +50,17 @@ extension CPUBackend {
             "local_response_norm_f32", byteCount: 2 * x.byteCount, flopCount: (2 * size + 20) * x.shape.elementCount
         ) { cpuk_local_response_norm(context, &arguments) }
     }
+
+    public func responseGains(
+        _ squares: Tensor, pixelCount: Int, weight: Tensor, epsilon: Float, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "responseGains").responseGains(
+            squares, pixelCount: pixelCount, weight: weight, epsilon: epsilon, output: output)
+        var arguments = cpuk_response_gains_args(
+            rows: Int64(squares.rows), columns: Int64(squares.columns), pixels: Int64(pixelCount),
+            squares: squares.floatRows, output: output.floatRows, weight: weight.floats, epsilon: epsilon)
+        launch(
+            "response_gains_f32", byteCount: 2 * squares.byteCount, flopCount: 8 * squares.shape.elementCount
+        ) { cpuk_response_gains(context, &arguments) }
+    }
 }

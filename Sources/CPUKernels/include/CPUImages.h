@@ -61,3 +61,12 @@ typedef struct {
     float alpha, beta, k;
 } cpuk_local_norm_args;
 void cpuk_local_response_norm(cpuk_context *context, const cpuk_local_norm_args *args);
+
+/// See responseGains in Swift.
+typedef struct {
+    int64_t rows, columns, pixels;
+    cpuk_rows squares, output;
+    const float *weight;
+    float epsilon;
+} cpuk_response_gains_args;
+void cpuk_response_gains(cpuk_context *context, const cpuk_response_gains_args *args);

@@ -3,10 +3,12 @@ internal import Models
 public import TensorCore
 internal import Tokenization
 
-/// Vectors of texts that can be compared with those of images. (CLIP; Radford et al., 2021)
+/// Vectors of texts that can be compared with those of images. (CLIP; Radford et al., 2021. SigLIP; Zhai et al., 2023)
 public struct CLIPTextEncoder: Sendable {
     /// What the products of vectors of length 1 are multiplied by: `e^logit_scale`.
     let scale: Double
+    /// What is added behind that where each text is judged by itself.
+    let bias: Double?
     private let tower: CLIPTextTower
     private let tokenizer: Tokenizer
     private let read: @Sendable (Tensor) throws -> [Float]
@@ -29,11 +31,11 @@ public struct CLIPTextEncoder: Sendable {
         guard let tokenizer = package.tokenizer else { throw InferenceError.tokenizerMissing(path: package.name) }
         self.tokenizer = tokenizer
         tower = try CLIPTextTower(
-            package.configuration, package.checkpoint,
+            package.configuration, package.checkpoint, padding: tokenizer.id(for: .padding),
             to: LoadTarget(
                 backend: backend, limits: PassLimits(tokenCount: 1, logitRowCount: 1, contextLength: 1),
                 format: options.weightFormat, precision: options.precision))
-        scale = tower.scale
+        (scale, bias) = (tower.scale, tower.bias)
         read = { try backend.readFloats($0) }
     }
 
@@ -58,7 +60,7 @@ public struct CLIPTextEncoder: Sendable {
 
 extension ModelPackage {
     /// Whether it is a model of images and texts.
-    public var isCLIP: Bool { configuration.modelType == "clip" }
+    public var isCLIP: Bool { ["clip", "siglip"].contains(configuration.modelType) }
 }
 
 /// Vectors of length 1.

@@ -2,7 +2,8 @@ public import Images
 internal import Models
 public import TensorCore
 
-/// Puts any labels on images, by how close each label's text is to the image. (CLIP; Radford et al., 2021)
+/// Puts any labels on images, by how close each label's text is to the image. (CLIP; Radford et al., 2021) SigLIP judges each
+/// label by itself, so that scores need not add up to 1. (Zhai et al., 2023)
 public struct ZeroShotClassifier: Sendable {
     public let labels: [String]
     private let pass: VisionPass
@@ -10,6 +11,7 @@ public struct ZeroShotClassifier: Sendable {
     /// A vector of length 1 for each label.
     private let texts: [[Float]]
     private let scale: Double
+    private let bias: Double?
 
     /// What `transformers` writes around a label.
     public static let template = "This is a photo of {}."
@@ -29,7 +31,7 @@ public struct ZeroShotClassifier: Sendable {
             template.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: label)
         }
         texts = try encoder.embed(sentences).map(UnitVector.of)
-        scale = encoder.scale
+        (scale, bias) = (encoder.scale, encoder.bias)
         self.labels = labels
         pass = try VisionPass(package, on: backend, options: options)
         preprocessor = try package.imagePreprocessor(pass.description)
@@ -41,9 +43,10 @@ public struct ZeroShotClassifier: Sendable {
         try pass.run(images, preparedBy: preprocessor).map { results in
             let image = UnitVector.of(results.first { $0.name == "image_embeds" }?.values ?? [])
             let logits = texts.map { text in
-                Float(scale * zip(text, image).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
+                let closeness = zip(text, image).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+                return Float(scale * closeness + (bias ?? 0))
             }
-            let scores = Probabilities.softmax(logits)
+            let scores = bias == nil ? Probabilities.softmax(logits) : logits.map { Probabilities.sigmoid($0) }
             return scores.greatestIndices(scores.count).map { LabelScore(label: labels[$0], score: scores[$0]) }
         }
     }

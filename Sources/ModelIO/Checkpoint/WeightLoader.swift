@@ -10,16 +10,20 @@ public struct WeightLoader: Sendable {
     public let checkpoint: Checkpoint
     /// Prefixes to try, in this order.
     public let prefixes: [String]
+    /// Ends of names that this checkpoint writes otherwise, such as `in_proj.weight` as `in_proj_weight`.
+    public let endings: [String: String]
 
-    public init(_ checkpoint: Checkpoint, prefixes: [String] = [""]) {
+    public init(_ checkpoint: Checkpoint, prefixes: [String] = [""], endings: [String: String] = [:]) {
         self.checkpoint = checkpoint
         self.prefixes = prefixes
+        self.endings = endings
     }
 
     // MARK: Names
 
     /// The tensor called `name` with any of the prefixes, or `nil`.
     public func find(_ name: String) -> StoredTensor? {
+        let name = stored(name)
         for prefix in prefixes {
             if let tensor = checkpoint[prefix + name] { return tensor }
         }
@@ -27,6 +31,11 @@ public struct WeightLoader: Sendable {
     }
 
     public func contains(_ name: String) -> Bool { find(name) != nil }
+
+    private func stored(_ name: String) -> String {
+        for (ending, other) in endings where name.hasSuffix(ending) { return name.dropLast(ending.count) + other }
+        return name
+    }
 
     /// Whether the checkpoint has a matrix `head` that differs from the embedding. Such a head is used whatever the
     /// configuration says about tying, as in `transformers` 5; equal ones share one weight.
@@ -46,7 +55,7 @@ public struct WeightLoader: Sendable {
     public func tensor(_ name: String, shape: [Int]) throws -> StoredTensor {
         guard let tensor = find(name) else {
             if let missingShard = checkpoint.missingShard { throw missingShard }
-            throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: prefixes.map { $0 + name })
+            throw LoadError.missingTensor(path: checkpoint.path, name: name, tried: prefixes.map { $0 + stored(name) })
         }
         guard tensor.shape.extents == shape else {
             throw LoadError.shapeMismatch(name: tensor.name, expected: shape, found: tensor.shape.extents)

@@ -65,10 +65,10 @@ public struct ModelConfiguration: Sendable {
         self.source = source
         self.layout = layout
         self.path = path
-        // Folders of timm give an architecture instead of a type.
-        self.modelType =
-            try reader.optionalString("model_type") ?? reader.optionalString("architecture")
-            ?? reader.string("model_type")
+        // Folders of timm give an architecture instead of a type; those that `transformers` has written of them, both.
+        let type = try reader.optionalString("model_type")
+        let timm = type == nil || type == "timm_wrapper" ? try reader.optionalString("architecture") : nil
+        self.modelType = try timm ?? type ?? reader.string("model_type")
         self.architectures = try reader.strings("architectures") ?? []
         if assumesDefaults, let text = ModelConfiguration.referenceDefaults(of: modelType) {
             defaults = try parseConfigurationObject(Array(text.utf8), path: "defaults of \(modelType)")

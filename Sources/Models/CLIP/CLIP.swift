@@ -8,7 +8,7 @@ extension VisionArchitecture {
     /// Of a whole CLIP it takes what is under `vision_config`.
     static func clip(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = try file.keys.object("vision_config") ?? file.keys
-        let sizes = try ViTSizes(file, clip: keys, isText: false)
+        let sizes = try ViTSizes(file, tower: keys, usual: .clip)
         let projection = try file.keys.optionalSize("projection_dim") ?? keys.optionalSize("projection_dim") ?? 512
         let description = VisionDescription(
             architecture: file.modelType, task: .features, channelCount: try keys.optionalSize("num_channels") ?? 3,
@@ -28,7 +28,7 @@ extension VisionArchitecture {
     /// The text tower of CLIP over embedded tokens: each sees those before it; all are projected.
     static func clipText(_ file: ModelConfiguration, tokenCount: Int) throws -> VisionArchitecture {
         let keys = try file.keys.object("text_config") ?? file.keys
-        let sizes = try ViTSizes(file, clip: keys, isText: true)
+        let sizes = try ViTSizes(file, tower: keys, usual: .clipText)
         let projection = try file.keys.optionalSize("projection_dim") ?? keys.optionalSize("projection_dim") ?? 512
         let description = VisionDescription(
             architecture: file.modelType, task: .features, channelCount: sizes.width,
@@ -39,27 +39,5 @@ extension VisionArchitecture {
             let embeds = try net.linear(normed, "text_projection", outputs: projection, hasBias: false)
             return [.tokens("text_embeds", embeds)]
         }
-    }
-}
-
-extension ViTSizes {
-    fileprivate init(_ file: ModelConfiguration, clip keys: ConfigurationReader, isText: Bool) throws {
-        let width = try keys.optionalSize("hidden_size") ?? (isText ? 512 : 768)
-        let patch = try keys.optionalSize("patch_size") ?? 32
-        let name = try keys.optionalString("hidden_act") ?? "quick_gelu"
-        let activations: [String: Activation] = [
-            "quick_gelu": .quickGelu, "gelu": .geluErf, "gelu_new": .geluTanh, "gelu_pytorch_tanh": .geluTanh,
-        ]
-        guard let activation = activations[name] else {
-            throw LoadError.unsupportedValue(
-                path: file.path, key: keys.prefix + "hidden_act", value: name, supported: activations.keys.sorted())
-        }
-        try self.init(
-            file, width: width,
-            layerCount: keys.optionalSize("num_hidden_layers", maximum: SizeLimit.layers) ?? 12,
-            headCount: keys.optionalSize("num_attention_heads", maximum: SizeLimit.heads) ?? (isText ? 8 : 12),
-            intermediateSize: keys.optionalSize("intermediate_size") ?? 4 * width,
-            image: Extent2D(isText ? patch : keys.optionalSize("image_size") ?? 224), patch: Extent2D(patch),
-            epsilon: keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-5, activation: activation)
     }
 }

@@ -2,10 +2,12 @@ import ModelIO
 import TensorCore
 
 extension VisionArchitecture {
-    /// ConvNeXt as `transformers` has it. (Liu et al., 2022)
+    /// ConvNeXt and ConvNeXt V2 as `transformers` has them. (Liu et al., 2022; Woo et al., 2023)
     ///
     ///     h = norm(conv 4x4 stride 4(x));  before each further stage: h = conv 2x2 stride 2(norm(h))
     ///     each layer: h = h + scale · down(act(up(norm(depthwise conv 7x7(h)))));  logits = classifier(norm(mean(h)))
+    ///
+    /// V2 has a global response norm before `down` in place of the scale.
     static func convNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = file.keys
         let widths = try keys.integers("hidden_sizes", in: 1...SizeLimit.width) ?? [96, 192, 384, 768]
@@ -18,9 +20,10 @@ extension VisionArchitecture {
         let patch = try keys.optionalSize("patch_size") ?? 4
         let epsilon = try keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12
         let activation = try file.activation("hidden_act", default: "gelu")
+        let isSecond = file.modelType == "convnextv2"
         let description = try file.imageDescription()
         let isClassifier = description.task == .classification
-        return VisionArchitecture(description: description, prefixes: ["convnext.", ""]) { net, x in
+        return VisionArchitecture(description: description, prefixes: ["convnext.", "convnextv2.", ""]) { net, x in
             var h = try net.convolution(
                 x, "embeddings.patch_embeddings", outputs: widths[0], Sliding(patch, stride: patch), hasBias: true)
             // The norms inside have an epsilon of their own.
@@ -34,7 +37,8 @@ extension VisionArchitecture {
                         hasBias: true)
                 }
                 for layer in 0..<depths[stage] {
-                    h = try convNeXtLayer(net, h, "\(prefix)layers.\(layer).", activation: activation)
+                    h = try convNeXtLayer(
+                        net, h, "\(prefix)layers.\(layer).", isSecond: isSecond, activation: activation)
                 }
             }
             let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), "layernorm", epsilon: epsilon)
@@ -43,14 +47,12 @@ extension VisionArchitecture {
         }
     }
 
-    /// ConvNeXt by the names of timm or torchvision; channels and depths are those of the tensors.
+    /// ConvNeXt by the names of timm (V2 too) or torchvision; channels and depths are those of the tensors.
     static func torchConvNeXt(_ file: ModelConfiguration) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             let names = net.contains("features.0.0.weight") ? ConvNeXtNames.torchvision : .timm
+            let isSecond = file.modelType.hasPrefix("convnextv2")
             let stem = names.stem
             var h = try net.convolution(x, stem.convolution, Sliding(4, stride: 4))
             h = try net.layerNorm(h, stem.norm, epsilon: 1e-6)
@@ -62,42 +64,43 @@ extension VisionArchitecture {
                 }
                 var layer = 0
                 while net.contains(names.block(stage, layer).depthwise + ".weight"), layer < SizeLimit.layers {
-                    h = try torchConvNeXtLayer(net, h, names.block(stage, layer))
+                    h = try torchConvNeXtLayer(net, h, names.block(stage, layer), isSecond: isSecond)
                     layer += 1
                 }
             }
             let pooled = try net.layerNorm(try net.adaptiveAveragePool(h), names.headNorm, epsilon: 1e-6)
-            return [.vector("logits", try net.linear(pooled, names.head, outputs: labels.count))]
+            return [try net.head(pooled, names.head, of: description)]
         }
     }
 
     /// The linear layers are stored as matrices, or in small models as convolutions of 1 x 1 pixels.
     private static func torchConvNeXtLayer(
-        _ net: NetworkBuilder, _ x: FeatureMap, _ names: ConvNeXtNames.Block
+        _ net: NetworkBuilder, _ x: FeatureMap, _ names: ConvNeXtNames.Block, isSecond: Bool
     ) throws -> FeatureMap {
         let kernel = net.extents(of: names.depthwise + ".weight")?.last ?? 7
         var h = try net.convolution(
             x, names.depthwise, outputs: x.channels, Sliding(kernel, padding: kernel / 2), groups: x.channels)
         h = try net.layerNorm(h, names.norm, epsilon: 1e-6)
-        guard net.extents(of: names.up + ".weight")?.count == 4 else {
+        if net.extents(of: names.up + ".weight")?.count == 4 {
+            h = try net.convolution(h, names.up, Sliding(1), activation: .geluErf)
+        } else {
             h = try net.linear(h, names.up, outputs: try net.outputs(of: names.up), activation: .geluErf)
-            return try net.scaledLinear(h, names.down, outputs: x.channels, scale: names.scale, residual: x)
         }
-        h = try net.convolution(h, names.up, Sliding(1), activation: .geluErf)
-        let factors = try net.layerScale(names.scale, count: x.channels)
-        return try net.convolution(h, names.down, outputs: x.channels, Sliding(1), residual: x, scale: factors)
+        let norm = isSecond ? names.responseNorm : nil
+        return try net.convNeXtEnd(h, names.down, norm: norm, scale: names.scale, residual: x)
     }
 
     private static func convNeXtLayer(
-        _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String, activation: Activation
+        _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String, isSecond: Bool, activation: Activation
     ) throws -> FeatureMap {
         let width = x.channels
         var h = try net.convolution(
             x, prefix + "dwconv", outputs: width, Sliding(7, padding: 3), groups: width, hasBias: true)
         h = try net.layerNorm(h, prefix + "layernorm", epsilon: 1e-6)
         h = try net.linear(h, prefix + "pwconv1", outputs: 4 * width, hasBias: true, activation: activation)
-        let scale = prefix + "layer_scale_parameter"
-        return try net.scaledLinear(h, prefix + "pwconv2", outputs: width, scale: scale, residual: x)
+        return try net.convNeXtEnd(
+            h, prefix + "pwconv2", norm: isSecond ? prefix + "grn" : nil, scale: prefix + "layer_scale_parameter",
+            residual: x)
     }
 }
 
@@ -110,6 +113,8 @@ private enum ConvNeXtNames: Sendable {
         var norm: String
         var up: String
         var down: String
+        /// Of V2.
+        var responseNorm: String
         var scale: String
     }
 
@@ -128,44 +133,14 @@ private enum ConvNeXtNames: Sendable {
             let prefix = "stages.\(stage).blocks.\(layer)."
             return Block(
                 depthwise: prefix + "conv_dw", norm: prefix + "norm", up: prefix + "mlp.fc1",
-                down: prefix + "mlp.fc2", scale: prefix + "gamma")
+                down: prefix + "mlp.fc2", responseNorm: prefix + "mlp.grn", scale: prefix + "gamma")
         }
         let prefix = "features.\(2 * stage + 1).\(layer)."
         return Block(
             depthwise: prefix + "block.0", norm: prefix + "block.2", up: prefix + "block.3",
-            down: prefix + "block.5", scale: prefix + "layer_scale")
+            down: prefix + "block.5", responseNorm: prefix + "grn", scale: prefix + "layer_scale")
     }
 
     var headNorm: String { self == .timm ? "head.norm" : "classifier.0" }
     var head: String { self == .timm ? "head.fc" : "classifier.2" }
-}
-
-extension NetworkBuilder {
-    /// The factors of a layer's outputs, as a vector or as channels of one pixel; `nil` where the checkpoint has none.
-    fileprivate func layerScale(_ name: String, count: Int) throws -> [Float]? {
-        guard let weights, contains(name) else { return nil }
-        let shape = extents(of: name) == [count, 1, 1] ? [count, 1, 1] : [count]
-        return try weights.file.floats(weights.file.tensor(name, shape: shape))
-    }
-
-    /// A linear layer with bias whose outputs are multiplied by the vector `scale`, where the checkpoint has one.
-    fileprivate func scaledLinear(
-        _ x: FeatureMap, _ name: String, outputs: Int, scale: String, residual: FeatureMap
-    ) throws -> FeatureMap {
-        guard let weights, let factors = try layerScale(scale, count: outputs) else {
-            return try linear(x, name, outputs: outputs, hasBias: true, residual: residual)
-        }
-        // The layer below finds them by their name.
-        _ = try weights.linear(name) {
-            var values = try weights.file.floats(weights.file.tensor(name + ".weight", shape: [outputs, x.channels]))
-            for row in 0..<outputs {
-                for column in row * x.channels..<(row + 1) * x.channels { values[column] *= factors[row] }
-            }
-            let bias = zip(try weights.file.vector(name + ".bias", count: outputs), factors).map { $0 * $1 }
-            return Linear(
-                [try weights.matrix(values, rows: outputs, columns: x.channels, name: name + ".weight")],
-                bias: try weights.loader.target.backend.makeTensor(bias, [outputs]))
-        }
-        return try linear(x, name, outputs: outputs, hasBias: true, residual: residual)
-    }
 }

@@ -6,16 +6,14 @@ extension VisionArchitecture {
     ///
     ///     each block: h = [branch; branch; …], one behind the other; a branch is a pool and some relu(norm(conv(h)))
     static func inceptionV3(_ file: ModelConfiguration) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: Extent2D(299), isSizeFixed: false, labels: labels, pixelMean: [0.5, 0.5, 0.5],
-            pixelDeviation: [0.5, 0.5, 0.5])
-        return VisionArchitecture(description: description) { net, x in
+        var description = try file.torchDescription()
+        description.inputSize = Extent2D(299)
+        (description.pixelMean, description.pixelDeviation) = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+        return VisionArchitecture(description: description) { [description] net, x in
             let inception = InceptionV3(net: net)
             var h = try inception.stem(x)
             for (name, block) in InceptionV3.blocks { h = try inception.block(h, name, block) }
-            return [.vector("logits", try net.linear(try net.adaptiveAveragePool(h), "fc", outputs: labels.count))]
+            return [try net.head(try net.adaptiveAveragePool(h), "fc", of: description)]
         }
     }
 }

@@ -114,16 +114,7 @@ private struct MobileNetV2Shape: Sendable {
     ) throws -> FeatureMap {
         var sliding = Sliding(kernel, stride: stride, padding: kernel / 2 * dilation, dilation: dilation)
         var behind: Extent2D?
-        if padsLikeTensorFlow {
-            // As much padding as each output pixel of the stride asks for, the odd pixel below and to the right.
-            func total(_ size: Int) -> Int {
-                let rest = size % stride == 0 ? stride : size % stride
-                return max(kernel - rest, 0)
-            }
-            let (height, width) = (total(x.size.height), total(x.size.width))
-            sliding.padding = Extent2D(height: height / 2 * dilation, width: width / 2 * dilation)
-            behind = Extent2D(height: (height - height / 2) * dilation, width: (width - width / 2) * dilation)
-        }
+        if padsLikeTensorFlow { (sliding.padding, behind) = sliding.paddingOfTensorFlow(over: x.size) }
         return try net.convolution(
             x, name + ".convolution", outputs: outputs, sliding, groups: groups, hasBias: false,
             norm: BatchNorm(name: name + ".normalization", epsilon: epsilon),

@@ -13,6 +13,10 @@ struct TimmMobileNet: Sendable {
     var gate = Activation.sigmoid
     /// Whether the last convolution comes behind the pooling, with a bias and no norm.
     var poolsFirst = false
+    /// Whether a convolution that stands alone adds its input where it can.
+    var addsInputs = false
+    var epsilon = 1e-5
+    var padsLikeTensorFlow = false
 
     static let named: [String: TimmMobileNet] = {
         var models: [String: TimmMobileNet] = [:]
@@ -35,27 +39,43 @@ struct TimmMobileNet: Sendable {
         for index in 0...4 {
             models["efficientnet_lite\(index)"] = TimmMobileNet(strides: long, activation: .relu6)
         }
+        // Those that were trained with TensorFlow first.
+        for (name, var model) in models where !name.hasPrefix("mobilenetv2") && name != "mobilenetv3_rw" {
+            (model.epsilon, model.padsLikeTensorFlow) = (1e-3, true)
+            models["tf_" + name] = model
+        }
+        for (strides, names) in [([1, 2, 2, 2, 1, 2], ["s", "b0", "b1", "b2", "b3"]), (long, ["m", "l", "xl"])] {
+            for name in names { models["tf_efficientnetv2_" + name] = v2(strides, likeTensorFlow: true) }
+        }
+        for (strides, names) in [([1, 2, 2, 2, 1, 2], ["rw_t", "rw_s"]), (long, ["rw_m"])] {
+            for name in names { models["efficientnetv2_" + name] = v2(strides, likeTensorFlow: false) }
+        }
         return models
     }()
+
+    /// EfficientNet V2. (Tan and Le, 2021)
+    private static func v2(_ strides: [Int], likeTensorFlow: Bool) -> TimmMobileNet {
+        TimmMobileNet(
+            strides: strides, activation: .silu, squeezeActivation: .silu, addsInputs: true,
+            epsilon: likeTensorFlow ? 1e-3 : 1e-5, padsLikeTensorFlow: likeTensorFlow)
+    }
 }
 
 extension VisionArchitecture {
-    /// MobileNetV2 and V3 and EfficientNet by the names of timm. (Sandler et al., 2018; Howard et al., 2019; Tan and Le, 2019)
+    /// MobileNetV2 and V3 and EfficientNet by the names of timm. (Sandler et al., 2018; Howard et al., 2019; Tan and Le, 2019
+    /// and 2021)
     ///
     ///     each block: h = reduce 1x1(squeeze and excite(act(depthwise conv(act(expand 1x1(x))))));  h + x where shapes allow it
     static func timmMobileNet(_ file: ModelConfiguration, _ model: TimmMobileNet) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
-            var h = try net.convolution(
-                x, "conv_stem", Sliding(3, stride: 2, padding: 1), norm: BatchNorm(name: "bn1"),
-                activation: model.activation)
+            var h = try model.convolution(
+                net, x, "conv_stem", kernel: 3, stride: 2, norm: "bn1", activation: model.activation)
             for (stage, stride) in model.strides.enumerated() {
                 let activation = stage < model.reluStageCount ? .relu : model.activation
                 var block = 0
                 while net.contains("blocks.\(stage).\(block).conv_pw.weight")
+                    || net.contains("blocks.\(stage).\(block).conv_exp.weight")
                     || net.contains("blocks.\(stage).\(block).conv.weight"), block < SizeLimit.layers
                 {
                     h = try model.block(
@@ -67,45 +87,65 @@ extension VisionArchitecture {
                 let pooled = try net.adaptiveAveragePool(h)
                 h = try net.convolution(pooled, "conv_head", Sliding(1), activation: model.activation)
             } else {
-                h = try net.convolution(
-                    h, "conv_head", Sliding(1), norm: BatchNorm(name: "bn2"), activation: model.activation)
+                h = try model.convolution(net, h, "conv_head", norm: "bn2", activation: model.activation)
             }
             let pooled = try net.adaptiveAveragePool(h)
-            return [.vector("logits", try net.linear(pooled, "classifier", outputs: labels.count))]
+            return [try net.head(pooled, "classifier", of: description)]
         }
     }
 }
 
 extension TimmMobileNet {
+    /// A convolution with its norm.
+    fileprivate func convolution(
+        _ net: NetworkBuilder, _ x: FeatureMap, _ name: String, outputs: Int? = nil, kernel: Int = 1, stride: Int = 1,
+        groups: Int = 1, norm: String, activation: Activation? = nil, residual: FeatureMap? = nil
+    ) throws -> FeatureMap {
+        var sliding = Sliding(kernel, stride: stride, padding: kernel / 2)
+        var behind: Extent2D?
+        if padsLikeTensorFlow { (sliding.padding, behind) = sliding.paddingOfTensorFlow(over: x.size) }
+        return try net.convolution(
+            x, name, outputs: outputs, sliding, groups: groups, norm: BatchNorm(name: norm, epsilon: epsilon),
+            activation: activation, residual: residual, paddingBehind: behind)
+    }
+
     /// A convolution alone, one that keeps channels apart with one of 1 x 1 behind it, or such a pair behind one that makes
-    /// more channels: as the tensors say.
+    /// more channels; or that first one and the last one in one, and one of 1 x 1 behind it: as the tensors say.
     fileprivate func block(
         _ net: NetworkBuilder, _ x: FeatureMap, _ prefix: String, stride: Int, activation: Activation
     ) throws -> FeatureMap {
-        guard net.contains(prefix + "conv_dw.weight") else {
-            return try net.convolution(
-                x, prefix + "conv", Sliding(1, stride: stride), norm: BatchNorm(name: prefix + "bn1"),
-                activation: activation)
+        func kernel(_ name: String) -> Int { net.extents(of: prefix + name + ".weight")?.last ?? 3 }
+        let isFused = net.contains(prefix + "conv_exp.weight")
+        guard isFused || net.contains(prefix + "conv_dw.weight") else {
+            let outputs = try net.outputs(of: prefix + "conv")
+            return try convolution(
+                net, x, prefix + "conv", outputs: outputs, kernel: kernel("conv"), stride: stride,
+                norm: prefix + "bn1", activation: activation,
+                residual: addsInputs && stride == 1 && x.channels == outputs ? x : nil)
         }
-        let isExpanding = net.contains(prefix + "conv_pwl.weight")
+        let isExpanding = !isFused && net.contains(prefix + "conv_pwl.weight")
         var h = x
-        if isExpanding {
-            h = try net.convolution(
-                x, prefix + "conv_pw", Sliding(1), norm: BatchNorm(name: prefix + "bn1"), activation: activation)
+        if isFused {
+            h = try convolution(
+                net, x, prefix + "conv_exp", kernel: kernel("conv_exp"), stride: stride, norm: prefix + "bn1",
+                activation: activation)
+        } else {
+            if isExpanding {
+                h = try convolution(net, x, prefix + "conv_pw", norm: prefix + "bn1", activation: activation)
+            }
+            h = try convolution(
+                net, h, prefix + "conv_dw", outputs: h.channels, kernel: kernel("conv_dw"), stride: stride,
+                groups: h.channels, norm: prefix + (isExpanding ? "bn2" : "bn1"), activation: activation)
         }
-        let kernel = net.extents(of: prefix + "conv_dw.weight")?.last ?? 3
-        h = try net.convolution(
-            h, prefix + "conv_dw", outputs: h.channels, Sliding(kernel, stride: stride, padding: kernel / 2),
-            groups: h.channels, norm: BatchNorm(name: prefix + (isExpanding ? "bn2" : "bn1")), activation: activation)
         if net.contains(prefix + "se.conv_reduce.weight") {
             try net.squeezeAndExcite(
                 h, reduce: prefix + "se.conv_reduce", expand: prefix + "se.conv_expand",
                 activation: squeezeActivation, gate: gate)
         }
-        let name = prefix + (isExpanding ? "conv_pwl" : "conv_pw")
+        let name = prefix + (isFused || isExpanding ? "conv_pwl" : "conv_pw")
         let outputs = try net.outputs(of: name)
-        return try net.convolution(
-            h, name, outputs: outputs, Sliding(1), norm: BatchNorm(name: prefix + (isExpanding ? "bn3" : "bn2")),
+        return try convolution(
+            net, h, name, outputs: outputs, norm: prefix + (isExpanding ? "bn3" : "bn2"),
             residual: stride == 1 && x.channels == outputs ? x : nil)
     }
 }

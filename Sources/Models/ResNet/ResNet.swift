@@ -6,7 +6,8 @@ extension VisionArchitecture {
     ///
     ///     h = max pool(relu(norm(conv 7x7 stride 2(x))));  each block: h = relu(branch(h) + shortcut(h))
     ///
-    /// The branch is two convolutions 3 x 3 (`basic`), or 1 x 1, 3 x 3 and 1 x 1 (`bottleneck`), each with a batch norm.
+    /// The branch is two convolutions 3 x 3 (`basic`), or 1 x 1, 3 x 3 and 1 x 1 (`bottleneck`), each with a batch norm. Only
+    /// the stem and the ends of blocks have the activation of `hidden_act`; inside it is ReLU.
     static func resNet(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = file.keys
         let shape = ResNetShape(
@@ -36,10 +37,7 @@ extension VisionArchitecture {
     ///
     /// Channels, groups and kinds of layers are those of the tensors.
     static func torchResNet(_ file: ModelConfiguration, depths: [Int]) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             func widths(_ layer: Int) throws -> [Int] {
                 try depths.indices.map { try net.outputs(of: "layer\($0 + 1).0.conv\(layer)") }
@@ -56,9 +54,7 @@ extension VisionArchitecture {
                 strideOfFirstStage: 1, stridesFirst: false)
             try shape.refuseOthers(net)
             let h = try shape.build(net, x, names: hasDeepStem ? .torchDeepStem : .torch)
-            return [
-                .vector("logits", try net.linear(try net.adaptiveAveragePool(h), "fc", outputs: labels.count))
-            ]
+            return [try net.head(try net.adaptiveAveragePool(h), "fc", of: description)]
         }
     }
 }
@@ -173,7 +169,7 @@ struct ResNetShape: Sendable {
             h = try net.convolution(
                 h, name.convolution, outputs: size.outputs,
                 Sliding(size.kernel, stride: size.stride, padding: size.kernel / 2), groups: size.groups,
-                norm: BatchNorm(name: name.norm), activation: isLast && squeezes ? nil : activation,
+                norm: BatchNorm(name: name.norm), activation: !isLast ? .relu : squeezes ? nil : activation,
                 residual: isLast && !squeezes ? shortcut : nil, addsResidualFirst: true)
         }
         guard let squeeze, squeezes else { return h }
@@ -224,12 +220,5 @@ extension ModelConfiguration {
                 path: path, key: "layer_type", value: type, supported: ["basic", "bottleneck"])
         }
         return type == "bottleneck"
-    }
-
-    /// Channels of an image, of `model_args` or else `pretrained_cfg` in folders of timm.
-    func pretrainedChannels() throws -> Int {
-        if let count = try keys.optionalSize("num_channels", "in_chans") { return count }
-        if let count = try keys.object("model_args")?.optionalSize("in_chans") { return count }
-        return try keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)?.first ?? 3
     }
 }

@@ -10,10 +10,7 @@ extension VisionArchitecture {
     ///   - depths: convolutions of each stage.
     ///   - hasNorms: whether a batch norm follows on each.
     static func vgg(_ file: ModelConfiguration, depths: [Int], hasNorms: Bool) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             var h = x
             // Convolution, norm, ReLU and pooling are counted in one sequence.
@@ -34,8 +31,7 @@ extension VisionArchitecture {
                 h = try net.adaptiveAveragePool(h, to: size)
                 h = try net.convolution(h, "pre_logits.fc1", Sliding(7), activation: .relu)
                 h = try net.convolution(h, "pre_logits.fc2", Sliding(1), activation: .relu)
-                let y = try net.linear(try net.adaptiveAveragePool(h), "head.fc", outputs: labels.count)
-                return [.vector("logits", y)]
+                return [try net.head(try net.adaptiveAveragePool(h), "head.fc", of: description)]
             }
             h = try net.adaptiveAveragePool(h, to: Extent2D(7))
             var y = try net.linear(
@@ -43,16 +39,13 @@ extension VisionArchitecture {
                 flattening: h, activation: .relu)
             y = try net.linear(
                 y, "classifier.3", outputs: try net.outputs(of: "classifier.3"), hasBias: true, activation: .relu)
-            return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
+            return [try net.head(y, "classifier.6", of: description)]
         }
     }
 
     /// AlexNet as torchvision has it, the one-column form without local response norms. (Krizhevsky, 2014)
     static func alexNet(_ file: ModelConfiguration) throws -> VisionArchitecture {
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: nil, isSizeFixed: false, labels: labels)
+        let description = try file.torchDescription()
         return VisionArchitecture(description: description) { net, x in
             func convolution(_ h: FeatureMap, _ index: Int, _ sliding: Sliding) throws -> FeatureMap {
                 try net.convolution(h, "features.\(index)", sliding, hasBias: true, activation: .relu)
@@ -71,7 +64,7 @@ extension VisionArchitecture {
                 flattening: h, activation: .relu)
             y = try net.linear(
                 y, "classifier.4", outputs: try net.outputs(of: "classifier.4"), hasBias: true, activation: .relu)
-            return [.vector("logits", try net.linear(y, "classifier.6", outputs: labels.count, hasBias: true))]
+            return [try net.head(y, "classifier.6", of: description)]
         }
     }
 }

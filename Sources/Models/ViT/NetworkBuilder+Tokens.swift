@@ -4,20 +4,19 @@ import TensorCore
 extension NetworkBuilder {
     /// Tokens of a transformer: learned ones, of which a tensor may hold several, then a line of patches, with a learned
     /// position added to each.
-    /// - Parameter patchesAlone: whether the learned tokens may have no positions, as the tensor of positions tells.
-    func tokens(
-        _ patches: FeatureMap, learned: [String], positions: String, patchesAlone: Bool = false
-    ) throws -> FeatureMap {
+    /// - Parameter patches: a pixel each.
+    func tokens(_ patches: FeatureMap, learned: [String], positions: TokenPositions) throws -> FeatureMap {
         let width = patches.channels
         let first = learned.reduce(0) { $0 + learnedCount($1, width: width) }
         let count = first + patches.size.pixelCount
-        let start = patchesAlone && extents(of: positions)?.dropLast().last == patches.size.pixelCount ? first : 0
         let output = try map(size: Extent2D(height: 1, width: count), channels: width)
         let images = imageCount
         let tables = try weights.map { weights in
             (
-                try weights.tensor(positions) {
-                    try weights.positions(positions, learned: learned, from: start, count: count, width: width)
+                try weights.tensor("\(positions.name) \(patches.size)") {
+                    let table = try weights.table(
+                        positions, learned: learned, learnedCount: first, patches: patches.size, width: width)
+                    return try weights.loader.target.backend.makeTensor(table, [count, width])
                 },
                 // One row number for each token of each image.
                 try weights.tensor("tokens \(count) \(images)") {
@@ -31,7 +30,7 @@ extension NetworkBuilder {
         }
         let scratch = try map(size: patches.size, channels: width)
         add(
-            positions, "tokens", [patches, scratch], output, parameters: (count + first) * width,
+            positions.name, "tokens", [patches, scratch], output, parameters: (count + first) * width,
             with: tables
         ) { tables, backend, memory in
             let (table, rows, ones) = tables
@@ -74,6 +73,77 @@ extension NetworkBuilder {
         return output
     }
 
+    /// The activated first half of each row times its second half.
+    func gated(_ x: FeatureMap, _ activation: Activation) throws -> FeatureMap {
+        let width = x.channels / 2
+        let output = try map(size: x.size, channels: width)
+        let (gates, values) = (x.channels(0..<width), x.channels(width..<2 * width))
+        add("", "gate", [gates, values], output) { backend, memory in
+            try backend.activate(memory[gates], activation, into: memory[output])
+            try backend.multiply(memory[output], memory[values], into: memory[output])
+        }
+        return output
+    }
+
+    /// Of each image the first row, and behind it the mean of those behind the first `learnedCount`.
+    func firstAndMean(_ x: FeatureMap, learnedCount: Int) throws -> FeatureMap {
+        let width = x.channels
+        let output = try map(size: Extent2D(1), channels: 2 * width)
+        let (first, patches) = (x.firstRows, try droppingRows(x, learnedCount))
+        let images = imageCount
+        let rows = try weights.map { weights in
+            try weights.tensor("images \(images)") {
+                try weights.loader.target.backend.makeTensor((0..<Int32(images)).map { $0 }, [images])
+            }
+        }
+        add("", "first row and mean", [first, patches], output, with: rows) { rows, backend, memory in
+            try backend.gatherRows(memory[first], rows: rows, into: memory[output.channels(0..<width)])
+            try backend.adaptiveAveragePool(
+                memory[patches], imageCount: images, image: patches.size, grid: Extent2D(1),
+                into: memory[output.channels(width..<2 * width)])
+        }
+        return output
+    }
+
+    /// Attention of one learned query, `probe`, to all tokens of an image; a row an image.
+    /// - Parameter projections: the layer of query, key and value, one behind the other.
+    func probed(_ x: FeatureMap, _ probe: String, projections: String, headCount: Int) throws -> FeatureMap {
+        let (tokens, width, images) = (x.size.pixelCount, x.channels, imageCount)
+        let queries = try map(size: Extent2D(1), channels: width)
+        let table = try weights.map { weights in
+            (
+                try weights.tensor(probe) {
+                    let values = try factors(probe, count: width, isNeeded: true) ?? []
+                    return try weights.loader.target.backend.makeTensor(values, [1, width])
+                },
+                try weights.tensor("first rows \(images)") {
+                    try weights.loader.target.backend.makeTensor([Int32](repeating: 0, count: images), [images])
+                }
+            )
+        }
+        add(probe, "query", [], queries, parameters: width, with: table) { table, backend, memory in
+            try backend.gatherRows(table.0, rows: table.1, into: memory[queries])
+        }
+        let query = try linear(queries, [(projections, 3 * width)], hasBias: true)
+        let all = try linear(x, [(projections, 3 * width)], hasBias: true)
+        let output = try map(size: Extent2D(1), channels: width)
+        reserve(heads: headCount, headSize: width / headCount, contextLength: tokens)
+        let parameters = EncoderAttentionParameters(
+            headCount: headCount, scale: 1 / Float(width / headCount).squareRoot())
+        let batch = try weights.map { try $0.attentionBatch(imageCount: images, tokens: tokens, queryCount: 1) }
+        add(
+            probe, "attention of \(headCount) heads", [query, all], output, multiplyAdds: 2 * tokens * width,
+            with: batch
+        ) { batch, backend, memory in
+            let rows = memory[all]
+            try backend.encoderAttention(
+                query: memory[query].columns(0..<width), key: rows.columns(width..<2 * width),
+                value: rows.columns(2 * width..<3 * width), batch: batch, parameters: parameters, bias: nil,
+                into: memory[output])
+        }
+        return output
+    }
+
     /// Attention of all tokens of an image to all of them. `projections` are query, key and value, one behind the other.
     /// - Parameter isCausal: whether a token sees only those before it, and itself.
     func attention(
@@ -101,12 +171,16 @@ extension NetworkBuilder {
 }
 
 extension VisionWeights {
-    /// The positions of all tokens, with the learned tokens added to the first ones.
-    /// - Parameter start: the first token that has a position.
-    fileprivate func positions(
-        _ name: String, learned: [String], from start: Int, count: Int, width: Int
-    ) throws -> Tensor {
-        var table = [Float](repeating: 0, count: start * width) + (try floats(name, count: (count - start) * width))
+    /// The positions of all tokens, with the learned tokens added to the first `learnedCount` ones.
+    fileprivate func table(
+        _ positions: TokenPositions, learned: [String], learnedCount: Int, patches: Extent2D, width: Int
+    ) throws -> [Float] {
+        let placed = positions.learnedCount ?? learnedCount
+        let stored = try floats(positions.name, count: (placed + positions.grid.pixelCount) * width)
+        var table = Array(stored[..<(placed * width)])
+        table += [Float](repeating: 0, count: (learnedCount - placed) * width)
+        let grid = Array(stored[(placed * width)...])
+        table += positions.resizing?.resized(grid, from: positions.grid, to: patches, width: width) ?? grid
         var place = 0
         for token in learned {
             let size = file.find(token).map { max($0.shape.elementCount, width) } ?? width
@@ -115,7 +189,7 @@ extension VisionWeights {
                 place += 1
             }
         }
-        return try loader.target.backend.makeTensor(table, [count, width])
+        return table
     }
 
     /// The elements of a tensor that some checkpoints store with extents of 1 before the others.
@@ -129,10 +203,13 @@ extension VisionWeights {
         return try file.floats(tensor)
     }
 
-    /// Images of `tokens` tokens each.
-    fileprivate func attentionBatch(imageCount: Int, tokens: Int) throws -> EncoderAttentionBatch {
-        let offsets = try tensor("offsets \(imageCount) \(tokens)") {
-            let values = (0...imageCount).map { Int32($0 * tokens) }
+    /// Images of `tokens` tokens each, and of as many queries where `queryCount` does not say otherwise.
+    fileprivate func attentionBatch(
+        imageCount: Int, tokens: Int, queryCount: Int? = nil
+    ) throws -> EncoderAttentionBatch {
+        let queries = queryCount ?? tokens
+        let offsets = try tensor("offsets \(imageCount) \(queries)") {
+            let values = (0...imageCount).map { Int32($0 * queries) }
             return try loader.target.backend.makeTensor(values, [values.count])
         }
         let ranges = try tensor("ranges \(imageCount) \(tokens)") {
@@ -140,7 +217,7 @@ extension VisionWeights {
             return try loader.target.backend.makeTensor(values, [imageCount, 2])
         }
         return EncoderAttentionBatch(
-            queryOffsets: offsets, keyRanges: ranges, tokenCount: imageCount * tokens, maxQueryCount: tokens,
+            queryOffsets: offsets, keyRanges: ranges, tokenCount: imageCount * queries, maxQueryCount: queries,
             maxKeyCount: tokens)
     }
 }

@@ -6,7 +6,7 @@ extension VisionArchitecture {
     static func viT(_ file: ModelConfiguration) throws -> VisionArchitecture {
         let keys = file.keys
         let isDeiT = file.modelType == "deit"
-        let sizes = try ViTSizes(
+        var sizes = try ViTSizes(
             file, width: keys.optionalSize("hidden_size") ?? 768,
             layerCount: keys.optionalSize("num_hidden_layers", maximum: SizeLimit.layers) ?? 12,
             headCount: keys.optionalSize("num_attention_heads", maximum: SizeLimit.heads) ?? 12,
@@ -14,6 +14,7 @@ extension VisionArchitecture {
             image: file.imageSize("image_size", default: 224), patch: file.imageSize("patch_size", default: 16),
             epsilon: keys.optionalNumber("layer_norm_eps", in: NumberRange.positive) ?? 1e-12,
             activation: file.activation("hidden_act", default: "gelu"))
+        (sizes.hasQueryBiases, sizes.hasBiases) = (try keys.flag("qkv_bias", default: true), true)
         let hasTeacher = isDeiT && file.isArchitecture("ForImageClassificationWithTeacher", default: false)
         let isClassifier = hasTeacher || file.isArchitecture("ForImageClassification", default: true)
         let labels = isClassifier ? try file.imageLabels(default: 2) : []
@@ -21,7 +22,7 @@ extension VisionArchitecture {
             architecture: file.modelType, task: isClassifier ? .classification : .features,
             channelCount: try keys.optionalSize("num_channels") ?? 3, inputSize: sizes.image, isSizeFixed: true,
             labels: labels)
-        return VisionArchitecture(description: description, prefixes: ["vit.", "deit.", ""]) { net, x in
+        return VisionArchitecture(description: description, prefixes: ["vit.", "deit.", ""]) { [sizes] net, x in
             let names = ViTNames.huggingFace(isDistilled: isDeiT)
             let h = try sizes.encode(net, x, names: names)
             let states = try net.layerNorm(h, "layernorm", epsilon: sizes.epsilon)
@@ -35,7 +36,9 @@ extension VisionArchitecture {
                 return outputs
             }
             guard hasTeacher else {
-                return [.vector("logits", try net.linear(first, "classifier", outputs: labels.count))]
+                return [
+                    .vector("logits", try net.linear(first, "classifier", outputs: labels.count, hasBias: true))
+                ]
             }
             // The mean of the classifier of the first token and that of the second one.
             return [.vector("logits", try sizes.teacherLogits(net, states, count: labels.count))]
@@ -48,23 +51,24 @@ extension VisionArchitecture {
         let image = pretrained.flatMap { $0.count == 3 ? Extent2D(height: $0[1], width: $0[2]) : nil }
         let changes = try file.keys.object("model_args")
         let width = try changes?.optionalSize("embed_dim") ?? size.width
-        let sizes = try ViTSizes(
+        let share = try changes?.optionalNumber("mlp_ratio", in: 0.01...1024) ?? size.expansion
+        var sizes = try ViTSizes(
             file, width: width,
             layerCount: changes?.optionalSize("depth", maximum: SizeLimit.layers) ?? size.layerCount,
             headCount: changes?.optionalSize("num_heads", maximum: SizeLimit.heads) ?? size.headCount,
-            intermediateSize: 4 * width,
+            intermediateSize: Int(Double(width) * share) / (size.isGated ? 2 : 1),
             image: changes?.imageSize("img_size") ?? image ?? Extent2D(size.image),
-            patch: changes?.imageSize("patch_size") ?? Extent2D(size.patch), epsilon: 1e-6, activation: .geluErf)
+            patch: changes?.imageSize("patch_size") ?? Extent2D(size.patch), epsilon: 1e-6,
+            activation: size.isGated ? .silu : .geluErf)
+        sizes.isGated = size.isGated
         let pool = try changes?.optionalString("global_pool") ?? file.keys.optionalString("global_pool") ?? "token"
         guard ["token", "avg"].contains(pool) else {
             throw LoadError.unsupportedValue(
                 path: file.path, key: "global_pool", value: pool, supported: ["avg", "token"])
         }
-        let labels = try file.imageLabels(default: 1000)
-        let description = VisionDescription(
-            architecture: file.modelType, task: .classification, channelCount: try file.pretrainedChannels(),
-            inputSize: sizes.image, isSizeFixed: true, labels: labels)
-        return VisionArchitecture(description: description) { net, x in
+        var description = try file.torchDescription()
+        (description.inputSize, description.isSizeFixed) = (sizes.image, true)
+        return VisionArchitecture(description: description) { [description, sizes] net, x in
             let names = ViTNames.timm(net)
             try sizes.refuseOthers(net)
             let h = try sizes.encode(net, x, names: names)
@@ -73,13 +77,14 @@ extension VisionArchitecture {
             let states = isNormLast ? h : try net.layerNorm(h, "norm", epsilon: sizes.epsilon)
             if net.contains("head_dist.weight") {
                 let heads = ["head", "head_dist"]
-                return [.vector("logits", try sizes.teacherLogits(net, states, count: labels.count, heads: heads))]
+                let count = description.labels.count
+                return [.vector("logits", try sizes.teacherLogits(net, states, count: count, heads: heads))]
             }
             let learned = names.learnedTokens.reduce(0) { $0 + net.learnedCount($1, width: width) }
             var pooled =
                 pool == "avg" ? try net.adaptiveAveragePool(net.droppingRows(states, learned)) : states.firstRows
             if isNormLast { pooled = try net.layerNorm(pooled, "fc_norm", epsilon: sizes.epsilon) }
-            return [.vector("logits", try net.linear(pooled, "head", outputs: labels.count))]
+            return [try net.head(pooled, "head", of: description)]
         }
     }
 }
@@ -91,6 +96,9 @@ struct TimmViTSize: Sendable {
     var headCount: Int
     var patch: Int
     var image: Int
+    /// Rows of the layer behind the attention for each feature.
+    var expansion = 4.0
+    var isGated = false
 
     static let named: [String: TimmViTSize] = {
         var sizes: [String: TimmViTSize] = [:]
@@ -104,6 +112,14 @@ struct TimmViTSize: Sendable {
                 }
             }
         }
+        let giant = TimmViTSize(
+            width: 1536, layerCount: 40, headCount: 24, patch: 14, image: 518, expansion: 2.66667 * 2, isGated: true)
+        for (name, size) in [("small", "small"), ("base", "base"), ("large", "large"), ("giant", "")] {
+            var made = sizes["vit_\(size)_patch14_224"] ?? giant
+            made.image = 518
+            sizes["vit_\(name)_patch14_dinov2"] = made
+            sizes["vit_\(name)_patch14_reg4_dinov2"] = made
+        }
         for (name, size) in [("tiny", "tiny"), ("small", "small"), ("base", "base")] {
             sizes["deit_\(name)_patch16_224"] = sizes["vit_\(size)_patch16_224"]
             sizes["deit_\(name)_distilled_patch16_224"] = sizes["vit_\(size)_patch16_224"]
@@ -115,69 +131,14 @@ struct TimmViTSize: Sendable {
 }
 
 extension ViTSizes {
-    /// Parts of layers that some of timm's transformers have beside those that are built here, such as scales of layers or
-    /// norms of queries.
+    /// Parts of layers that some of timm's transformers have beside those that are built here, such as norms of queries.
     /// - Throws: `LoadError.unsupportedFile`.
     fileprivate func refuseOthers(_ net: NetworkBuilder) throws {
-        for name in ["ls1.gamma", "attn.q_norm.weight", "attn.norm.weight", "mlp.norm.weight", "mlp.fc1_g.weight"] {
+        for name in ["attn.q_norm.weight", "attn.norm.weight", "mlp.norm.weight", "mlp.fc1_g.weight"] {
             let tensor = "blocks.0." + name
             guard net.contains(tensor) else { continue }
             throw LoadError.unsupportedFile(
                 path: net.path, reason: "has a tensor '\(tensor)', which no vision transformer of timm's here has")
         }
     }
-}
-
-/// What a vision transformer's tensors are called.
-struct ViTNames: Sendable {
-    var patches: String
-    /// `nil`: there is none.
-    var firstToken: String?
-    var secondToken: String?
-    /// Further learned tokens, of which the tensor may hold several. (Darcet et al., 2024)
-    var registers: String?
-    var positions: String
-    /// Whether learned tokens have no positions where there are only as many as patches.
-    var mayLeaveOutPositions = false
-    /// Before the layers; `nil`: none.
-    var norm: String?
-    var layerPrefix: String
-    /// Query, key and value, in one matrix or three.
-    var projections: [String]
-    var attentionOutput: String
-    var attentionNorm: String
-    var up: String
-    var down: String
-    var feedForwardNorm: String
-
-    static func huggingFace(isDistilled: Bool) -> ViTNames {
-        ViTNames(
-            patches: "embeddings.patch_embeddings.projection", firstToken: "embeddings.cls_token",
-            secondToken: isDistilled ? "embeddings.distillation_token" : nil,
-            positions: "embeddings.position_embeddings", layerPrefix: "encoder.layer.",
-            projections: ["query", "key", "value"].map { "attention.attention.\($0)" },
-            attentionOutput: "attention.output.dense", attentionNorm: "layernorm_before", up: "intermediate.dense",
-            down: "output.dense", feedForwardNorm: "layernorm_after")
-    }
-
-    /// The learned tokens, in order.
-    var learnedTokens: [String] { [firstToken, secondToken, registers].compactMap { $0 } }
-
-    /// Those of timm, as far as a file has them.
-    static func timm(_ net: NetworkBuilder) -> ViTNames {
-        func known(_ name: String) -> String? { net.contains(name) ? name : nil }
-        return ViTNames(
-            patches: "patch_embed.proj", firstToken: known("cls_token"), secondToken: known("dist_token"),
-            registers: known("reg_token"), positions: "pos_embed", mayLeaveOutPositions: true,
-            norm: known("norm_pre.weight") == nil ? nil : "norm_pre", layerPrefix: "blocks.",
-            projections: ["attn.qkv"], attentionOutput: "attn.proj", attentionNorm: "norm1", up: "mlp.fc1",
-            down: "mlp.fc2", feedForwardNorm: "norm2")
-    }
-
-    /// CLIP's image tower.
-    static let clip = ViTNames(
-        patches: "embeddings.patch_embedding", firstToken: "embeddings.class_embedding",
-        positions: "embeddings.position_embedding.weight", norm: "pre_layrnorm", layerPrefix: "encoder.layers.",
-        projections: ["q_proj", "k_proj", "v_proj"].map { "self_attn.\($0)" }, attentionOutput: "self_attn.out_proj",
-        attentionNorm: "layer_norm1", up: "mlp.fc1", down: "mlp.fc2", feedForwardNorm: "layer_norm2")
 }

@@ -6,6 +6,9 @@ import TensorCore
 ///
 ///     h = [token; patches · W + b] + positions
 ///     each layer:  h = h + out(attention(qkv(norm(h))));  h = h + down(act(up(norm(h))))
+///
+/// Some models multiply what is added by a scale of each feature (Touvron et al., 2021), have a gate in the second part
+/// (Shazeer, 2020), or take images of other sizes, for which the positions are resized.
 struct ViTSizes: Sendable {
     let width: Int
     let layerCount: Int
@@ -15,6 +18,13 @@ struct ViTSizes: Sendable {
     let patch: Extent2D
     let epsilon: Double
     let activation: Activation
+    /// Whether `up` makes gates, which are activated, and behind them what they are multiplied with.
+    var isGated = false
+    /// Whether the layers of query, key and value have biases, and the other layers; `nil`: as the checkpoint has them.
+    var hasQueryBiases: Bool?
+    var hasBiases: Bool?
+    /// How positions are resized for images of other sizes; `nil`: there are none.
+    var resizing: PositionResizing?
     private let path: String
 
     init(
@@ -58,27 +68,44 @@ struct ViTSizes: Sendable {
             let prefix = "\(names.layerPrefix)\(index)."
             let normed = try net.layerNorm(h, prefix + names.attentionNorm, epsilon: epsilon)
             let rows = names.projections.count == 1 ? 3 * width : width
-            let projections = try net.linear(normed, names.projections.map { (prefix + $0, rows) })
+            let projections = try net.linear(
+                normed, names.projections.map { (prefix + $0, rows) }, hasBias: hasQueryBiases)
             let attended = try net.attention(
                 projections, name: prefix + "attention", headCount: headCount, isCausal: isCausal)
-            h = try net.linear(attended, prefix + names.attentionOutput, outputs: width, residual: h)
+            h = try added(net, attended, prefix + names.attentionOutput, prefix, names.attentionScale, to: h)
             let between = try net.layerNorm(h, prefix + names.feedForwardNorm, epsilon: epsilon)
-            let up = try net.linear(between, prefix + names.up, outputs: intermediateSize, activation: activation)
-            h = try net.linear(up, prefix + names.down, outputs: width, residual: h)
+            var up = try net.linear(
+                between, prefix + names.up, outputs: isGated ? 2 * intermediateSize : intermediateSize,
+                hasBias: hasBiases, activation: isGated ? nil : activation)
+            if isGated { up = try net.gated(up, activation) }
+            h = try added(net, up, prefix + names.down, prefix, names.feedForwardScale, to: h)
         }
         return h
     }
 
+    /// `h + scale · layer(x)`.
+    private func added(
+        _ net: NetworkBuilder, _ x: FeatureMap, _ layer: String, _ prefix: String, _ scale: String?, to h: FeatureMap
+    ) throws -> FeatureMap {
+        let factors = try scale.flatMap { try net.factors(prefix + $0, count: width, isNeeded: true) }
+        return try net.scaledLinear(x, layer, outputs: width, scale: factors, hasBias: hasBiases, residual: h)
+    }
+
     private func embed(_ net: NetworkBuilder, _ x: FeatureMap, names: ViTNames) throws -> FeatureMap {
-        guard x.size == image else {
+        guard x.size == image || resizing != nil else {
             throw LoadError.invalidFile(
                 path: path, reason: "takes images of \(image) pixels, not of \(x.size); resize them")
         }
         let patches = try net.convolution(
             x, names.patches, outputs: width, Sliding(kernel: patch, stride: patch))
-        return try net.tokens(
-            patches.asLine, learned: names.learnedTokens, positions: names.positions,
-            patchesAlone: names.mayLeaveOutPositions)
+        let grid = Extent2D(height: image.height / patch.height, width: image.width / patch.width)
+        var positions = TokenPositions(name: names.positions, grid: grid, resizing: resizing)
+        if names.mayLeaveOutPositions, net.extents(of: names.positions)?.dropLast().last == grid.pixelCount {
+            positions.learnedCount = 0
+        } else if names.registers != nil, !names.mayLeaveOutPositions {
+            positions.learnedCount = 1
+        }
+        return try net.tokens(patches, learned: names.learnedTokens, positions: positions)
     }
 
     /// The mean of two classifiers, of the first token and of the second one. (Touvron et al., 2021)

@@ -19,6 +19,24 @@ extension ModelConfiguration {
             labels: isClassifier ? try imageLabels(default: 2) : [])
     }
 
+    /// A model by the names of torchvision or timm, which classifies images of any size. One without classes
+    /// (`"num_classes": 0`, or `TimmWrapperModel` of `transformers`) makes features.
+    func torchDescription() throws -> VisionDescription {
+        let count = try keys.optionalInteger("num_classes", in: 0...SizeLimit.heads)
+        let isClassifier = count != 0 && !isArchitecture("WrapperModel", default: false)
+        return VisionDescription(
+            architecture: modelType, task: isClassifier ? .classification : .features,
+            channelCount: try pretrainedChannels(), inputSize: nil, isSizeFixed: false,
+            labels: isClassifier ? try imageLabels(default: 1000) : [])
+    }
+
+    /// Channels of an image, of `model_args` or else `pretrained_cfg` in folders of timm.
+    private func pretrainedChannels() throws -> Int {
+        if let count = try keys.optionalSize("num_channels", "in_chans") { return count }
+        if let count = try keys.object("model_args")?.optionalSize("in_chans") { return count }
+        return try keys.object("pretrained_cfg")?.integers("input_size", in: 1...SizeLimit.width)?.first ?? 3
+    }
+
     /// Whether one of the classes that the checkpoint was saved from has `suffix`; with none named, `default`.
     func isArchitecture(_ suffix: String, default: Bool) -> Bool {
         architectures.isEmpty ? `default` : architectures.contains { $0.hasSuffix(suffix) }

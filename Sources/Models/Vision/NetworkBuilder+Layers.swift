@@ -106,6 +106,13 @@ extension NetworkBuilder {
         try linear(
             x, [(name, outputs)], hasBias: hasBias, flattening: flattening, activation: activation, residual: residual)
     }
+
+    /// What a model by the names of torchvision or timm ends with: a score for each label, or without labels the pooled
+    /// features as they come.
+    func head(_ pooled: FeatureMap, _ name: String, of description: VisionDescription) throws -> NetworkOutput {
+        guard description.task == .classification else { return .vector("pooler_output", pooled) }
+        return .vector("logits", try linear(pooled, name, outputs: description.labels.count))
+    }
 }
 
 extension VisionWeights {

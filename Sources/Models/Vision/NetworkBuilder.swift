@@ -204,6 +204,21 @@ struct Sliding: Sendable {
             + (dilation == Extent2D(1) ? "" : " dilation \(dilation)")
     }
 
+    /// As much padding as each output pixel of the stride asks for, the odd pixel below and to the right. Dilated windows are
+    /// padded as `transformers` does it.
+    func paddingOfTensorFlow(over image: Extent2D) -> (before: Extent2D, behind: Extent2D) {
+        func total(_ axis: KeyPath<Extent2D, Int>) -> Int {
+            let (size, stride) = (image[keyPath: axis], stride[keyPath: axis])
+            let rest = size % stride == 0 ? stride : size % stride
+            return max(kernel[keyPath: axis] - rest, 0)
+        }
+        let (height, width) = (total(\.height), total(\.width))
+        return (
+            Extent2D(height: height / 2 * dilation.height, width: width / 2 * dilation.width),
+            Extent2D(height: (height - height / 2) * dilation.height, width: (width - width / 2) * dilation.width)
+        )
+    }
+
     /// The windows over images of a size; `nil` where not one fits.
     func window(imageCount: Int, over image: Extent2D, roundsUp: Bool = false) -> ImageWindow? {
         func positions(_ axis: KeyPath<Extent2D, Int>) -> Int? {

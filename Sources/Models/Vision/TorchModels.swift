@@ -14,11 +14,26 @@ extension VisionArchitecture {
             models[name] = { try vgg($0, depths: depths, hasNorms: false) }
             models[name + "_bn"] = { try vgg($0, depths: depths, hasNorms: true) }
         }
+        for (name, size) in TorchViTSize.named { models[name] = { try torchViT($0, size) } }
         for (name, size) in TimmViTSize.named { models[name] = { try timmViT($0, size) } }
         for (name, model) in TimmMobileNet.named { models[name] = { try timmMobileNet($0, model) } }
-        for (name, model) in TorchMobileNet.named { models[name] = { try torchMobileNet($0, model) } }
-        for size in ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "xlarge"] {
+        for (name, model) in TorchMobileNet.named {
+            guard let timm = TimmMobileNet.named[name] else {
+                models[name] = { try torchMobileNet($0, model) }
+                continue
+            }
+            // Both libraries call it the same.
+            models[name] = { file in
+                let torchvision = try torchMobileNet(file, model)
+                let timm = try timmMobileNet(file, timm)
+                return VisionArchitecture(description: torchvision.description) { net, x in
+                    try (net.contains("features.0.0.weight") ? torchvision : timm).build(net, x)
+                }
+            }
+        }
+        for size in ["atto", "femto", "pico", "nano", "tiny", "small", "base", "large", "xlarge", "huge"] {
             models["convnext_" + size] = { try torchConvNeXt($0) }
+            models["convnextv2_" + size] = { try torchConvNeXt($0) }
         }
         return models
     }()

@@ -6,11 +6,17 @@ struct VisionArchitecture: Sendable {
     var description: VisionDescription
     /// What may stand before the names of tensors.
     var prefixes: [String] = [""]
+    /// Ends of names that the checkpoint writes otherwise; see `WeightLoader.endings`.
+    var endings: [String: String] = [:]
     /// Builds the network over its input and returns its results.
     var build: @Sendable (NetworkBuilder, FeatureMap) throws -> [NetworkOutput]
 
     func plan(_ configuration: ModelConfiguration) -> VisionPlan {
         VisionPlan(configuration: configuration, architecture: self)
+    }
+
+    func weights(_ checkpoint: Checkpoint) -> WeightLoader {
+        WeightLoader(checkpoint, prefixes: prefixes, endings: endings)
     }
 }
 
@@ -25,15 +31,14 @@ public struct VisionPlan: Sendable {
     public func load(_ checkpoint: Checkpoint, to target: LoadTarget) throws -> VisionModel {
         VisionModel(
             architecture, path: checkpoint.path,
-            weights: VisionWeights(WeightLoader(checkpoint, prefixes: architecture.prefixes), target: target))
+            weights: VisionWeights(architecture.weights(checkpoint), target: target))
     }
 
     /// The layers for an input of `size`; no weights are loaded.
     /// - Throws: `LoadError` where the size does not fit.
     public func layers(_ checkpoint: Checkpoint, size: Extent2D) throws -> [VisionLayer] {
         let builder = NetworkBuilder(
-            weights: nil, file: WeightLoader(checkpoint, prefixes: architecture.prefixes), imageCount: 1,
-            path: configuration.path)
+            weights: nil, file: architecture.weights(checkpoint), imageCount: 1, path: configuration.path)
         let input = try builder.map(size: size, channels: description.channelCount)
         _ = try architecture.build(builder, input)
         return builder.steps.map(\.layer)

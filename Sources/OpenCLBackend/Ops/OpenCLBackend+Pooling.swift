@@ -14,6 +14,12 @@ extension KernelDescriptor {
         .pooling, "adaptive_pool_f32", rows + [.uint32, .uint32, .uint32, .uint32])
     fileprivate static let localResponseNorm = KernelDescriptor(
         .pooling, "local_response_norm_f32", rows + [.int32, .float, .float, .float])
+    private static let gains: [ArgumentKind] = [
+        .tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .float, .float,
+    ]
+    fileprivate static let responseGainsRow = KernelDescriptor(.pooling, "response_gains_row_f32", gains)
+    fileprivate static let responseGainsGroup = KernelDescriptor(
+        .pooling, "response_gains_group_f32", gains + [.local])
 }
 
 extension OpenCLBackend {
@@ -55,5 +61,23 @@ extension OpenCLBackend {
             .localResponseNorm, LaunchRange((items, x.rows), local: (tuning.elementGroupSize, 1)), x, output,
             UInt32(x.rows), UInt32(x.columns), x.stride32, output.stride32, Int32(size), alpha, beta, k,
             cost: LaunchCost(bytes: 2 * x.byteCount, flops: (2 * size + 20) * x.shape.elementCount))
+    }
+
+    public func responseGains(
+        _ squares: Tensor, pixelCount: Int, weight: Tensor, epsilon: Float, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "responseGains").responseGains(
+            squares, pixelCount: pixelCount, weight: weight, epsilon: epsilon, output: output)
+        let (rows, columns) = (UInt32(squares.rows), UInt32(squares.columns))
+        let cost = LaunchCost(bytes: 2 * squares.byteCount, flops: 8 * squares.shape.elementCount)
+        if tuning.rowIsWorkItem {
+            try launch(
+                .responseGainsRow, rowItems(squares.rows), squares, weight, output, rows, columns, squares.stride32,
+                output.stride32, Float(pixelCount), epsilon, cost: cost)
+        } else {
+            try launch(
+                .responseGainsGroup, rowGroups(squares.rows), squares, weight, output, rows, columns,
+                squares.stride32, output.stride32, Float(pixelCount), epsilon, rowScratch, cost: cost)
+        }
     }
 }

@@ -119,6 +119,15 @@ extension ArgumentChecks {
         try require(size > 0 && size <= 1 << 24, "a size of \(size)")
         try require(numbers.allSatisfy(\.isFinite), "a factor that is not finite")
     }
+
+    package func responseGains(
+        _ squares: Tensor, pixelCount: Int, weight: Tensor, epsilon: Float, output: Tensor
+    ) throws {
+        try elementwise(squares, output: output)
+        try vector(weight, "weight", count: squares.columns)
+        try require(pixelCount > 0 && pixelCount <= Int(Int32.max), "\(pixelCount) pixels")
+        try require(epsilon > 0 && epsilon.isFinite, "an epsilon of \(epsilon)")
+    }
 }
 
 /// The arguments of a convolution, checked.

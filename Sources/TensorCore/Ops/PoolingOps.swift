@@ -22,4 +22,14 @@ public protocol PoolingOps: AnyObject, Sendable {
     /// `c - size / 2` on. (Krizhevsky, Sutskever and Hinton, 2012) `output` must not overlap `x`.
     func localResponseNorm(
         _ x: Tensor, size: Int, alpha: Float, beta: Float, k: Float, into output: Tensor) throws
+
+    /// `output[b, c] = 1 + weight[c] · g[b, c] / (Σ g[b, c'] / C + epsilon)`, with `g = √(pixelCount · squares)`, the length of
+    /// a channel over the pixels of an image: what a global response norm multiplies the channel by. (Woo et al., 2023)
+    ///
+    /// - Parameters:
+    ///   - squares: `[B, C]`, the mean square of each channel of an image.
+    ///   - weight: `[C]`.
+    ///   - output: `[B, C]`; may be `squares`.
+    func responseGains(
+        _ squares: Tensor, pixelCount: Int, weight: Tensor, epsilon: Float, into output: Tensor) throws
 }

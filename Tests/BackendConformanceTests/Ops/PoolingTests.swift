@@ -64,6 +64,45 @@ struct PoolingTests {
         }
     }
 
+    @Test("responseGains", arguments: [1, 3], [1, 15, 16, 17, 33, 300])
+    func findsGains(images: Int, columns: Int) {
+        let name = "B=\(images) C=\(columns)"
+        var random = SplitMix64(name: name)
+        // An image of a channel without any response, and one of nothing at all.
+        var squares = random.floats(images * columns, scale: 3).map { $0 * $0 }
+        squares[0] = 0
+        if images > 1 { squares.replaceSubrange(columns..<2 * columns, with: repeatElement(0, count: columns)) }
+        let weight = random.floats(columns)
+        let expected = Reference.responseGains(
+            Matrix(rows: images, columns: columns, floats: squares), pixelCount: 35, weight: weight, epsilon: 1e-6)
+        onEveryDevice(name) { backend, expectations in
+            let input = try GuardedTensor(on: backend, squares, [images, columns], gap: 2)
+            let scales = try GuardedTensor(on: backend, weight, [columns])
+            let output = try GuardedTensor(on: backend, .float32, [images, columns], gap: 3)
+            try backend.responseGains(
+                input.tensor, pixelCount: 35, weight: scales.tensor, epsilon: 1e-6, into: output.tensor)
+            try expectations.close(output, expected, bound: 1e-12)
+            try expectations.unchanged(input, "squares")
+            try backend.responseGains(
+                input.tensor, pixelCount: 35, weight: scales.tensor, epsilon: 1e-6, into: input.tensor)
+            try expectations.close(input, expected, bound: 1e-12)
+        }
+    }
+
+    @Test("gains of other sizes are refused")
+    func refusesGains() {
+        onEveryDevice("refusals") { backend, _ in
+            let squares = try backend.makeTensor(.float32, [2, 3])
+            let (short, weight) = (try backend.makeTensor(.float32, [2]), try backend.makeTensor(.float32, [3]))
+            for (scales, pixels, epsilon) in [(short, 4, 1e-6 as Float), (weight, 0, 1e-6), (weight, 4, 0)] {
+                #expect(throws: BackendError.self) {
+                    try backend.responseGains(
+                        squares, pixelCount: pixels, weight: scales, epsilon: epsilon, into: squares)
+                }
+            }
+        }
+    }
+
     @Test("windows without a pixel are refused")
     func refuses() {
         onEveryDevice("refusals") { backend, _ in

@@ -6,10 +6,14 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// A small CLIP with its tokenizer and processor against `transformers` (Tools/make_vision_reference.py).
+/// A small CLIP and a small SigLIP with tokenizer and processor against `transformers` (Tools/make_vision_reference.py).
 @Suite("CLIP")
 struct CLIPTests {
-    private static let folder = ReferenceMaterial.fixtures.appendingPathComponent("vision/clip")
+    private static let names = ["clip", "siglip"]
+
+    private static func folder(_ name: String) -> URL {
+        ReferenceMaterial.fixtures.appendingPathComponent("vision/" + name)
+    }
 
     private struct Cases {
         let image: PixelImage
@@ -19,8 +23,8 @@ struct CLIPTests {
         let imageVector: [Double]
         let textVectors: [[Double]]
 
-        init() throws {
-            let bytes = [UInt8](try Data(contentsOf: CLIPTests.folder.appendingPathComponent("cases.json")))
+        init(_ name: String) throws {
+            let bytes = [UInt8](try Data(contentsOf: CLIPTests.folder(name).appendingPathComponent("cases.json")))
             let root = try JSONDocument(parsing: bytes, source: "cases.json").root
             func numbers(_ value: JSONValue) throws -> [Double] {
                 try value.requireArray().map { try $0.requireDouble() }
@@ -40,11 +44,11 @@ struct CLIPTests {
         found.count == expected.count && zip(found, expected).allSatisfy { abs(Double($0) - $1) <= bound }
     }
 
-    @Test("any labels, scored as transformers scores them", arguments: InferenceDevice.all)
-    func classifies(_ device: InferenceDevice) throws {
-        let cases = try Cases()
+    @Test("any labels, scored as transformers scores them", arguments: InferenceDevice.all, names)
+    func classifies(_ device: InferenceDevice, name: String) throws {
+        let cases = try Cases(name)
         let task = try ZeroShotClassifier(
-            ModelPackage(path: Self.folder.path), on: device.make(), labels: cases.labels,
+            ModelPackage(path: Self.folder(name).path), on: device.make(), labels: cases.labels,
             options: EngineOptions(precision: .highest))
         let answers = try task.run([cases.image, cases.image])
         #expect(answers[0] == answers[1])
@@ -54,10 +58,10 @@ struct CLIPTests {
         }
     }
 
-    @Test("vectors of images and texts", arguments: InferenceDevice.all)
-    func embeds(_ device: InferenceDevice) throws {
-        let cases = try Cases()
-        let package = try ModelPackage(path: Self.folder.path)
+    @Test("vectors of images and texts", arguments: InferenceDevice.all, names)
+    func embeds(_ device: InferenceDevice, name: String) throws {
+        let cases = try Cases(name)
+        let package = try ModelPackage(path: Self.folder(name).path)
         let (backend, options) = (try device.make(), EngineOptions(precision: .highest))
         let images = try ImageEmbedder(package, on: backend, options: options)
         #expect(close(try images.run([cases.image])[0], cases.imageVector))

@@ -25,6 +25,11 @@ struct VisionReference: Sendable, CustomTestStringConvertible {
             "timm-convnext", "timm-convnext-atto", "timm-vit", "timm-mobilenetv3-small", "timm-mobilenetv3-large",
             "timm-mobilenetv2", "timm-efficientnet", "timm-vit-registers", "timm-vit-patches", "timm-vit-prenorm",
             "timm-deit-distilled", "timm-resnet26d", "timm-seresnet18", "timm-seresnext26t_32x4d",
+            "convnextv2", "convnextv2-features", "timm-convnextv2", "tv-vit", "dinov2", "dinov2-other-size",
+            "dinov2-registers", "timm-dinov2", "timm-dinov2-registers", "efficientnet", "efficientnet-features",
+            "tv-efficientnet-b0", "tv-efficientnet-b5", "tv-efficientnet-v2-s", "timm-tf-efficientnet",
+            "timm-tf-efficientnetv2", "timm-resnet18-features", "resnet-gelu", "siglip", "siglip-features",
+            "siglip-classifier",
         ].map {
             VisionReference(name: $0, folder: ReferenceMaterial.fixtures.appendingPathComponent("vision/\($0)"))
         }
@@ -144,6 +149,61 @@ struct VisionTests {
                 let found = try ModelRegistry.visionPlan(file).description.channelCount
                 #expect(found == expected, "\(architecture) \(keys)")
             }
+        }
+    }
+
+    @Test(
+        "a file without what its configuration asks for is refused by name",
+        arguments: [
+            ("convnextv2", "convnextv2.encoder.stages.0.layers.0.grn.weight"),
+            ("dinov2", "dinov2.encoder.layer.1.layer_scale2.lambda1"),
+            ("dinov2", "dinov2.embeddings.position_embeddings"), ("tv-vit", "encoder.pos_embedding"),
+            ("tv-vit", "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"),
+            ("efficientnet", "efficientnet.encoder.blocks.0.squeeze_excite.reduce.weight"),
+            ("tv-efficientnet-b0", "features.8.0.weight"),
+            // Layers whose bias is missing would still compute something.
+            ("dinov2", "dinov2.encoder.layer.0.attention.attention.key.bias"),
+            ("dinov2", "dinov2.encoder.layer.1.mlp.fc2.bias"), ("vit", "vit.encoder.layer.0.output.dense.bias"),
+            ("tv-vit", "encoder.layers.encoder_layer_1.self_attention.in_proj_bias"),
+            ("siglip-classifier", "vision_model.encoder.layers.1.mlp.fc1.bias"),
+            ("siglip-features", "vision_model.head.mlp.fc1.bias"),
+            ("convnextv2", "convnextv2.encoder.stages.0.layers.0.pwconv2.bias"),
+            ("efficientnet", "classifier.bias"),
+        ])
+    func namesWhatIsMissing(name: String, tensor: String) throws {
+        let source = try VisionReference.named(name)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID())")
+        try FileManager.default.copyItem(at: source.folder, to: folder)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // The same file with another name for that tensor, as long as the right one.
+        let file = folder.appendingPathComponent("model.safetensors")
+        var bytes = try Data(contentsOf: file)
+        let place = try #require(bytes.range(of: Data("\"\(tensor)\"".utf8)))
+        bytes.replaceSubrange(
+            place, with: Data("\"\(String(repeating: "x", count: tensor.utf8.count))\"".utf8))
+        try bytes.write(to: file)
+        let device = try #require(InferenceDevice.all.first)
+        let pass = try VisionPass(ModelPackage(path: folder.path), on: device.make())
+        let size = pass.description.usualSize
+        let values = [Float](repeating: 0, count: 3 * size.pixelCount)
+        let error = #expect(throws: LoadError.self) {
+            try pass.run(values, imageCount: 1, channels: 3, size: size)
+        }
+        let end = tensor.split(separator: ".").suffix(3).joined(separator: ".")
+        #expect(error.map { "\($0)" }?.contains(end) ?? false, "\(String(describing: error))")
+    }
+
+    @Test("timm's models as transformers writes them")
+    func readsWrappers() throws {
+        for (name, labels) in [("TimmWrapperForImageClassification", ["a", "b"]), ("TimmWrapperModel", [])] {
+            let text = """
+                {"model_type": "timm_wrapper", "architecture": "resnet18", "architectures": ["\(name)"],
+                 "num_classes": 2, "label_names": ["a", "b"], "model_args": null}
+                """
+            let file = try ModelConfiguration(parsing: Array(text.utf8), path: "config.json")
+            let description = try ModelRegistry.visionPlan(file).description
+            #expect(description.labels == labels)
+            #expect(description.task == (labels.isEmpty ? .features : .classification))
         }
     }
 

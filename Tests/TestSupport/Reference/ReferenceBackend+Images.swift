@@ -64,6 +64,18 @@ extension ReferenceBackend {
         store(Reference.localResponseNorm(matrix(x), size: size, alpha: alpha, beta: beta, k: k), to: output)
     }
 
+    public func responseGains(
+        _ squares: Tensor, pixelCount: Int, weight: Tensor, epsilon: Float, into output: Tensor
+    ) throws {
+        try ArgumentChecks(op: "responseGains").responseGains(
+            squares, pixelCount: pixelCount, weight: weight, epsilon: epsilon, output: output)
+        launch("responseGains")
+        let scales = elements(weight.reshaped([1, squares.columns]), as: Float.self)
+        store(
+            Reference.responseGains(matrix(squares), pixelCount: pixelCount, weight: scales, epsilon: epsilon),
+            to: output)
+    }
+
     public func scaleChannels(_ x: Tensor, by scales: Tensor, into output: Tensor) throws {
         try ArgumentChecks(op: "scaleChannels").scaleChannels(x, scales: scales, output: output)
         launch("scaleChannels")

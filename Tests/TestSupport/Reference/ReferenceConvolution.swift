@@ -170,4 +170,15 @@ extension Reference {
         }
         return result
     }
+
+    /// `1 + weight · g / (mean of g + epsilon)`, `g = √(pixelCount · squares)`.
+    public static func responseGains(
+        _ squares: Matrix, pixelCount: Int, weight: [Float], epsilon: Float
+    ) -> Matrix {
+        mapRows(squares) { row in
+            let lengths = row.map { (Double(pixelCount) * $0).squareRoot() }
+            let mean = lengths.reduce(0, +) / Double(row.count)
+            return zip(lengths, weight).map { 1 + Double($1) * $0 / (mean + Double(epsilon)) }
+        }
+    }
 }
