@@ -93,7 +93,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
                 + "\(maximum); shorten it or raise --max-length"
         case .invalidImages(let path, let input, let expected, let found):
             "\(path): \(input) has \(found), but the model takes \(expected)"
-        case .noImages(let path): "\(path): holds no PNG or JPEG file"
+        case .noImages(let path): "\(path): holds no PNG or JPEG file itself; name files, or a folder that holds them"
         case .engineStopped(let reason): "the engine stopped: \(reason)"
         case .invalidConstraint(let reason): reason
         }

@@ -212,6 +212,9 @@ struct ImageCommandTests {
             try run(["classify", "-m", Self.model("vit-features"), "--labels", "a,b", "--image", digit]),
             naming: "infer embed --image")
         expectOneLine(
+            try run(["classify", "-m", Self.model("clip"), "--image", digit]), naming: "infer classify --image --labels"
+        )
+        expectOneLine(
             try run(["imagine", "-m", Self.model("dcgan"), "--label", "7", "-o", "/tmp/x.png"]), naming: "--label")
         expectOneLine(try run(["imagine", "--label", "eleven", "-o", "/tmp/x.png"]), naming: "'eleven'", "0, 1, 2")
         expectOneLine(

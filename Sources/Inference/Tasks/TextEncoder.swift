@@ -245,7 +245,8 @@ extension ModelPackage {
         case .encoderDecoder: own = ("writes one text after reading another", "translate")
         case .vision:
             let task = try visionPlan().description.task
-            own = (task.summary, task.command)
+            // One that knows texts classifies by any labels.
+            own = (task.summary, command == "classify --image" && isCLIP ? command + " --labels" : task.command)
         case .encoder:
             let task = try describeEncoder().task
             own = (task.summary, task.command)
