@@ -243,9 +243,9 @@ typedef struct {
     int64_t heads;
     cpuk_cache cache;
     float scale;
-    /// Tokens of the sliding window; 0: no window.
-    float soft_cap;
     /// 0: no cap.
+    float soft_cap;
+    /// Tokens of the sliding window; 0: no window.
     int64_t window;
     const int32_t *query_offsets, *context_lengths, *block_tables;
     int64_t table_stride, table_columns;
