@@ -114,9 +114,10 @@ final class CPUWeight: Weight {
         let byteCount = Int(cpuk_packed_bytes(context, kernelWeight))
         guard byteCount > 0, let source else { return }
         let isBackedByFile = source.parts.allSatisfy(\.bytes.owner.isBackedByFile)
-        // Its rows stay in memory for the lookups, and packed ones would take as much again.
-        let isOfFloats = [.float32, .bfloat16, .float16].contains(format)
-        if wasLookedUp, isOfFloats, !isBackedByFile { return }
+        // Rows that stay in memory for the lookups would be there twice. In FP32 they stay in a file, too: sums of a whole
+        // row in one lane are less exact than those of parts, which scores of a search tell.
+        let isHalf = [.bfloat16, .float16].contains(format)
+        if wasLookedUp, format == .float32 || (isHalf && !isBackedByFile) { return }
         guard let buffer = CPUBuffer(streamedByteCount: byteCount) else { return }
         var first = 0
         for part in source.parts {
