@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12 with Swift: `make run` and `make test`. Both install the missing Debian packages.
-.PHONY: all build build-tests build-bench run test test-clients test-soak test-durability check check-kernels check-neon \
+.PHONY: all build build-tests build-bench run test test-clients test-soak test-durability check check-kernels check-neon check-amx \
 	demo-retrieval bench bench-peers bench-report format docs setup clean
 
 # Everything is built once, optimised, and shared by run, test and bench.
@@ -68,6 +68,10 @@ check-kernels: build-tests
 # The CPU kernels for 64-bit Arm, in an emulator.
 check-neon:
 	bash Tools/check_neon.sh
+
+# The same cases as on a processor with AMX, whose instructions are emulated one by one.
+check-amx:
+	bash Tools/check_amx.sh
 
 build-bench: setup
 	swift build $(CONFIGURATION) --product bench
