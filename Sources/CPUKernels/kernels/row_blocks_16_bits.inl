@@ -10,7 +10,7 @@ enum {
 
 // Numbers of 16 bits become floats in the panels that gemm_f32.inl packs, without being moved otherwise. Rows behind
 // the last block, up to a whole panel, are zeros.
-INLINE void widen_blocks(const int format, const weight_rows *rows, int64_t begin, int64_t depth, float *panel) {
+INLINE void dequantise_blocks(const int format, const weight_rows *rows, int64_t begin, int64_t depth, float *panel) {
     const int64_t column_bytes = PACKED_ROWS * format_bytes(format);
     const int64_t end = (rows->count + PACKED_ROWS - 1) / PACKED_ROWS * PACKED_ROWS;
     for (int64_t r = 0; r < (end + NR - 1) / NR * NR; r += VL) {
@@ -26,8 +26,8 @@ INLINE void widen_blocks(const int format, const weight_rows *rows, int64_t begi
 }
 
 static void pack_b_of_halves(const weight_rows *rows, int64_t begin, int64_t depth, void *packed) {
-    if (rows->format == CPUK_BF16) widen_blocks(CPUK_BF16, rows, begin, depth, packed);
-    else widen_blocks(CPUK_F16, rows, begin, depth, packed);
+    if (rows->format == CPUK_BF16) dequantise_blocks(CPUK_BF16, rows, begin, depth, packed);
+    else dequantise_blocks(CPUK_F16, rows, begin, depth, packed);
 }
 
 static bool supports_gemm_blocks_of_halves(cpuk_format format, int64_t tokens) {
