@@ -369,37 +369,65 @@ static cpuk_context *context_of(const int *sets, int count) {
     exit(1);
 }
 
+static bool rounds_with(const int *sets, int count, cpuk_set_kind kind) {
+    for (int i = 0; i < count; i++)
+        if (cpuk_kernel_set_at(sets[i]).kind == kind) return true;
+    return false;
+}
+
+// The cases of a context of these sets, of which those of floats alone compute all that no other does.
+static void check(cpuk_context *plain, const char *name, const int *sets, int count) {
+    const bool to_bf16 = rounds_with(sets, count, CPUK_SET_OF_BF16);
+    const bool rounds = to_bf16 || rounds_with(sets, count, CPUK_SET_OF_INT8);
+    cpuk_context *context = context_of(sets, count);
+    const int before = cases;
+    for (int f = 0; f < NUMBER_FORMAT_COUNT; f++)
+        if (number_format_row_of((cpuk_format)f)->weight_name)
+            products(context, plain, name, (cpuk_format)f, rounds);
+    // Queries, keys and weights may be rounded to BF16.
+    attentions(context, name, to_bf16 ? 3e-5 : 1e-11);
+    if (!rounds) {
+        decoding(context, name);
+        varlens(context, name);
+        rows(context, name);
+    }
+    printf("%s: %d cases\n", name, cases - before);
+    cpuk_destroy(context);
+}
+
+// Each set with the floats of its instructions.
+static void check_alone(cpuk_context *plain) {
+    for (int i = 0; i < cpuk_kernel_set_count(); i++) {
+        const cpuk_kernel_set set = cpuk_kernel_set_at(i);
+        if (!set.runs || set.only_by_name) continue;
+        int sets[CPUK_MAX_SETS] = {i}, count = 1;
+        for (int j = 0; set.kind != CPUK_SET_OF_FLOATS && j < cpuk_kernel_set_count(); j++) {
+            const cpuk_kernel_set other = cpuk_kernel_set_at(j);
+            if (other.isa == set.isa && other.kind == CPUK_SET_OF_FLOATS && other.runs) sets[count++] = j;
+        }
+        check(plain, set.name, sets, count);
+    }
+}
+
+// All sets that a processor of each instruction set takes by itself.
+static void check_together(cpuk_context *plain) {
+    for (int isa = CPUK_GENERIC; isa <= CPUK_AVX512; isa++) {
+        int sets[CPUK_MAX_SETS];
+        const int count = cpuk_default_sets((cpuk_isa)isa, sets);
+        char name[128] = "";
+        for (int i = 0; i < count; i++) strcat(strcat(name, i ? " and " : ""), cpuk_kernel_set_at(sets[i]).name);
+        if (count > 1) check(plain, name, sets, count);
+    }
+}
+
 int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);  // What failed is seen while the rest runs.
     int generic = -1;
     for (int i = 0; i < cpuk_kernel_set_count(); i++)
         if (!strcmp(cpuk_kernel_set_at(i).name, "generic")) generic = i;
     cpuk_context *plain = context_of(&generic, 1);
-    for (int i = 0; i < cpuk_kernel_set_count(); i++) {
-        const cpuk_kernel_set set = cpuk_kernel_set_at(i);
-        if (!set.runs || set.only_by_name) continue;
-        const bool rounds = set.kind != CPUK_SET_OF_FLOATS;
-        // Rounded products take all else from the floats of their instruction set.
-        int sets[CPUK_MAX_SETS] = {i}, count = 1;
-        for (int j = 0; rounds && j < cpuk_kernel_set_count(); j++) {
-            const cpuk_kernel_set other = cpuk_kernel_set_at(j);
-            if (other.isa == set.isa && other.kind == CPUK_SET_OF_FLOATS && other.runs) sets[count++] = j;
-        }
-        cpuk_context *context = context_of(sets, count);
-        const int before = cases;
-        for (int f = 0; f < NUMBER_FORMAT_COUNT; f++)
-            if (number_format_row_of((cpuk_format)f)->weight_name)
-                products(context, plain, set.name, (cpuk_format)f, rounds);
-        // Queries, keys and weights are rounded to BF16.
-        attentions(context, set.name, set.kind == CPUK_SET_OF_BF16 ? 3e-5 : 1e-11);
-        if (!rounds) {
-            decoding(context, set.name);
-            varlens(context, set.name);
-            rows(context, set.name);
-        }
-        printf("%s: %d cases\n", set.name, cases - before);
-        cpuk_destroy(context);
-    }
+    check_alone(plain);
+    check_together(plain);
     cpuk_destroy(plain);
     printf("%d cases, %d failed\n", cases, failures);
     return failures > 0;

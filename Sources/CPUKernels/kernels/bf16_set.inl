@@ -5,6 +5,7 @@
 #include "paged_prefill_bf16.inl"
 
 static const matmul_kernel matmuls[] = {{.rounds_activations = true, .supports = supports_gemm, .gemm = &gemm}};
+CHECK_MATMUL_COUNT(matmuls);
 static const kernel_set set = {
-    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
+    .matmul_count = MATMUL_COUNT(matmuls), .matmuls = matmuls,
     .paged_prefill = paged_prefill_bf16};

@@ -31,6 +31,7 @@ static const matmul_kernel matmuls[] = {
 #endif
     {.supports = supports_gemv, .gemv = &gemv},
 };
+CHECK_MATMUL_COUNT(matmuls);
 static const row_kernels rows_of_floats = {
     .apply_epilogue = apply_epilogue, .norm = norm_row, .activate = activate_row, .soft_cap = soft_cap_row,
     .softmax_reduce = softmax_reduce, .softmax_write = softmax_write, .embed = embed_row,
@@ -48,5 +49,5 @@ static const convolution_kernels convolution = {
     .transform_output = winograd_transform_output,
 };
 static const kernel_set set = {
-    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
+    .matmul_count = MATMUL_COUNT(matmuls), .matmuls = matmuls,
     .rows = &rows_of_floats, .attention = &attention, .convolution = &convolution};

@@ -22,8 +22,9 @@ static const matmul_kernel matmuls[] = {
     {.rounds_activations = true, .supports = supports_gemm_row_blocks, .packing = &row_blocks,
      .gemm = &gemm_of_row_blocks},
 };
+CHECK_MATMUL_COUNT(matmuls);
 static const kernel_set set = {
-    .matmul_count = sizeof matmuls / sizeof *matmuls, .matmuls = matmuls,
+    .matmul_count = MATMUL_COUNT(matmuls), .matmuls = matmuls,
 #if defined(SIMD_AVX512) && defined(SIMD_VNNI)
     .convolution_int8 = &convolution_int8,
 #endif

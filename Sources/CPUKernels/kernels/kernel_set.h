@@ -5,8 +5,14 @@
 #include "matmul.h"
 #include "row_kernels.h"
 
+/// A context has room for the matrix kernels of as many sets as it may have.
+enum { MAX_SET_MATMULS = 8 };
+#define MATMUL_COUNT(matmuls) ((int)(sizeof(matmuls) / sizeof *(matmuls)))
+#define CHECK_MATMUL_COUNT(matmuls)                                                                                   \
+    _Static_assert(MATMUL_COUNT(matmuls) <= MAX_SET_MATMULS, "a context has room for the set's matrix kernels")
+
 typedef struct {
-    /// The GEMM and GEMV kernels, in the order in which they are asked for a product.
+    /// The GEMM and GEMV kernels, in the order in which they are asked for a product; at most MAX_SET_MATMULS.
     int matmul_count;
     const matmul_kernel *matmuls;
     /// Only in sets of floats.

@@ -4,15 +4,13 @@
 
 #include <stdlib.h>
 
-static bool add_set(cpuk_context *context, const kernel_set *set) {
-    if (!set || context->matmul_count + set->matmul_count > MAX_MATMUL_KERNELS) return false;
+static void add_set(cpuk_context *context, const kernel_set *set) {
     for (int i = 0; i < set->matmul_count; i++) context->matmuls[context->matmul_count++] = &set->matmuls[i];
     if (set->rows) context->rows = set->rows;
     if (set->attention) context->attention = set->attention;
     if (set->convolution) context->convolution = set->convolution;
     if (set->convolution_int8) context->convolution_int8 = set->convolution_int8;
     if (set->paged_prefill) context->rounding_prefill = set->paged_prefill;
-    return true;
 }
 
 // The kernels for floats come last, since they take every product.
@@ -24,7 +22,8 @@ static bool add_sets(cpuk_context *context, const int *sets, int count) {
             if (!set) return false;
             const cpuk_set_kind kind = cpuk_kernel_set_at(sets[i]).kind;
             if ((kind == CPUK_SET_OF_FLOATS) != (pass == 1)) continue;
-            if (has_kind[kind] || !add_set(context, set)) return false;
+            if (has_kind[kind]) return false;
+            add_set(context, set);
             has_kind[kind] = true;
         }
     return has_kind[CPUK_SET_OF_FLOATS];

@@ -1,10 +1,9 @@
 // The state of one backend: threads, kernels, scratch.
 #pragma once
+#include "../include/CPUKernelSets.h"
 #include "../kernels/kernel_set.h"
 #include "../runtime/partition.h"
 #include "../runtime/scratch.h"
-
-enum { MAX_MATMUL_KERNELS = 12 };
 
 struct cpuk_context {
     thread_pool *pool;
@@ -17,7 +16,7 @@ struct cpuk_context {
     /// The kernels of attention with rounded products; NULL: none.
     paged_prefill_kernel rounding_prefill;
     /// The GEMM and GEMV kernels, in the order in which they are asked for a product. The last one takes every product.
-    const matmul_kernel *matmuls[MAX_MATMUL_KERNELS];
+    const matmul_kernel *matmuls[CPUK_MAX_SETS * MAX_SET_MATMULS];
     int matmul_count;
     /// The library's function; NULL: none.
     cpuk_sgemm sgemm;
