@@ -22,6 +22,6 @@ if [ -n "$newest" ]; then
     touch "$build/done"
 fi
 "$clang" "${flags[@]}" -c Tests/CrossConformance/conformance.c -o "$build/conformance.o"
-"$clang" "${flags[@]}" -O2 -mavx2 -mfma -c Tests/CrossConformance/emulated_x86.c -o "$build/emulated_x86.o"
+"$clang" "${flags[@]}" -O2 -mavx512f -c Tests/CrossConformance/emulated_x86.c -o "$build/emulated_x86.o"
 "$clang" -o "$build/conformance" "$build"/*.o -lm -lpthread
 exec "$build/conformance"

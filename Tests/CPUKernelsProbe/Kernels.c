@@ -94,11 +94,13 @@ static void run_gemm(
     }
     void *panel = aligned_alloc(64, (size_t)((kernel->packed_b_bytes + 63) / 64 * 64));
     float *products = malloc((size_t)(panels * mr * NC) * sizeof(float));
+    if (kernel->begin_thread) kernel->begin_thread();
     for (int64_t k = 0; k < columns; k += kernel->kc) {
         const int64_t depth = columns - k < kernel->kc ? columns - k : kernel->kc;
         kernel->pack_b(&gathered, k, depth, panel);
         kernel->multiply(&gathered, panel, &a, panels, k, depth, (read_ahead){0}, products);
     }
+    if (kernel->end_thread) kernel->end_thread();
     if (!kernel->transpose) memcpy(y, products, (size_t)(tokens * NC) * sizeof(float));
     for (int64_t p = 0; kernel->transpose && p < panels; p++) {
         float square[16 * NC];

@@ -38,6 +38,18 @@ struct RegistryTests {
         #expect(try CPUBackend(threadCount: 1, kernelSets: generic + [set]).instructionSet == .generic)
     }
 
+    @Test("sets of all kinds of the same instructions make a backend, those for tests in place of their kind's first too")
+    func together() throws {
+        for set in KernelSet.all where set.isSupported {
+            let others = KernelSet.all.filter {
+                $0.isSupported && $0.instructionSet == set.instructionSet && $0.kind != set.kind
+            }
+            let kinds: [KernelSet.Kind] = [.bfloat16, .int8, .floats]
+            let all = kinds.compactMap { kind in kind == set.kind ? set : others.first { $0.kind == kind } }
+            #expect(try CPUBackend(threadCount: 1, kernelSets: all).kernelSets.count == all.count)
+        }
+    }
+
     @Test("an unknown name is refused in one line", arguments: ["foo", "", "avx2,,generic", "AVX2", "generic;avx2"])
     func unknown(_ names: String) {
         #expect {

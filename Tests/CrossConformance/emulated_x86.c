@@ -11,6 +11,7 @@
 #include "CPUKernels.h"
 
 #include <cpuid.h>
+#include <immintrin.h>
 #include <math.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -178,12 +179,12 @@ static uint32_t bits_of(float x) {
 }
 // Subnormal numbers count as zero, before and after (SDM: DAZ and FTZ).
 static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0, x) : x; }
-static float wide(uint16_t half) {
-    const uint32_t bits = (uint32_t)half << 16;
+static float float_of(uint32_t bits) {
     float x;
     memcpy(&x, &bits, 4);
-    return flushed(x);
+    return x;
 }
+static float wide(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
 static uint16_t rounded(float x) {
     const uint32_t bits = bits_of(x);
     if (isnan(x)) return (uint16_t)(bits >> 16 | 0x40);
@@ -223,20 +224,25 @@ static void multiply_tiles(const instruction *it, const uint8_t *code) {
     const int rows = shape->rows[c], columns = shape->row_bytes[c] / 4, depth = shape->row_bytes[a] / 4;
     if (shape->rows[a] != rows || shape->rows[b] != depth || shape->row_bytes[b] != shape->row_bytes[c])
         give_up("a product of tiles that do not fit", code);
-    for (int m = 0; m < rows; m++)
-        for (int n = 0; n < columns; n++) {
-            float even = 0, odd = 0, sum;
-            for (int k = 0; k < depth; k++) {
-                uint16_t left[2], right[2];
-                memcpy(left, tiles[a][m] + 4 * k, 4);
-                memcpy(right, tiles[b][k] + 4 * n, 4);
-                even = flushed(fmaf(wide(left[0]), wide(right[0]), even));
-                odd = flushed(fmaf(wide(left[1]), wide(right[1]), odd));
+    // Subnormal numbers count as zero, before and after.
+    const unsigned state = _mm_getcsr();
+    _mm_setcsr(state | 0x8040);
+    for (int m = 0; m < rows; m++) {
+        float sums[ROW_BYTES / 4], even[ROW_BYTES / 4] = {0}, odd[ROW_BYTES / 4] = {0};
+        for (int k = 0; k < depth; k++) {
+            uint32_t left, right[ROW_BYTES / 4];
+            memcpy(&left, tiles[a][m] + 4 * k, 4);
+            memcpy(right, tiles[b][k], sizeof right);
+            for (int n = 0; n < ROW_BYTES / 4; n++) {
+                even[n] = fmaf(float_of(left << 16), float_of(right[n] << 16), even[n]);
+                odd[n] = fmaf(float_of(left & 0xffff0000u), float_of(right[n] & 0xffff0000u), odd[n]);
             }
-            memcpy(&sum, tiles[c][m] + 4 * n, 4);
-            sum = flushed(flushed(sum) + flushed(even + odd));
-            memcpy(tiles[c][m] + 4 * n, &sum, 4);
         }
+        memcpy(sums, tiles[c][m], sizeof sums);
+        for (int n = 0; n < columns; n++) sums[n] += even[n] + odd[n];
+        memcpy(tiles[c][m], sums, sizeof sums);
+    }
+    _mm_setcsr(state);
     tile_products++;
 }
 
