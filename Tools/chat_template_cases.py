@@ -283,6 +283,19 @@ x
 {{ 'upper' is filter }}{{ 5 is test }}
 {{ [] is filter }}
 {{ d is test }}
+{{ n|map('upper') is none }}{{ not nil|select }}{{ 'x' if n|batch(2) }}{{ n|slice(2) is defined }}{{ n|items is none }}
+{{ n|unique is none }}{{ nested|unique is none }}{{ not l|select('gt', 'a') }}{{ not users|map('zz') }}{{ not l|map }}
+{{ n|map('upper')|list }}
+{% set g = n|select %}{{ g is defined }}{% for x in g %}{% endfor %}
+{{ [1, 'a']|map('abs')|first }}{{ [1, 'a']|select('gt', 0)|first }}{{ [1, [2]]|unique|first }}
+{{ [1, 'a']|map('abs')|list }}
+{% set g = l|map('string') %}{{ g|first }}{{ g|list }}{{ g|list }}{{ g|first is defined }}
+{% set g = l|select('odd')|map('string')|unique %}{{ g|first }}{{ '1' in g }}{{ g|list }}
+{% set g = [1, 2, 3]|map('string') %}{{ '2' in g }}{{ g|list }}{{ '2' in g }}
+{% set ns = namespace(g=l|map('string')) %}{% set ns.g = ns.g|map('int') %}{% set ns.g = ns.g|map('default', ns) %}{{ ns.g|list }}
+{{ l|batch }}
+{{ 'ab'|safe|list }}{{ html|safe|first }}{{ 'ab'|safe|map('upper')|list }}
+{{ 'a' % undefined_name }}{{ 'a' % [1] }}{{ 'a' % d }}
 {{ lines }}
 {{- lines | replace('\n', ' ') -}}
 '''

@@ -67,7 +67,12 @@ extension JSON {
             }
             for (key, member) in object {
                 // The last one of a name counts, in the first one's place.
-                if let place = places[key] {
+                if let place = places[key], members[place].key.utf8.elementsEqual(key.utf8) {
+                    members[place].value = JSON(member)
+                } else if places[key] != nil,
+                    // Swift's strings are equal where they look alike; names are not.
+                    let place = members.firstIndex(where: { $0.key.utf8.elementsEqual(key.utf8) })
+                {
                     members[place].value = JSON(member)
                 } else {
                     places[key] = members.count

@@ -33,6 +33,9 @@ import Testing
         "{{ range(-9223372036854775807, 9223372036854775807) }}",
         "{{ '\\t'.expandtabs(9223372036854775807) }}",
         "{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}",
+        "{% set ns = namespace(x=[1]) %}{% for i in range(9999) %}{% set ns.x = ns.x | map('string') %}{% endfor %}",
+        "{% set ns = namespace(x=range(99999)) %}{% for i in range(99) %}{% set ns.x = ns.x | map('int') %}{% endfor %}"
+            + "{{ ns.x | sum }}",
     ])
     func endsInAnError(_ source: String) throws {
         let template = try ChatTemplate(source)

@@ -95,6 +95,9 @@ struct RegexTests {
             ("[\\w.+-]+@[a-z]+\\.(com|org)", ["a.b+c@d.org"], ["@d.org", "a@d.net"]),
             ("", [""], ["a"]),
             ("(a?)*", ["", "aaa"], ["b"]),
+            ("^{{[a-z]+}}$|a{|b{,|[{]{2}", ["{{ab}}", "a{", "b{,", "{{"], ["{{}}", "a", "b", "{"]),
+            ("c{1,x}|{", ["c{1,x}", "{"], ["cx", "c"]),
+            ("\\$\\{x}{2}|{", ["${x}}", "{"], ["${x}", ""]),
         ])
     func matches(_ pattern: String, _ accepted: [String], _ refused: [String]) throws {
         let grammar = try Grammar(regex: pattern)

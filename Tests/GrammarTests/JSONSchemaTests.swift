@@ -49,6 +49,14 @@ struct JSONSchemaTests {
         Case(
             schema: #"{"enum":["a",1,null,[1,{"b":2}]]}"#,
             accepted: [#""a""#, "1", "1.0", "null", #"[1, {"b": 2}]"#], refused: ["2", #""b""#, "[1]", "true"]),
+        // Texts that look alike are two: "é" of one code point, and as an e with an accent.
+        Case(
+            schema: #"{"enum":["\u00e9","e\u0301",1,1.0,{"a":1,"b":[2]},{"b":[2.0],"a":1}]}"#,
+            accepted: [#""\u00e9""#, "\"\u{E9}\"", #""e\u0301""#, "1e0", #"{"b":[2],"a":1.0}"#],
+            refused: [#""e""#, #"{"a":1}"#]),
+        Case(
+            schema: #"{"enum":["\u00e9","e\u0301","K",2],"not":{"enum":["e\u0301","\u212a",2.0]}}"#,
+            accepted: [#""\u00e9""#, #""K""#], refused: [#""e\u0301""#, "2", #""\u212a""#]),
         Case(schema: #"{"const":{"a":[1,2]}}"#, accepted: [#"{"a":[1,2]}"#], refused: [#"{"a":[1]}"#, "{}"]),
         Case(
             schema: #"{"type":"array","items":{"type":"boolean"},"minItems":1,"maxItems":2}"#,
@@ -197,6 +205,11 @@ struct JSONSchemaTests {
             (
                 #"{"pattern":"(?!a)"}"#,
                 "schema: #/pattern '(?!a)': column 4: lookaround is not supported; leave it out or write it another way"
+            ),
+            (
+                #"{"properties":{"\u00e9":{},"e\u0301":{}}}"#,
+                "schema: the name 'e\u{301}' in two spellings that look alike is not supported; "
+                    + "leave it out or write it another way"
             ),
             ("[]", "schema: #/ must be an object, true or false"),
             (

@@ -25,6 +25,15 @@ struct ChatCommandTests {
         #expect(!result.output.contains("\u{1B}"), "no styles where there is no terminal")
     }
 
+    @Test("A line that is not UTF-8 is an error that names it")
+    func brokenLine() throws {
+        let result = try CommandLineTool.run(
+            ["chat", "--model", ChatCommandTests.scripted, "--device", "cpu", "-t", "1", "--temperature", "0"],
+            input: Array("How is it?\n".utf8) + [0x61, 0xFF, 0x0A])
+        CommandLineTool.expectFailure(result, code: 1, naming: ["standard input, line 2", "UTF-8"], "chat")
+        #expect(count(ChatCommandTests.answer, in: result.output) == 1)
+    }
+
     @Test("/help lists every command, and what is none is told")
     func help() throws {
         let result = try chat(["/help", "/nonsense", "/regen"])

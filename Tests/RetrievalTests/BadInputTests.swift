@@ -11,7 +11,7 @@ struct BadInputTests {
     private func keys(_ scratch: Scratch) async throws -> Set<String> {
         Set(
             try DocumentCollection(path: scratch.collection).documentStates().keys.map {
-                $0.replacing(scratch.path + "/", with: "")
+                $0.text.replacing(scratch.path + "/", with: "")
             })
     }
 
@@ -90,6 +90,49 @@ struct BadInputTests {
         #expect(report.added == 1 && report.removed == 0)
         #expect(report.skipped.count == 1 && report.skipped[0].contains("folders in each other"))
         #expect(try await keys(scratch).count == 2)
+    }
+
+    @Test("A folder is no collection")
+    func folderForACollection() throws {
+        let scratch = try Scratch()
+        #expect(throws: RetrievalError.notACollection(path: scratch.path, reason: "a folder")) {
+            try CollectionReader(path: scratch.path)
+        }
+    }
+
+    @Test("Names that look alike are two documents, in folders and in JSON lines")
+    func equivalentNames() async throws {
+        let scratch = try Scratch()
+        // "é" as one code point, and as an e with an accent.
+        let names = ["\u{E9}", "e\u{301}"]
+        for name in names { try scratch.write("docs/\(name).txt", "heron of \(name.utf8.count) bytes") }
+        let lines = names.map { #"{"id": "\#($0)", "text": "pike of \#($0.utf8.count) bytes"}"# }
+        try scratch.write("d.jsonl", lines.joined(separator: "\n"))
+        let (docs, jsonLines) = ([scratch.path + "/docs"], [scratch.path + "/d.jsonl"])
+        #expect(try await scratch.index(paths: docs, jsonLines: jsonLines).added == 4)
+        let again = try await scratch.index(paths: docs, jsonLines: jsonLines)
+        #expect((again.unchanged, again.changed, again.removed) == (4, 0, 0))
+        #expect(again.skipped.isEmpty)
+        unlink(scratch.path + "/docs/\(names[1]).txt")
+        let fewer = try await scratch.index(paths: docs)
+        #expect((fewer.unchanged, fewer.removed) == (1, 1))
+        #expect(try await keys(scratch).count == 2)
+        #expect(try DocumentCollection(path: scratch.collection).documentStates().count == 3)
+    }
+
+    @Test("A file whose name is not UTF-8: one line")
+    func nameThatIsNoText() async throws {
+        let scratch = try Scratch()
+        try scratch.write("docs/a.txt", "heron")
+        let path = Array("\(scratch.path)/docs/b".utf8) + [0xFF] + Array(".txt".utf8) + [0]
+        let descriptor = path.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer {
+            open($0.baseAddress!, O_CREAT, 0o600)
+        }
+        #expect(descriptor >= 0)
+        close(descriptor)
+        let report = try await scratch.index(paths: [scratch.path + "/docs"])
+        #expect(report.added == 1)
+        #expect(report.skipped.count == 1 && report.skipped[0].contains("its name is not UTF-8"))
     }
 
     @Test("Another embedder is refused for indexing and for searching")

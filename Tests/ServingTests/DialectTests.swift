@@ -26,6 +26,34 @@ struct DialectTests {
         }
     }
 
+    @Test("Tools that Anthropic's servers run are refused; those of clients are offered")
+    func serverTools() async throws {
+        try await TestServer.with { server in
+            func answer(_ tool: String) async throws -> TestServer.Answer {
+                try await server.post("/v1/messages", "{\"model\":\"bard\",\(DialectTests.said),\"tools\":[\(tool)]}")
+            }
+            for type in ["web_search_20250305", "code_execution_20250825"] {
+                let refused = try await answer("{\"type\":\"\(type)\",\"name\":\"search\"}")
+                #expect(refused.status == 400)
+                #expect(refused.text.contains("tools[0].type: this server runs no '\(type)'"))
+            }
+            #expect(try await answer(#"{"type":"custom","name":"f","input_schema":{"type":"object"}}"#).status == 200)
+            #expect(try await answer(#"{"type":"bash_20250124","name":"bash"}"#).status == 200)
+        }
+    }
+
+    @Test("Ways of choosing tokens that this server lacks may be named with the value that changes nothing")
+    func neutralSamplers() async throws {
+        try await TestServer.with { server in
+            let neutral = #""mirostat":0,"dry_multiplier":0.0,"xtc_probability":0,"typical_p":1,"top_n_sigma":-1"#
+            let body = "{\"prompt\":\"a\",\"n_predict\":2,\(neutral),\"lora\":[{\"id\":0,\"scale\":0}]}"
+            let answer = try await server.post("/completion", body)
+            #expect(answer.status == 200, "\(answer.text)")
+            let empty = try await server.post("/completion", #"{"prompt":"a","lora":[],"n_predict":1}"#)
+            #expect(empty.status == 200, "\(empty.text)")
+        }
+    }
+
     @Test("A billing header in the system prompt counts for nothing")
     func billingHeader() async throws {
         try await TestServer.with { server in

@@ -94,4 +94,35 @@ struct OffsetTests {
             }
         }
     }
+
+    /// A token that begins in the whitespace that the one before took: both are there, as in `tokenizers`, and what is left
+    /// of the whitespace is text again.
+    @Test(arguments: [
+        ("é<r>\n\na", [4, 10, 11, 0], [0..<1, 1..<6, 4..<6, 6..<7]),
+        (
+            "é<r> \n\n \n a", [4, 10, 11, 2, 3, 2, 0],
+            [0..<1, 1..<10, 5..<7, 7..<8, 8..<9, 9..<10, 10..<11]
+        ),
+        ("<r>\t a", [10, 0], [0..<5, 5..<6]),
+        ("\t\t a", [12, 0], [0..<3, 3..<4]),
+        ("<r> <x>b", [10, 13, 1], [0..<4, 3..<7, 7..<8]),
+        ("a<r> \n\n\n\n b", [0, 10, 11, 11, 2, 1], [0..<1, 1..<10, 5..<7, 7..<9, 9..<10, 10..<11]),
+        ("é<r> \t \n\n b", [4, 10, 11, 2, 1], [0..<1, 1..<10, 7..<9, 9..<10, 10..<11]),
+    ])
+    func addedTokensInStrippedWhitespace(_ text: String, _ ids: [Int], _ offsets: [Range<Int>]) throws {
+        let json = #"""
+            {"added_tokens": [
+              {"id": 10, "content": "<r>", "rstrip": true, "normalized": false, "special": true},
+              {"id": 11, "content": "\n\n", "normalized": false, "special": false},
+              {"id": 12, "content": "\t", "lstrip": true, "rstrip": true, "normalized": false, "special": false},
+              {"id": 13, "content": " <x>", "normalized": false, "special": false}],
+             "model": {"type": "BPE", "merges": [], "vocab":
+               {"a": 0, "b": 1, " ": 2, "\n": 3, "é": 4, "c": 5, "d": 6, "e": 7, "f": 8, "g": 9}}}
+            """#
+        let tokenizer = try Tokenizer(json: Array(json.utf8))
+        #expect(try tokenizer.encode(text) == ids)
+        let windows = try tokenizer.encodeWithOffsets(text)
+        #expect(windows.map(\.ids) == [ids])
+        #expect(windows.map(\.offsets) == [offsets])
+    }
 }

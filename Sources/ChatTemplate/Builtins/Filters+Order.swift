@@ -14,12 +14,18 @@ extension Interpreter {
         case "unique":
             let values = try arguments.values(name, ["case_sensitive", "attribute"])
             let isSensitive = values[0].given?.isTrue ?? false
-            var seen: Set<HashKey> = []
-            let unique = try items(of: value).filter { item in
-                let key = try attributeValue(of: item, values[1])
-                return seen.insert(try HashKey(isSensitive ? key : caseFolded(key))).inserted
-            }
-            return .generator(try GeneratorValue(unique))
+            return .generator(
+                try GeneratorValue(over: value) { [unowned self] in
+                    var seen: Set<HashKey> = []
+                    let next = try pull(from: value)
+                    return { [unowned self] in
+                        while let item = try next() {
+                            let key = try attributeValue(of: item, values[1])
+                            if seen.insert(try HashKey(isSensitive ? key : caseFolded(key))).inserted { return item }
+                        }
+                        return nil
+                    }
+                })
         case "min", "max": return try extreme(value, arguments, isMaximum: name == "max")
         default: return try groupBy(value, arguments)
         }

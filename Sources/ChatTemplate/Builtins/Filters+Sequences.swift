@@ -6,7 +6,7 @@ extension Interpreter {
         case "list": return .list(try ListValue(items(of: value)))
         case "first":
             if case .generator(let generator) = value {
-                return generator.next() ?? .undefined(UndefinedValue("No first item, sequence was empty."))
+                return try generator.next() ?? .undefined(UndefinedValue("No first item, sequence was empty."))
             }
             return try items(of: value).first ?? .undefined(UndefinedValue("No first item, sequence was empty."))
         case "last":
@@ -23,10 +23,12 @@ extension Interpreter {
             if case .generator = value { return .list(try ListValue(reversed)) }
             return .generator(try GeneratorValue(reversed, name: name))
         case "items":
-            switch value {
-            case .undefined: return .generator(try GeneratorValue([]))
-            case .dict(let dict): return .generator(try GeneratorValue(ViewValue(.items, of: dict).items.items))
-            default: throw TemplateFailure.type("Can only get item pairs from a mapping.")
+            return try generator(over: value) {
+                switch value {
+                case .undefined: []
+                case .dict(let dict): try ViewValue(.items, of: dict).items.items
+                default: throw TemplateFailure.type("Can only get item pairs from a mapping.")
+                }
             }
         case "batch": return try batch(value, arguments)
         case "slice": return try sliceFilter(value, arguments)
@@ -41,6 +43,11 @@ extension Interpreter {
         case "sort", "unique", "min", "max", "dictsort", "groupby": return try orderFilter(name, value, arguments)
         default: return nil
         }
+    }
+
+    /// A generator whose items are computed together, when the first one is asked for.
+    private func generator(over source: Value, _ items: @escaping () throws -> [Value]) throws -> Value {
+        .generator(try GeneratorValue(over: source) { GeneratorValue.pull(from: try items()) })
     }
 
     private func join(_ value: Value, _ arguments: Arguments) throws -> Value {
@@ -70,34 +77,41 @@ extension Interpreter {
 
     private func batch(_ value: Value, _ arguments: Arguments) throws -> Value {
         let values = try arguments.values("batch", ["linecount", "fill_with"], required: 1)
-        let size = try positiveCount(values[0], "batch")
-        var batches: [[Value]] = []
-        var current: [Value] = []
-        for item in try items(of: value) {
-            if current.count == size {
+        return try generator(over: value) { [unowned self] in
+            let items = try items(of: value)
+            let size = try positiveCount(values[0], "batch")
+            var batches: [[Value]] = []
+            var current: [Value] = []
+            for item in items {
+                if current.count == size {
+                    batches.append(current)
+                    current = []
+                }
+                current.append(item)
+            }
+            if !current.isEmpty {
+                if let fill = values[1].given, !fill.isNone, current.count < size {
+                    try budget.allocate(size)
+                    current += Array(repeating: fill, count: size - current.count)
+                }
                 batches.append(current)
-                current = []
             }
-            current.append(item)
+            return try batches.map { .list(try ListValue($0)) }
         }
-        if !current.isEmpty {
-            if let fill = values[1].given, !fill.isNone, current.count < size {
-                try budget.allocate(size)
-                current += Array(repeating: fill, count: size - current.count)
-            }
-            batches.append(current)
-        }
-        return .generator(try GeneratorValue(batches.map { .list(try ListValue($0)) }))
     }
 
     private func sliceFilter(_ value: Value, _ arguments: Arguments) throws -> Value {
         let values = try arguments.values("slice", ["slices", "fill_with"], required: 1)
+        return try generator(over: value) { [unowned self] in try slices(of: value, values[0], fill: values[1]) }
+    }
+
+    private func slices(of value: Value, _ wanted: Value, fill: Value) throws -> [Value] {
         let sequence = try items(of: value)
-        let count = try positiveCount(values[0], "slice")
+        let count = try positiveCount(wanted, "slice")
         guard count != 0 else {
             throw TemplateFailure.python(kind: "ZeroDivisionError", message: "integer division or modulo by zero")
         }
-        guard count > 0 else { return .generator(try GeneratorValue([])) }
+        guard count > 0 else { return [] }
         try budget.allocate(count)
         let size = sequence.count / count
         let extra = sequence.count % count
@@ -106,11 +120,11 @@ extension Interpreter {
         for index in 0..<count {
             let end = start + size + (index < extra ? 1 : 0)
             var slice = Array(sequence[start..<end])
-            if let fill = values[1].given, !fill.isNone, index >= extra { slice.append(fill) }
+            if let fill = fill.given, !fill.isNone, index >= extra { slice.append(fill) }
             slices.append(.list(try ListValue(slice)))
             start = end
         }
-        return .generator(try GeneratorValue(slices))
+        return slices
     }
 
     // MARK: Attributes of items

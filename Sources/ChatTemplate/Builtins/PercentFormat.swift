@@ -66,7 +66,7 @@ extension Interpreter {
     /// Python lets a mapping or a list stand unused.
     private func isListLike(_ value: Value) -> Bool {
         switch value {
-        case .list, .range: true
+        case .list, .range, .undefined: true
         default: false
         }
     }

@@ -108,15 +108,24 @@ extension Interpreter {
         case .dict(let dict): items = dict.keys
         case .view(let view): items = view.items.items
         case .range(let range): items = range.items
-        case .generator(let generator): items = generator.rest()
+        case .generator(let generator): items = try generator.rest()
         case .string(let text):
             try budget.allocate(text.count)
-            items = text.scalars.map { .string(Text([$0], isMarkup: text.isMarkup)) }
+            items = text.scalars.map { .string(Text([$0])) }
         case .undefined: items = []
         default: throw TemplateFailure.type("'\(value.typeName)' object is not iterable")
         }
         try budget.spend(items.count)
         return items
+    }
+
+    /// The same one by one; of a generator no more than is asked for.
+    func pull(from value: Value) throws -> GeneratorValue.Pull {
+        guard case .generator(let generator) = value else { return GeneratorValue.pull(from: try items(of: value)) }
+        return { [unowned self] in
+            try budget.spend()
+            return try generator.next()
+        }
     }
 
     func length(of value: Value) throws -> Int {
@@ -225,7 +234,10 @@ extension Interpreter {
         case .namespace, .none, .bool, .int, .float, .largeInteger, .callable, .loop:
             throw TemplateFailure.type("argument of type '\(container.typeName)' is not iterable")
         default:
-            for candidate in try items(of: container) where try isEqual(candidate, item) { return true }
+            let next = try pull(from: container)
+            while let candidate = try next() {
+                if try isEqual(candidate, item) { return true }
+            }
             return false
         }
     }

@@ -172,28 +172,55 @@ struct RangeValue {
     var items: [Value] { (0..<count).map { .int(start &+ $0 &* step) } }
 }
 
-/// An iterator: what it gave once it does not give again.
+/// An iterator: what it gave once it does not give again. Nothing is computed before it is asked for, so that what nobody
+/// reads cannot fail.
 final class GeneratorValue {
-    private let items: [Value]
-    private var position = 0
+    /// Gives one item after the other; made when the first one is asked for, since making it may fail.
+    typealias Pull = () throws -> Value?
+
+    private var start: (() throws -> Pull)?
+    private var pull: Pull?
     let depth: Int
     let name: String
 
     init(_ items: [Value], name: String = "generator") throws {
-        self.items = items
         self.name = name
         depth = try Value.depth(containing: items)
+        pull = GeneratorValue.pull(from: items)
     }
 
-    func next() -> Value? {
-        guard position < items.count else { return nil }
-        position += 1
-        return items[position - 1]
+    /// What is made of the items of `source`.
+    init(over source: Value, start: @escaping () throws -> Pull) throws {
+        name = "generator"
+        depth = try Value.depth(containing: CollectionOfOne(source))
+        self.start = start
     }
 
-    func rest() -> [Value] {
-        defer { position = items.count }
-        return Array(items[position...])
+    static func pull(from items: [Value]) -> Pull {
+        var position = 0
+        return {
+            guard position < items.count else { return nil }
+            position += 1
+            return items[position - 1]
+        }
+    }
+
+    func next() throws -> Value? {
+        if let start {
+            self.start = nil
+            pull = try start()
+        }
+        guard let item = try pull?() else {
+            pull = nil
+            return nil
+        }
+        return item
+    }
+
+    func rest() throws -> [Value] {
+        var items: [Value] = []
+        while let item = try next() { items.append(item) }
+        return items
     }
 }
 

@@ -112,7 +112,8 @@ struct SchemaCompiler {
     ) throws(GrammarError) -> [Int32] {
         var parts: [Int32] = []
         let types = conjunction.types
-        func isPossible(_ value: JSON) -> Bool { !conjunction.excluded.contains { $0.isSchemaEqual(to: value) } }
+        let excluded = conjunction.excludedValues
+        func isPossible(_ value: JSON) -> Bool { !excluded.contains(SchemaValue(value)) }
         if types.contains(.null), isPossible(.null) { parts.append(try basic("null", &builder)) }
         if types.contains(.boolean) {
             let words: [(JSON, String)] = [(.bool(true), "true"), (.bool(false), "false")]

@@ -132,28 +132,22 @@ struct SchemaConjunction {
     }
 
     mutating func restrict(to values: [JSON]) {
-        guard let allowed else { return self.allowed = SchemaConjunction.unique(values) }
-        self.allowed = allowed.filter { value in values.contains { $0.isSchemaEqual(to: value) } }
+        guard let allowed else {
+            var seen: Set<SchemaValue> = []
+            return self.allowed = values.filter { seen.insert(SchemaValue($0)).inserted }
+        }
+        let listed = Set(values.map { SchemaValue($0) })
+        self.allowed = allowed.filter { listed.contains(SchemaValue($0)) }
     }
 
-    private static func unique(_ values: [JSON]) -> [JSON] {
-        // Long lists consist of strings, whose equality is decided quickly.
-        var strings: Set<String> = []
-        var result: [JSON] = []
-        for value in values {
-            if let text = value.stringValue {
-                if strings.insert(text).inserted { result.append(value) }
-            } else if !result.contains(where: { $0.isSchemaEqual(to: value) }) {
-                result.append(value)
-            }
-        }
-        return result
-    }
+    /// What is excluded, to be looked up.
+    var excludedValues: Set<SchemaValue> { Set(excluded.map { SchemaValue($0) }) }
 
     /// Removes listed values that something else excludes, and kinds of values that are not listed.
     mutating func settle() {
         if let values = allowed {
-            let kept = values.filter { allows($0) }
+            let excluded = excludedValues
+            let kept = values.filter { allows($0) && !excluded.contains(SchemaValue($0)) }
             allowed = kept
             types.formIntersection(kept.reduce(into: SchemaTypes()) { $0.formUnion(SchemaTypes(of: $1)) })
         }
@@ -170,7 +164,6 @@ struct SchemaConjunction {
     /// Whether a listed value passes the checks that need no automaton.
     private func allows(_ value: JSON) -> Bool {
         guard types.isSuperset(of: SchemaTypes(of: value)) else { return false }
-        guard !excluded.contains(where: { $0.isSchemaEqual(to: value) }) else { return false }
         if let text = value.stringValue {
             let count = text.unicodeScalars.count
             return count >= minimumLength && count <= maximumLength ?? .max
@@ -185,22 +178,5 @@ struct SchemaConjunction {
             if order > 0 || (order == 0 && upper.isExclusive) { return false }
         }
         return true
-    }
-}
-
-extension JSON {
-    /// Equality in JSON Schema: numbers by value, members in any order.
-    func isSchemaEqual(to other: JSON) -> Bool {
-        switch (self, other) {
-        case (.int, .double), (.double, .int), (.double, .double):
-            guard let a = SchemaDecimal(self), let b = SchemaDecimal(other) else { return self == other }
-            return a == b
-        case (.array(let a), .array(let b)):
-            return a.count == b.count && zip(a, b).allSatisfy { $0.isSchemaEqual(to: $1) }
-        case (.object(let a), .object(let b)):
-            guard a.count == b.count else { return false }
-            return a.allSatisfy { member in other[member.key].map { member.value.isSchemaEqual(to: $0) } ?? false }
-        default: return self == other
-        }
     }
 }

@@ -50,12 +50,14 @@ struct SchemaDocument {
     /// - Throws: ``GrammarError`` for a value that is no schema.
     init(_ value: JSON) throws(GrammarError) {
         let dialect = value["$schema"]?.stringValue ?? ""
-        let names = ["draft-03", "draft-04", "draft-06", "draft-07"]
+        let legacy = ["draft-03", "draft-04", "draft-06", "draft-07"]
         let isUndeclared = dialect.isEmpty && value["definitions"] != nil && value["$defs"] == nil
-        isLegacy = names.contains { dialect.contains($0) } || isUndeclared
+        isLegacy = legacy.contains { dialect.contains($0) } || isUndeclared
         identifierKey = dialect.contains("draft-04") || dialect.contains("draft-03") ? "id" : "$id"
         unknownKeywords = SchemaKeyword.unknown(in: dialect)
         resources[""] = Resource(value: value, pointer: "#")
+        var names = SchemaNames()
+        try names.check(value)
         try scan(value, "#", base: "")
         root = try add(value, pointer: "#", base: base(of: value, in: ""))
     }

@@ -112,8 +112,9 @@ struct RegexParser: ScalarParser {
         } else if take(","), let maximum = try repetitionCount(), take("}") {
             return (0, maximum)
         }
+        // As in Python and in JavaScript without its flag u, a brace that begins no repetition stands for itself.
         position = start
-        throw expected("a repetition such as {2,5}, or '\\{'")
+        return nil
     }
 
     // MARK: Escapes and classes

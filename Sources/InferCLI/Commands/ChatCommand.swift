@@ -44,6 +44,8 @@ struct TerminalConversation {
     let session: ChatSession
     private let isTerminal = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     private var editor = LineEditor()
+    /// Standard input where it is no terminal.
+    private var lines: TextLines?
     private var output = OutputWriter()
     /// Ctrl-C at a terminal, from before a line is read, so that none right behind the line ends the process.
     private let terminalInterrupt: InterruptSignal?
@@ -65,7 +67,7 @@ struct TerminalConversation {
 
     mutating func run() async throws {
         if isTerminal { try say("/help lists commands; Ctrl-C stops an answer, Ctrl-D ends.") }
-        while let line = nextLine() {
+        while let line = try nextLine() {
             let text = line.trimmingPrefix { $0 == " " }.description
             if text.isEmpty { continue }
             if text.hasPrefix("/") {
@@ -76,9 +78,11 @@ struct TerminalConversation {
         }
     }
 
-    private mutating func nextLine() -> String? {
+    private mutating func nextLine() throws -> String? {
         terminalInterrupt?.reset()
-        return isTerminal ? editor.read(prompt: "> ") : readLine(strippingNewline: true)
+        if isTerminal { return editor.read(prompt: "> ") }
+        if lines == nil { lines = try TextLines(path: "-") }
+        return try lines?.next(1).first
     }
 
     private mutating func say(_ text: String) throws {

@@ -1,4 +1,3 @@
-import Foundation
 import Glibc
 
 /// A file that may be a document, with what tells whether it has changed.
@@ -56,6 +55,18 @@ enum FileWalk {
         }
     }
 
+    /// The names of what is in a folder, in order; `nil` where it cannot be read.
+    private static func names(in folder: String) -> [[UInt8]]? {
+        guard let stream = opendir(folder) else { return nil }
+        defer { closedir(stream) }
+        var names: [[UInt8]] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if name != Array(".".utf8), name != Array("..".utf8) { names.append(name) }
+        }
+        return names.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
     private static func walk(
         _ folder: String, depth: Int, into found: inout [FileEntry],
         _ onSkip: (_ folder: String, _ reason: String) -> Void
@@ -63,13 +74,17 @@ enum FileWalk {
         guard depth < depthLimit else {
             return onSkip(folder, "more than \(depthLimit) folders in each other; index it by its own name")
         }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
+        guard let entries = names(in: folder) else {
             // A folder that vanished meanwhile is no failure.
             if access(folder, F_OK) == 0 { onSkip(folder, String(cString: strerror(EACCES))) }
             return
         }
-        for name in names.sorted() where !name.hasPrefix(".") {
-            let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
+        for name in entries where name.first != UInt8(ascii: ".") {
+            let path = (folder.hasSuffix("/") ? folder : folder + "/") + String(decoding: name, as: UTF8.self)
+            guard String(validating: name, as: UTF8.self) != nil else {
+                onSkip(path, "its name is not UTF-8; rename it")
+                continue
+            }
             // A file that vanishes during the walk counts as absent.
             switch try? entry(path, followsLinks: false) {
             case .file(let file): found.append(file)

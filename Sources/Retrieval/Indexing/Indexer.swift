@@ -35,8 +35,8 @@ public struct Indexer {
     private let onProgress: (Progress) -> Void
     private let onSkip: (String) -> Void
 
-    private var known: [String: DocumentState] = [:]
-    private var seen: Set<String> = []
+    private var known: [DocumentKey: DocumentState] = [:]
+    private var seen: Set<DocumentKey> = []
     private var batch: [IndexedDocument] = []
     private var batchChunks = 0
     private var batchBytes = 0
@@ -76,7 +76,7 @@ public struct Indexer {
                 skip(RetrievalError.unreadable(path: folder, reason: reason).description, key: nil)
             }
             // A folder that cannot be read now may still contain what was indexed from it, so this stays.
-            seen.formUnion(known.keys.filter { key in unreadable.contains { key.hasPrefix($0) } })
+            seen.formUnion(known.keys.filter { key in unreadable.contains { key.text.hasPrefix($0) } })
             for file in files {
                 if DocumentKind(path: file.path) == .jsonLines {
                     try await add(linesOf: file.path, source: path)
@@ -98,13 +98,13 @@ public struct Indexer {
     /// Writes what is left and removes what is no longer there.
     private mutating func finish(_ source: String) async throws {
         try await flush()
-        let gone = try collection.keys(from: source).filter { !seen.contains($0) }
+        let gone = try collection.keys(from: source).filter { !seen.contains(DocumentKey($0)) }
         report.removed += gone.count
         if !gone.isEmpty { try collection.write([], removing: gone) }
     }
 
     private mutating func add(_ file: FileEntry, source: String) async throws {
-        let key = file.path
+        let key = DocumentKey(file.path)
         seen.insert(key)
         if let state = known[key], state.time == file.time, state.byteCount == file.byteCount {
             report.unchanged += 1
@@ -123,13 +123,13 @@ public struct Indexer {
                 contentHash: bytes.withUnsafeBytes(ContentHash.hash), byteCount: bytes.count, time: file.time)
             if let old = known[key], old.contentHash == state.contentHash, old.byteCount == state.byteCount {
                 report.unchanged += 1
-                touched.append((key, state))
+                touched.append((key.text, state))
                 return
             }
             let chunks = try await chunker.chunks(
                 of: DocumentReader.extract(bytes, path: file.path), embedder: embedder)
             try await append(
-                IndexedDocument(key: key, path: file.path, source: source, state: state, chunks: chunks),
+                IndexedDocument(key: key.text, path: file.path, source: source, state: state, chunks: chunks),
                 byteCount: bytes.count)
         } catch let error as RetrievalError {
             guard case .unreadable = error else { throw error }
@@ -143,7 +143,7 @@ public struct Indexer {
         var additions: [(IndexedDocument, Int)] = []
         let (known, chunker, cuts, embedder) = (self.known, self.chunker, cutsJSONLines, self.embedder)
         var unchanged = 0
-        var keys: Set<String> = []
+        var keys: Set<DocumentKey> = []
         var pending = self
         try await FileLines.forEach(
             path,
@@ -160,7 +160,7 @@ public struct Indexer {
                 failures.append(error.description)
                 return
             }
-            guard keys.insert(document.id).inserted else {
+            guard keys.insert(DocumentKey(document.id)).inserted else {
                 failures.append(
                     RetrievalError.invalidLine(
                         path: path, line: number, reason: "the id '\(document.id)' was there before; the first counts"
@@ -169,7 +169,7 @@ public struct Indexer {
             }
             let state = DocumentState(
                 contentHash: line.withUnsafeBytes(ContentHash.hash), byteCount: line.count)
-            if let old = known[document.id], old == state {
+            if let old = known[DocumentKey(document.id)], old == state {
                 unchanged += 1
                 return
             }
@@ -197,7 +197,7 @@ public struct Indexer {
         for failure in failures { skip(failure, key: nil) }
     }
 
-    private mutating func skip(_ reason: String, key: String?) {
+    private mutating func skip(_ reason: String, key: DocumentKey?) {
         report.skipped.append(reason)
         onSkip(reason)
         // A document that can no longer be read is no longer what was indexed.
@@ -205,7 +205,7 @@ public struct Indexer {
     }
 
     private mutating func append(_ document: IndexedDocument, byteCount: Int) async throws {
-        if known[document.key] == nil { report.added += 1 } else { report.changed += 1 }
+        if known[DocumentKey(document.key)] == nil { report.added += 1 } else { report.changed += 1 }
         batch.append(document)
         batchChunks += document.chunks.count
         batchBytes += byteCount

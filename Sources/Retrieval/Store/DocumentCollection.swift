@@ -89,14 +89,14 @@ public final class DocumentCollection: Sendable {
     }
 
     /// The version of each document, by its key.
-    public func documentStates() throws -> [String: DocumentState] {
+    public func documentStates() throws -> [DocumentKey: DocumentState] {
         try CollectionFailure.translate(path) {
             try queue.read { database in
-                var states: [String: DocumentState] = [:]
+                var states: [DocumentKey: DocumentState] = [:]
                 let rows = try Row.fetchCursor(database, sql: "SELECT key, hash, byte_count, time FROM document")
                 while let row = try rows.next() {
                     let hash: Int64 = row[1]
-                    states[row[0]] = DocumentState(
+                    states[DocumentKey(row[0])] = DocumentState(
                         contentHash: UInt64(bitPattern: hash), byteCount: row[2], time: row[3])
                 }
                 return states
@@ -171,6 +171,10 @@ enum CollectionFailure {
         do {
             return try body()
         } catch let error as DatabaseError {
+            var status = stat()
+            if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                throw RetrievalError.notACollection(path: path, reason: "a folder")
+            }
             throw translated(error, path)
         }
     }

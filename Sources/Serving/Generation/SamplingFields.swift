@@ -65,6 +65,23 @@ struct SamplingFields {
         }
         stopTokens = try fields.tokens("stop_token_ids", vocabularySize: model.vocabularySize) ?? []
         ignoresEndOfSequence = try fields.bool("ignore_eos") ?? false
+        try SamplingFields.refuseOtherSamplers(fields)
+    }
+
+    /// Ways of choosing tokens that other servers have, with the value that changes nothing, which many clients send.
+    private static let otherSamplers: [(key: String, neutral: Double)] = [
+        ("mirostat", 0), ("dry_multiplier", 0), ("xtc_probability", 0), ("dynatemp_range", 0), ("typical_p", 1),
+        ("tfs_z", 1),
+    ]
+
+    private static func refuseOtherSamplers(_ fields: RequestFields) throws(APIError) {
+        for (key, neutral) in otherSamplers {
+            guard let value = try fields.double(key, in: -1e9...1e9), value != neutral else { continue }
+            throw .unsupported(key, "this version does not choose tokens so; leave it out")
+        }
+        if let value = try fields.double("top_n_sigma", in: -1e9...1e9), value > 0 {
+            throw .unsupported("top_n_sigma", "this version does not choose tokens so; leave it out")
+        }
     }
 
     /// -1 is llama.cpp's word for "any".

@@ -163,9 +163,15 @@ struct ToolFields: Sendable, Equatable {
 
     // MARK: Anthropic's messages
 
+    /// How the types of tools begin that Anthropic's servers run themselves.
+    private static let serverTools = ["web_search_", "web_fetch_", "code_execution_", "tool_search_"]
+
     static func messages(_ fields: RequestFields) throws(APIError) -> ToolFields {
         var tools: [JSON] = []
         for tool in try fields.objects("tools", atMost: 1024) ?? [] {
+            if let type = try tool.string("type"), serverTools.contains(where: type.hasPrefix) {
+                throw .unsupported(tool.name(of: "type"), "this server runs no '\(type)'; leave it out")
+            }
             var function: JSON = ["name": .string(try tool.requireString("name"))]
             if let text = try tool.string("description") { function["description"] = .string(text) }
             if let schema = try tool.object("input_schema") { function["parameters"] = schema.json }

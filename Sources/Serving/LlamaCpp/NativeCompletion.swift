@@ -54,6 +54,10 @@ struct NativeCompletion: Sendable {
         job.hold(to: try AnswerShape.read(fields))
         job.priority = try fields.int("priority", in: -1_000_000...1_000_000) ?? 0
         _ = try fields.bool("cache_prompt")
+        for adapter in try fields.objects("lora", atMost: 1024) ?? []
+        where try adapter.double("scale", in: -1e9...1e9) ?? 0 != 0 {
+            throw .unsupported("lora", "adapters have names (serve --lora NAME=DIR); name one as the model")
+        }
         let probabilities = try fields.int("n_probs", in: 0...100) ?? 0
         if probabilities > 0 { job.logprobCount = probabilities }
         return job

@@ -40,6 +40,10 @@ struct CompletionFields {
         try fields.refuse(
             ["functions", "function_call"], because: "they were replaced by tools and tool_choice; use those")
         try fields.refuse(["audio"], because: "this version writes text only; leave it out")
+        if let modality = try fields.strings("modalities", atMost: 16)?.first(where: { $0 != "text" }) {
+            throw .unsupported("modalities", "this version writes text only, no '\(modality)'; leave it out")
+        }
+        try fields.refuse(["web_search_options"], because: "this version searches no web; see the search tool")
         for key in ["use_beam_search", "include_stop_str_in_output"] where try fields.bool(key) ?? false {
             throw .unsupported(key, "this version does not do it; leave it out")
         }

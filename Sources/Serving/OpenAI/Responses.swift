@@ -70,6 +70,8 @@ struct Responses: Sendable {
         if try fields.bool("background") ?? false {
             throw .unsupported("background", "this server answers at once; leave it out")
         }
+        try fields.refuse(["conversation"], because: "this server keeps responses only; use previous_response_id")
+        try fields.refuse(["prompt"], because: "this server keeps no prompts; send it as instructions and input")
         var prompt = ChatPrompt(
             messages: messages, tools: try ToolFields.responses(fields), shape: try AnswerShape.responses(fields))
         if let instructions { prompt.messages.insert(["role": "system", "content": .string(instructions)], at: 0) }

@@ -76,18 +76,24 @@ extension Tokenizer {
             guard bytes.count <= Tokenizer.maximumTextByteCount else {
                 throw TokenizationError.textTooLong(byteCount: bytes.count)
             }
-            // Scalars before the piece that comes next.
-            var scalarCount = 0
+            func scalarCount(_ range: Range<Int>) -> Int {
+                UTF8Text.scalarCount(ByteBuffer(rebasing: bytes[range]))
+            }
+            // Where the last piece ended, in bytes and in scalars. The next one may start before.
+            var (end, endScalar) = (0, 0)
             try rawMatcher.forEachPiece(of: bytes, findsSpecial: parseSpecialTokens) { piece in
                 switch piece {
                 case .token(let id, let range):
-                    let end = scalarCount + UTF8Text.scalarCount(ByteBuffer(rebasing: bytes[range]))
-                    result.append(UInt32(id), scalarCount..<end, &wordID)
-                    scalarCount = end
+                    let start =
+                        range.lowerBound < end
+                        ? endScalar - scalarCount(range.lowerBound..<end)
+                        : endScalar + scalarCount(end..<range.lowerBound)
+                    (end, endScalar) = (range.upperBound, start + scalarCount(range))
+                    result.append(UInt32(id), start..<endScalar, &wordID)
                 case .text(let range):
                     let segment = ByteBuffer(rebasing: bytes[range])
-                    var aligned = AlignedText(segment, firstScalar: scalarCount)
-                    scalarCount += UTF8Text.scalarCount(segment)
+                    var aligned = AlignedText(segment, firstScalar: endScalar)
+                    (end, endScalar) = (range.upperBound, endScalar + scalarCount(range))
                     try append(
                         &aligned, startsAtOrigin: range.lowerBound == 0, parseSpecialTokens, to: &result, &wordID)
                 }

@@ -56,6 +56,9 @@ struct AddedTokenMatcher: Sendable {
     }
 
     /// Calls `body` with the tokens found and the text between them. Empty text is left out.
+    ///
+    /// A token may start in the whitespace that the one before took. Both are found then, as in the reference library: the
+    /// second one's range starts before the first one's ends, and what is left of the whitespace comes again as text.
     func forEachPiece(of text: ByteBuffer, findsSpecial: Bool, _ body: (Piece) throws -> Void) rethrows {
         var copied = 0
         var index = 0
@@ -68,12 +71,13 @@ struct AddedTokenMatcher: Sendable {
             index = range.upperBound
             if token.isSpecial, !findsSpecial { continue }
             if token.isSingleWord, touchesWord(text, range) { continue }
-            if token.stripsLeft {
-                range = max(whitespaceStart(text, before: range.lowerBound), copied)..<range.upperBound
-            }
-            if token.stripsRight { range = range.lowerBound..<whitespaceEnd(text, after: range.upperBound) }
+            let end = token.stripsRight ? whitespaceEnd(text, after: range.upperBound) : range.upperBound
+            let start =
+                token.stripsLeft ? max(whitespaceStart(text, before: range.lowerBound), copied) : range.lowerBound
+            range = min(start, end)..<end
             if copied < range.lowerBound { try body(.text(copied..<range.lowerBound)) }
-            try body(.token(token.id, range))
+            // Nothing is left of a token of whitespace that the one before took whole.
+            if !range.isEmpty { try body(.token(token.id, range)) }
             copied = range.upperBound
         }
         if copied < text.count { try body(.text(copied..<text.count)) }
