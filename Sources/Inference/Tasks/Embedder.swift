@@ -39,7 +39,7 @@ public struct Embedder: TextTask {
 
     /// Elements of a dense vector.
     public let dimensions: Int
-    let encoder: TextEncoder
+    var encoder: TextEncoder
     private let configuration: SentenceConfiguration
     private let heads: EmbeddingHeads?
     let choices: Options
