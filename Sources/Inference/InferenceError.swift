@@ -24,6 +24,7 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
     case nonFiniteLogits(step: Int)
     case wrongTask(path: String, architecture: String, does: String, command: String, fitting: String)
     case textTooLong(start: String, tokenCount: Int, maximum: Int)
+    case limitTooSmall(specialTokenCount: Int, maximum: Int)
     case emptyText
     case noMaskToken(path: String)
     case noMask(start: String, mask: String)
@@ -84,6 +85,8 @@ public enum InferenceError: Error, Sendable, Equatable, CustomStringConvertible 
             "\(path): '\(architecture)' \(does), which `infer \(command)` has no use for; use `infer \(fitting)`"
         case .textTooLong(let start, let count, let maximum):
             "text '\(start)…' has \(count) tokens, but the limit is \(maximum); shorten it or give --truncate"
+        case .limitTooSmall(let count, let maximum):
+            "the special tokens around a text are \(count), which a limit of \(maximum) does not hold; raise it"
         case .emptyText: "a text has no tokens; give one that is not empty"
         case .noMaskToken(let path): "\(path): the tokenizer names no mask_token, which filling masks needs"
         case .noMask(let start, let mask): "text '\(start)' has no mask; write \(mask) where a token is to be put"

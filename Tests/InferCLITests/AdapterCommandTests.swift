@@ -1,5 +1,6 @@
 import Foundation
 import ModelIO
+import TensorCore
 import TestSupport
 import Testing
 
@@ -44,6 +45,34 @@ struct AdapterCommandTests {
             let result = try CommandLineTool.run(["generate", "--device", "cpu", "hi"] + arguments)
             #expect(result.exitCode == exitCode)
             #expect(result.errorLines.count == 1)
+        }
+    }
+
+    @Test func namesReachOneModelEach() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let model = ReferenceMaterial.fixtures.appendingPathComponent("models/gpt2").path
+        let name = "h.0.attn.c_attn"
+        let checkpoint = try Checkpoint(safetensors: model + "/model.safetensors")
+        let tensor = try #require(checkpoint["transformer.\(name).weight"] ?? checkpoint["\(name).weight"])
+        let (columns, rows) = (tensor.shape[0], tensor.shape[1])
+        var writer = SafetensorsWriter()
+        for (part, shape) in [("lora_A", [1, columns]), ("lora_B", [rows, 1])] {
+            let values = [Float](repeating: 0.1, count: shape.reduce(1, *))
+            writer.add("base_model.model.transformer.\(name).\(part).weight", values, shape: Shape(shape))
+        }
+        try writer.write(to: folder.file("adapter_model.safetensors").path)
+        try Data(#"{"peft_type": "LORA", "lora_alpha": 1, "r": 1, "fan_in_fan_out": true}"#.utf8)
+            .write(to: folder.file("adapter_config.json"))
+        let serve = ["serve", "--port", "0", "--device", "cpu", "--model", model]
+        for (arguments, words) in [
+            (["--lora", "gpt2=\(folder.path)"], "--lora is gpt2, expected a name other than the model's"),
+            (["--lora", "x=\(folder.path)", "--alias", "x"], "--lora is x"),
+            (["--model", model], "--model is gpt2, expected a name that no other model has"),
+        ] {
+            let result = try CommandLineTool.run(serve + arguments)
+            #expect(result.exitCode == 1 && result.errorLines.count == 1, "\(result.errors)")
+            #expect(result.errors.contains(words), "\(result.errors)")
         }
     }
 }

@@ -52,6 +52,8 @@ struct EvaluationCommandTests {
             ("a.jsonl", lines.joined(separator: "\n")), ("a.json", "[" + lines.joined(separator: ",\n") + "]"),
             ("a.tsv", "sentence\tlabel\n" + pairs.map { "\($0.0)\t\($0.1)\n" }.joined()),
             ("a.csv", "id,text,label\r\n" + pairs.map { "1,\(quoted($0.0)),\($0.1)\r\n" }.joined()),
+            ("b.csv", "ID, Review ,LABEL\n" + pairs.map { "1,\(quoted($0.0)),\($0.1)\n" }.joined()),
+            ("c.csv", "Text,sentence,label\n" + pairs.map { "wrong,\(quoted($0.0)),\($0.1)\n" }.joined()),
         ]
         for (name, data) in files {
             let report = try json(run("classify", "sentiment", data: data, name: name))

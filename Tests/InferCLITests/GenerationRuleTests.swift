@@ -68,6 +68,36 @@ struct GenerationRuleTests {
         }
     }
 
+    @Test(arguments: [#""epsilon_cutoff": 0.9999"#, #""top_h": 1e-6"#]) func whatIsDrawnIsCut(_ cutoff: String) throws {
+        func tokens(_ settings: String, _ arguments: [String]) throws -> [Int] {
+            let result = try run(
+                "models/gpt2", settings, ["--prompt-ids", "17,93,205", "--max-tokens", "9", "--ignore-eos"] + arguments)
+            try #require(result.exitCode == 0, "\(result.errors)")
+            let root = try JSONDocument(parsing: result.outputBytes, source: "output").root
+            return try root.requireArray("token_ids").map { try $0.requireInt() }
+        }
+        let settings = #"{"do_sample": true, "temperature": 3.0, "top_k": 0, "top_p": 1.0"#
+        let drawn = ["--seed", "5"]
+        let best = try tokens("{}", ["--temperature", "0"])
+        #expect(try tokens(settings + "}", drawn) != best)
+        // Only the best token is left each time, unless the flags say otherwise.
+        #expect(try tokens(settings + ", " + cutoff + "}", drawn) == best)
+        #expect(
+            try tokens(settings + ", " + cutoff + "}", drawn + ["--epsilon-cutoff", "0", "--top-h", "1"]) != best)
+        #expect(try tokens(settings + "}", drawn + ["--epsilon-cutoff", "0.9999"]) == best)
+    }
+
+    @Test func whatIsNotFollowedIsTold() throws {
+        let result = try run("models/gpt2", #"{"guidance_scale": 1.5}"#, ["--prompt-ids", "5,6", "--max-tokens", "3"])
+        #expect(result.exitCode == 0)
+        #expect(result.errors.contains("guidance_scale: texts are written without guidance"), "\(result.errors)")
+        for option in [["--typical-p", "0"], ["--top-h", "2"], ["--epsilon-cutoff", "-1"], ["--eta-cutoff", "nan"]] {
+            let result = try run("models/gpt2", "{}", ["--prompt-ids", "5,6", "--max-tokens", "3"] + option)
+            #expect(result.exitCode == 1 && result.errorLines.count == 1, "\(result.errors)")
+            #expect(result.errors.contains(option[0].dropFirst(2)), "\(result.errors)")
+        }
+    }
+
     @Test(arguments: [
         (#"{"sequence_bias": []}"#, "sequence_bias"), (#"{"sequence_bias": [[[], 1.0]]}"#, "sequence_bias"),
         (#"{"sequence_bias": [[[1, 2]]]}"#, "sequence_bias"),

@@ -43,6 +43,15 @@ struct TaskTests {
         )
     }
 
+    /// Little-endian FP32.
+    private static func floats(_ data: Data) -> [Float] {
+        stride(from: 0, to: data.count, by: 4).map { index in
+            var bits: UInt32 = 0
+            for byte in 0..<4 { bits |= UInt32(data[index + byte]) << UInt32(8 * byte) }
+            return Float(bitPattern: bits)
+        }
+    }
+
     @Test("Embeddings as numbers and in base64, rerank, score and classify; a model of another kind is refused")
     func tasks() async throws {
         let (embedder, models) = try TaskTests.models()
@@ -58,9 +67,7 @@ struct TaskTests {
                 "/v1/embeddings", "{\"model\":\"mean\",\"encoding_format\":\"base64\",\(input)}"
             ).json()
             let data = Data(base64Encoded: coded["data"]?.array?.first?["embedding"]?.string ?? "") ?? Data()
-            let decoded = stride(from: 0, to: data.count, by: 4).map { index in
-                Float(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(data[index + $1]) << UInt32(8 * $1) })
-            }
+            let decoded = TaskTests.floats(data)
             #expect(decoded == expected[0])
             let ranked = try await server.post(
                 "/v1/rerank", #"{"query":"king","documents":["a dog","the king speaks","a"],"top_n":2}"#
@@ -94,7 +101,9 @@ struct TaskTests {
                 ("/v1/rerank", #"{"query":"a","documents":[]}"#, 400), ("/v1/rerank", #"{"documents":["a"]}"#, 400),
                 ("/v1/score", #"{"text_1":["a","b"],"text_2":["a","b","c"]}"#, 400),
                 ("/v1/completions", #"{"model":"mean","prompt":"a"}"#, 400),
-                ("/v1/embeddings", #"{"model":"mean","input":"a","truncate_prompt_tokens":3}"#, 400),
+                ("/v1/embeddings", #"{"model":"mean","input":"a","truncate_prompt_tokens":0}"#, 400),
+                ("/v1/embeddings", #"{"model":"mean","input":"a","truncate_prompt_tokens":1}"#, 400),
+                ("/v1/embeddings", #"{"model":"mean","input":"a","truncate_prompt_tokens":9999}"#, 400),
                 ("/v1/embeddings", #"{"model":"mean","input":"a","normalize":false}"#, 400),
                 ("/v1/rerank", #"{"query":"a","documents":["a"],"max_tokens_per_doc":3}"#, 400),
                 ("/v1/score", #"{"text_1":"a","text_2":"b","activation":false}"#, 400),
@@ -128,12 +137,50 @@ struct TaskTests {
                 #expect(try await vectors("\(ids)") == [expected])
                 #expect(try await vectors("[\"\(text)\",\(ids)]") == [expected, expected])
             }
-            let long = try await vectors("[\([Int](repeating: 40, count: 5000))]")
-            #expect(long.first?.count == expected.count)
             let words = try await server.post("/detokenize", #"{"model":"label","tokens":[40,41]}"#)
             #expect(try words.json()["content"]?.string?.isEmpty == false)
             let wrong = try await server.get("/v1/embeddings")
             #expect(wrong.status == 405 && wrong.headers["allow"] == "OPTIONS, POST")
+        }
+    }
+
+    @Test("Texts over the limit are 400 unless they are to be cut; usage counts what was computed")
+    func longTexts() async throws {
+        let (embedder, models) = try TaskTests.models()
+        let (short, most) = (embedder.maximumTokenCount, 512)
+        let long = "the king speaks " + String(repeating: "a dog ", count: most)
+        let tokens = "\([Int](repeating: 40, count: short + 5))"
+        let paths: [(path: String, body: String, field: String, limit: Int)] = [
+            ("/v1/embeddings", "\"model\":\"mean\",\"input\":[\"a\",\"\(long)\"]", "input", short),
+            ("/v1/embeddings", "\"model\":\"mean\",\"input\":\(tokens)", "input", short),
+            ("/v1/rerank", "\"query\":\"king\",\"documents\":[\"a\",\"\(long)\"]", "documents", most),
+            ("/v1/score", "\"model\":\"rank\",\"text_1\":\"king\",\"text_2\":\"\(long)\"", "text_2", most),
+            ("/v1/score", "\"model\":\"mean\",\"text_1\":\"king\",\"text_2\":\"\(long)\"", "text_2", short),
+            ("/v1/classify", "\"model\":\"label\",\"input\":\"\(long)\"", "input", most),
+        ]
+        try await TestServer.with(tasks: models) { server in
+            func count(_ path: String, _ body: String) async throws -> Int? {
+                try await server.post(path, "{\(body)}").json()["usage"]?["prompt_tokens"]?.int
+            }
+            for (path, body, field, limit) in paths {
+                let refused = try await server.post(path, "{\(body)}")
+                let error = try refused.json()["error"]
+                #expect(refused.status == 400 && error?["param"]?.string == field, "\(path): \(refused.text)")
+                #expect(error?["code"]?.string == "context_length_exceeded")
+                #expect(error?["n_ctx"]?.int == limit && error?["message"]?.string?.contains("\(limit);") == true)
+                let cut = try #require(try await count(path, body + ",\"truncate_prompt_tokens\":-1"))
+                let shorter = try #require(try await count(path, body + ",\"truncate_prompt_tokens\":\(limit - 3)"))
+                #expect(cut - shorter == 3 && cut >= limit && cut < 2 * limit, "\(path): \(cut), \(shorter)")
+            }
+            // Each pair is computed with its special tokens, and the query with each document.
+            let pair = try #require(try await count("/v1/score", #""model":"rank","text_1":"king","text_2":"king""#))
+            #expect(try await count("/v1/rerank", #""query":"king","documents":["king","king"]"#) == 2 * pair)
+            // As sentence-transformers cuts texts: the special tokens stay.
+            let kept = try embedder.tokenCount(of: "the king speaks") + 2
+            let body = "{\"model\":\"mean\",\"input\":\"\(long)\",\"truncate_prompt_tokens\":\(kept)}"
+            let answer = try await server.post("/v1/embeddings", body).json()
+            let vector = answer["data"]?.array?.first?["embedding"]?.array?.compactMap(\.double).map(Float.init)
+            #expect(try vector == embedder.run(["the king speaks"]).map(\.dense)[0])
         }
     }
 }

@@ -66,8 +66,8 @@ package struct ThroughputCommand: AsyncParsableCommand {
     @Option(help: "Rank of those adapters, which are for every matrix of the layers.")
     var rank = 16
 
-    @Option(help: "Of the numbers in their files: float32, bfloat16 or float16.")
-    var adapterDtype = WeightFormatArgument.float32
+    @Option(help: "Of the numbers in their files.")
+    var adapterDtype = AdapterFormatArgument.float32
 
     @Option(help: "Draws the lengths of the mixed set.")
     var seed: UInt64 = 0
@@ -85,9 +85,6 @@ package struct ThroughputCommand: AsyncParsableCommand {
         try OptionRange.check("--requests", requests, in: 0...100_000)
         try OptionRange.check("--adapters", adapters, in: 0...64)
         try OptionRange.check("--rank", rank, in: 1...256)
-        guard adapterDtype != .int8 else {
-            throw ValidationError("--adapter-dtype is int8, expected float32, bfloat16 or float16")
-        }
         try OptionRange.check("--max-sequences", maxSequences, in: 1...4096)
         for count in batches.counts { try OptionRange.check("--batches", count, in: 1...4096) }
         for count in promptCounts.counts { try OptionRange.check("--n-prompt", count, in: 1...(1 << 20)) }
@@ -213,5 +210,23 @@ package struct ThroughputCommand: AsyncParsableCommand {
         let engine = try await Engine(package, on: backend, options: options)
         try output.begin("serving")
         try output.write(set.row(try await set.run(on: engine), description))
+    }
+}
+
+/// `--adapter-dtype`: the formats of adapters' files.
+enum AdapterFormatArgument: String, ExpressibleByArgument, CaseIterable {
+    case float32, bfloat16, float16
+
+    init?(argument: String) {
+        guard let format = WeightFormatArgument(argument: argument) else { return nil }
+        self.init(rawValue: format.rawValue)
+    }
+
+    var format: WeightFormat {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .float16: .float16
+        }
     }
 }

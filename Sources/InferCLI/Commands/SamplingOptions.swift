@@ -32,6 +32,8 @@ struct SamplingOptions: ParsableArguments {
         help: "Keeps tokens at least P times as likely as the best. (default: the model's, else 0)")
     var minP: Float?
 
+    @OptionGroup var cutoffs: CutoffOptions
+
     @Option(
         parsing: .unconditional,
         help: "Makes tokens of prompt and output less likely; 1 is off. (default: the model's, else 1)")
@@ -68,7 +70,7 @@ struct SamplingOptions: ParsableArguments {
         // A model that says it does not sample recommends no temperature, whatever value stands beside it.
         let recommends = generation.samples != false
         let topK = topK ?? (recommends ? generation.topK : nil) ?? 40
-        return SamplingParameters(
+        var parameters = SamplingParameters(
             temperature: temperature ?? (recommends ? generation.temperature.map(Float.init) : nil) ?? 0.8,
             topK: topK > 0 ? topK : nil,
             topP: topP ?? (recommends ? generation.topP.map(Float.init) : nil) ?? 0.95,
@@ -76,6 +78,8 @@ struct SamplingOptions: ParsableArguments {
             repetitionPenalty: repetitionPenalty ?? generation.repetitionPenalty.map(Float.init) ?? 1,
             presencePenalty: presencePenalty, frequencyPenalty: frequencyPenalty,
             logitBias: Dictionary(logitBias.map { ($0.token, $0.bias) }, uniquingKeysWith: +), seed: seed?.value)
+        cutoffs.apply(to: &parameters, recommends ? generation : nil)
+        return parameters
     }
 }
 

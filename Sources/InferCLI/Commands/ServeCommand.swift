@@ -45,12 +45,15 @@
             }
             var models: [ServedModel] = []
             var tasks: [TaskModel] = []
+            var taken: Set<String> = []
             for (index, path) in (model.models.isEmpty ? [nil] : model.models.map(Optional.some)).enumerated() {
                 let package = try model.openPackage(path, offersAdapters: true)
+                let names = names(path, index)
+                try check(names, package, &taken)
                 if package.kind == .encoder {
-                    tasks.append(try loadTask(package, names(path, index)))
+                    tasks.append(try loadTask(package, names))
                 } else {
-                    models.append(try await load(package, names(path, index)))
+                    models.append(try await load(package, names))
                 }
             }
             let collections = try openCollections()
@@ -90,6 +93,19 @@
                     }
                 #endif
             }
+        }
+
+        /// A name that two models have, or a model and its adapter, would only ever reach the first.
+        private func check(_ names: [String], _ package: ModelPackage, _ taken: inout Set<String>) throws {
+            if let adapter = package.adapters.first(where: { names.contains($0.name) }) {
+                throw InferenceError.invalidParameter(
+                    name: "--lora", value: adapter.name, expected: "a name other than the model's")
+            }
+            guard !taken.contains(names[0]) else {
+                throw InferenceError.invalidParameter(
+                    name: "--model", value: names[0], expected: "a name that no other model has; give each an --alias")
+            }
+            taken.formUnion(names)
         }
 
         private func names(_ path: String?, _ index: Int) -> [String] {

@@ -51,7 +51,10 @@ package struct Sampler: Sendable {
     package func requirement(maxTopK: Int, vocabularySize: Int) -> Requirement {
         if parameters.changesLogits { return .allLogits }
         if parameters.temperature == 0 { return .topK(1) }
-        guard let topK = parameters.topK, topK <= min(maxTopK, vocabularySize) else { return .allLogits }
+        // Top-H chooses before top-k does.
+        guard parameters.topH == nil, let topK = parameters.topK, topK <= min(maxTopK, vocabularySize) else {
+            return .allLogits
+        }
         return .topK(topK)
     }
 
@@ -131,7 +134,16 @@ package struct Sampler: Sendable {
         return Int32(best)
     }
 
-    /// The candidates of a whole row that temperature, top-k, top-p and min-p keep.
+    /// The tokens of a whole row that may be drawn, with their probabilities.
+    package func distribution(logits: [Float]) -> [Int32: Double] {
+        let candidates = kept(logits)
+        let best = candidates.reduce(-Float.infinity) { max($0, $1.logit) }
+        let weights = candidates.map { weight($0.logit, best) }
+        let total = weights.reduce(0, +)
+        return Dictionary(zip(candidates, weights).map { ($0.token, $1 / total) }, uniquingKeysWith: +)
+    }
+
+    /// The candidates of a whole row that temperature and what comes after it keep.
     private func kept(_ row: [Float]) -> [Candidate] {
         let best = row[Int(Sampler.argmax(row))]
         return kept(
@@ -139,6 +151,7 @@ package struct Sampler: Sendable {
     }
 
     private func kept(_ everything: [Candidate], best: Float) -> [Candidate] {
+        let everything = parameters.topH.map { withinEntropy($0, everything, best) } ?? everything
         if let topK = parameters.topK, topK < everything.count {
             return filtered(Sampler.largest(topK, of: everything), total: nil, best: best)
         }
@@ -155,7 +168,7 @@ package struct Sampler: Sendable {
         return filtered(everything.sorted(by: Candidate.precedes), total: total, best: best)
     }
 
-    /// Top-p (over sorted candidates) and min-p.
+    /// Top-p (over sorted candidates), min-p, and what comes after them.
     private func filtered(_ candidates: [Candidate], total: Double?, best: Float) -> [Candidate] {
         var result = candidates
         if parameters.topP < 1 {
@@ -168,7 +181,7 @@ package struct Sampler: Sendable {
             if let reaching { result = Array(candidates[...reaching]) }
         }
         if parameters.minP > 0 { result.removeAll { weight($0.logit, best) < Double(parameters.minP) } }
-        return result
+        return cut(result, best)
     }
 
     /// Draws by inverting the cumulative distribution in the order of token ids, so that rounding which swaps two nearly
@@ -187,7 +200,7 @@ package struct Sampler: Sendable {
     }
 
     /// The unnormalised probability: `e^((logit - best) / temperature)`.
-    private func weight(_ logit: Float, _ best: Float) -> Double {
+    func weight(_ logit: Float, _ best: Float) -> Double {
         if logit == best { return 1 }
         return exponential(Double(logit - best) / Double(parameters.temperature))
     }

@@ -29,7 +29,7 @@ public struct Classifier: TextTask {
 
     public let labels: [String]
     public let activation: Activation
-    private let source: Source
+    private var source: Source
     private let needsPair: Bool
 
     /// Where logits come from.
@@ -134,6 +134,26 @@ public struct Classifier: TextTask {
                 name: "--pair", value: String((text.pair ?? "").prefix(40)), expected: "no pair with --head")
         }
         return texts.map(\.text)
+    }
+}
+
+extension Classifier: ReadingTask {
+    package var maximumTokenCount: Int {
+        switch source {
+        case .encoder(let encoder): encoder.maximumLength
+        case .embedder(let embedder, _): embedder.maximumTokenCount
+        case .words: .max
+        }
+    }
+
+    package func reading(_ reading: TextReading) -> Classifier {
+        var classifier = self
+        switch source {
+        case .encoder(let encoder): classifier.source = .encoder(TextEncoder(encoder, reading: reading))
+        case .embedder(let embedder, let head): classifier.source = .embedder(embedder.reading(reading), head)
+        case .words: break
+        }
+        return classifier
     }
 }
 

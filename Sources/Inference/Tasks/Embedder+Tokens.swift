@@ -7,7 +7,7 @@ public enum EmbedderInput: Sendable, Hashable {
 }
 
 /// An embedder of texts and of tokens, as clients have them that cut texts into tokens themselves. Tokens are read as they
-/// are, special tokens that are missing around them are added, and those over the limit are left out.
+/// are, special tokens that are missing around them are added, and those over the limit are left out as those of texts.
 public struct TokenEmbedder: TextTask {
     public let embedder: Embedder
 
@@ -33,7 +33,11 @@ extension Embedder {
         }
         let (start, end) = try tokenizer.frame()
         let promptTokens = try prompt.isEmpty ? [] : tokenizer.encode(prompt, addSpecialTokens: false)
-        let room = max(encoder.maximumLength - start.count - end.count, 0)
+        let room = encoder.maximumLength - start.count - end.count
+        guard room >= 0 else {
+            throw InferenceError.limitTooSmall(
+                specialTokenCount: start.count + end.count, maximum: encoder.maximumLength)
+        }
         return try embeddings(
             of: inputs.map { input in
                 switch input {
@@ -41,6 +45,10 @@ extension Embedder {
                 case .tokens(var tokens):
                     if tokens.starts(with: start) { tokens.removeFirst(start.count) }
                     if tokens.suffix(end.count) == end[...] { tokens.removeLast(end.count) }
+                    let count = start.count + promptTokens.count + tokens.count + end.count
+                    guard encoder.truncates || count <= encoder.maximumLength else {
+                        throw encoder.tooLong(try tokenizer.decode(Array(tokens.prefix(40))), count)
+                    }
                     let framed = start + (promptTokens + tokens).prefix(room) + end
                     guard !framed.isEmpty else { throw InferenceError.emptyText }
                     return encoder.input(framed, typeIDs: [Int](repeating: 0, count: framed.count))

@@ -39,7 +39,7 @@ public struct Embedder: TextTask {
 
     /// Elements of a dense vector.
     public let dimensions: Int
-    let encoder: TextEncoder
+    var encoder: TextEncoder
     private let configuration: SentenceConfiguration
     private let heads: EmbeddingHeads?
     let choices: Options
@@ -122,7 +122,7 @@ public struct Embedder: TextTask {
             throw InferenceError.invalidParameter(
                 name: "--dimensions", value: "\(wanted)", expected: "1 to \(size), the elements of the model's vectors")
         }
-        dimensions = choices.dimensions ?? size
+        dimensions = choices.dimensions ?? min(configuration.keptCount ?? size, size)
         let tokenizer = encoder.tokenizer
         unpooledCount =
             configuration.poolsPrompt || prompt.isEmpty
@@ -260,6 +260,7 @@ public struct Embedder: TextTask {
             let isNormalized = configuration.steps.contains { if case .normalize = $0 { true } else { false } }
             if isNormalized, choices.normalizes { vector = VectorMath.normalized(vector) }
         }
+        if choices.dimensions == nil, dimensions < vector.count { vector = Array(vector.prefix(dimensions)) }
         return vector.map { Float($0) }
     }
 

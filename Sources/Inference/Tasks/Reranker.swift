@@ -12,7 +12,7 @@ public struct RankedDocument: Sendable, Hashable {
 /// Orders documents by how well they answer a query: a cross-encoder reads each with the query, or a decoder is asked for
 /// each whether it does (Qwen3-Reranker). Texts over the model's limit are cut.
 public struct Reranker: TextTask {
-    private let encoder: TextEncoder
+    private var encoder: TextEncoder
     private let givesLogits: Bool
     private let question: RelevanceQuestion?
     /// `[D]`: what makes a number of a decoder's last hidden state.
@@ -84,5 +84,15 @@ public struct Reranker: TextTask {
     public func rank(query: String, documents: [String]) throws -> [RankedDocument] {
         let scores = try run(documents.map { TextPair(query, pair: $0) })
         return scores.greatestIndices(scores.count).map { RankedDocument(index: $0, score: scores[$0]) }
+    }
+}
+
+extension Reranker: ReadingTask {
+    package var maximumTokenCount: Int { encoder.maximumLength }
+
+    package func reading(_ reading: TextReading) -> Reranker {
+        var reranker = self
+        reranker.encoder = TextEncoder(encoder, reading: reading)
+        return reranker
     }
 }

@@ -42,6 +42,8 @@ struct SentenceConfiguration: Sendable {
     /// Texts that go before inputs, by name.
     var prompts: [String: String] = [:]
     var defaultPrompt: String?
+    /// Elements that are kept of each vector, as they are.
+    var keptCount: Int?
 
     private static let maximumByteCount = 16_000_000
     /// For models that weight the tokens of their vocabulary.
@@ -51,18 +53,20 @@ struct SentenceConfiguration: Sendable {
         "Transformer", "Pooling", "Dense", "Dropout", "LayerNorm", "Normalize", "MLMTransformer", "SpladePooling",
     ]
 
-    /// - Parameter folder: the model's; `nil` for a file that holds everything.
+    /// - Parameter model: the folder of the model itself; `nil` for a file that holds everything.
     /// - Throws: `LoadError` naming the file and the key.
-    init(folder: String?) throws {
-        guard let folder else { return }
+    init(folder model: String?) throws {
+        guard let model else { return }
+        let folder = SentenceConfiguration.folder(around: model)
         settings = try SentenceConfiguration.json("\(folder)/config_sentence_transformers.json")
         if let file = settings {
             if let values = try file.object("prompts") {
                 for name in values.source.keys { prompts[name] = values.source.value(of: name)?.string }
             }
             defaultPrompt = try file.optionalString("default_prompt_name")
+            keptCount = try file.optionalSize("truncate_dim")
         }
-        if let file = try SentenceConfiguration.json("\(folder)/sentence_bert_config.json") {
+        if let file = try SentenceConfiguration.json("\(model)/sentence_bert_config.json") {
             maximumLength = try file.optionalSize("max_seq_length", maximum: SizeLimit.positions)
             lowercases = try file.flag("do_lower_case", default: false)
         }
@@ -95,6 +99,15 @@ struct SentenceConfiguration: Sendable {
             throw LoadError.invalidValue(
                 path: modulesPath, key: "modules", expected: "Transformer, then Pooling", found: "another order")
         }
+    }
+
+    /// The folder with `modules.json`: the model's own, or the one around it that says that the model lies there.
+    private static func folder(around model: String) -> String {
+        let parts = model.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count > 1, !FileManager.default.fileExists(atPath: "\(model)/modules.json") else { return model }
+        let outer = parts.dropLast().joined(separator: "/")
+        let module = (try? document("\(outer)/modules.json"))?.array.map(Array.init)?.first
+        return module?["path"]?.string == String(parts[parts.count - 1]) ? outer : model
     }
 
     /// Dense layers with nothing before and behind belong to the tokens.

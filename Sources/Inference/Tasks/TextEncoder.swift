@@ -39,6 +39,8 @@ final class TextEncoder: Sendable {
     let maximumLength: Int
     let truncates: Bool
     private let pass: any TextPass
+    /// Where the tokens of passes are counted; `nil`: nowhere.
+    private let tally: TokenTally?
 
     /// Texts and tokens whose results are on the host at once, unless a pass takes more.
     private static let groupTextCount = 512
@@ -73,6 +75,7 @@ final class TextEncoder: Sendable {
         truncates = options.truncates
         self.tokenizer = tokenizer
         self.description = description
+        tally = nil
         pass = try EncoderPass(package, on: backend, longest: maximum, options: options.engine)
     }
 
@@ -96,17 +99,33 @@ final class TextEncoder: Sendable {
         truncates = options.truncates
         self.tokenizer = tokenizer
         self.description = description
+        tally = nil
         pass = try DecoderTextPass(package, on: backend, longest: maximum, output: output, options: options.engine)
+    }
+
+    /// The same model, with texts read in another way.
+    init(_ other: TextEncoder, reading: TextReading) {
+        name = other.name
+        tokenizer = other.tokenizer
+        description = other.description
+        maximumLength = min(reading.truncation ?? other.maximumLength, other.maximumLength)
+        truncates = reading.truncation != nil
+        tally = reading.tally
+        pass = other.pass
     }
 
     // MARK: Tokens
 
     /// A text as the model's input.
-    /// - Throws: `InferenceError.textTooLong` where it is over the limit and is not to be cut.
+    /// - Throws: `InferenceError.textTooLong` where it is over the limit and is not to be cut, `.limitTooSmall` where the
+    ///   special tokens alone are over it; `TokenizationError`.
     func input(for text: TextPair) throws -> EncoderInput {
         let truncation = Truncation(maximumLength: maximumLength)
         let (encoding, count) = try tokenizer.encode(text.text, pair: text.pair, truncation: truncation)
         guard truncates || count <= maximumLength else { throw tooLong(text.text, count) }
+        guard encoding.ids.count <= maximumLength else {
+            throw InferenceError.limitTooSmall(specialTokenCount: encoding.ids.count, maximum: maximumLength)
+        }
         guard !encoding.ids.isEmpty else { throw InferenceError.emptyText }
         return input(encoding.ids, typeIDs: encoding.typeIDs)
     }
@@ -147,7 +166,7 @@ final class TextEncoder: Sendable {
         return windows
     }
 
-    private func tooLong(_ text: String, _ count: Int) -> InferenceError {
+    func tooLong(_ text: String, _ count: Int) -> InferenceError {
         .textTooLong(start: String(text.prefix(40)), tokenCount: count, maximum: maximumLength)
     }
 
@@ -156,6 +175,7 @@ final class TextEncoder: Sendable {
     /// Runs texts in groups of similar length and hands on each one's outputs: by name, its rows one behind the other.
     /// - Parameter body: takes the index of the text and its outputs; texts come in no order.
     func run(_ inputs: [EncoderInput], _ body: (Int, TextOutputs) throws -> Void) throws {
+        tally?.add(inputs.reduce(0) { $0 + $1.tokens.count })
         let order = inputs.indices.sorted { inputs[$0].tokens.count > inputs[$1].tokens.count }
         let most = max(TextEncoder.groupTokenCount, pass.usefulTokenCount)
         let mostTexts = TextEncoder.groupTextCount * most / TextEncoder.groupTokenCount

@@ -5,8 +5,11 @@ struct AdapterConfiguration: Sendable {
     let path: String
     private let alpha: Double
     private let isUnscaled: Bool
-    /// Ranks and alphas that differ for some modules, by patterns of the modules' names.
-    private let alphaPatterns: [(pattern: String, alpha: Double)]
+    /// Alphas and ranks that differ for some modules, by patterns of the modules' names.
+    private let alphaPatterns: [(pattern: String, number: Double)]
+    private let rankPatterns: [(pattern: String, number: Double)]
+    /// The rank that the file states; `nil`: none.
+    private let rank: Int?
     /// Whether the product is divided by the root of the rank instead of the rank. (Kalajdzievski, 2023)
     private let isRankStabilized: Bool
     /// Whether a head that is the embedding over again changes with it. Else it stays what it was.
@@ -24,7 +27,7 @@ struct AdapterConfiguration: Sendable {
         let stated = try file.metadata.optionalNumber("adapter.lora.alpha", in: -1e9...1e9) ?? 0
         alpha = stated
         isUnscaled = stated == 0
-        alphaPatterns = []
+        (alphaPatterns, rankPatterns, rank) = ([], [], nil)
         isRankStabilized = false
         keepsHeadTied = false
         isTransposed = false
@@ -49,21 +52,27 @@ struct AdapterConfiguration: Sendable {
         }
         alpha = try keys.number("lora_alpha")
         isUnscaled = false
-        var patterns: [(String, Double)] = []
-        if let object = try keys.object("alpha_pattern") {
-            for key in object.source.keys {
-                guard let value = object.source.value(of: key) else { continue }
-                guard let alpha = value.double, alpha.isFinite else {
-                    throw object.invalid(key, value, expected: "a finite number")
-                }
-                patterns.append((key, alpha))
-            }
-        }
-        alphaPatterns = patterns
+        alphaPatterns = try AdapterConfiguration.patterns("alpha_pattern", keys)
+        rankPatterns = try AdapterConfiguration.patterns("rank_pattern", keys)
+        rank = try keys.optionalSize("r")
         isRankStabilized = try keys.flag("use_rslora", default: false)
         keepsHeadTied = try keys.flag("ensure_weight_tying", default: false)
         isTransposed = try keys.flag("fan_in_fan_out", default: false)
         tokenIndices = try AdapterConfiguration.tokenIndices(keys)
+    }
+
+    /// Numbers by patterns, in the order of the file.
+    private static func patterns(
+        _ name: String, _ keys: ConfigurationReader
+    ) throws -> [(pattern: String, number: Double)] {
+        guard let object = try keys.object(name) else { return [] }
+        return try object.source.keys.compactMap { key in
+            guard let value = object.source.value(of: key) else { return nil }
+            guard let number = value.double, number.isFinite else {
+                throw object.invalid(key, value, expected: "a finite number")
+            }
+            return (key, number)
+        }
     }
 
     private static func tokenIndices(_ keys: ConfigurationReader) throws -> [(module: String?, indices: [Int])] {
@@ -82,9 +91,17 @@ struct AdapterConfiguration: Sendable {
     }
 
     /// The factor of the product of a module's two matrices.
+    /// - Throws: `LoadError` where the file states another rank than the matrices have.
     func scale(module: String, rank: Int) throws -> Double {
         if isUnscaled { return 1 }
-        let alpha = try alphaPatterns.first { try matches($0.pattern, module) }?.alpha ?? alpha
+        let pattern = try rankPatterns.first { try matches($0.pattern, module, key: "rank_pattern") }
+        if let stated = pattern?.number ?? self.rank.map(Double.init), stated != Double(rank) {
+            let key = pattern.map { "rank_pattern.\($0.pattern)" } ?? "r"
+            throw LoadError.invalidValue(
+                path: path, key: printable(key), expected: "\(rank), the rank of the matrices for \(module)",
+                found: ConfigurationValue.real(stated).summary)
+        }
+        let alpha = try alphaPatterns.first { try matches($0.pattern, module, key: "alpha_pattern") }?.number ?? alpha
         return alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank))
     }
 
@@ -92,7 +109,7 @@ struct AdapterConfiguration: Sendable {
     private static let maximumPatternByteCount = 1024
 
     /// Whether a pattern is the module's name or the end of it, as peft matches `(.*\.)?(pattern)$`.
-    private func matches(_ pattern: String, _ module: String) throws -> Bool {
+    private func matches(_ pattern: String, _ module: String, key: String) throws -> Bool {
         if module == pattern || module.hasSuffix("." + pattern) { return true }
         let isPlain = pattern.utf8.allSatisfy { byte in
             byte == 0x2E || byte == 0x5F || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
@@ -103,7 +120,7 @@ struct AdapterConfiguration: Sendable {
             let regex = try? Regex("(.*\\.)?(\(pattern))$")
         else {
             throw LoadError.invalidValue(
-                path: path, key: "alpha_pattern", expected: "regular expressions", found: printable(pattern))
+                path: path, key: key, expected: "regular expressions", found: printable(pattern))
         }
         return module.prefixMatch(of: regex) != nil
     }

@@ -1,3 +1,5 @@
+internal import JSONCore
+
 /// What a `--model` argument names: a Hugging Face folder, one safetensors file with its `config.json` beside it, a GGUF
 /// file, which holds everything, a folder with one of those, or the name of a model that ``ModelFinder`` knows.
 public struct ModelLocation: Sendable, Hashable {
@@ -28,8 +30,8 @@ public struct ModelLocation: Sendable, Hashable {
         case .missing(let reason): throw LoadError.unreadable(path: path.isEmpty ? "--model" : path, reason: reason)
         case .other: throw LoadError.unsupportedFile(path: path, reason: "is neither a folder nor a regular file")
         case .folder:
-            folder = path
-            weights = try ModelLocation.weights(in: path)
+            folder = ModelLocation.transformerFolder(in: path) ?? path
+            weights = try ModelLocation.weights(in: folder)
         case .file:
             folder = parentFolder(of: path)
             weights = try ModelLocation.weights(file: path)
@@ -66,6 +68,21 @@ public struct ModelLocation: Sendable, Hashable {
     public func existingFile(_ name: String) -> String? {
         let path = file(name)
         return PathKind(path) == .file ? path : nil
+    }
+
+    /// The folder inside one that holds the model itself, as `modules.json` of `sentence-transformers` names it; `nil`
+    /// where the outer one does.
+    private static func transformerFolder(in folder: String) -> String? {
+        let list = joinPath(folder, "modules.json")
+        guard PathKind(joinPath(folder, "config.json")) != .file, PathKind(list) == .file,
+            let bytes = try? OpenFile(reading: list).readAll(maximum: ModelConfiguration.maximumByteCount),
+            let root = try? JSONDocument(parsing: bytes, source: list).root,
+            let module = root.array.map(Array.init)?.first,
+            module["type"]?.string?.hasSuffix("Transformer") == true,
+            let path = module["path"]?.string, !path.isEmpty, !path.contains("/")
+        else { return nil }
+        let inner = joinPath(folder, path)
+        return PathKind(inner) == .folder ? inner : nil
     }
 
     private static func weights(in folder: String) throws -> Weights {

@@ -75,22 +75,31 @@ public struct ConfigurationReader: Sendable {
     /// An array of strings, or `nil` where it is absent.
     public func strings(_ key: String) throws -> [String]? {
         guard let (key, value) = value(key) else { return nil }
-        let strings = value.array?.compactMap(\.string)
-        guard let strings, strings.count == value.array?.count else {
-            throw invalid(key, value, expected: "an array of strings")
-        }
-        return strings
+        return try elements(of: value, key, expected: "an array of strings", \.string)
     }
 
     /// An array of integers in `range`, or `nil` where it is absent.
     public func integers(_ key: String, in range: ClosedRange<Int>) throws -> [Int]? {
         guard let (key, value) = value(key) else { return nil }
-        let integers = value.array?.compactMap(\.integral)
-        guard let integers, integers.count == value.array?.count, integers.allSatisfy(range.contains) else {
-            throw invalid(
-                key, value, expected: "an array of integers from \(range.lowerBound) to \(range.upperBound)")
+        let expected = "an array of integers from \(range.lowerBound) to \(range.upperBound)"
+        return try elements(of: value, key, expected: expected) { element in
+            element.integral.flatMap { range.contains($0) ? $0 : nil }
         }
-        return integers
+    }
+
+    /// The elements of an array as `read` has them; the error names the first that is `nil`.
+    private func elements<Element>(
+        of value: ConfigurationValue, _ key: String, expected: String, _ read: (ConfigurationValue) -> Element?
+    ) throws -> [Element] {
+        guard let array = value.array else { throw invalid(key, value, expected: expected) }
+        return try array.enumerated().map { index, element in
+            guard let element = read(element) else {
+                throw LoadError.invalidValue(
+                    path: path, key: prefix + key, expected: expected,
+                    found: "an array whose element \(index) is \(element.summary)")
+            }
+            return element
+        }
     }
 
     /// The error that says `value` should have been `expected`.
@@ -161,12 +170,14 @@ public enum NumberRange {
     public static let finite = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
     public static let positive = Double.leastNormalMagnitude...Double.greatestFiniteMagnitude
     public static let nonNegative = 0...Double.greatestFiniteMagnitude
+    public static let upToOne = Double(Float.leastNormalMagnitude)...1
 
     static func name(_ range: ClosedRange<Double>) -> String {
         switch range {
         case finite: "a finite number"
         case positive: "a positive number"
         case nonNegative: "a number from 0 on"
+        case upToOne: "a number over 0 and up to 1"
         default: "a number from \(range.lowerBound) to \(range.upperBound)"
         }
     }

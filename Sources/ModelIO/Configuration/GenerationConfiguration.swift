@@ -11,6 +11,11 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var topK: Int?
     public var topP: Double?
     public var minP: Double?
+    /// What top-H, typical, epsilon and eta sampling leave out, under the names of `transformers`.
+    public var topH: Double?
+    public var typicalP: Double?
+    public var epsilonCutoff: Double?
+    public var etaCutoff: Double?
     public var repetitionPenalty: Double?
     /// Tokens of prompt and continuation together.
     public var maximumLength: Int?
@@ -53,12 +58,44 @@ public struct GenerationConfiguration: Sendable, Hashable {
         topK = recommendation { try keys.optionalInteger("top_k", in: -1...SizeLimit.vocabulary) }.map { max($0, 0) }
         topP = recommendation { try keys.optionalNumber("top_p", in: 0...1) }
         minP = recommendation { try keys.optionalNumber("min_p", in: 0...1) }
+        topH = recommendation { try keys.optionalNumber("top_h", in: NumberRange.upToOne) }
+        typicalP = recommendation { try keys.optionalNumber("typical_p", in: NumberRange.upToOne) }
+        epsilonCutoff = recommendation { try keys.optionalNumber("epsilon_cutoff", in: 0...1) }
+        etaCutoff = recommendation { try keys.optionalNumber("eta_cutoff", in: 0...1) }
         repetitionPenalty = recommendation {
             try keys.optionalNumber("repetition_penalty", in: NumberRange.positive)
         }
         maximumLength = recommendation { try keys.optionalInteger("max_length", in: 0...SizeLimit.positions) }
         maximumNewTokens = recommendation { try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions) }
         search = try SearchConfiguration(keys)
+        notices += GenerationConfiguration.unfollowed(keys)
+    }
+
+    /// Notices about keys that change the texts of `transformers` in ways that are not computed here.
+    private static func unfollowed(_ keys: ConfigurationReader) -> [String] {
+        var reasons: [(key: String, reason: String)] = []
+        if let scale = keys.value("guidance_scale"), scale.value.double != 1 {
+            reasons.append((scale.key, "texts are written without guidance by a second pass"))
+        }
+        if keys.value("watermarking_config") != nil {
+            reasons.append(("watermarking_config", "texts are written without a watermark"))
+        }
+        if let penalty = keys.value("penalty_alpha"), penalty.value.double != 0 {
+            reasons.append((penalty.key, "texts are not searched by contrast"))
+        }
+        if keys.value("dola_layers") != nil {
+            reasons.append(("dola_layers", "layers are not contrasted with each other"))
+        }
+        if let groups = keys.value("num_beam_groups"), groups.value.integral != 1 {
+            reasons.append((groups.key, "beams are searched in one group"))
+        }
+        for key in ["constraints", "force_words_ids"] where keys.value(key) != nil {
+            reasons.append((key, "words are not forced into texts"))
+        }
+        if let healing = keys.value("token_healing"), healing.value.bool != false {
+            reasons.append((healing.key, "the end of a prompt is read as it is"))
+        }
+        return reasons.map { "\(keys.path): \($0.key): \($0.reason); the recommendation is left aside" }
     }
 
     /// A value that a model only recommends. One that cannot be followed gives a notice and is ignored.

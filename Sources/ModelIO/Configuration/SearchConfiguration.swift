@@ -87,35 +87,73 @@ public struct SearchConfiguration: Sendable, Hashable {
 
     private static func badWords(_ keys: ConfigurationReader) throws -> [[Int]] {
         guard let (key, value) = keys.value("bad_words_ids") else { return [] }
-        let rows = value.array?.map { row in row.array?.compactMap(\.int) ?? [] }
-        guard let rows, rows.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0 >= 0 } }) else {
+        guard let rows = value.array else {
             throw keys.invalid(key, value, expected: "an array of arrays of token ids")
         }
-        return rows
+        return try rows.enumerated().map { index, row in try tokens(row, of: keys, at: "\(key)[\(index)]") }
     }
 
     private static func sequenceBiases(_ keys: ConfigurationReader) throws -> [[Int]: Double] {
         guard let (key, value) = keys.value("sequence_bias") else { return [:] }
-        let expected = "arrays of token ids with a number each, as [[[1, 2], 0.5]]"
-        var biases: [[Int]: Double] = [:]
-        for row in value.array ?? [] {
-            guard let pair = row.array, pair.count == 2, let tokens = pair[0].array, !tokens.isEmpty,
-                let bias = pair[1].double, bias.isFinite,
-                tokens.allSatisfy({ (0...SizeLimit.vocabulary).contains($0.integral ?? -1) })
-            else { throw keys.invalid(key, row, expected: expected) }
-            biases[tokens.compactMap(\.integral)] = bias
+        guard let rows = value.array else {
+            throw keys.invalid(key, value, expected: "arrays of token ids with a number each, as [[[1, 2], 0.5]]")
         }
-        guard !biases.isEmpty else {
-            throw keys.invalid(key, value, expected: expected)
+        guard !rows.isEmpty else { throw keys.invalid(key, nothing: "one array of token ids with a number at least") }
+        var biases: [[Int]: Double] = [:]
+        for (index, row) in rows.enumerated() {
+            let place = "\(key)[\(index)]"
+            let pair = try pair(row, of: keys, at: place, expected: "an array of token ids and a number")
+            let words = try tokens(pair[0], of: keys, at: place + "[0]")
+            guard let bias = pair[1].double, bias.isFinite else {
+                throw keys.invalid(place + "[1]", pair[1], expected: "a finite number")
+            }
+            biases[words] = bias
         }
         return biases
     }
 
     private static func lengthDecay(_ keys: ConfigurationReader) throws -> LengthDecay? {
         guard let (key, value) = keys.value("exponential_decay_length_penalty") else { return nil }
-        guard let pair = value.array, pair.count == 2, let factor = pair[1].double, factor.isFinite,
-            let start = pair[0].integral, abs(start) <= SizeLimit.positions
-        else { throw keys.invalid(key, value, expected: "a number of tokens and a factor, as [10, 1.05]") }
+        let pair = try pair(value, of: keys, at: key, expected: "a number of tokens and a factor, as [10, 1.05]")
+        guard let start = pair[0].integral, abs(start) <= SizeLimit.positions else {
+            throw keys.invalid(key + "[0]", pair[0], expected: "a number of tokens")
+        }
+        guard let factor = pair[1].double, factor.isFinite else {
+            throw keys.invalid(key + "[1]", pair[1], expected: "a finite number")
+        }
         return LengthDecay(start: start, factor: factor)
+    }
+
+    /// An array of token ids, at least one.
+    private static func tokens(
+        _ value: ConfigurationValue, of keys: ConfigurationReader, at place: String
+    ) throws -> [Int] {
+        guard let elements = value.array else { throw keys.invalid(place, value, expected: "an array of token ids") }
+        guard !elements.isEmpty else { throw keys.invalid(place, nothing: "at least one token id") }
+        return try elements.enumerated().map { index, element in
+            guard let token = element.integral, (0...SizeLimit.vocabulary).contains(token) else {
+                throw keys.invalid("\(place)[\(index)]", element, expected: "a token id")
+            }
+            return token
+        }
+    }
+
+    private static func pair(
+        _ value: ConfigurationValue, of keys: ConfigurationReader, at place: String, expected: String
+    ) throws -> [ConfigurationValue] {
+        guard let pair = value.array else { throw keys.invalid(place, value, expected: expected) }
+        guard pair.count == 2 else {
+            throw LoadError.invalidValue(
+                path: keys.path, key: keys.prefix + place, expected: expected,
+                found: pair.isEmpty ? "an empty array" : "an array of \(pair.count)")
+        }
+        return pair
+    }
+}
+
+extension ConfigurationReader {
+    /// The error that says an array is empty.
+    fileprivate func invalid(_ key: String, nothing expected: String) -> LoadError {
+        .invalidValue(path: path, key: prefix + key, expected: expected, found: "an empty array")
     }
 }

@@ -146,7 +146,8 @@ enum OpenAPIDocument {
 
     private static let sampling: JSON = [
         "model": string, "stream": boolean, "temperature": number(0, 100), "top_p": number(0, 1),
-        "top_k": integer(-1), "min_p": number(0, 1), "presence_penalty": number(-2, 2),
+        "top_k": integer(-1), "min_p": number(0, 1), "top_h": number(0, 1), "typical_p": number(0, 1),
+        "epsilon_cutoff": number(0, 1), "eta_cutoff": number(0, 1), "presence_penalty": number(-2, 2),
         "frequency_penalty": number(-2, 2), "repetition_penalty": ["type": "number", "exclusiveMinimum": 0],
         "seed": ["type": "integer"], "logit_bias": ["type": "object", "additionalProperties": number(-100, 100)],
         "stop": ["anyOf": [string, array(string)]], "stop_token_ids": array(integer(0)), "ignore_eos": boolean,

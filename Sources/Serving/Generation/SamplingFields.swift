@@ -17,6 +17,8 @@ struct SamplingFields {
         var topP: Float
         var minP: Float
         var repetitionPenalty: Float
+        /// The model's recommendations for what entropy and least probabilities leave out; `nil`: it has none.
+        var cutoffs: GenerationConfiguration?
 
         /// OpenAI's defaults, unless the model's authors recommend others.
         init(openAI generation: GenerationConfiguration) {
@@ -25,6 +27,7 @@ struct SamplingFields {
             topK = recommends ? generation.topK : nil
             topP = (recommends ? generation.topP.map(Float.init) : nil) ?? 1
             minP = (recommends ? generation.minP.map(Float.init) : nil) ?? 0
+            cutoffs = recommends ? generation : nil
             repetitionPenalty = generation.repetitionPenalty.map(Float.init) ?? 1
         }
 
@@ -58,6 +61,7 @@ struct SamplingFields {
             presencePenalty: Float(try fields.double("presence_penalty", in: -2...2) ?? 0),
             frequencyPenalty: Float(try fields.double("frequency_penalty", in: -2...2) ?? 0),
             logitBias: try SamplingFields.logitBias(fields, model), seed: try SamplingFields.seed(fields))
+        try SamplingFields.readCutoffs(fields, defaults.cutoffs, into: &sampling)
         if let repetition, repetition == 0 { throw fields.mismatch("repetition_penalty", expected: "a number over 0") }
         stopStrings = try fields.strings(stopKey, atMost: 256) ?? []
         if stopStrings.contains("") {
@@ -82,6 +86,20 @@ struct SamplingFields {
         if let value = try fields.double("top_n_sigma", in: -1e9...1e9), value > 0 {
             throw .unsupported("top_n_sigma", "this version does not choose tokens so; leave it out")
         }
+    }
+
+    /// What is left out by entropy and by least probabilities.
+    private static func readCutoffs(
+        _ fields: RequestFields, _ recommended: GenerationConfiguration?, into sampling: inout SamplingParameters
+    ) throws(APIError) {
+        func read(_ key: String, _ recommended: Double?) throws(APIError) -> Float? {
+            (try fields.double(key, in: 0...1) ?? recommended).map(Float.init)
+        }
+        // The smallest positive share stands for 0 here, too: one token is always kept.
+        sampling.topH = try read("top_h", recommended?.topH).map { max($0, .leastNormalMagnitude) }
+        sampling.typicalP = max(try read("typical_p", recommended?.typicalP) ?? 1, .leastNormalMagnitude)
+        sampling.epsilonCutoff = try read("epsilon_cutoff", recommended?.epsilonCutoff) ?? 0
+        sampling.etaCutoff = try read("eta_cutoff", recommended?.etaCutoff) ?? 0
     }
 
     /// -1 is llama.cpp's word for "any".

@@ -54,6 +54,19 @@ package struct APIError: Error, Sendable {
         return error
     }
 
+    static func textTooLong(_ field: String, start: String, tokenCount: Int, maximum: Int) -> APIError {
+        var error = invalid(
+            field,
+            "\(field): text '\(start)…' has \(tokenCount) tokens, but the model takes at most \(maximum); shorten it, or "
+                + "give truncate_prompt_tokens (-1: the model's limit)",
+            code: "context_length_exceeded")
+        error.details = [
+            JSON.Member(key: "n_prompt_tokens", value: .int(tokenCount)),
+            JSON.Member(key: "n_ctx", value: .int(maximum)),
+        ]
+        return error
+    }
+
     static func modelNotFound(_ name: String, known: [String]) -> APIError {
         let shown = known.prefix(8).map { "'\($0)'" }.joined(separator: ", ")
         return APIError(

@@ -162,6 +162,7 @@ extension GenerationJob {
             "seed": .int(seed.map { Int(truncatingIfNeeded: $0) } ?? -1),
             "temperature": .double(Double(sampling.temperature)), "top_k": .int(sampling.topK ?? 0),
             "top_p": .double(Double(sampling.topP)), "min_p": .double(Double(sampling.minP)),
+            "typical_p": .double(Double(sampling.typicalP)),
             "repeat_penalty": .double(Double(sampling.repetitionPenalty)),
             "presence_penalty": .double(Double(sampling.presencePenalty)),
             "frequency_penalty": .double(Double(sampling.frequencyPenalty)),

@@ -18,10 +18,10 @@ struct Embeddings: Sendable {
             throw fields.mismatch("encoding_format", expected: "float or base64")
         }
         let dimensions = try fields.int("dimensions", in: 1...embedder.dimensions)
-        try fields.refuseTextOptions()
+        let texts = try TextRequest(fields, model, field: "input")
         let inputs = try Embeddings.inputs(fields, model)
         let task = TokenEmbedder(embedder)
-        let vectors = try await monitor.cancellingWhenClosed { try await model.run(task, inputs) }
+        let vectors = try await monitor.cancellingWhenClosed { try await texts.run(task, inputs) }
         let data = vectors.enumerated().map { index, embedding -> JSON in
             let vector = Embeddings.shortened(embedding.dense, dimensions)
             return [
@@ -31,7 +31,7 @@ struct Embeddings: Sendable {
             ]
         }
         return Response([
-            "object": "list", "data": .array(data), "model": .string(model.name), "usage": try model.usage(of: inputs),
+            "object": "list", "data": .array(data), "model": .string(model.name), "usage": texts.usage,
         ])
     }
 

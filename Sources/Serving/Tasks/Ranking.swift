@@ -12,16 +12,16 @@ struct Ranking: Sendable {
     func rerank(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "rerank")
-        try fields.refuseTextOptions()
+        let textRequest = try TextRequest(fields, model, field: "documents")
         try fields.refuse(
             ["max_tokens_per_doc", "max_chunks_per_doc", "rank_fields"],
-            because: "documents are read whole and cut at the model's limit; leave it out")
+            because: "documents are read whole, or cut as truncate_prompt_tokens says; leave it out")
         let query = try fields.requireString("query")
         let documents = try Ranking.documents(fields)
         let count = try fields.int("top_n", in: 1...Int(Int32.max)) ?? documents.count
         let returnsDocuments = try fields.bool("return_documents") ?? true
         let pairs = documents.map { (query, $0) }
-        let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, model, "rerank") }
+        let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, textRequest, "rerank") }
         let order = scores.indices.sorted { (scores[$0], $1) > (scores[$1], $0) }
         let results = order.prefix(count).map { index -> JSON in
             var json: JSON = ["index": .int(index), "relevance_score": .double(scores[index])]
@@ -30,14 +30,13 @@ struct Ranking: Sendable {
         }
         return Response([
             "id": .string("rerank-" + Identifier.random(24)), "object": "list", "model": .string(model.name),
-            "results": .array(results), "usage": try model.usage(of: documents + [query]),
+            "results": .array(results), "usage": textRequest.usage,
         ])
     }
 
     func score(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "score")
-        try fields.refuseTextOptions()
         // vLLM has had three pairs of names for the same.
         let names = [("queries", "documents"), ("data_1", "data_2")]
         let (one, other) = names.first { fields[$0.0] != nil && fields[$0.1] != nil } ?? ("text_1", "text_2")
@@ -47,15 +46,16 @@ struct Ranking: Sendable {
         guard first.count == second.count else {
             throw APIError.invalid(one, "\(one) must hold one text, or as many as \(other) (\(second.count))")
         }
+        let textRequest = try TextRequest(fields, model, field: other)
         let pairs = Array(zip(first, second))
-        let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, model, "score") }
+        let scores = try await monitor.cancellingWhenClosed { try await Ranking.scores(pairs, textRequest, "score") }
         return Response([
             "id": .string("score-" + Identifier.random(24)), "object": "list",
             "created": .int(Int(Date().timeIntervalSince1970)), "model": .string(model.name),
             "data": .array(
                 scores.enumerated().map { index, score in
                     ["index": .int(index), "object": "score", "score": .double(score)]
-                }), "usage": try model.usage(of: first + second),
+                }), "usage": textRequest.usage,
         ])
     }
 
@@ -63,10 +63,10 @@ struct Ranking: Sendable {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "classify")
         guard case .classifier(let classifier) = model.task else { throw model.misused("classify") }
-        try fields.refuseTextOptions()
+        let textRequest = try TextRequest(fields, model, field: "input")
         let texts = try Ranking.texts(fields, "input")
         let inputs = texts.map { TextPair($0) }
-        let answers = try await monitor.cancellingWhenClosed { try await model.run(classifier, inputs) }
+        let answers = try await monitor.cancellingWhenClosed { try await textRequest.run(classifier, inputs) }
         let data = answers.enumerated().map { index, scores -> JSON in
             let byLabel = Dictionary(scores.map { ($0.label, $0.score) }, uniquingKeysWith: max)
             let probabilities = classifier.labels.map { JSON.double(byLabel[$0] ?? 0) }
@@ -78,20 +78,20 @@ struct Ranking: Sendable {
         return Response([
             "id": .string("classify-" + Identifier.random(24)), "object": "list",
             "created": .int(Int(Date().timeIntervalSince1970)), "model": .string(model.name), "data": .array(data),
-            "usage": try model.usage(of: texts),
+            "usage": textRequest.usage,
         ])
     }
 
     /// A cross-encoder's scores, or the cosines of an embedder's vectors.
     private static func scores(
-        _ pairs: [(String, String)], _ model: TaskModel, _ path: String
+        _ pairs: [(String, String)], _ request: TextRequest, _ path: String
     ) async throws -> [Double] {
-        switch model.task {
-        case .reranker(let reranker): return try await model.run(reranker, pairs.map { TextPair($0.0, pair: $0.1) })
+        switch request.model.task {
+        case .reranker(let reranker): return try await request.run(reranker, pairs.map { TextPair($0.0, pair: $0.1) })
         case .embedder(let embedder):
-            let vectors = try await model.run(embedder, pairs.map(\.0) + pairs.map(\.1))
+            let vectors = try await request.run(embedder, pairs.map(\.0) + pairs.map(\.1))
             return pairs.indices.map { cosine(vectors[$0].dense, vectors[$0 + pairs.count].dense) }
-        case .classifier: throw model.misused(path)
+        case .classifier: throw request.model.misused(path)
         }
     }
 
@@ -125,32 +125,7 @@ struct Ranking: Sendable {
     }
 }
 
-extension RequestFields {
-    /// Refuses what vLLM's and Jina's servers change of texts and scores on demand, and this one does not.
-    func refuseTextOptions() throws(APIError) {
-        // -1 is vLLM's name for the model's limit.
-        if let count = try int("truncate_prompt_tokens", in: -1...Int(Int32.max)), count >= 0 {
-            throw .unsupported("truncate_prompt_tokens", "texts are cut at the model's limit only; leave it out")
-        }
-        for key in ["activation", "use_activation", "softmax", "normalize", "add_special_tokens"]
-        where try bool(key) == false {
-            throw .unsupported(key, "scores and vectors are as the model's files say; leave it out")
-        }
-        if try bool("late_chunking") ?? false {
-            throw .unsupported("late_chunking", "this version does not do it; leave it out")
-        }
-    }
-}
-
 extension TaskModel {
-    /// The `usage` of an answer about texts: there are only prompt tokens.
-    func usage(of texts: [String]) throws -> JSON { try usage(of: texts.map(EmbedderInput.text)) }
-
-    func usage(of inputs: [EmbedderInput]) throws -> JSON {
-        let count = try tokenCount(inputs)
-        return ["prompt_tokens": .int(count), "total_tokens": .int(count)]
-    }
-
     func misused(_ path: String) -> APIError {
         .invalid("model", "\(name) \(task.summary); /v1/\(path) needs another model")
     }

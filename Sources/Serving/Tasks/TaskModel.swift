@@ -42,16 +42,6 @@ package struct TaskModel: Sendable {
         return try await worker.run(task, inputs)
     }
 
-    func tokenCount(_ inputs: [EmbedderInput]) throws -> Int {
-        guard let tokenizer else { return 0 }
-        return try inputs.reduce(0) { count, input in
-            switch input {
-            case .text(let text): try count + tokenizer.encode(text).count
-            case .tokens(let tokens): count + tokens.count
-            }
-        }
-    }
-
     var vocabularySize: Int { tokenizer?.vocabularySize ?? 0 }
 }
 

@@ -70,6 +70,18 @@ struct LoRAAdapterTests {
         expectEqual(try merge("\"alpha_pattern\": {\"layer\\\\.[qk]_proj\": 6}"), expected(3))
     }
 
+    @Test func ranksAreThoseOfTheMatrices() throws {
+        expectEqual(try merge("\"r\": 7, \"rank_pattern\": {\"[qk]_proj\": 2}"), expected(4))
+        for (keys, words) in [
+            ("\"r\": 4", "'r': expected 2, the rank of the matrices"), ("\"r\": \"2\"", "'r'"), ("\"r\": 0", "'r'"),
+            ("\"r\": 2, \"rank_pattern\": {\"q_proj\": 5}", "'rank_pattern.q_proj': expected 2"),
+            ("\"rank_pattern\": {\"q_(\": 5}", "'rank_pattern': expected regular expressions, found q_("),
+        ] {
+            let error = #expect(throws: LoadError.self) { try merge(keys) }
+            #expect(error?.description.contains(words) == true, "\(error.map { "\($0)" } ?? "")")
+        }
+    }
+
     @Test func transposedMatricesAreAdaptedAsStored() throws {
         expectEqual(try merge("\"fan_in_fan_out\": true", isTransposed: true), expected(4, isTransposed: true))
     }

@@ -107,6 +107,23 @@ import Testing
         BadInput(#"{"eos_token_id":["a"]}"#, "'eos_token_id'", "\"a\""),
         BadInput(#"{"bos_token_id":"<s>"}"#, "'bos_token_id'"),
         BadInput(#"{"do_sample":1}"#, "'do_sample'"),
+        BadInput(#"{"sequence_bias":{"5":1}}"#, "'sequence_bias': expected arrays of token ids", "found an object"),
+        BadInput(#"{"sequence_bias":[]}"#, "'sequence_bias'", "found an empty array"),
+        BadInput(#"{"sequence_bias":[[[1],0.5],[[2]]]}"#, "'sequence_bias[1]'", "found an array of 1"),
+        BadInput(#"{"sequence_bias":[[[],0.5]]}"#, "'sequence_bias[0][0]'", "found an empty array"),
+        BadInput(
+            #"{"sequence_bias":[[[1],0.5],[[2,-3],1]]}"#, "'sequence_bias[1][0][1]': expected a token id, found -3"),
+        BadInput(
+            #"{"sequence_bias":[[[1],"much"]]}"#, #"'sequence_bias[0][1]': expected a finite number, found "much""#),
+        BadInput(#"{"bad_words_ids":[[1],[2,"a"]]}"#, #"'bad_words_ids[1][1]': expected a token id, found "a""#),
+        BadInput(#"{"bad_words_ids":[7]}"#, "'bad_words_ids[0]': expected an array of token ids, found 7"),
+        BadInput(
+            #"{"exponential_decay_length_penalty":["a",1.1]}"#,
+            #"'exponential_decay_length_penalty[0]': expected a number of tokens, found "a""#),
+        BadInput(
+            #"{"exponential_decay_length_penalty":[3,null]}"#,
+            "'exponential_decay_length_penalty[1]': expected a finite number, found null"),
+        BadInput(#"{"suppress_tokens":[1,2.5]}"#, "'suppress_tokens'", "found an array whose element 1 is 2.5"),
     ])
     func generationConfigurationIsRefused(_ bad: BadInput) {
         bad.check(

@@ -20,8 +20,18 @@ struct EvaluationRecord {
         }
     }
 
-    /// The first of some fields that is there.
-    func first(of keys: [String]) -> String? { keys.first(where: has) }
+    /// The first of some fields that is there; of a table whose columns have none of these names, one that differs from
+    /// them only by case and blanks around it.
+    func first(of keys: [String]) -> String? {
+        if let key = keys.first(where: has) { return key }
+        guard case .columns(let columns) = fields else { return nil }
+        let names = columns.keys.sorted()
+        return keys.lazy.compactMap { key in names.first { EvaluationRecord.folded($0) == key } }.first
+    }
+
+    private static func folded(_ name: String) -> String {
+        String(name.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed()).lowercased()
+    }
 
     func value(_ key: String) -> JSONValue? {
         guard case .json(let value) = fields else { return nil }
