@@ -38,7 +38,7 @@ struct RegistryTests {
         #expect(try CPUBackend(threadCount: 1, kernelSets: generic + [set]).instructionSet == .generic)
     }
 
-    @Test("sets of all kinds of the same instructions make a backend, those for tests in place of their kind's first too")
+    @Test("sets of all kinds of the same instructions make a backend, those for tests too")
     func together() throws {
         for set in KernelSet.all where set.isSupported {
             let others = KernelSet.all.filter {

@@ -143,7 +143,6 @@ struct BadInputTests {
         Case("/v1/responses", #"{"input":"a","conversation":"conv_1"}"#, at: "conversation"),
         Case("/v1/responses", #"{"input":"a","prompt":{"id":"pmpt_1"}}"#, at: "prompt"),
         Case(chat, "{\(hello),\"mirostat\":2}", at: "mirostat"),
-        Case(text, #"{"prompt":"a","typical_p":0.5}"#, at: "typical_p"),
         Case("/completion", #"{"prompt":"a","mirostat":0,"dry_multiplier":0.8}"#, at: "dry_multiplier"),
         Case("/completion", #"{"prompt":"a","top_n_sigma":1}"#, at: "top_n_sigma"),
         Case("/completion", #"{"prompt":"a","lora":[{"id":0,"scale":1.0}]}"#, at: "lora"),

@@ -1,7 +1,8 @@
 /// How the next token is chosen from the logits.
 ///
 /// Applied in this order: logit bias, repetition, presence and frequency penalties, temperature, top-H, top-k, top-p,
-/// min-p, typical-p, epsilon, eta, then one draw: the order of `transformers`. Temperature 0 takes the most likely token after bias and penalties.
+/// min-p, typical-p, epsilon, eta, then one draw: the order of `transformers`. Temperature 0 takes the most likely token
+/// after bias and penalties.
 public struct SamplingParameters: Sendable, Hashable {
     /// Divides the logits; 0 is greedy.
     public var temperature: Float

@@ -74,8 +74,7 @@ struct SamplingFields {
 
     /// Ways of choosing tokens that other servers have, with the value that changes nothing, which many clients send.
     private static let otherSamplers: [(key: String, neutral: Double)] = [
-        ("mirostat", 0), ("dry_multiplier", 0), ("xtc_probability", 0), ("dynatemp_range", 0), ("typical_p", 1),
-        ("tfs_z", 1),
+        ("mirostat", 0), ("dry_multiplier", 0), ("xtc_probability", 0), ("dynatemp_range", 0), ("tfs_z", 1),
     ]
 
     private static func refuseOtherSamplers(_ fields: RequestFields) throws(APIError) {
