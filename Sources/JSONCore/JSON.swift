@@ -60,22 +60,18 @@ extension JSON {
         case .array: self = .array(value.array.map { $0.map { JSON($0) } } ?? [])
         case .object:
             var members: [Member] = []
-            var places: [String: Int] = [:]
+            var places: [ExactText: Int] = [:]
             guard let object = value.object else {
                 self = .object([])
                 return
             }
             for (key, member) in object {
                 // The last one of a name counts, in the first one's place.
-                if let place = places[key], members[place].key.utf8.elementsEqual(key.utf8) {
-                    members[place].value = JSON(member)
-                } else if places[key] != nil,
-                    // Swift's strings are equal where they look alike; names are not.
-                    let place = members.firstIndex(where: { $0.key.utf8.elementsEqual(key.utf8) })
-                {
+                let name = ExactText(key)
+                if let place = places[name] {
                     members[place].value = JSON(member)
                 } else {
-                    places[key] = members.count
+                    places[name] = members.count
                     members.append(Member(key: key, value: JSON(member)))
                 }
             }
