@@ -23,15 +23,19 @@ WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker_embed.
 
 class Peer:
     def __init__(self, name, form, options):
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [sys.executable, WORKER, name, form, options.model, options.texts, str(options.threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("the worker ended")
+            self.process.wait()
+            self.errors.seek(0)
+            last = self.errors.read().strip().splitlines()[-1:]
+            raise RuntimeError(f"the worker ended: {last[0] if last else 'without a word'}")
         return json.loads(line)
 
     def ask(self, request):

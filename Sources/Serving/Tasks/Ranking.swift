@@ -63,7 +63,7 @@ struct Ranking: Sendable {
         let (fields, monitor) = try await state.read(request, context)
         let model = try state.directory.taskModel(named: try fields.string("model"), for: "classify")
         guard case .classifier(let classifier) = model.task else { throw model.misused("classify") }
-        let textRequest = try TextRequest(fields, model, field: "input")
+        let textRequest = try TextRequest(fields, model, field: "input", cuts: false)
         let texts = try Ranking.texts(fields, "input")
         let inputs = texts.map { TextPair($0) }
         let answers = try await monitor.cancellingWhenClosed { try await textRequest.run(classifier, inputs) }

@@ -10,7 +10,9 @@ struct TextRequest: Sendable {
     private let reading: TextReading
 
     /// Refuses what vLLM's and Jina's servers change of texts and scores on demand, and this one does not.
-    init(_ fields: RequestFields, _ model: TaskModel, field: String) throws(APIError) {
+    /// - Parameter cuts: whether texts over the model's limit are cut where the request says nothing, as the library of
+    ///   the model and the command of the same name do, or an error.
+    init(_ fields: RequestFields, _ model: TaskModel, field: String, cuts: Bool = true) throws(APIError) {
         self.model = model
         self.field = field
         for key in ["activation", "use_activation", "softmax", "normalize", "add_special_tokens"]
@@ -20,7 +22,8 @@ struct TextRequest: Sendable {
         if try fields.bool("late_chunking") ?? false {
             throw .unsupported("late_chunking", "this version does not do it; leave it out")
         }
-        reading = TextReading(truncation: try TextRequest.truncation(fields, limit: model.task.maximumTokenCount))
+        let limit = model.task.maximumTokenCount
+        reading = TextReading(truncation: try TextRequest.truncation(fields, limit: limit) ?? (cuts ? limit : nil))
     }
 
     /// vLLM's field: -1 is its name for the model's limit.
