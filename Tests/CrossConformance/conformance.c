@@ -320,7 +320,8 @@ static void varlen(cpuk_context *context, const char *set, int64_t heads, int64_
 
 static void varlens(cpuk_context *context, const char *set) {
     const int64_t list[][4] = {{1, 32, 1, 1},   {2, 32, 12, 12}, {3, 64, 17, 7}, {2, 20, 33, 5}, {1, 128, 64, 25},
-                               {2, 36, 63, 15}, {1, 16, 65, 3},  {2, 64, 70, 70}};
+                               {2, 36, 63, 15}, {1, 16, 65, 3},  {2, 64, 70, 70}, {5, 64, 197, 31}, {1, 24, 301, 13},
+                               {1, 256, 257, 3}, {1, 64, 1025, 100}};
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
         varlen(context, set, list[i][0], list[i][1], list[i][2], list[i][3]);
 }

@@ -11,6 +11,10 @@ enum {
     /// different cache sets.
     MAX_HEAD_SIZE = 256,
     QUERY_STRIDE = MAX_HEAD_SIZE + 16,
+    /// Numbers of the keys of a head, or of its values, that are packed together where every query sees them all.
+    SHORT_NUMBERS = 1 << 16,
+    /// Scores of the queries that such keys are multiplied with at once.
+    SHORT_SCORES = 12 * (1024 + 16),
     /// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of
     /// threads.
     ATTENTION_CHUNK = 256,
@@ -27,11 +31,13 @@ enum {
 typedef struct {
     float query[ATTENTION_QUERY_TILE * QUERY_STRIDE];
     float output[ATTENTION_QUERY_TILE * MAX_HEAD_SIZE];
-    float scores[ATTENTION_QUERY_TILE * ATTENTION_KEY_TILE];
-    float keys[MAX_HEAD_SIZE * ATTENTION_KEY_TILE];
-    float values[ATTENTION_KEY_TILE * MAX_HEAD_SIZE];
+    float scores[SHORT_SCORES];
+    float keys[SHORT_NUMBERS];
+    float values[SHORT_NUMBERS];
     float maxima[ATTENTION_QUERY_TILE], sums[ATTENTION_QUERY_TILE];
 } prefill_scratch;
+_Static_assert(SHORT_NUMBERS >= MAX_HEAD_SIZE * ATTENTION_KEY_TILE, "room for a tile of keys");
+_Static_assert(SHORT_SCORES >= ATTENTION_QUERY_TILE * ATTENTION_KEY_TILE, "room for a tile's scores");
 
 /// Scratch of one thread while it computes decode attention.
 typedef struct {
@@ -57,7 +63,7 @@ typedef struct {
     /// Merges `count` chunks (`stride` floats apart: maximum, sum, and values after CHUNK_HEADER floats) into one
     /// output row.
     void (*merge_chunks)(const float *chunks, int64_t count, int64_t stride, int64_t head_size, float *output);
-    /// One tile of queries `first..<first + count` of a sequence for one head.
+    /// Queries `first..<first + count` of a sequence for one head.
     void (*varlen)(
         const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
         prefill_scratch *scratch);

@@ -1,31 +1,98 @@
-// Attention of texts that fit one tile of keys, all of which every query sees: no running maxima, and results go from
-// registers to the output. Sums are those of varlen attention, in the same order. More rows at once than a tile of
-// many keys takes, since there are fewer vectors of keys beside one another.
+// Attention of texts whose packed keys and values fit scratch memory, where every query sees all keys: no running
+// maxima, and results go from registers to the output. Keys and values are packed once for all queries of a task, in
+// panels that are read in the order of memory. More rows at once than a tile of many keys takes, with fewer vectors of
+// keys beside one another.
 #pragma once
 #include "attention_products.inl"
 
 enum {
     SHORT_VECTORS = 2,
+    SHORT_PANEL = SHORT_VECTORS * VL,
     MOST_SHORT_ROWS = 12,
     SHORT_ROWS = VECTOR_REGISTERS >= 32 ? MOST_SHORT_ROWS : 6,
 };
 
-/// What all queries of a head see: packed keys, and values in whole vectors.
+/// What all queries of a head see: panels of keys, and panels of values.
 typedef struct {
     const float *keys, *values;
-    int64_t value_stride, count, size;
+    int64_t count, size;
 } short_head;
 
-// c[i * ldc + j] = sum_k x[i * ldx + k] * w[k * ldw + j], i < R, j < NV * VL, times factors[i] where there are any.
+INLINE int64_t whole_vectors(int64_t count) { return (count + VL - 1) / VL * VL; }
+
+// Between rows of scores: rows that lie a power of two apart would fall in the same cache sets.
+INLINE int64_t score_stride(int64_t keys) { return whole_vectors(keys) + VL; }
+
+static bool fits_short_attention(int64_t keys, int64_t size) {
+    return whole_vectors(keys) * whole_vectors(size) <= SHORT_NUMBERS
+        && score_stride(keys) * SHORT_ROWS <= SHORT_SCORES;
+}
+
+INLINE vf row_part(const float *row, int64_t rest) { return rest >= VL ? load(row) : load_part(row, rest); }
+
+INLINE int64_t panel_width(int64_t width, int64_t first) {
+    return width - first < SHORT_PANEL ? width - first : SHORT_PANEL;
+}
+
+INLINE void prefetch_row(const float *row, int64_t size) {
+    for (int64_t d = 0; d < size; d += 16) __builtin_prefetch(row + d, 0, 2);
+}
+
+// VL keys as columns of a panel `ldw` wide. The last key is repeated up to a whole vector.
+INLINE void pack_short_keys(
+    cpuk_rows keys, int64_t first, int64_t count, int64_t size, float scale, float *panel, int64_t ldw) {
+    for (int64_t d = 0; d < size; d += VL) {
+        vf square[VL];
+        for (int i = 0; i < VL; i++) {
+            const int64_t key = first + i < count ? first + i : count - 1;
+            square[i] = row_part(keys.data + key * keys.stride + d, size - d) * scale;
+        }
+        transpose(square);
+        const int64_t height = size - d < VL ? size - d : VL;
+        for (int64_t i = 0; i < height; i++) store(panel + (d + i) * ldw, square[i]);
+    }
+}
+
+// Values `first..<end` of `count` as rows of their panels. Elements are padded with zeros.
+INLINE void pack_short_values(
+    cpuk_rows values, int64_t first, int64_t end, int64_t count, int64_t size, float *panels) {
+    const int64_t width = whole_vectors(size);
+    for (int64_t k = first; k < end; k++)
+        for (int64_t j = 0; j < width; j += SHORT_PANEL) {
+            const int64_t ldw = panel_width(width, j);
+            const float *from = values.data + k * values.stride + j;
+            for (int64_t d = 0; d < ldw; d += VL)
+                store(panels + j * count + k * ldw + d, row_part(from + d, size - j - d));
+        }
+}
+
+// Keys times `scale`: a panel holds the first element of each of its keys, the second ones … Values: a panel holds its
+// elements of the first value, those of the second one …
+static void pack_short_head(
+    cpuk_rows keys, cpuk_rows values, int64_t count, int64_t size, float scale, prefill_scratch *scratch) {
+    const int64_t width = whole_vectors(count);
+    for (int64_t j = 0; j < width; j += VL) {
+        const int64_t first = j / SHORT_PANEL * SHORT_PANEL, end = j + VL < count ? j + VL : count;
+        for (int64_t k = j; k < end; k++) {
+            prefetch_row(values.data + k * values.stride, size);
+            if (k + VL < count) prefetch_row(keys.data + (k + VL) * keys.stride, size);
+        }
+        pack_short_keys(
+            keys, j, count, size, scale, scratch->keys + first * size + j - first, panel_width(width, first));
+        pack_short_values(values, j, end, count, size, scratch->values);
+    }
+}
+
+// c[i * ldc + j] = sum_k x[i * ldx + k] * w[k][j], i < R, j < NV * VL, times factors[i] where there are any.
 INLINE void multiply_short_block(
-    const int R, const int NV, const int64_t ldx, const float *x, const float *w, int64_t ldw, int64_t depth,
-    const float *factors, float *c, int64_t ldc) {
+    const int R, const int NV, int64_t ldx, const float *x, const float *w, int64_t depth, const float *factors,
+    float *c, int64_t ldc) {
     vf sums[MOST_SHORT_ROWS][SHORT_VECTORS];
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int v = 0; v < NV; v++) sums[i][v] = splat(0);
     for (int64_t k = 0; k < depth; k++) {
         vf columns[SHORT_VECTORS];
-        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + k * ldw + v * VL);
+        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + (k * NV + v) * VL);
         UNROLL for (int i = 0; i < R; i++) {
             const vf row = splat(x[i * ldx + k]);
             UNROLL for (int v = 0; v < NV; v++) sums[i][v] = fma_v(row, columns[v], sums[i][v]);
@@ -36,14 +103,14 @@ INLINE void multiply_short_block(
             store(c + i * ldc + v * VL, factors ? sums[i][v] * factors[i] : sums[i][v]);
 }
 
-// `width` columns, whole vectors.
+// With all panels, of `width` columns together.
 INLINE void multiply_short(
-    const int R, const int64_t ldx, const float *x, const float *w, int64_t ldw, int64_t depth, const float *factors,
-    float *c, int64_t ldc, int64_t width) {
+    const int R, int64_t ldx, const float *x, const float *panels, int64_t depth, const float *factors, float *c,
+    int64_t ldc, int64_t width) {
     int64_t j = 0;
-    for (; j + SHORT_VECTORS * VL <= width; j += SHORT_VECTORS * VL)
-        multiply_short_block(R, SHORT_VECTORS, ldx, x, w + j, ldw, depth, factors, c + j, ldc);
-    for (; j < width; j += VL) multiply_short_block(R, 1, ldx, x, w + j, ldw, depth, factors, c + j, ldc);
+    for (; j + SHORT_PANEL <= width; j += SHORT_PANEL)
+        multiply_short_block(R, SHORT_VECTORS, ldx, x, panels + j * depth, depth, factors, c + j, ldc);
+    for (; j < width; j += VL) multiply_short_block(R, 1, ldx, x, panels + j * depth, depth, factors, c + j, ldc);
 }
 
 // Scores of a row to weights, and the lanes of their sum. The keys behind `count` repeat the last one.
@@ -62,7 +129,8 @@ INLINE vf weigh_short_row(float *scores, int64_t count, vf base) {
 }
 
 // Scores of R rows to weights; `factors` receives what divides each row's by their sum.
-INLINE void weigh_short_rows(const int R, float *scores, int64_t count, int64_t width, float *factors) {
+INLINE void weigh_short_rows(const int R, float *scores, int64_t count, float *factors) {
+    const int64_t width = whole_vectors(count), stride = score_stride(count);
     for (int64_t m = 0; m < R; m += VL) {
         vf tops[VL], totals[VL];
         float bases[VL];
@@ -70,66 +138,74 @@ INLINE void weigh_short_rows(const int R, float *scores, int64_t count, int64_t 
             tops[r] = splat(-INFINITY);
             totals[r] = splat(0);
             if (m + r >= R) continue;
-            const float *row = scores + (m + r) * ATTENTION_KEY_TILE;
+            const float *row = scores + (m + r) * stride;
             for (int64_t j = 0; j < width; j += VL) tops[r] = max_v(load(row + j), tops[r]);
         }
         const vf top = max_each(tops);
         store(bases, select_v(top == -INFINITY, splat(0), top));
         for (int64_t r = 0; r < VL && m + r < R; r++)
-            totals[r] = weigh_short_row(scores + (m + r) * ATTENTION_KEY_TILE, count, splat(bases[r]));
+            totals[r] = weigh_short_row(scores + (m + r) * stride, count, splat(bases[r]));
         store(factors + m, 1.0f / sum_each(totals));
     }
 }
 
-// The results of the R queries in scratch memory, to its output.
-INLINE void attend_short_rows(const int R, const short_head *head, prefill_scratch *scratch) {
+// The results of R queries.
+INLINE void attend_short_rows(
+    const int R, const short_head *head, cpuk_rows query, cpuk_rows output, prefill_scratch *scratch) {
     float factors[MOST_SHORT_ROWS + VL];
-    const int64_t width = (head->count + VL - 1) / VL * VL, padded = padded_head(head->size);
+    const int64_t stride = score_stride(head->count);
     multiply_short(
-        R, QUERY_STRIDE, scratch->query, head->keys, ATTENTION_KEY_TILE, head->size, NULL, scratch->scores,
-        ATTENTION_KEY_TILE, width);
-    weigh_short_rows(R, scratch->scores, head->count, width, factors);
+        R, query.stride, query.data, head->keys, head->size, NULL, scratch->scores, stride,
+        whole_vectors(head->count));
+    weigh_short_rows(R, scratch->scores, head->count, factors);
     multiply_short(
-        R, ATTENTION_KEY_TILE, scratch->scores, head->values, head->value_stride, head->count, factors,
-        scratch->output, padded, padded);
+        R, stride, scratch->scores, head->values, head->count, factors, output.data, output.stride,
+        whole_vectors(head->size));
 }
 
-static void attend_short(int64_t rows, const short_head *head, prefill_scratch *scratch) {
+static void attend_short(
+    int64_t rows, const short_head *head, cpuk_rows query, cpuk_rows output, prefill_scratch *scratch) {
     switch (rows) {
-    case 2: attend_short_rows(2, head, scratch); return;
-    case 4: attend_short_rows(4, head, scratch); return;
-    case 6: attend_short_rows(6, head, scratch); return;
+    case 2: attend_short_rows(2, head, query, output, scratch); return;
+    case 4: attend_short_rows(4, head, query, output, scratch); return;
+    case 6: attend_short_rows(6, head, query, output, scratch); return;
     case 8:
-        if (SHORT_ROWS > 6) attend_short_rows(8, head, scratch);
+        if (SHORT_ROWS > 6) attend_short_rows(8, head, query, output, scratch);
         return;
     default:
-        if (SHORT_ROWS > 6) attend_short_rows(MOST_SHORT_ROWS, head, scratch);
+        if (SHORT_ROWS > 6) attend_short_rows(MOST_SHORT_ROWS, head, query, output, scratch);
     }
 }
 
-// Queries `token..<token + queries` of the head whose elements begin at `column`.
+// Fewer rows than kernels take, or such that end in a part of a vector: by way of scratch memory. The additional rows
+// repeat the last one and are not used.
+static void attend_copied_rows(
+    int64_t rows, int64_t all, const short_head *head, cpuk_rows query, cpuk_rows output, prefill_scratch *scratch) {
+    const int64_t size = head->size, padded = padded_head(size);
+    for (int64_t r = 0; r < all; r++)
+        copy_query(query.data + (r < rows ? r : rows - 1) * query.stride, size, 1, scratch->query + r * QUERY_STRIDE);
+    attend_short(
+        all, head, (cpuk_rows){scratch->query, QUERY_STRIDE}, (cpuk_rows){scratch->output, padded}, scratch);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t d = 0; d < size; d += VL) {
+            const vf value = load(scratch->output + r * padded + d);
+            float *to = output.data + r * output.stride + d;
+            if (size - d >= VL) store(to, value);
+            else store_part(to, value, size - d);
+        }
+}
+
+// `queries` queries of a head.
 static void short_attention(
-    const cpuk_varlen_attention_args *args, int64_t token, int64_t queries, int64_t column, const short_head *head,
-    prefill_scratch *scratch) {
-    const int64_t padded = padded_head(head->size);
+    const short_head *head, int64_t queries, cpuk_rows query, cpuk_rows output, prefill_scratch *scratch) {
     for (int64_t m = 0; m < queries; m += SHORT_ROWS) {
         const int64_t rows = queries - m < SHORT_ROWS ? queries - m : SHORT_ROWS;
-        // The additional rows repeat the last one and are not used.
         const int64_t all = rows > 8 ? SHORT_ROWS : (rows + 1) / 2 * 2;
-        for (int64_t r = 0; r < all; r++) {
-            const int64_t row = token + m + (r < rows ? r : rows - 1);
-            copy_query(
-                args->query.data + row * args->query.stride + column, head->size, args->scale,
-                scratch->query + r * QUERY_STRIDE);
-        }
-        attend_short(all, head, scratch);
-        for (int64_t r = 0; r < rows; r++) {
-            float *output = args->output.data + (token + m + r) * args->output.stride + column;
-            for (int64_t d = 0; d < head->size; d += VL) {
-                const vf value = load(scratch->output + r * padded + d);
-                if (head->size - d >= VL) store(output + d, value);
-                else store_part(output + d, value, head->size - d);
-            }
-        }
+        for (int64_t r = m + rows; r < m + rows + SHORT_ROWS && r < queries; r++)
+            prefetch_row(query.data + r * query.stride, head->size);
+        const cpuk_rows from = {query.data + m * query.stride, query.stride};
+        const cpuk_rows to = {output.data + m * output.stride, output.stride};
+        if (rows == all && head->size % VL == 0) attend_short(rows, head, from, to, scratch);
+        else attend_copied_rows(rows, all, head, from, to, scratch);
     }
 }

@@ -123,45 +123,41 @@ static inline void attend_plain_keys(const varlen_tile *tile, int64_t j, int64_t
     }
 }
 
-// Keys that fit a tile, of which every query sees all as they are.
+// Keys of which every query sees all as they are.
 static bool is_short(const cpuk_varlen_attention_args *args, int64_t keys) {
-    return keys <= ATTENTION_KEY_TILE && !args->causal && !args->bias && !args->buckets;
+    return fits_short_attention(keys, args->head_size) && !args->causal && !args->bias && !args->buckets;
+}
+
+static cpuk_rows head_rows(cpuk_rows rows, int64_t first, int64_t column) {
+    return (cpuk_rows){rows.data + first * rows.stride + column, rows.stride};
 }
 
 static void attend_all_keys(
     const cpuk_varlen_attention_args *args, int64_t head, int64_t token, int64_t queries, int64_t first_key,
     int64_t keys, prefill_scratch *scratch) {
     const int64_t size = args->head_size, column = head * size;
-    int64_t stride;
-    const float *from = plain_rows(args->key, first_key, keys, column, size, scratch->values, &stride);
-    pack_rows(from, stride, keys, size, scratch->keys);
-    short_head seen = {.keys = scratch->keys, .count = keys, .size = size};
-    seen.values = plain_rows(args->value, first_key, keys, column, size, scratch->values, &seen.value_stride);
-    short_attention(args, token, queries, column, &seen, scratch);
+    pack_short_head(
+        head_rows(args->key, first_key, column), head_rows(args->value, first_key, column), keys, size, args->scale,
+        scratch);
+    const short_head seen = {.keys = scratch->keys, .values = scratch->values, .count = keys, .size = size};
+    short_attention(
+        &seen, queries, head_rows(args->query, token, column), head_rows(args->output, token, column), scratch);
 }
 
-static void varlen_attention(
-    const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
-    prefill_scratch *scratch) {
+// Up to ATTENTION_QUERY_TILE queries, the first of which stands at `position` among the `keys` keys.
+static void attend_query_tile(
+    const cpuk_varlen_attention_args *args, int64_t head, int64_t token, int64_t count, int64_t position,
+    int64_t first_key, int64_t keys, prefill_scratch *scratch) {
     // The parts of the arguments that the tile reads.
     const cpuk_attention_args shared = {
         .query = args->query, .output = args->output, .heads = args->heads, .scale = args->scale,
         .cache = {.kv_heads = args->heads, .head_size = args->head_size}};
-    const int64_t token = args->query_offsets[sequence];
-    const int64_t queries = args->query_offsets[sequence + 1] - token;
-    const int64_t first_key = args->key_ranges[2 * sequence];
-    const int64_t keys = args->key_ranges[2 * sequence + 1] - first_key, position = keys - queries + first;
-    if (is_short(args, keys)) {
-        attend_all_keys(args, head, token + first, count, first_key, keys, scratch);
-        return;
-    }
     varlen_tile tile = {
         .args = args, .first_key = first_key, .position = position,
         .rows = {
-            .args = &shared, .head = head, .heads = 1, .kv_head = head, .token = token + first,
-            .position = position, .rows = count,
-            .weight_rows = (count + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL, .size = args->head_size,
-            .padded = padded_head(args->head_size)}};
+            .args = &shared, .head = head, .heads = 1, .kv_head = head, .token = token, .position = position,
+            .rows = count, .weight_rows = (count + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL,
+            .size = args->head_size, .padded = padded_head(args->head_size)}};
     start_tile(&tile.rows, scratch);
     // Without a causal mask every query sees the same keys as the last one.
     if (!args->causal)
@@ -171,4 +167,21 @@ static void varlen_attention(
         attend_plain_keys(
             &tile, j, seen.end - j < ATTENTION_KEY_TILE ? seen.end - j : ATTENTION_KEY_TILE, scratch);
     store_tile(&tile.rows, scratch);
+}
+
+static void varlen_attention(
+    const cpuk_varlen_attention_args *args, int64_t sequence, int64_t head, int64_t first, int64_t count,
+    prefill_scratch *scratch) {
+    const int64_t token = args->query_offsets[sequence];
+    const int64_t queries = args->query_offsets[sequence + 1] - token;
+    const int64_t first_key = args->key_ranges[2 * sequence];
+    const int64_t keys = args->key_ranges[2 * sequence + 1] - first_key;
+    if (is_short(args, keys)) {
+        attend_all_keys(args, head, token + first, count, first_key, keys, scratch);
+        return;
+    }
+    for (const int64_t end = first + count; first < end; first += ATTENTION_QUERY_TILE)
+        attend_query_tile(
+            args, head, token + first, end - first < ATTENTION_QUERY_TILE ? end - first : ATTENTION_QUERY_TILE,
+            keys - queries + first, first_key, keys, scratch);
 }
