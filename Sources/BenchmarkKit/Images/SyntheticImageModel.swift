@@ -6,7 +6,7 @@ internal import TensorCore
 package enum SyntheticImageModel {
     package static let names = ["resnet50", "vgg16", "vit_base_patch16_224"]
 
-    /// Makes the weights in memory, in FP32.
+    /// Makes the weights in FP32.
     /// - Throws: `LoadError`, which a name of `names` never causes.
     package static func make(_ name: String) throws -> ModelPackage {
         var tensors = ImageTensors(path: name)
@@ -115,11 +115,20 @@ private struct ImageTensors {
     }
 
     private mutating func add(_ name: String, _ extents: [Int], center: Float, scale: Float) {
-        let memory = HostAllocation(byteCount: extents.reduce(4, *))
         var random = SplitMix64(seed: UInt64(tensors.count) &* 77 &+ 3)
-        let values = memory.pointer.bindMemory(to: Float.self)
-        for index in values.indices { values[index] = center + random.float(scale: scale) }
+        let next = { center + random.float(scale: scale) }
         tensors.append(
-            StoredTensor(name: name, type: .float32, shape: Shape(extents), bytes: memory.bytes, path: path))
+            StoredTensor(
+                name: name, type: .float32, shape: Shape(extents), bytes: Self.bytes(extents.reduce(1, *), next),
+                path: path))
+    }
+
+    /// In a file, as other engines have their weights, so that those that were packed take no memory; without one in memory.
+    private static func bytes(_ count: Int, _ next: () -> Float) -> HostBytes {
+        if let memory = TemporaryMemory(floats: count, next: next) { return memory.bytes }
+        let memory = HostAllocation(byteCount: count * MemoryLayout<Float>.size)
+        let values = memory.pointer.bindMemory(to: Float.self)
+        for index in values.indices { values[index] = next() }
+        return memory.bytes
     }
 }
