@@ -130,7 +130,7 @@ extension cpuk_convolution_form {
     /// As profiles call it.
     fileprivate var name: String {
         switch self {
-        case CPUK_CONVOLUTION_WINOGRAD: "winograd_f32"
+        case CPUK_CONVOLUTION_WINOGRAD_2, CPUK_CONVOLUTION_WINOGRAD_4: "winograd_f32"
         case CPUK_CONVOLUTION_INT8: "int8"
         default: "f32"
         }

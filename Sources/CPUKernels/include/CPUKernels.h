@@ -95,7 +95,9 @@ typedef enum {
     /// Not by `cpuk_convolve`: the weight's format is multiplied faster otherwise, or not at all.
     CPUK_CONVOLUTION_NONE = 0,
     CPUK_CONVOLUTION_DIRECT,
-    CPUK_CONVOLUTION_WINOGRAD,
+    /// Tiles of 2x2 or 4x4 outputs.
+    CPUK_CONVOLUTION_WINOGRAD_2,
+    CPUK_CONVOLUTION_WINOGRAD_4,
     /// Activations are quantised to int8.
     CPUK_CONVOLUTION_INT8,
 } cpuk_convolution_form;

@@ -11,10 +11,9 @@
 enum {
     /// MR: pixels of a tile at most.
     CONVOLUTION_MR = 6,
-    /// Winograd's F(4x4, 3x3): outputs, and numbers of a transformed tile, in each direction. (Lavin and Gray, 2016)
-    WINOGRAD_OUTPUTS = 4,
-    WINOGRAD_SIDE = WINOGRAD_OUTPUTS + 2,
-    WINOGRAD_NUMBERS = WINOGRAD_SIDE * WINOGRAD_SIDE,
+    /// The most outputs of a tile of Winograd's, and numbers of a transformed one, in each direction.
+    MOST_WINOGRAD_OUTPUTS = 4,
+    MOST_WINOGRAD_SIDE = MOST_WINOGRAD_OUTPUTS + 2,
 };
 
 /// A tile of products. The sum over `taps` runs of `depth` channels each, in that order.
@@ -42,23 +41,30 @@ typedef struct {
     product_target target;
 } convolution_tile;
 
+/// Winograd's F(m x m, 3x3): m outputs in each direction of products of `side`^2 numbers, `side` being m + 2. (Lavin
+/// and Gray, 2016)
+typedef struct winograd_kernels {
+    /// m.
+    int64_t outputs;
+    /// Packs up to NR rows of 3x3 weights of `channels` as `[side^2, channels, rows]`, padded to whole vectors.
+    void (*pack)(const float *rows, int64_t stride, int64_t count, int64_t channels, float *panel);
+    /// `numbers[p * stride + c]` of the pixels of a tile, side^2 rows of `channels`.
+    void (*transform_input)(const float *const *pixels, int64_t channels, float *numbers, int64_t stride);
+    /// Outputs of a tile from `numbers[p * stride + n]`, with the epilogue. `targets` and `residuals` have a row for
+    /// each of the m^2 pixels; where a target is NULL there is no such pixel.
+    void (*transform_output)(
+        const float *numbers, int64_t stride, int64_t outputs, const epilogue *epilogue, int64_t first_output,
+        float *const *targets, const float *const *residuals, bool adds_residual_first);
+} winograd_kernels;
+
 typedef struct {
     /// NR: channels of a panel; the last panel has what is left, padded to whole vectors of `vector` channels.
     int64_t panel_outputs, vector;
     /// Packs up to NR rows of `columns` floats as a panel: the rows' numbers side by side for each column.
     void (*pack)(const float *rows, int64_t stride, int64_t count, int64_t columns, float *panel);
     void (*multiply)(const convolution_tile *tile);
-
-    /// Packs up to NR rows of 3x3 weights of `channels` as `[WINOGRAD_NUMBERS, channels, rows]`, padded to whole
-    /// vectors.
-    void (*pack_winograd)(const float *rows, int64_t stride, int64_t count, int64_t channels, float *panel);
-    /// `numbers[p * stride + c]` of the pixels of a tile, WINOGRAD_NUMBERS rows of `channels`.
-    void (*transform_input)(const float *const *pixels, int64_t channels, float *numbers, int64_t stride);
-    /// Outputs of a tile from `numbers[p * stride + n]`, with the epilogue. `targets` and `residuals` have a row for
-    /// each of the WINOGRAD_OUTPUTS^2 pixels; where a target is NULL there is no such pixel.
-    void (*transform_output)(
-        const float *numbers, int64_t stride, int64_t outputs, const epilogue *epilogue, int64_t first_output,
-        float *const *targets, const float *const *residuals, bool adds_residual_first);
+    /// Of tiles of few outputs, for small maps, and of many.
+    const struct winograd_kernels *small_winograd, *large_winograd;
 } convolution_kernels;
 
 /// What a quantised pixel begins with; a quant q of it stands for `scale * (q - (offset & 128))`. All zeros: padding.

@@ -45,8 +45,7 @@ static const attention_kernels attention = {
 };
 static const convolution_kernels convolution = {
     .panel_outputs = CONVOLUTION_NR, .vector = VL, .pack = pack_convolution, .multiply = multiply_convolution,
-    .pack_winograd = winograd_pack_weights, .transform_input = winograd_transform_input,
-    .transform_output = winograd_transform_output,
+    .small_winograd = &winograd_2, .large_winograd = &winograd_4,
 };
 static const kernel_set set = {
     .matmul_count = MATMUL_COUNT(matmuls), .matmuls = matmuls,

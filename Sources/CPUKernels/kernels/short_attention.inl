@@ -66,8 +66,8 @@ INLINE void pack_short_values(
         }
 }
 
-// Keys times `scale`: a panel holds the first element of each of its keys, the second ones … Values: a panel holds its
-// elements of the first value, those of the second one …
+// Keys times `scale`: a panel holds the first element of each of its keys, then the second ones … Values: a panel
+// holds its elements of the first value, then those of the second one …
 static void pack_short_head(
     cpuk_rows keys, cpuk_rows values, int64_t count, int64_t size, float scale, prefill_scratch *scratch) {
     const int64_t width = whole_vectors(count);

@@ -205,7 +205,8 @@ static cpuk_convolution_form form_of(
     if (weight->rows == 0 || weight->columns == 0) return CPUK_CONVOLUTION_NONE;
     if (takes_convolution_int8(context, window, weight)) return CPUK_CONVOLUTION_INT8;
     if (!takes_floats(context, weight)) return CPUK_CONVOLUTION_NONE;
-    return takes_winograd(window, weight->rows) ? CPUK_CONVOLUTION_WINOGRAD : CPUK_CONVOLUTION_DIRECT;
+    const cpuk_convolution_form winograd = winograd_form(window, weight->rows);
+    return winograd ? winograd : CPUK_CONVOLUTION_DIRECT;
 }
 
 bool cpuk_pack_convolution(
@@ -213,7 +214,8 @@ bool cpuk_pack_convolution(
     void *packed) {
     const convolution_kernels *kernels = context->convolution;
     const int64_t weight_bytes = weight->rows * weight->columns;
-    convolution_packing packing = {.context = context, .window = window, .weight = weight, .packed = packed};
+    convolution_packing packing = {
+        .context = context, .window = window, .weight = weight, .form = form, .packed = packed};
     if (form == CPUK_CONVOLUTION_INT8) {
         const int64_t panels = divide_up(weight->rows, context->convolution_int8->panel_outputs);
         run_tasks(context->pool, convolution_int8_pack_task, &packing, panels, weight_bytes);
@@ -226,7 +228,7 @@ bool cpuk_pack_convolution(
         if (!packing.rows) return false;
     }
     run_tasks(
-        context->pool, form == CPUK_CONVOLUTION_WINOGRAD ? winograd_pack_task : pack_task, &packing,
+        context->pool, form == CPUK_CONVOLUTION_DIRECT ? pack_task : winograd_pack_task, &packing,
         panel_count(kernels, weight->rows), weight_bytes * (int64_t)sizeof(float));
     free(packing.rows);
     return true;
@@ -243,12 +245,12 @@ cpuk_convolution_plan cpuk_plan_convolution(
         plan.packed_bytes = convolution_int8_packed_bytes(context, window, weight->rows);
         plan.scratch_bytes = convolution_int8_scratch_bytes(context, window, weight->rows);
     } else {
-        const bool is_winograd = plan.form == CPUK_CONVOLUTION_WINOGRAD;
-        const int64_t numbers = is_winograd ? WINOGRAD_NUMBERS : tap_count(window);
+        const int64_t of_winograd = winograd_number_count(kernels, plan.form);
+        const int64_t numbers = of_winograd ? of_winograd : tap_count(window);
         const int64_t rows = scratch_product(padded_outputs(kernels, weight->rows), window->channels);
         plan.packed_bytes = scratch_product(rows, numbers * (int64_t)sizeof(float));
         plan.scratch_bytes = scratch_product(
-            is_winograd ? winograd_thread_bytes(kernels, window) : direct_thread_bytes(kernels, window),
+            of_winograd ? winograd_thread_bytes(kernels, plan.form, window) : direct_thread_bytes(kernels, window),
             thread_count(context));
     }
     if (plan.packed_bytes >= SCRATCH_TOO_MUCH || plan.scratch_bytes >= SCRATCH_TOO_MUCH)
@@ -264,7 +266,8 @@ void cpuk_convolve(cpuk_context *context, const cpuk_convolution_args *args) {
     job.panels = panel_count(context->convolution, args->outputs);
     switch (args->form) {
     case CPUK_CONVOLUTION_DIRECT: direct(&job); return;
-    case CPUK_CONVOLUTION_WINOGRAD: winograd(&job); return;
+    case CPUK_CONVOLUTION_WINOGRAD_2:
+    case CPUK_CONVOLUTION_WINOGRAD_4: winograd(&job); return;
     case CPUK_CONVOLUTION_INT8: convolve_int8(&job); return;
     case CPUK_CONVOLUTION_NONE: return;
     }

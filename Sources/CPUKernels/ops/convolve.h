@@ -133,6 +133,7 @@ typedef struct {
     const cpuk_context *context;
     const cpuk_window *window;
     const cpuk_weight *weight;
+    cpuk_convolution_form form;
     void *packed;
     /// Of each thread room for the rows of a panel; NULL: they are read where they lie.
     float *rows;
@@ -141,8 +142,12 @@ typedef struct {
 /// The rows of the weight that a panel is made of, as floats `weight->columns` apart.
 const float *convolution_rows(const convolution_packing *packing, int64_t first, int64_t count, int worker);
 
-bool takes_winograd(const cpuk_window *window, int64_t outputs);
-int64_t winograd_thread_bytes(const convolution_kernels *kernels, const cpuk_window *window);
+/// Winograd's form that is faster than computing the convolution directly; NONE: neither.
+cpuk_convolution_form winograd_form(const cpuk_window *window, int64_t outputs);
+/// Numbers of a tile and channel; 0: the form is none of Winograd's.
+int64_t winograd_number_count(const convolution_kernels *kernels, cpuk_convolution_form form);
+int64_t winograd_thread_bytes(
+    const convolution_kernels *kernels, cpuk_convolution_form form, const cpuk_window *window);
 /// Packs panel `panel` of a weight for Winograd's products; a task of a `convolution_packing`, as is the next.
 void winograd_pack_task(void *packing, int64_t panel, int worker);
 void winograd(convolution_job *job);

@@ -1,40 +1,60 @@
-// Convolutions of 3x3 pixels by Winograd's F(4x4, 3x3). A task transforms the pixels of some tiles, multiplies each of
-// their numbers with the weight's as a matrix product of its own, and transforms the products to outputs.
+// Convolutions of 3x3 pixels by Winograd's F(2x2, 3x3) and F(4x4, 3x3). A task transforms the pixels of some tiles,
+// multiplies each of their numbers with the weight's as a matrix product of its own, and transforms the products to
+// outputs.
 #include "convolve.h"
 
 #include <string.h>
 
 enum {
     MR = CONVOLUTION_MR,
-    SIDE = WINOGRAD_SIDE,
-    NUMBERS = WINOGRAD_NUMBERS,
-    OUTPUTS = WINOGRAD_OUTPUTS,
-    /// Tiles of a task (measured): as many as stay in the second-level cache with what they are multiplied with, or,
-    /// where so many channels do not, so many that the weight is read seldom. Fewer only to have work for all threads.
-    TILES = 48,
-    TILES_OF_MANY_CHANNELS = 192,
+    MOST_OUTPUTS = MOST_WINOGRAD_OUTPUTS * MOST_WINOGRAD_OUTPUTS,
+    MOST_NUMBERS = MOST_WINOGRAD_SIDE * MOST_WINOGRAD_SIDE,
+    /// Numbers of the tiles of a task, of each channel (measured): as many as stay in the second-level cache with what
+    /// they are multiplied with, or, where so many channels do not, so many that the weight is read seldom. Fewer only
+    /// to have work for all threads.
+    TASK_NUMBERS = 48 * 36,
+    TASK_NUMBERS_OF_MANY_CHANNELS = 192 * 36,
     MANY_CHANNELS = 320,
-    LEAST_TILES = 12,
+    LEAST_TASK_NUMBERS = 12 * 36,
     /// Of fewer channels transforming takes longer than it saves (measured).
     LEAST_CHANNELS = 32,
-    /// The least number of pixels beyond four a tile: of fewer, reading a weight four times as large for one image
-    /// takes longer than the products that it saves (measured: 7x7 pixels are too few, 14x14 are not).
-    LEAST_GAIN = 40,
+    /// The least number of pixels beyond four a large tile, and beyond two a small one: of fewer, reading a larger
+    /// weight for one image takes longer than the products that it saves (measured: large tiles pay for 28x28 pixels,
+    /// small ones for 14x14 and, of several images, for 7x7).
+    LEAST_LARGE_GAIN = 200,
+    LEAST_SMALL_GAIN = 16,
 };
 
-static int64_t tile_count(const cpuk_window *w) {
-    return divide_up(w->grid_height, OUTPUTS) * divide_up(w->grid_width, OUTPUTS);
+static int64_t side_of(const winograd_kernels *kernels) { return kernels->outputs + 2; }
+static int64_t number_count(const winograd_kernels *kernels) { return side_of(kernels) * side_of(kernels); }
+
+const winograd_kernels *winograd_of(const convolution_kernels *kernels, cpuk_convolution_form form) {
+    if (form == CPUK_CONVOLUTION_WINOGRAD_2) return kernels->small_winograd;
+    return form == CPUK_CONVOLUTION_WINOGRAD_4 ? kernels->large_winograd : NULL;
 }
 
-bool takes_winograd(const cpuk_window *w, int64_t outputs) {
+int64_t winograd_number_count(const convolution_kernels *kernels, cpuk_convolution_form form) {
+    const winograd_kernels *of = winograd_of(kernels, form);
+    return of ? number_count(of) : 0;
+}
+
+static int64_t tile_count(const cpuk_window *w, int64_t outputs) {
+    return divide_up(w->grid_height, outputs) * divide_up(w->grid_width, outputs);
+}
+
+cpuk_convolution_form winograd_form(const cpuk_window *w, int64_t outputs) {
+    const bool is_possible = w->kernel_height == 3 && w->kernel_width == 3 && w->stride_y == 1 && w->stride_x == 1
+        && w->dilation_y == 1 && w->dilation_x == 1 && w->channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+    if (!is_possible) return CPUK_CONVOLUTION_NONE;
     // The number of images does not count, since a pixel's bits must not depend on it.
-    if (w->grid_height * w->grid_width < 4 * tile_count(w) + LEAST_GAIN) return false;
-    return w->kernel_height == 3 && w->kernel_width == 3 && w->stride_y == 1 && w->stride_x == 1 && w->dilation_y == 1
-        && w->dilation_x == 1 && w->channels >= LEAST_CHANNELS && outputs >= LEAST_CHANNELS;
+    const int64_t pixels = w->grid_height * w->grid_width;
+    if (pixels >= 4 * tile_count(w, 4) + LEAST_LARGE_GAIN) return CPUK_CONVOLUTION_WINOGRAD_4;
+    return pixels >= 2 * tile_count(w, 2) + LEAST_SMALL_GAIN ? CPUK_CONVOLUTION_WINOGRAD_2 : CPUK_CONVOLUTION_NONE;
 }
 
-static int64_t most_tiles(const cpuk_window *w) {
-    return at_most(w->channels < MANY_CHANNELS ? TILES : TILES_OF_MANY_CHANNELS, tile_count(w) * w->images);
+static int64_t most_tiles(const winograd_kernels *kernels, const cpuk_window *w) {
+    const int64_t numbers = w->channels < MANY_CHANNELS ? TASK_NUMBERS : TASK_NUMBERS_OF_MANY_CHANNELS;
+    return at_most(numbers / number_count(kernels), tile_count(w, kernels->outputs) * w->images);
 }
 
 // ---- The weight
@@ -42,75 +62,87 @@ static int64_t most_tiles(const cpuk_window *w) {
 void winograd_pack_task(void *argument, int64_t panel, int worker) {
     const convolution_packing *packing = argument;
     const convolution_kernels *kernels = packing->context->convolution;
+    const winograd_kernels *of = winograd_of(kernels, packing->form);
     const int64_t channels = packing->window->channels, first = panel * kernels->panel_outputs;
     const int64_t count = at_most(kernels->panel_outputs, packing->weight->rows - first);
-    kernels->pack_winograd(
+    of->pack(
         convolution_rows(packing, first, count, worker), packing->weight->columns, count, channels,
-        (float *)packing->packed + first * channels * NUMBERS);
+        (float *)packing->packed + first * channels * number_count(of));
 }
 
 // ---- Tiles
 
-/// Scratch of a thread: a pixel of zeros, the numbers of a task's tiles `[NUMBERS, tiles, channels]`, and their
-/// products with a panel `[NUMBERS, tiles, panel_outputs]`.
+/// Scratch of a thread: a pixel of zeros, the numbers of a task's tiles `[side^2, tiles, channels]`, and their
+/// products with a panel `[side^2, tiles, panel_outputs]`.
 typedef struct {
     float *zeros, *numbers, *products;
 } winograd_scratch;
 
+static const winograd_kernels *kernels_of(const convolution_job *job) {
+    return winograd_of(job->context->convolution, job->args->form);
+}
+
 static int64_t zeros_bytes(const cpuk_window *w) { return line_bytes(w->channels * (int64_t)sizeof(float)); }
 // A line more each, so that the numbers of a tile fall in different sets of the cache.
 static int64_t numbers_stride(int64_t tiles, int64_t channels) { return tiles * channels + 16; }
-static int64_t numbers_bytes(int64_t tiles, int64_t channels) {
-    return line_bytes(NUMBERS * numbers_stride(tiles, channels) * (int64_t)sizeof(float));
+static int64_t numbers_bytes(const winograd_kernels *kernels, int64_t tiles, int64_t channels) {
+    return line_bytes(number_count(kernels) * numbers_stride(tiles, channels) * (int64_t)sizeof(float));
 }
 
-int64_t winograd_thread_bytes(const convolution_kernels *kernels, const cpuk_window *w) {
-    const int64_t tiles = most_tiles(w);
-    return zeros_bytes(w) + numbers_bytes(tiles, w->channels) + numbers_bytes(tiles, kernels->panel_outputs);
+int64_t winograd_thread_bytes(
+    const convolution_kernels *kernels, cpuk_convolution_form form, const cpuk_window *w) {
+    const winograd_kernels *of = winograd_of(kernels, form);
+    const int64_t tiles = most_tiles(of, w);
+    return zeros_bytes(w) + numbers_bytes(of, tiles, w->channels) + numbers_bytes(of, tiles, kernels->panel_outputs);
 }
 
-static place tile_at(const cpuk_window *w, int64_t tile) {
-    return place_of(tile, divide_up(w->grid_height, OUTPUTS), divide_up(w->grid_width, OUTPUTS));
+static place tile_at(const winograd_kernels *kernels, const cpuk_window *w, int64_t tile) {
+    return place_of(tile, divide_up(w->grid_height, kernels->outputs), divide_up(w->grid_width, kernels->outputs));
 }
 
 static void transform_pixels(
     const convolution_job *job, int64_t tile, const float *zeros, float *numbers, int64_t stride) {
     const cpuk_convolution_args *args = job->args;
     const cpuk_window *w = args->window;
-    const place at = tile_at(w, tile);
-    const float *pixels[NUMBERS];
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
-            const int64_t y = at.y * OUTPUTS - w->padding_y + i, x = at.x * OUTPUTS - w->padding_x + j;
+    const winograd_kernels *kernels = kernels_of(job);
+    const int64_t side = side_of(kernels);
+    const place at = tile_at(kernels, w, tile);
+    const float *pixels[MOST_NUMBERS];
+    for (int64_t i = 0; i < side; i++)
+        for (int64_t j = 0; j < side; j++) {
+            const int64_t y = at.y * kernels->outputs - w->padding_y + i;
+            const int64_t x = at.x * kernels->outputs - w->padding_x + j;
             const bool is_inside = y >= 0 && y < w->image_height && x >= 0 && x < w->image_width;
-            pixels[i * SIDE + j] = is_inside ? args->x.data + pixel_of(w, at.image, y, x) * args->x.stride : zeros;
+            pixels[i * side + j] = is_inside ? args->x.data + pixel_of(w, at.image, y, x) * args->x.stride : zeros;
         }
-    job->context->convolution->transform_input(pixels, w->channels, numbers, stride);
+    kernels->transform_input(pixels, w->channels, numbers, stride);
 }
 
 static void transform_products(
     const convolution_job *job, int64_t tile, const float *products, int64_t stride, int64_t first, int64_t count) {
     const cpuk_convolution_args *args = job->args;
     const cpuk_window *w = args->window;
-    const place at = tile_at(w, tile);
-    float *targets[OUTPUTS * OUTPUTS];
-    const float *residuals[OUTPUTS * OUTPUTS];
-    for (int i = 0; i < OUTPUTS; i++)
-        for (int j = 0; j < OUTPUTS; j++) {
-            const int64_t y = at.y * OUTPUTS + i, x = at.x * OUTPUTS + j;
+    const winograd_kernels *kernels = kernels_of(job);
+    const int64_t outputs = kernels->outputs;
+    const place at = tile_at(kernels, w, tile);
+    float *targets[MOST_OUTPUTS];
+    const float *residuals[MOST_OUTPUTS];
+    for (int64_t i = 0; i < outputs; i++)
+        for (int64_t j = 0; j < outputs; j++) {
+            const int64_t y = at.y * outputs + i, x = at.x * outputs + j;
             const int64_t row = (at.image * w->grid_height + y) * w->grid_width + x;
             const bool is_inside = y < w->grid_height && x < w->grid_width;
-            targets[i * OUTPUTS + j] = is_inside ? args->output.data + row * args->output.stride + first : NULL;
-            residuals[i * OUTPUTS + j] =
+            targets[i * outputs + j] = is_inside ? args->output.data + row * args->output.stride + first : NULL;
+            residuals[i * outputs + j] =
                 is_inside && args->residual.data ? args->residual.data + row * args->residual.stride + first : NULL;
         }
-    job->context->convolution->transform_output(products, stride, count, &job->epilogue, first, targets, residuals,
-        args->adds_residual_first);
+    kernels->transform_output(
+        products, stride, count, &job->epilogue, first, targets, residuals, args->adds_residual_first);
 }
 
 static const float *panel_weights(const convolution_job *job, int64_t panel) {
     const int64_t first = panel * job->context->convolution->panel_outputs;
-    return (const float *)job->args->packed + first * job->args->window->channels * NUMBERS;
+    return (const float *)job->args->packed + first * job->args->window->channels * number_count(kernels_of(job));
 }
 
 static void multiply_numbers(
@@ -120,9 +152,10 @@ static void multiply_numbers(
     const int64_t width = panel_width(kernels, job->args->outputs, panel), count = channels * width;
     const float *weights = panel_weights(job, panel);
     const float *const after = next_panel < 0 ? NULL : panel_weights(job, next_panel);
-    for (int64_t p = 0; p < NUMBERS; p++) {
+    const int64_t numbers = number_count(kernels_of(job));
+    for (int64_t p = 0; p < numbers; p++) {
         const read_ahead ahead = ahead_of(
-            p + 1 < NUMBERS ? weights + (p + 1) * count : after, count * (int64_t)sizeof(float), groups, channels);
+            p + 1 < numbers ? weights + (p + 1) * count : after, count * (int64_t)sizeof(float), groups, channels);
         for (int64_t g = 0; g < groups; g++) {
             const index_range range = task_range(g, groups, tiles);
             const float *pixels[MR];
@@ -151,7 +184,7 @@ static void winograd_task(void *argument, int64_t task, int worker) {
     char *memory = convolution_scratch(job, worker);
     winograd_scratch scratch = {.zeros = (float *)memory};
     scratch.numbers = (float *)(memory + zeros_bytes(args->window));
-    scratch.products = (float *)((char *)scratch.numbers + numbers_bytes(tiles, channels));
+    scratch.products = (float *)((char *)scratch.numbers + numbers_bytes(kernels_of(job), tiles, channels));
     memset(scratch.zeros, 0, (size_t)zeros_bytes(args->window));
     for (int64_t t = 0; t < tiles; t++)
         transform_pixels(
@@ -168,9 +201,11 @@ static void winograd_task(void *argument, int64_t task, int worker) {
 
 void winograd(convolution_job *job) {
     const cpuk_window *w = job->args->window;
-    job->places = w->images * tile_count(w);
-    job->scratch_bytes = winograd_thread_bytes(job->context->convolution, w);
-    cut_convolution(job, most_tiles(w), LEAST_TILES, thread_count(job->context));
-    const int64_t work = job->places * NUMBERS * job->args->outputs * w->channels / 16;
+    const winograd_kernels *kernels = kernels_of(job);
+    const int64_t numbers = number_count(kernels);
+    job->places = w->images * tile_count(w, kernels->outputs);
+    job->scratch_bytes = winograd_thread_bytes(job->context->convolution, job->args->form, w);
+    cut_convolution(job, most_tiles(kernels, w), LEAST_TASK_NUMBERS / numbers, thread_count(job->context));
+    const int64_t work = job->places * numbers * job->args->outputs * w->channels / 16;
     run_tasks(job->context->pool, winograd_task, job, convolution_task_count(job), work);
 }

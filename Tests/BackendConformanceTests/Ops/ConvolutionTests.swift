@@ -114,11 +114,12 @@ struct ConvolutionTests {
 
     @Test(
         "a convolution has the same bits on any number of threads, alone and beside other images",
-        arguments: [1, 3], [WeightFormat.float32, .int8])
-    func sameBits(_ kernel: Int, _ format: WeightFormat) throws {
+        arguments: [(kernel: 1, size: 13), (3, 13), (3, 21)], [WeightFormat.float32, .int8])
+    func sameBits(_ sizes: (kernel: Int, size: Int), _ format: WeightFormat) throws {
+        let kernel = sizes.kernel
         let one = WindowCase(
-            imageCount: 5, image: Extent2D(13), kernel: Extent2D(kernel), padding: Extent2D(kernel / 2), channels: 96,
-            outputs: 200)
+            imageCount: 5, image: Extent2D(sizes.size), kernel: Extent2D(kernel), padding: Extent2D(kernel / 2),
+            channels: 96, outputs: 200)
         var random = one.random
         let (window, columns) = (one.window, one.kernel.pixelCount * one.channels)
         let x = random.floats(window.imageRows * one.channels)

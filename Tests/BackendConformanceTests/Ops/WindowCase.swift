@@ -95,6 +95,18 @@ struct WindowCase: ConformanceCase {
         WindowCase(
             imageCount: 2, image: rectangle(14, 13), kernel: Extent2D(3), channels: 96, outputs: 130, groups: 2,
             activation: .silu),
+        // Larger maps, whose tiles are larger.
+        WindowCase(
+            imageCount: 2, image: rectangle(18, 23), kernel: Extent2D(3), padding: Extent2D(1), channels: 33,
+            outputs: 65, activation: .relu, gap: 3),
+        WindowCase(
+            imageCount: 2, image: rectangle(21, 19), kernel: Extent2D(3), padding: Extent2D(1), channels: 352,
+            outputs: 36),
+        WindowCase(
+            image: rectangle(22, 21), kernel: Extent2D(3), channels: 96, outputs: 130, groups: 2, activation: .silu),
+        WindowCase(
+            imageCount: 3, image: Extent2D(7), kernel: Extent2D(3), padding: Extent2D(1), channels: 130, outputs: 70,
+            activation: .relu),
         // One task's windows and one more, whose panels of the weight are shared out, and of fewer panels its windows.
         WindowCase(image: rectangle(14, 14), kernel: Extent2D(1), channels: 70, outputs: 200, activation: .relu),
         WindowCase(image: rectangle(1, 199), kernel: Extent2D(1), channels: 65, outputs: 64),
