@@ -6,6 +6,7 @@
 # unpacked). What is missing is said in one line, and nothing runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. Tools/compile_kernels.sh
 root=${CROSS_ROOT:-}
 include=$root/usr/aarch64-linux-gnu/include
 library=$root/usr/aarch64-linux-gnu/lib
@@ -19,17 +20,8 @@ skip() { echo "check_neon: nothing ran: $1"; exit 0; }
 compiler=$(ls -d "$root"/usr/lib/gcc-cross/aarch64-linux-gnu/*/ 2>/dev/null | tail -1)
 [ -n "$compiler" ] || skip "no libgcc for aarch64-linux-gnu (apt-get install libgcc-12-dev-arm64-cross)"
 build=${CROSS_BUILD:-.build/aarch64}
-mkdir -p "$build"
-flags=(--target=aarch64-linux-gnu -O2 -std=gnu2x -Wall -Wextra -Werror -isystem "$include"
-    -ISources/CPUKernels/include -ISources/NumberFormats/include)
-newest=$(find Sources/CPUKernels Sources/NumberFormats -type f -newer "$build/done" 2>/dev/null | head -1 || true)
-[ -e "$build/done" ] || newest=all
-if [ -n "$newest" ]; then
-    find Sources/CPUKernels Sources/NumberFormats -name '*.c' -print0 | xargs -0 -P "$(nproc)" -I FILE sh -c '
-        file=$1; object=$2/$(echo "$file" | tr / _).o; shift 2; exec "$@" -c "$file" -o "$object"' \
-        sh FILE "$build" "$clang" "${flags[@]}"
-    touch "$build/done"
-fi
+flags=(--target=aarch64-linux-gnu -O2 -isystem "$include" "${kernel_flags[@]}")
+compile_kernels "$build" '' "$clang" "${flags[@]}"
 "$clang" "${flags[@]}" -c Tests/CrossConformance/conformance.c -o "$build/conformance.o"
 "$clang" --target=aarch64-linux-gnu -fuse-ld=lld -static -nostdlib -o "$build/conformance" "$library/crt1.o" \
     "$library/crti.o" "$compiler/crtbeginT.o" "$build"/*.o -L"$library" -L"$compiler" \

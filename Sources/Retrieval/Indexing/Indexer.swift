@@ -1,4 +1,5 @@
 import Glibc
+internal import JSONCore
 
 /// Brings a collection up to date with files, folders and JSON lines files: only what is new or has changed is read and
 /// embedded again, and what is gone is removed. What a transaction has written stays, whenever the process ends.
@@ -35,8 +36,8 @@ public struct Indexer {
     private let onProgress: (Progress) -> Void
     private let onSkip: (String) -> Void
 
-    private var known: [DocumentKey: DocumentState] = [:]
-    private var seen: Set<DocumentKey> = []
+    private var known: [ExactText: DocumentState] = [:]
+    private var seen: Set<ExactText> = []
     private var batch: [IndexedDocument] = []
     private var batchChunks = 0
     private var batchBytes = 0
@@ -98,13 +99,13 @@ public struct Indexer {
     /// Writes what is left and removes what is no longer there.
     private mutating func finish(_ source: String) async throws {
         try await flush()
-        let gone = try collection.keys(from: source).filter { !seen.contains(DocumentKey($0)) }
+        let gone = try collection.keys(from: source).filter { !seen.contains(ExactText($0)) }
         report.removed += gone.count
         if !gone.isEmpty { try collection.write([], removing: gone) }
     }
 
     private mutating func add(_ file: FileEntry, source: String) async throws {
-        let key = DocumentKey(file.path)
+        let key = ExactText(file.path)
         seen.insert(key)
         if let state = known[key], state.time == file.time, state.byteCount == file.byteCount {
             report.unchanged += 1
@@ -143,7 +144,7 @@ public struct Indexer {
         var additions: [(IndexedDocument, Int)] = []
         let (known, chunker, cuts, embedder) = (self.known, self.chunker, cutsJSONLines, self.embedder)
         var unchanged = 0
-        var keys: Set<DocumentKey> = []
+        var keys: Set<ExactText> = []
         var pending = self
         try await FileLines.forEach(
             path,
@@ -160,7 +161,7 @@ public struct Indexer {
                 failures.append(error.description)
                 return
             }
-            guard keys.insert(DocumentKey(document.id)).inserted else {
+            guard keys.insert(ExactText(document.id)).inserted else {
                 failures.append(
                     RetrievalError.invalidLine(
                         path: path, line: number, reason: "the id '\(document.id)' was there before; the first counts"
@@ -169,7 +170,7 @@ public struct Indexer {
             }
             let state = DocumentState(
                 contentHash: line.withUnsafeBytes(ContentHash.hash), byteCount: line.count)
-            if let old = known[DocumentKey(document.id)], old == state {
+            if let old = known[ExactText(document.id)], old == state {
                 unchanged += 1
                 return
             }
@@ -197,7 +198,7 @@ public struct Indexer {
         for failure in failures { skip(failure, key: nil) }
     }
 
-    private mutating func skip(_ reason: String, key: DocumentKey?) {
+    private mutating func skip(_ reason: String, key: ExactText?) {
         report.skipped.append(reason)
         onSkip(reason)
         // A document that can no longer be read is no longer what was indexed.
@@ -205,7 +206,7 @@ public struct Indexer {
     }
 
     private mutating func append(_ document: IndexedDocument, byteCount: Int) async throws {
-        if known[DocumentKey(document.key)] == nil { report.added += 1 } else { report.changed += 1 }
+        if known[ExactText(document.key)] == nil { report.added += 1 } else { report.changed += 1 }
         batch.append(document)
         batchChunks += document.chunks.count
         batchBytes += byteCount

@@ -1,6 +1,7 @@
 import Foundation
 internal import GRDB
 import Glibc
+public import JSONCore
 import Synchronization
 
 /// A collection of documents in one SQLite file: their chunks, an inverted index over them, and their vectors.
@@ -89,14 +90,14 @@ public final class DocumentCollection: Sendable {
     }
 
     /// The version of each document, by its key.
-    public func documentStates() throws -> [DocumentKey: DocumentState] {
+    public func documentStates() throws -> [ExactText: DocumentState] {
         try CollectionFailure.translate(path) {
             try queue.read { database in
-                var states: [DocumentKey: DocumentState] = [:]
+                var states: [ExactText: DocumentState] = [:]
                 let rows = try Row.fetchCursor(database, sql: "SELECT key, hash, byte_count, time FROM document")
                 while let row = try rows.next() {
                     let hash: Int64 = row[1]
-                    states[DocumentKey(row[0])] = DocumentState(
+                    states[ExactText(row[0])] = DocumentState(
                         contentHash: UInt64(bitPattern: hash), byteCount: row[2], time: row[3])
                 }
                 return states
