@@ -12,10 +12,14 @@ enum {
     SHORT_ROWS = VECTOR_REGISTERS >= 32 ? MOST_SHORT_ROWS : 6,
 };
 
-/// What all queries of a head see: panels of keys, and panels of values.
+/// What all queries of a head see: panels of keys, and panels of values or, `value_stride` floats apart, their rows.
 typedef struct {
     const float *keys, *values;
+    /// 0: panels.
+    int64_t value_stride;
     int64_t count, size;
+    /// What scores are multiplied by.
+    float scale;
 } short_head;
 
 INLINE int64_t whole_vectors(int64_t count) { return (count + VL - 1) / VL * VL; }
@@ -38,17 +42,19 @@ INLINE void prefetch_row(const float *row, int64_t size) {
     for (int64_t d = 0; d < size; d += 16) __builtin_prefetch(row + d, 0, 2);
 }
 
-// VL keys as columns of a panel `ldw` wide. The last key is repeated up to a whole vector.
+// VL keys as columns of a panel `ldw` wide. The last key is repeated up to a whole vector. `is_whole`: there are as
+// many, of whole vectors.
 INLINE void pack_short_keys(
-    cpuk_rows keys, int64_t first, int64_t count, int64_t size, float scale, float *panel, int64_t ldw) {
+    const bool is_whole, cpuk_rows keys, int64_t first, int64_t count, int64_t size, float *panel, int64_t ldw) {
     for (int64_t d = 0; d < size; d += VL) {
         vf square[VL];
         for (int i = 0; i < VL; i++) {
-            const int64_t key = first + i < count ? first + i : count - 1;
-            square[i] = row_part(keys.data + key * keys.stride + d, size - d) * scale;
+            const int64_t key = is_whole || first + i < count ? first + i : count - 1;
+            const float *from = keys.data + key * keys.stride + d;
+            square[i] = is_whole ? load(from) : row_part(from, size - d);
         }
         transpose(square);
-        const int64_t height = size - d < VL ? size - d : VL;
+        const int64_t height = is_whole || size - d >= VL ? VL : size - d;
         for (int64_t i = 0; i < height; i++) store(panel + (d + i) * ldw, square[i]);
     }
 }
@@ -66,33 +72,37 @@ INLINE void pack_short_values(
         }
 }
 
-// Keys times `scale`: a panel holds the first element of each of its keys, then the second ones … Values: a panel
-// holds its elements of the first value, then those of the second one …
-static void pack_short_head(
-    cpuk_rows keys, cpuk_rows values, int64_t count, int64_t size, float scale, prefill_scratch *scratch) {
+// Keys: a panel holds the first element of each of its keys, then the second ones … Values: a panel holds its elements
+// of the first value, then those of the second one … Where all queries are multiplied at once values of whole vectors
+// stay where they lie.
+static short_head pack_short_head(
+    cpuk_rows keys, cpuk_rows values, int64_t count, int64_t size, float scale, int64_t queries,
+    prefill_scratch *scratch) {
     const int64_t width = whole_vectors(count);
+    const bool packs_values = queries > SHORT_ROWS || size % VL != 0;
     for (int64_t j = 0; j < width; j += VL) {
         const int64_t first = j / SHORT_PANEL * SHORT_PANEL, end = j + VL < count ? j + VL : count;
-        for (int64_t k = j; k < end; k++) {
-            prefetch_row(values.data + k * values.stride, size);
-            if (k + VL < count) prefetch_row(keys.data + (k + VL) * keys.stride, size);
-        }
-        pack_short_keys(
-            keys, j, count, size, scale, scratch->keys + first * size + j - first, panel_width(width, first));
-        pack_short_values(values, j, end, count, size, scratch->values);
+        float *panel = scratch->keys + first * size + j - first;
+        const int64_t ldw = panel_width(width, first);
+        if (size % VL == 0 && end - j == VL) pack_short_keys(true, keys, j, count, size, panel, ldw);
+        else pack_short_keys(false, keys, j, count, size, panel, ldw);
+        if (packs_values) pack_short_values(values, j, end, count, size, scratch->values);
     }
+    return (short_head){
+        .keys = scratch->keys, .values = packs_values ? scratch->values : values.data,
+        .value_stride = packs_values ? 0 : values.stride, .count = count, .size = size, .scale = scale};
 }
 
-// c[i * ldc + j] = sum_k x[i * ldx + k] * w[k][j], i < R, j < NV * VL, times factors[i] where there are any.
+// c[i * ldc + j] = sum_k x[i * ldx + k] * w[k * ldw + j], i < R, j < NV * VL, times factors[i] where there are any.
 INLINE void multiply_short_block(
-    const int R, const int NV, int64_t ldx, const float *x, const float *w, int64_t depth, const float *factors,
-    float *c, int64_t ldc) {
+    const int R, const int NV, int64_t ldx, const float *x, const float *w, int64_t ldw, int64_t depth,
+    const float *factors, float *c, int64_t ldc) {
     vf sums[MOST_SHORT_ROWS][SHORT_VECTORS];
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int v = 0; v < NV; v++) sums[i][v] = splat(0);
     for (int64_t k = 0; k < depth; k++) {
         vf columns[SHORT_VECTORS];
-        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + (k * NV + v) * VL);
+        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + k * ldw + v * VL);
         UNROLL for (int i = 0; i < R; i++) {
             const vf row = splat(x[i * ldx + k]);
             UNROLL for (int v = 0; v < NV; v++) sums[i][v] = fma_v(row, columns[v], sums[i][v]);
@@ -103,34 +113,38 @@ INLINE void multiply_short_block(
             store(c + i * ldc + v * VL, factors ? sums[i][v] * factors[i] : sums[i][v]);
 }
 
-// With all panels, of `width` columns together.
+// `width` columns, of panels or, where `stride` is not 0, of rows so many floats apart.
 INLINE void multiply_short(
-    const int R, int64_t ldx, const float *x, const float *panels, int64_t depth, const float *factors, float *c,
-    int64_t ldc, int64_t width) {
+    const int R, int64_t ldx, const float *x, const float *w, int64_t stride, int64_t depth, const float *factors,
+    float *c, int64_t ldc, int64_t width) {
+    const int64_t step = stride ? 1 : depth;
     int64_t j = 0;
     for (; j + SHORT_PANEL <= width; j += SHORT_PANEL)
-        multiply_short_block(R, SHORT_VECTORS, ldx, x, panels + j * depth, depth, factors, c + j, ldc);
-    for (; j < width; j += VL) multiply_short_block(R, 1, ldx, x, panels + j * depth, depth, factors, c + j, ldc);
+        multiply_short_block(
+            R, SHORT_VECTORS, ldx, x, w + j * step, stride ? stride : SHORT_PANEL, depth, factors, c + j, ldc);
+    for (; j < width; j += VL)
+        multiply_short_block(R, 1, ldx, x, w + j * step, stride ? stride : VL, depth, factors, c + j, ldc);
 }
 
 // Scores of a row to weights, and the lanes of their sum. The keys behind `count` repeat the last one.
-INLINE vf weigh_short_row(float *scores, int64_t count, vf base) {
+INLINE vf weigh_short_row(float *scores, int64_t count, vf scale, vf base) {
     vf total = splat(0);
     int64_t j = 0;
     for (; j + VL <= count; j += VL) {
-        const vf weight = exp_negative_v(load(scores + j) - base);
+        const vf weight = exp_negative_v(load(scores + j) * scale - base);
         total += weight;
         store(scores + j, weight);
     }
     if (j == count) return total;
-    const vf weight = exp_negative_v(load(scores + j) - base);
+    const vf weight = exp_negative_v(load(scores + j) * scale - base);
     store(scores + j, weight);
     return total + select_v(lane_numbers() < (int32_t)(count - j), weight, splat(0));
 }
 
 // Scores of R rows to weights; `factors` receives what divides each row's by their sum.
-INLINE void weigh_short_rows(const int R, float *scores, int64_t count, float *factors) {
-    const int64_t width = whole_vectors(count), stride = score_stride(count);
+INLINE void weigh_short_rows(const int R, float *scores, const short_head *head, float *factors) {
+    const int64_t width = whole_vectors(head->count), stride = score_stride(head->count);
+    const vf scale = splat(head->scale);
     for (int64_t m = 0; m < R; m += VL) {
         vf tops[VL], totals[VL];
         float bases[VL];
@@ -139,12 +153,12 @@ INLINE void weigh_short_rows(const int R, float *scores, int64_t count, float *f
             totals[r] = splat(0);
             if (m + r >= R) continue;
             const float *row = scores + (m + r) * stride;
-            for (int64_t j = 0; j < width; j += VL) tops[r] = max_v(load(row + j), tops[r]);
+            for (int64_t j = 0; j < width; j += VL) tops[r] = max_v(load(row + j) * scale, tops[r]);
         }
         const vf top = max_each(tops);
         store(bases, select_v(top == -INFINITY, splat(0), top));
         for (int64_t r = 0; r < VL && m + r < R; r++)
-            totals[r] = weigh_short_row(scores + (m + r) * stride, count, splat(bases[r]));
+            totals[r] = weigh_short_row(scores + (m + r) * stride, head->count, scale, splat(bases[r]));
         store(factors + m, 1.0f / sum_each(totals));
     }
 }
@@ -155,12 +169,12 @@ INLINE void attend_short_rows(
     float factors[MOST_SHORT_ROWS + VL];
     const int64_t stride = score_stride(head->count);
     multiply_short(
-        R, query.stride, query.data, head->keys, head->size, NULL, scratch->scores, stride,
+        R, query.stride, query.data, head->keys, 0, head->size, NULL, scratch->scores, stride,
         whole_vectors(head->count));
-    weigh_short_rows(R, scratch->scores, head->count, factors);
+    weigh_short_rows(R, scratch->scores, head, factors);
     multiply_short(
-        R, stride, scratch->scores, head->values, head->count, factors, output.data, output.stride,
-        whole_vectors(head->size));
+        R, stride, scratch->scores, head->values, head->value_stride, head->count, factors, output.data,
+        output.stride, whole_vectors(head->size));
 }
 
 static void attend_short(

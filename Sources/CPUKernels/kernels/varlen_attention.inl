@@ -136,10 +136,9 @@ static void attend_all_keys(
     const cpuk_varlen_attention_args *args, int64_t head, int64_t token, int64_t queries, int64_t first_key,
     int64_t keys, prefill_scratch *scratch) {
     const int64_t size = args->head_size, column = head * size;
-    pack_short_head(
+    const short_head seen = pack_short_head(
         head_rows(args->key, first_key, column), head_rows(args->value, first_key, column), keys, size, args->scale,
-        scratch);
-    const short_head seen = {.keys = scratch->keys, .values = scratch->values, .count = keys, .size = size};
+        queries, scratch);
     short_attention(
         &seen, queries, head_rows(args->query, token, column), head_rows(args->output, token, column), scratch);
 }
