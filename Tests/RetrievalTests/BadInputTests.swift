@@ -1,6 +1,7 @@
 import CPUBackend
 import Foundation
 import GRDB
+import JSONCore
 import TestSupport
 import Testing
 
