@@ -1,6 +1,7 @@
 # Sourced: compiles the CPU kernels for the conformance program of Tests/CrossConformance.
 
-# compile_kernels FOLDER FILTER COMPILER FLAG…: objects of all C files that `find` takes with FILTER, where a file changed since.
+# compile_kernels FOLDER FILTER COMPILER FLAG…: objects of all C files that `find` takes with FILTER, where one of the
+# sources has changed since.
 compile_kernels() {
     local folder=$1 filter=$2 newest
     shift 2
