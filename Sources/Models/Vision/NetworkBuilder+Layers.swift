@@ -120,25 +120,29 @@ extension VisionWeights {
     fileprivate func flattened(_ name: String, rows: Int, from map: FeatureMap, hasBias: Bool) throws -> Linear {
         let (channels, pixels) = (map.channels, map.size.pixelCount)
         let columns = channels * pixels
-        let tensor = try file.tensor(name + ".weight", shape: [rows, columns])
-        // The largest weight of its network, so that it is not copied more often than it must be.
-        let memory = HostAllocation(byteCount: rows * columns * MemoryLayout<Float>.size)
-        let target = memory.pointer.bindMemory(to: Float.self)
+        let weight = name + ".weight"
+        let tensor = try file.tensor(weight, shape: [rows, columns])
+        // The largest weight of its network: some rows at a time, so that it is never whole in memory as floats too.
+        var parts: [WeightPart] = []
         let step = max(Self.flattenedElementCount / columns, 1)
         for first in stride(from: 0, to: rows, by: step) {
             let count = min(step, rows - first)
             let part = tensor.rows(first..<first + count)
             let values = try file.floats(part)
             part.bytes.discard()
+            let memory = HostAllocation(byteCount: count * columns * MemoryLayout<Float>.size)
+            let target = memory.pointer.bindMemory(to: Float.self)
             for row in 0..<count {
-                let (from, to) = (row * columns, (first + row) * columns)
+                let start = row * columns
                 for c in 0..<channels {
-                    for p in 0..<pixels { target[to + p * channels + c] = values[from + c * pixels + p] }
+                    for p in 0..<pixels { target[start + p * channels + c] = values[start + c * pixels + p] }
                 }
             }
+            let name = count == rows ? weight : "\(weight) (from row \(first) on)"
+            parts += try source(memory, rows: count, columns: columns, name: name).parts
         }
         return Linear(
-            [try matrix(memory, rows: rows, columns: columns, name: name + ".weight")],
+            [try matrix(WeightSource(name: weight, format: matrixFormat, columns: columns, parts: parts))],
             bias: hasBias ? try loader.vector(name + ".bias", count: rows) : nil)
     }
 

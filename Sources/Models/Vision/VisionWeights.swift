@@ -129,19 +129,26 @@ final class VisionWeights: Sendable {
     func matrix(_ values: [Float], rows: Int, columns: Int, name: String) throws -> any Weight {
         let memory = HostAllocation(byteCount: values.count * MemoryLayout<Float>.size)
         values.withUnsafeBytes { memory.pointer.copyMemory(from: $0) }
-        return try matrix(memory, rows: rows, columns: columns, name: name)
+        return try matrix(source(memory, rows: rows, columns: columns, name: name))
     }
 
-    /// As above, of float32 numbers that are nobody else's.
-    func matrix(_ memory: HostAllocation, rows: Int, columns: Int, name: String) throws -> any Weight {
+    /// The format of matrices: the one that is wanted, as far as it is one of plain numbers.
+    var matrixFormat: WeightFormat {
+        let wanted = loader.target.format ?? .float32
+        return wanted.blockSize == 1 ? wanted : .float32
+    }
+
+    /// Rows of float32 numbers that are nobody else's, in the format of matrices.
+    func source(_ memory: HostAllocation, rows: Int, columns: Int, name: String) throws -> WeightSource {
         let tensor = StoredTensor(
             name: name, type: .float32, shape: [rows, columns], bytes: memory.bytes, path: file.checkpoint.path)
-        let wanted = loader.target.format ?? .float32
-        let format = wanted.blockSize == 1 ? wanted : .float32
-        let source = try file.weight([tensor], columns: columns, as: format)
+        return try file.weight([tensor], columns: columns, as: matrixFormat)
+    }
+
+    func matrix(_ source: WeightSource) throws -> any Weight {
         // Every pixel is multiplied with the same few weights, so that rounding pays for smaller layers than others.
         let precision = loader.target.precision
-        let isSmall = rows * columns < VisionWeights.leastWeightsWorthRounding
+        let isSmall = source.rows * source.columns < VisionWeights.leastWeightsWorthRounding
         return try backend.prepare(source, precision: precision == .automatic && isSmall ? .highest : precision)
     }
 
