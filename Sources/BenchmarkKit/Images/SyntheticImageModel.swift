@@ -1,3 +1,4 @@
+internal import Glibc
 package import Inference
 internal import ModelIO
 internal import TensorCore
@@ -123,12 +124,35 @@ private struct ImageTensors {
                 path: path))
     }
 
-    /// In a file, as other engines have their weights, so that those that were packed take no memory; without one in memory.
+    /// In a file without a name, as other engines have their weights in files, so that those that were packed take no memory;
+    /// in memory where no file can be had.
     private static func bytes(_ count: Int, _ next: () -> Float) -> HostBytes {
-        if let memory = TemporaryMemory(floats: count, next: next) { return memory.bytes }
+        if let file = unnamedFile(count, next) { return file.bytes(0..<file.byteCount) }
         let memory = HostAllocation(byteCount: count * MemoryLayout<Float>.size)
         let values = memory.pointer.bindMemory(to: Float.self)
         for index in values.indices { values[index] = next() }
         return memory.bytes
+    }
+
+    private static func unnamedFile(_ count: Int, _ next: () -> Float) -> MappedFile? {
+        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var path = Array("\(folder)/infer-bench-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&path)
+        guard descriptor >= 0 else { return nil }
+        defer {
+            close(descriptor)
+            unlink(path)
+        }
+        let step = 1 << 18
+        for first in stride(from: 0, to: count, by: step) {
+            let values = (first..<min(first + step, count)).map { _ in next() }
+            let byteCount = values.count * MemoryLayout<Float>.size
+            guard values.withUnsafeBytes({ write(descriptor, $0.baseAddress, byteCount) }) == byteCount else {
+                return nil
+            }
+        }
+        return path.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } }.flatMap {
+            try? MappedFile(path: $0)
+        }
     }
 }

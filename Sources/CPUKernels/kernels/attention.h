@@ -13,8 +13,9 @@ enum {
     QUERY_STRIDE = MAX_HEAD_SIZE + 16,
     /// Numbers of the keys of a head, or of its values, that are packed together where every query sees them all.
     SHORT_NUMBERS = 1 << 16,
-    /// Scores of the queries that such keys are multiplied with at once.
-    SHORT_SCORES = 12 * (1024 + 16),
+    /// Most queries that such keys are multiplied with at once, and their scores.
+    MOST_SHORT_ROWS = 12,
+    SHORT_SCORES = MOST_SHORT_ROWS * (1024 + 16),
     /// Tokens of the context that one decode task covers. Fixed, so that results do not depend on the number of
     /// threads.
     ATTENTION_CHUNK = 256,

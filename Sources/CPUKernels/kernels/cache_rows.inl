@@ -5,8 +5,6 @@
 #include "../formats/dequantise.h"
 #include "../simd/vector_math.h"
 
-INLINE int64_t padded_head(int64_t head_size) { return (head_size + VL - 1) / VL * VL; }
-
 // The keys or the values of a cache.
 typedef struct {
     const void *rows;
@@ -71,7 +69,7 @@ static inline const float *token_rows(
         *stride = size;
         return (const float *)side.rows + token_row(cache, table, kv_head, begin) * size;
     }
-    *stride = padded_head(size);
+    *stride = whole_vectors(size);
     dequantise_tokens(cache, side, table, kv_head, begin, count, buffer, *stride);
     return buffer;
 }

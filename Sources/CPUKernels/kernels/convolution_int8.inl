@@ -18,8 +18,6 @@ static int64_t convolution_pixel_bytes(int64_t channels) {
     return (int64_t)sizeof(quantised_pixel) + vector_count(channels) * VL;
 }
 
-INLINE vf lanes_of(const float *x, int64_t rest) { return rest >= VL ? load(x) : load_part(x, rest); }
-
 // The head and the quants of a pixel whose largest number is `most`.
 INLINE void write_quants(const float *x, int64_t channels, float most, bool has_negative, void *pixel) {
     const float steps = has_negative ? 127 : 255, inverse = most > 0 ? steps / most : 0;
@@ -35,13 +33,13 @@ INLINE void write_quants(const float *x, int64_t channels, float most, bool has_
     }
     for (; c < channels; c += VL)
         *(q16_unaligned *)(to + c) =
-            narrow_unsigned(round_v(fma_v(lanes_of(x + c, channels - c), factor, offset)));
+            narrow_unsigned(round_v(fma_v(load_rest(x + c, channels - c), factor, offset)));
 }
 
 static void quantise_pixel(const float *x, int64_t channels, void *pixel) {
     vf highest = splat(0), lowest = splat(0);
     for (int64_t c = 0; c < channels; c += VL) {
-        const vf y = lanes_of(x + c, channels - c);
+        const vf y = load_rest(x + c, channels - c);
         highest = max_v(y, highest);
         lowest = select_v(y < lowest, y, lowest);
     }

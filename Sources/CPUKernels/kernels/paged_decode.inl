@@ -227,7 +227,7 @@ static void paged_decode(
     const cpuk_attention_args *args, int64_t sequence, int64_t query, int64_t head, int64_t heads, int64_t begin,
     int64_t end, int64_t first_seen, decode_scratch *scratch) {
     const cpuk_cache *cache = &args->cache;
-    const int64_t size = cache->head_size, padded = padded_head(size);
+    const int64_t size = cache->head_size, padded = whole_vectors(size);
     const decode_context context = {
         .cache = cache, .table = args->block_tables + sequence * args->table_stride,
         .kv_head = head / (args->heads / cache->kv_heads), .begin = begin, .end = end, .first_seen = first_seen,

@@ -8,7 +8,6 @@
 enum {
     SHORT_VECTORS = 2,
     SHORT_PANEL = SHORT_VECTORS * VL,
-    MOST_SHORT_ROWS = 12,
     SHORT_ROWS = VECTOR_REGISTERS >= 32 ? MOST_SHORT_ROWS : 6,
 };
 
@@ -22,8 +21,6 @@ typedef struct {
     float scale;
 } short_head;
 
-INLINE int64_t whole_vectors(int64_t count) { return (count + VL - 1) / VL * VL; }
-
 // Between rows of scores: rows that lie a power of two apart would fall in the same cache sets.
 INLINE int64_t score_stride(int64_t keys) { return whole_vectors(keys) + VL; }
 
@@ -31,8 +28,6 @@ static bool fits_short_attention(int64_t keys, int64_t size) {
     return whole_vectors(keys) * whole_vectors(size) <= SHORT_NUMBERS
         && score_stride(keys) * SHORT_ROWS <= SHORT_SCORES;
 }
-
-INLINE vf row_part(const float *row, int64_t rest) { return rest >= VL ? load(row) : load_part(row, rest); }
 
 INLINE int64_t panel_width(int64_t width, int64_t first) {
     return width - first < SHORT_PANEL ? width - first : SHORT_PANEL;
@@ -51,7 +46,7 @@ INLINE void pack_short_keys(
         for (int i = 0; i < VL; i++) {
             const int64_t key = is_whole || first + i < count ? first + i : count - 1;
             const float *from = keys.data + key * keys.stride + d;
-            square[i] = is_whole ? load(from) : row_part(from, size - d);
+            square[i] = is_whole ? load(from) : load_rest(from, size - d);
         }
         transpose(square);
         const int64_t height = is_whole || size - d >= VL ? VL : size - d;
@@ -68,7 +63,7 @@ INLINE void pack_short_values(
             const int64_t ldw = panel_width(width, j);
             const float *from = values.data + k * values.stride + j;
             for (int64_t d = 0; d < ldw; d += VL)
-                store(panels + j * count + k * ldw + d, row_part(from + d, size - j - d));
+                store(panels + j * count + k * ldw + d, load_rest(from + d, size - j - d));
         }
 }
 
@@ -195,7 +190,7 @@ static void attend_short(
 // repeat the last one and are not used.
 static void attend_copied_rows(
     int64_t rows, int64_t all, const short_head *head, cpuk_rows query, cpuk_rows output, prefill_scratch *scratch) {
-    const int64_t size = head->size, padded = padded_head(size);
+    const int64_t size = head->size, padded = whole_vectors(size);
     for (int64_t r = 0; r < all; r++)
         copy_query(query.data + (r < rows ? r : rows - 1) * query.stride, size, 1, scratch->query + r * QUERY_STRIDE);
     attend_short(

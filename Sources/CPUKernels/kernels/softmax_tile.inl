@@ -167,7 +167,7 @@ INLINE void attend_tile(
         .kv_head = head / (args->heads / args->cache.kv_heads), .token = args->query_offsets[sequence] + first,
         .position = args->context_lengths[sequence] - queries + first, .rows = rows,
         .weight_rows = (rows + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL, .size = args->cache.head_size,
-        .padded = padded_head(args->cache.head_size)};
+        .padded = whole_vectors(args->cache.head_size)};
     start_tile(&tile, scratch);
     if (pack_queries) pack_queries(&tile, scratch);
     const int64_t end = tile.position + count;

@@ -12,7 +12,7 @@ static inline const float *plain_rows(
         *stride = rows.stride;
         return first;
     }
-    *stride = padded_head(size);
+    *stride = whole_vectors(size);
     for (int64_t j = 0; j < count; j++) copy_query(first + j * rows.stride, size, 1, buffer + j * *stride);
     return buffer;
 }
@@ -156,7 +156,7 @@ static void attend_query_tile(
         .rows = {
             .args = &shared, .head = head, .heads = 1, .kv_head = head, .token = token, .position = position,
             .rows = count, .weight_rows = (count + QUERY_PANEL - 1) / QUERY_PANEL * QUERY_PANEL,
-            .size = args->head_size, .padded = padded_head(args->head_size)}};
+            .size = args->head_size, .padded = whole_vectors(args->head_size)}};
     start_tile(&tile.rows, scratch);
     // Without a causal mask every query sees the same keys as the last one.
     if (!args->causal)

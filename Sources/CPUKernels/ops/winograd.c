@@ -28,7 +28,7 @@ enum {
 static int64_t side_of(const winograd_kernels *kernels) { return kernels->outputs + 2; }
 static int64_t number_count(const winograd_kernels *kernels) { return side_of(kernels) * side_of(kernels); }
 
-const winograd_kernels *winograd_of(const convolution_kernels *kernels, cpuk_convolution_form form) {
+static const winograd_kernels *winograd_of(const convolution_kernels *kernels, cpuk_convolution_form form) {
     if (form == CPUK_CONVOLUTION_WINOGRAD_2) return kernels->small_winograd;
     return form == CPUK_CONVOLUTION_WINOGRAD_4 ? kernels->large_winograd : NULL;
 }

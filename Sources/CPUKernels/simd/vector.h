@@ -28,6 +28,11 @@ INLINE vf load_part(const float *p, int64_t count) {
     return x;
 }
 INLINE void store_part(float *p, vf x, int64_t count) { memcpy(p, &x, (size_t)count * 4); }
+// The next lanes of a row of which `rest` numbers are left, followed by zeros.
+INLINE vf load_rest(const float *p, int64_t rest) { return rest >= VL ? load(p) : load_part(p, rest); }
+
+// `count` rounded up to whole vectors.
+INLINE int64_t whole_vectors(int64_t count) { return (count + VL - 1) / VL * VL; }
 
 INLINE vf select_v(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
 // A NaN in `a` is ignored, a NaN in `b` stays.
