@@ -68,7 +68,7 @@ static inline float load_cache(__global const cache_t *p)
 #elif defined(CACHE_I8)
     return (float)*p;
 #else
-    return vload_half(0, (__global const half *)p);
+    return load_f16((__global const half *)p, 0);
 #endif
 }
 

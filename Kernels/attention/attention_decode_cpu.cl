@@ -44,7 +44,7 @@ static inline void store_head(const float *head, __global cache_t *rows, __globa
 #elif defined(CACHE_BF16)
         target[e] = float_to_bf16(head[e]);
 #else
-        vstore_half_rte(head[e], e, (__global half *)target);
+        store_f16((__global half *)target, e, head[e]);
 #endif
     }
 #endif

@@ -14,7 +14,7 @@ static inline float16 load_cache16(__global const cache_t *p)
 #elif defined(CACHE_I8)
     return convert_float16(vload16(0, p));
 #else
-    return vload_half16(0, (__global const half *)p);
+    return load16_f16((__global const half *)p, 0);
 #endif
 }
 

@@ -14,7 +14,7 @@ static inline int16 block_signed16(__global const uchar *p)
 }
 static inline float block_float(int x) { return (float)x; }
 static inline float16 block_float16(int16 x) { return convert_float16(x); }
-static inline float block_half(__global const uchar *p) { return vload_half(0, (__global const half *)p); }
+static inline float block_half(__global const uchar *p) { return load_f16((__global const half *)p, 0); }
 
 // Half of the power of two that an E8M0 byte stands for; the first two are subnormal.
 static inline float block_half_exponent(__global const uchar *p)

@@ -53,13 +53,28 @@ static inline ushort float_to_bf16(float value) {
 
 // Element `index` of memory in each format as float. `half` as a storage type is core OpenCL C 1.2.
 static inline float load_f32(__global const float *p, ulong index) { return p[index]; }
+// PoCL takes the numbers of vload_half and vstore_half apart bit by bit, where clang's own type has an instruction.
+#if ROW_IS_WORK_ITEM && defined(__FLT16_MANT_DIG__) && (defined(__F16C__) || defined(__aarch64__))
+typedef _Float16 sixteen_halves __attribute__((ext_vector_type(16), aligned(2)));
+static inline float load_f16(__global const half *p, ulong index) {
+    return (float)((__global const _Float16 *)p)[index];
+}
+static inline float16 load16_f16(__global const half *p, ulong index) {
+    return __builtin_convertvector(*(__global const sixteen_halves *)(p + index), float16);
+}
+static inline void store_f16(__global half *p, ulong index, float value) {
+    ((__global _Float16 *)p)[index] = (_Float16)value;
+}
+#else
 static inline float load_f16(__global const half *p, ulong index) { return vload_half(index, p); }
+static inline float16 load16_f16(__global const half *p, ulong index) { return vload_half16(0, p + index); }
+static inline void store_f16(__global half *p, ulong index, float value) { vstore_half_rte(value, index, p); }
+#endif
 static inline float load_bf16(__global const ushort *p, ulong index) { return bf16_to_float(p[index]); }
 static inline float load_i8(__global const char *p, ulong index) { return (float)p[index]; }
 
 // Elements `index ..< index + 16`.
 static inline float16 load16_f32(__global const float *p, ulong index) { return vload16(0, p + index); }
-static inline float16 load16_f16(__global const half *p, ulong index) { return vload_half16(0, p + index); }
 static inline float16 load16_bf16(__global const ushort *p, ulong index) {
     return bf16_to_float16(vload16(0, p + index));
 }
@@ -80,5 +95,4 @@ static inline char to_quant(float x, float inverse) {
 }
 
 static inline void store_f32(__global float *p, ulong index, float value) { p[index] = value; }
-static inline void store_f16(__global half *p, ulong index, float value) { vstore_half_rte(value, index, p); }
 static inline void store_bf16(__global ushort *p, ulong index, float value) { p[index] = float_to_bf16(value); }

@@ -8,7 +8,7 @@ static inline __attribute__((always_inline)) float16 load_weight16(__global cons
 #elif defined(WEIGHT_BF16)
     return as_float16(convert_uint16(vload16(0, row + k)) << 16);
 #elif defined(WEIGHT_F16)
-    return vload_half16(0, (__global const half *)(row + k));
+    return load16_f16((__global const half *)row, k);
 #elif defined(WEIGHT_BLOCK_SIZE)
     return load16_block(row, k);
 #else

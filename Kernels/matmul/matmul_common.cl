@@ -87,7 +87,7 @@ static inline float load_weight(__global const weight_t *row, const uint k)
 #elif defined(WEIGHT_BF16)
     return as_float((uint)row[k] << 16);
 #elif defined(WEIGHT_F16)
-    return vload_half(0, (__global const half *)(row + k));
+    return load_f16((__global const half *)row, k);
 #elif defined(WEIGHT_BLOCK_SIZE)
     return load_block(row, k);
 #else
