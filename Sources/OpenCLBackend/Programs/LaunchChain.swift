@@ -1,8 +1,19 @@
 /// A launch that waits to be run.
 struct RecordedLaunch {
-    let descriptor: KernelDescriptor
+    /// Tables keep descriptors for good, so that many launches need not count who holds them.
+    private let unmanagedDescriptor: Unmanaged<KernelDescriptor>
     let range: LaunchRange
     let cost: LaunchCost
+
+    var descriptor: KernelDescriptor { unmanagedDescriptor.takeUnretainedValue() }
+    /// Which kernel it is.
+    var id: ObjectIdentifier { ObjectIdentifier(descriptor) }
+
+    init(descriptor: KernelDescriptor, range: LaunchRange, cost: LaunchCost) {
+        unmanagedDescriptor = .passUnretained(descriptor)
+        self.range = range
+        self.cost = cost
+    }
 }
 
 /// Launches that wait, as the commands that Kernels/chain/run_chain.cl takes.
@@ -11,11 +22,13 @@ struct RecordedLaunches {
     static let headerWordCount = 8
     static let argumentWordCount = commandWordCount - headerWordCount
 
-    /// The commands; buffers' addresses and the numbers of functions are still 0.
+    /// The commands; the numbers of functions, and addresses that were not known, are still 0.
     private(set) var words: [UInt64] = []
     private(set) var launches: [RecordedLaunch] = []
-    /// The words that are to hold buffers' addresses, in order.
+    /// The words that hold buffers' addresses, in order.
     private(set) var buffers: [(word: Int, buffer: OpenCLBuffer)] = []
+    /// Those of them whose addresses were not known.
+    private(set) var unplaced: [(word: Int, buffer: OpenCLBuffer)] = []
     /// The most local memory that one of them needs.
     private(set) var localByteCount = 0
 
@@ -44,8 +57,11 @@ struct RecordedLaunches {
     }
 
     mutating func append(_ buffer: OpenCLBuffer?, elementOffset: Int) {
-        if let buffer { buffers.append((words.count, buffer)) }
-        words.append(0)
+        if let buffer {
+            buffers.append((words.count, buffer))
+            if buffer.deviceAddress == nil { unplaced.append((words.count, buffer)) }
+        }
+        words.append(buffer?.deviceAddress ?? 0)
         words.append(UInt64(elementOffset))
     }
 
@@ -59,13 +75,22 @@ struct RecordedLaunches {
     }
 
     mutating func setAddresses() {
-        for (word, buffer) in buffers { words[word] = buffer.deviceAddress ?? 0 }
+        for (word, buffer) in unplaced { words[word] = buffer.deviceAddress ?? 0 }
+    }
+
+    /// Gives away what must be kept while the commands run.
+    mutating func takeBuffers() -> [(word: Int, buffer: OpenCLBuffer)] {
+        var taken: [(word: Int, buffer: OpenCLBuffer)] = []
+        taken.reserveCapacity(buffers.count)
+        swap(&taken, &buffers)
+        return taken
     }
 
     mutating func removeAll() {
         words.removeAll(keepingCapacity: true)
         launches.removeAll(keepingCapacity: true)
         buffers.removeAll(keepingCapacity: true)
+        unplaced.removeAll(keepingCapacity: true)
         localByteCount = 0
     }
 }
@@ -79,6 +104,8 @@ struct LaunchChain {
     }
 
     var pending = RecordedLaunches()
+    /// So many launches are recorded before they are run: twice as many as the chain before had, until the host waits.
+    var ahead = 0
     /// Whether the driver did not compile a program.
     var isOff = false
     var programs: [Program] = []
@@ -86,5 +113,5 @@ struct LaunchChain {
     var commands: OpenCLBuffer?
     var addresses: OpenCLBuffer?
     /// Memory that enqueued chains use, which the driver knows nothing of.
-    var inFlight: [OpenCLBuffer] = []
+    var inFlight: [[(word: Int, buffer: OpenCLBuffer)]] = []
 }

@@ -26,12 +26,17 @@ extension OpenCLBackend {
 
     /// Runs what is recorded where it is enough to keep the device busy while more is recorded.
     func runChainAhead() throws {
-        guard let ahead = tuning.chain?.launchesAhead, chain.pending.count >= ahead else { return }
-        if chain.pending.count >= Self.maxChainLaunches || chainProgram() != nil { try runChain() }
+        guard let ahead = tuning.chain?.launchesAhead, chain.pending.count >= max(ahead, chain.ahead) else { return }
+        if chain.pending.count >= Self.maxChainLaunches || chainProgram() != nil {
+            let next = 2 * chain.pending.count
+            try runChain()
+            chain.ahead = next
+        }
     }
 
     /// Enqueues the recorded launches.
     func runChain() throws {
+        chain.ahead = 0
         guard !chain.pending.isEmpty, let tuning = tuning.chain else { return }
         var launches = RecordedLaunches()
         swap(&launches, &chain.pending)
@@ -47,10 +52,10 @@ extension OpenCLBackend {
         launches.pad()
         launches.setAddresses()
         for (index, launch) in launches.launches.enumerated() {
-            launches.setNumber(program.numbers[ObjectIdentifier(launch.descriptor)] ?? 0, of: index)
+            launches.setNumber(program.numbers[launch.id] ?? 0, of: index)
         }
         try enqueue(launches, program)
-        for (_, buffer) in launches.buffers { chain.inFlight.append(buffer) }
+        chain.inFlight.append(launches.takeBuffers())
     }
 
     private func enqueue(_ launches: RecordedLaunches, _ program: LaunchChain.Program) throws {
@@ -105,7 +110,7 @@ extension OpenCLBackend {
 
     private func chainProgram(of launches: RecordedLaunches) -> LaunchChain.Program? {
         chain.programs.first { program in
-            launches.launches.allSatisfy { program.numbers[ObjectIdentifier($0.descriptor)] != nil }
+            launches.launches.allSatisfy { program.numbers[$0.id] != nil }
         }
     }
 
@@ -113,8 +118,8 @@ extension OpenCLBackend {
     private func makeChainProgram(of launches: RecordedLaunches) throws -> LaunchChain.Program? {
         var numbers: [ObjectIdentifier: Int] = [:]
         var kernels: [KernelDescriptor] = []
-        for launch in launches.launches where numbers[ObjectIdentifier(launch.descriptor)] == nil {
-            numbers[ObjectIdentifier(launch.descriptor)] = kernels.count
+        for launch in launches.launches where numbers[launch.id] == nil {
+            numbers[launch.id] = kernels.count
             kernels.append(launch.descriptor)
         }
         let descriptor = ProgramDescriptor("chain", sources: [])
@@ -142,7 +147,7 @@ extension OpenCLBackend {
     private func findAddresses(_ launches: RecordedLaunches) throws {
         var unknown: [OpenCLBuffer] = []
         var seen: Set<ObjectIdentifier> = []
-        for (_, buffer) in launches.buffers
+        for (_, buffer) in launches.unplaced
         where buffer.deviceAddress == nil && seen.insert(ObjectIdentifier(buffer)).inserted {
             unknown.append(buffer)
         }
