@@ -105,6 +105,18 @@ static const char matmul_lanes_cpu[] = {
 static const char matmul_matmul_common[] = {
 #embed "matmul/matmul_common.cl"
     , 0};
+static const char matmul_row_blocks_cpu[] = {
+#embed "matmul/row_blocks_cpu.cl"
+    , 0};
+static const char matmul_activations_int8_cpu[] = {
+#embed "matmul/activations_int8_cpu.cl"
+    , 0};
+static const char matmul_pack_rows_cpu[] = {
+#embed "matmul/pack_rows_cpu.cl"
+    , 0};
+static const char matmul_unpack_rows_cpu[] = {
+#embed "matmul/unpack_rows_cpu.cl"
+    , 0};
 static const char matmul_quants_cpu[] = {
 #embed "matmul/quants_cpu.cl"
     , 0};
@@ -178,6 +190,10 @@ static const kernel_source sources[] = {
     SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
+    SOURCE(matmul_row_blocks_cpu, "matmul/row_blocks_cpu.cl"),
+    SOURCE(matmul_activations_int8_cpu, "matmul/activations_int8_cpu.cl"),
+    SOURCE(matmul_pack_rows_cpu, "matmul/pack_rows_cpu.cl"),
+    SOURCE(matmul_unpack_rows_cpu, "matmul/unpack_rows_cpu.cl"),
     SOURCE(matmul_quants_cpu, "matmul/quants_cpu.cl"),
     SOURCE(matmul_gemm_int8_cpu, "matmul/gemm_int8_cpu.cl"),
     SOURCE(matmul_gemv_int8_cpu, "matmul/gemv_int8_cpu.cl"),

@@ -1,107 +1,139 @@
-// quantise_int8_<format>: activations for gemm_int8. Token t of `quantised`: PADDED_INPUTS / 4 words of
-// quants, then for each 16 elements their scale, then for each 16 their correction (where a minimum stands for 32
-// elements: the sum of these 32). Geometry: global [T], local [1].
-#define QUANTISED_WORDS (PADDED_INPUTS / 4 + PADDED_INPUTS / 8)
+// Tokens of a tile, whose numbers lie side by side: word w of token t of QUANTISED_WORDS (activations_int8_cpu.cl) is
+// word w * TILE_TOKENS + t, so that a tile reads one stream.
+#define TILE_TOKENS 4u
+#define EACH_TOKEN(T) _Pragma("unroll") for (uint T = 0; T < TILE_TOKENS; ++T)
 
+// Stores four words of each token of a tile, `words`[t], from word `at` on.
+static inline void store_words(uint4 *words, __global uint *tile, const uint at)
+{
+    const uint4 a = words[0], b = words[1], c = words[2], d = words[3];
+    const uint16 rows = (uint16)(a.x, b.x, c.x, d.x, a.y, b.y, c.y, d.y, a.z, b.z, c.z, d.z, a.w, b.w, c.w, d.w);
+    vstore16(rows, 0, tile + at * TILE_TOKENS);
+}
+
+// quantise_int8_<format>: activations for gemm_int8, TILE_TOKENS tokens a work-item; those past the last one repeat it.
+// Geometry: global [ceil(T / TILE_TOKENS)], local [1].
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void MATMUL_NAME(quantise_int8)(
     __global const float *x, const ulong x_offset, const uint x_stride, __global uint *quantised,
-    const ulong quantised_offset, const uint inputs)
+    const ulong quantised_offset, const uint inputs, const uint tokens)
 {
-    const uint t = get_global_id(0);
-    __global const float *row = x + x_offset + (ulong)t * x_stride;
-    __global uint *quantised_row = quantised + quantised_offset + (ulong)t * QUANTISED_WORDS;
-    __global uint *scale_words = quantised_row + PADDED_INPUTS / 4, *sums = scale_words + PADDED_INPUTS / 16;
+    __global uint *tile = quantised + quantised_offset + (ulong)get_global_id(0) * TILE_TOKENS * QUANTISED_WORDS;
     for (uint k = 0; k < inputs; k += QUANTS) {
-        float16 scales;
-        const uint16 quants = quantise_int8(row + k, inputs - k, &scales);
-        vstore16(quants, 0, quantised_row + k / 4);
-        vstore4(as_uint4(scales.s048c), 0, scale_words + k / 16);
-        const int16 quads = dot_i8((int16)(0), (uint16)(0x01010101u), quants);
-        const int8 pairs = quads.even + quads.odd;
-        const uint16 sixteens = sum_corrections((int16)(pairs.even + pairs.odd, (int4)(0), (int8)(0)),
-                                           (float16)(scales.s048c, (float4)(0.0f), (float8)(0.0f)));
-#if QUANT_MINIMA && QUANT_GROUP == 32
-        const float4 four = as_float4(sixteens.s0123);
-        vstore4(as_uint4(four + four.yxwz), 0, sums + k / 16);
-#else
-        vstore4(sixteens.s0123, 0, sums + k / 16);
-#endif
+        uint16 quants[TILE_TOKENS];
+        uint4 scales[TILE_TOKENS], corrections[TILE_TOKENS], part[TILE_TOKENS];
+        EACH_TOKEN(t) {
+            const uint token = min((uint)get_global_id(0) * TILE_TOKENS + t, tokens - 1);
+            float4 four;
+            quants[t] = quantise_int8(
+                x + x_offset + (ulong)token * x_stride + k, inputs - k, &four, &corrections[t]);
+            scales[t] = as_uint4(four);
+        }
+        EACH_TOKEN(t) part[t] = quants[t].s0123;
+        store_words(part, tile, k / 4);
+        EACH_TOKEN(t) part[t] = quants[t].s4567;
+        store_words(part, tile, k / 4 + 4);
+        EACH_TOKEN(t) part[t] = quants[t].s89ab;
+        store_words(part, tile, k / 4 + 8);
+        EACH_TOKEN(t) part[t] = quants[t].scdef;
+        store_words(part, tile, k / 4 + 12);
+        store_words(scales, tile, QUANTISED_SCALES + k / 16);
+        store_words(corrections, tile, QUANTISED_CORRECTIONS + k / 16);
     }
 }
 
-// gemm_int8_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by PANEL_INPUTS features as
-// quants into local memory, which stays in its core's second-level cache, and runs its tokens over it, 4 tokens x 32
-// rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: quants [k / 4][32] words,
-// scales [k / QUANT_GROUP][32] and as many minima. `x` holds the output of quantise_int8.
+// gemm_int8_<format>: many tokens. A work-item unpacks PANEL_COLUMNS weight rows by PANEL_INPUTS features, which lie in
+// blocks of 16 rows (row_blocks_cpu.cl), as bytes into local memory, which stays in its core's caches, and runs its
+// tokens over it, a tile of tokens x 32 rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16
+// value rows: quants [k / 4][32] words, scales [k / QUANT_GROUP][32] and as many minima. `x` holds the output of
+// quantise_int8.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (quants_cpu.cl, dot.cl). The
-// products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
-// Arguments up to `flags` as in matmul_common.cl.
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
+// dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
+// work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
-// (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1].
-// Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 3 / 2 bytes; `partial` item_tokens * PANEL_COLUMNS * 4 bytes
-// where K > PANEL_INPUTS, else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of
-// 256).
+// (j + 1) * item_tokens (a multiple of TILE_TOKENS). Where gated, P is a multiple of 16. Geometry: global
+// [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1]. Local memory: `panel` PANEL_COLUMNS *
+// PANEL_INPUTS * 3 / 2 bytes; `partial` item_tokens * PANEL_COLUMNS * 4 bytes where K > PANEL_INPUTS, else 4 bytes.
+// Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 256).
 #define PANEL_SCALES (PANEL_INPUTS / 4 * 32)
 #define PANEL_MINIMA (PANEL_SCALES + PANEL_INPUTS / QUANT_GROUP * 32)
 #define SUBPANEL_WORDS (PANEL_SCALES + PANEL_INPUTS / 8 * 32)
 
-// Packs 16 rows by features k0 ..< k0 + count into their half of a sub-panel.
-static inline void pack_quants(
-    __global const weight_t *const *rows, const uint inputs, const uint k0, const uint count, __local uint *packed)
+// Unpacks features k0 ..< k0 + count of a block of rows into their half of a sub-panel.
+static inline void unpack_block(
+    __global const uchar *block, const uint inputs, const uint k0, const uint count, __local uint *panel)
 {
-    for (uint k = 0; k < count; k += QUANT_SPAN) {
-        const uint rest = inputs - k0 - k;
+    for (uint k = 0; k < count; k += GROUP_COLUMNS) {
+        const uint number = (k0 + k) / GROUP_COLUMNS;
         #pragma unroll
-        for (uint c = 0; c < QUANT_SPAN / QUANTS; ++c) {
-            float16 m[16];
-            #pragma unroll
-            for (uint r = 0; r < 16; ++r)
-                m[r] = as_float16(CROSS_QUANTS(unpack_quants(SPAN_AT(rows[r], k0 + k), c, rest)));
-            transpose16(m);
-            #pragma unroll
-            for (uint i = 0; i < 16; ++i)
-                vstore16(as_uint16(m[i]), 0, packed + (k / 4 + c * 16 + i) * 32);
+        for (uint i = 0; i < 8; ++i)
+            vstore16(
+                unpack_rows(block + number * GROUP_QUANT_BYTES, i / 4, i % 4), 0, panel + (k / 4 + i) * 32);
+        float16 factor, minimum_factor, scales[GROUP_SCALES], minima[GROUP_SCALES];
+        factors_of_rows(block + BLOCK_FACTORS + (k0 + k) / FACTOR_COLUMNS * FACTOR_BYTES, &factor, &minimum_factor);
+        scales_of_rows(block + BLOCK_SCALES + number * GROUP_SCALE_BYTES, factor, minimum_factor, scales, minima);
+        #pragma unroll
+        for (uint i = 0; i < GROUP_SCALES; ++i) {
+            const uint at = (k / QUANT_GROUP + i) * 32;
+            vstore16(as_uint16(scales[i]), 0, panel + PANEL_SCALES + at);
+            if (QUANT_MINIMA)
+                vstore16(as_uint16(minima[i]), 0, panel + PANEL_MINIMA + at);
         }
-        float16 scales[16], minima[16];
-        #pragma unroll
-        for (uint r = 0; r < 16; ++r)
-            span_scales(SPAN_AT(rows[r], k0 + k), rest, &scales[r], &minima[r]);
-        transpose16(scales);
-        #pragma unroll
-        for (uint g = 0; g < QUANT_SPAN / QUANT_GROUP; ++g)
-            vstore16(as_uint16(scales[g]), 0, packed + PANEL_SCALES + (k / QUANT_GROUP + g) * 32);
-#if QUANT_MINIMA
-        transpose16(minima);
-        #pragma unroll
-        for (uint g = 0; g < QUANT_SPAN / QUANT_GROUP; ++g)
-            vstore16(as_uint16(minima[g]), 0, packed + PANEL_MINIMA + (k / QUANT_GROUP + g) * 32);
-#endif
     }
 }
 
-// The products of 16 features with 4 tokens and 32 rows.
-#define DOT_SIXTEEN(quads, group)                                                                                      \
-    do {                                                                                                               \
-        _Pragma("unroll") for (uint t = 0; t < 4; ++t)                                                                 \
-            quads[t][0] = quads[t][1] = QUANT_MINIMA ? (int16)(0) : (int16)((int)a[t][x_sums + (group)]);              \
-        _Pragma("unroll") for (uint step = 0; step < 4; ++step)                                                        \
-        {                                                                                                              \
-            const uint16 w0 = vload16(0, b + ((group) * 4 + step) * 32);                                               \
-            const uint16 w1 = vload16(1, b + ((group) * 4 + step) * 32);                                               \
-            _Pragma("unroll") for (uint t = 0; t < 4; ++t)                                                             \
-            {                                                                                                          \
-                const uint16 value = (uint16)(a[t][(group) * 4 + step]);                                               \
-                quads[t][0] = dot_i8(quads[t][0], w0, value);                                                          \
-                quads[t][1] = dot_i8(quads[t][1], w1, value);                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-    } while (0)
+#define TILE_WORD(words, at) ((uint16)((words)[(at) * TILE_TOKENS + t]))
+#define TILE_FLOAT(words, at) as_float16(TILE_WORD(words, at))
+#define EACH_HALF_AND_TOKEN(T) EACH_TOKEN(T) _Pragma("unroll") for (uint h = 0; h < 2; ++h)
 
-#define PANEL_FLOATS(at, half) as_float16(vload16(half, b + (at)))
-#define X_FLOAT(at) ((float16)(as_float(a[t][at])))
+// The products of half a group, 16 features, with a tile of tokens and 32 rows.
+QUANT_INLINE void dot_half(
+    __local const uint *quants, __global const uint *x, __global const uint *x_corrections, int16 quads[][2])
+{
+    EACH_TOKEN(t)
+        quads[t][0] = quads[t][1] = QUANT_MINIMA ? (int16)(0) : as_int16(TILE_WORD(x_corrections, 0));
+    #pragma unroll
+    for (uint v = 0; v < 4; ++v) {
+        const uint16 first = vload16(0, quants + v * 32), second = vload16(1, quants + v * 32);
+        EACH_TOKEN(t) {
+            quads[t][0] = dot_i8(quads[t][0], first, TILE_WORD(x, v));
+            quads[t][1] = dot_i8(quads[t][1], second, TILE_WORD(x, v));
+        }
+    }
+}
+
+// Adds the products of a group of 32 features to the sums of a tile of tokens and 32 rows.
+QUANT_INLINE void dot_group(
+    __local const uint *quants, __local const float *scales, __local const float *minima, __global const uint *x,
+    __global const uint *x_scales, __global const uint *x_corrections, float16 sums[][2])
+{
+    int16 quads[TILE_TOKENS][2];
+#if GROUP_SCALES == 1
+    float16 both[TILE_TOKENS][2];
+    dot_half(quants, x, x_corrections, quads);
+    EACH_HALF_AND_TOKEN(t) both[t][h] = convert_float16(quads[t][h]) * TILE_FLOAT(x_scales, 0);
+    dot_half(quants + 4 * 32, x + 4 * TILE_TOKENS, x_corrections + TILE_TOKENS, quads);
+    EACH_HALF_AND_TOKEN(t)
+        sums[t][h] = fma(
+            fma(convert_float16(quads[t][h]), TILE_FLOAT(x_scales, 1), both[t][h]), vload16(h, scales), sums[t][h]);
+#else
+    #pragma unroll
+    for (uint i = 0; i < 2; ++i) {
+        dot_half(quants + i * 4 * 32, x + i * 4 * TILE_TOKENS, x_corrections + i * TILE_TOKENS, quads);
+        EACH_HALF_AND_TOKEN(t)
+            sums[t][h] = fma(
+                convert_float16(quads[t][h]), vload16(2 * i + h, scales) * TILE_FLOAT(x_scales, i), sums[t][h]);
+    }
+#endif
+#if QUANT_MINIMA
+    #pragma unroll
+    for (uint i = 0; i < GROUP_SCALES; ++i)
+        EACH_HALF_AND_TOKEN(t)
+            sums[t][h] = fma(vload16(2 * i + h, minima), TILE_FLOAT(x_corrections, i), sums[t][h]);
+#endif
+}
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void MATMUL_NAME(gemm_int8)(
@@ -121,73 +153,33 @@ void MATMUL_NAME(gemm_int8)(
         for (uint k0 = 0; k0 < inputs; k0 += PANEL_INPUTS) {
             const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
             for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
-                __global const weight_t *rows[16];
-                SUBPANEL_ROWS(rows, base + half_index / 2, half_index & 1);
-                pack_quants(rows, inputs, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + (half_index & 1) * 16);
+                const uint first = (base + half_index / 2) * subpanel_columns + (gated ? 0 : half_index % 2 * 16);
+                const uint row = min(first, columns - 1) + (gated ? half_index % 2 * columns : 0);
+                unpack_block(
+                    ROW_BLOCK(row), inputs, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + half_index % 2 * 16);
             }
-            const uint x_scales = PADDED_INPUTS / 4 - k0 / 4 + k0 / 16, x_sums = x_scales + PADDED_INPUTS / 16;
-            for (uint t0 = token_begin; t0 < token_end; t0 += 4) {
-                __global const uint *a[4];
-                #pragma unroll
-                for (uint t = 0; t < 4; ++t)
-                    a[t] = quantised + (ulong)min(t0 + t, tokens - 1) * QUANTISED_WORDS + k0 / 4;
+            for (uint t0 = token_begin; t0 < token_end; t0 += TILE_TOKENS) {
+                __global const uint *tile = quantised + (ulong)t0 * QUANTISED_WORDS;
                 for (uint s = 0; s < subpanels; ++s) {
                     __local const uint *b = panel + s * SUBPANEL_WORDS;
-                    __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 4) * 32;
-                    float16 c[4][2];
-                    LOAD_PARTIAL_SUMS(4, c[t][0], c[t][1]);
-                    for (uint group = 0; group < (count + 31) / 32 * 2; group += 2) {
-                        int16 first[4][2];
-                        DOT_SIXTEEN(first, group);
-#if QUANT_GROUP == 32
-                        float16 both[4][2];
-                        #pragma unroll
-                        for (uint t = 0; t < 4; ++t) {
-                            both[t][0] = convert_float16(first[t][0]) * X_FLOAT(x_scales + group);
-                            both[t][1] = convert_float16(first[t][1]) * X_FLOAT(x_scales + group);
-                        }
-                        int16 second[4][2];
-                        DOT_SIXTEEN(second, group + 1);
-                        const uint at = PANEL_SCALES + group / 2 * 32;
-                        #pragma unroll
-                        for (uint t = 0; t < 4; ++t)
-                            #pragma unroll
-                            for (uint h = 0; h < 2; ++h)
-                                c[t][h] = fma(
-                                    fma(convert_float16(second[t][h]), X_FLOAT(x_scales + group + 1), both[t][h]),
-                                    PANEL_FLOATS(at, h), c[t][h]);
-#else
-                        #pragma unroll
-                        for (uint t = 0; t < 4; ++t)
-                            #pragma unroll
-                            for (uint h = 0; h < 2; ++h)
-                                c[t][h] = fma(
-                                    convert_float16(first[t][h]),
-                                    PANEL_FLOATS(PANEL_SCALES + group * 32, h) * X_FLOAT(x_scales + group), c[t][h]);
-                        int16 second[4][2];
-                        DOT_SIXTEEN(second, group + 1);
-                        #pragma unroll
-                        for (uint t = 0; t < 4; ++t)
-                            #pragma unroll
-                            for (uint h = 0; h < 2; ++h)
-                                c[t][h] = fma(
-                                    convert_float16(second[t][h]),
-                                    PANEL_FLOATS(PANEL_SCALES + group * 32 + 32, h) * X_FLOAT(x_scales + group + 1),
-                                    c[t][h]);
-#endif
-#if QUANT_MINIMA
-                        #pragma unroll
-                        for (uint i = 0; i < 32 / QUANT_GROUP; ++i)
-                            #pragma unroll
-                            for (uint t = 0; t < 4; ++t)
-                                #pragma unroll
-                                for (uint h = 0; h < 2; ++h)
-                                    c[t][h] = fma(
-                                        PANEL_FLOATS(PANEL_MINIMA + (group * 16 / QUANT_GROUP + i) * 32, h),
-                                        X_FLOAT(x_sums + group + i), c[t][h]);
-#endif
+                    __local const float *b_scales = (__local const float *)(b + PANEL_SCALES);
+                    __local const float *b_minima = (__local const float *)(b + PANEL_MINIMA);
+                    __global const uint *a = tile + k0 / 4 * TILE_TOKENS;
+                    __global const uint *a_scales = tile + (QUANTISED_SCALES + k0 / 16) * TILE_TOKENS;
+                    __global const uint *a_corrections = tile + (QUANTISED_CORRECTIONS + k0 / 16) * TILE_TOKENS;
+                    __local float *sums = partial + ((t0 - token_begin) * subpanels + s * TILE_TOKENS) * 32;
+                    float16 c[TILE_TOKENS][2];
+                    LOAD_PARTIAL_SUMS(TILE_TOKENS, c[t][0], c[t][1]);
+                    for (uint k = 0; k < count; k += GROUP_COLUMNS) {
+                        dot_group(b, b_scales, b_minima, a, a_scales, a_corrections, c);
+                        b += GROUP_COLUMNS / 4 * 32;
+                        b_scales += GROUP_SCALES * 32;
+                        b_minima += GROUP_SCALES * 32;
+                        a += GROUP_COLUMNS / 4 * TILE_TOKENS;
+                        a_scales += 2 * TILE_TOKENS;
+                        a_corrections += 2 * TILE_TOKENS;
                     }
-                    STORE_TILE(4, c[t][0], c[t][1]);
+                    STORE_TILE(TILE_TOKENS, c[t][0], c[t][1]);
                 }
             }
         }

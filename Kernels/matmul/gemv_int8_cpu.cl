@@ -1,75 +1,98 @@
-// gemv_int8_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once. A work-item quantises the tokens first, which
-// takes as long as some rows; in a chain only the first of those that a thread takes.
+// gemv_int8_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, in blocks of 16 rows (row_blocks_cpu.cl): a
+// lane is a row, and four quants of a token are broadcast. A work-item quantises the tokens first, which takes as long
+// as some rows; in a chain only the first of those that a thread takes.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (quants_cpu.cl, dot.cl). The
-// products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a work-group.
-// Arguments up to `flags` as in matmul_common.cl.
+// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
+// dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
+// work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
-// Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `quantised` VECTOR_TOKENS * 3 * PADDED_INPUTS
-// bytes: quants, and for each four elements their scale and their correction, crossed as the weight's quants are.
-// Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
-#define QUANTISED_WORDS (PADDED_INPUTS / 4 * 3)
+// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `quantised`
+// VECTOR_TOKENS * QUANTISED_WORDS words. Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
 
 static inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
 {
-    __local uint *scale_words = quantised_row + PADDED_INPUTS / 4, *sums = scale_words + PADDED_INPUTS / 4;
     for (uint k = 0; k < inputs; k += QUANTS) {
-        float16 scales;
-        const uint16 quants = CROSS_QUANTS(quantise_int8(x + k, inputs - k, &scales));
-        scales = CROSS_QUANTS(scales);
-        vstore16(quants, 0, quantised_row + k / 4);
-        vstore16(as_uint16(scales), 0, scale_words + k / 4);
-        vstore16(sum_corrections(dot_i8((int16)(0), (uint16)(0x01010101u), quants), scales), 0, sums + k / 4);
+        float4 scales;
+        uint4 corrections;
+        vstore16(quantise_int8(x + k, inputs - k, &scales, &corrections), 0, quantised_row + k / 4);
+        vstore4(as_uint4(scales), 0, quantised_row + QUANTISED_SCALES + k / 16);
+        vstore4(corrections, 0, quantised_row + QUANTISED_CORRECTIONS + k / 16);
     }
 }
 
-// Rows at a time, which share the loads of activations.
-#define QUANT_ROWS (VECTOR_TOKENS == 1 ? 2 : 1)
+// The tokens at a group of 32 columns: quants, scales and corrections of token t are t * QUANTISED_WORDS further on.
+#define TOKEN_FLOAT(words, t, at) ((float16)(as_float((words)[(ulong)(t) * QUANTISED_WORDS + (at)])))
 
-// Adds the products of the `c`th QUANTS of a span of QUANT_ROWS rows.
-#define DOT_QUANTS(c)                                                                                                  \
-    do {                                                                                                               \
-        uint16 quants[QUANT_ROWS];                                                                                     \
-        float16 lane_scales[QUANT_ROWS], lane_minima[QUANT_ROWS];                                                      \
-        _Pragma("unroll") for (uint r = 0; r < QUANT_ROWS; ++r)                                                        \
-        {                                                                                                              \
-            quants[r] = unpack_quants(spans[r], c, rest);                                                              \
-            lane_scales[r] = spread_scales(scales[r], c);                                                              \
-            lane_minima[r] = spread_scales(minima[r], c);                                                              \
-        }                                                                                                              \
-        _Pragma("unroll") for (uint t = 0; t < VECTOR_TOKENS; ++t)                                                     \
-        {                                                                                                              \
-            __local const uint *at = quantised + t * QUANTISED_WORDS + k / 4 + (c) * 16;                               \
-            const uint16 sum_words = vload16(0, at + PADDED_INPUTS / 2), x_quants = vload16(0, at);                    \
-            const float16 x_scales = as_float16(vload16(0, at + PADDED_INPUTS / 4));                                   \
-            _Pragma("unroll") for (uint r = 0; r < QUANT_ROWS; ++r)                                                    \
-            {                                                                                                          \
-                const int16 quads = dot_i8(QUANT_MINIMA ? (int16)(0) : as_int16(sum_words), quants[r], x_quants);      \
-                sums[r][t] = fma(convert_float16(quads), lane_scales[r] * x_scales, sums[r][t]);                       \
-                if (QUANT_MINIMA)                                                                                      \
-                    minimum_sums[r][t] = fma(lane_minima[r], as_float16(sum_words), minimum_sums[r][t]);               \
-            }                                                                                                          \
-        }                                                                                                              \
-    } while (0)
+// Adds the products of a group of 32 columns.
+QUANT_INLINE void dot_group(
+    __global const uchar *group, const float16 *scales, const float16 *minima, const uint inputs,
+    __local const uint *x, __local const uint *x_scales, __local const uint *x_corrections, float16 *sums)
+{
+    float16 both[VECTOR_TOKENS];
+    #pragma unroll
+    for (uint half_index = 0; half_index < 2; ++half_index) {
+        int16 quads[VECTOR_TOKENS];
+        #pragma unroll
+        for (uint t = 0; t < VECTOR_TOKENS; ++t)
+            quads[t] = QUANT_MINIMA ? (int16)(0)
+                                    : (int16)((int)x_corrections[(ulong)t * QUANTISED_WORDS + half_index]);
+        #pragma unroll
+        for (uint v = 0; v < 4; ++v) {
+            const uint16 quants = unpack_rows(group, half_index, v);
+            #pragma unroll
+            for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                quads[t] = dot_i8(quads[t], quants, (uint16)(x[(ulong)t * QUANTISED_WORDS + half_index * 4 + v]));
+        }
+        #pragma unroll
+        for (uint t = 0; t < VECTOR_TOKENS; ++t) {
+            const float16 products = convert_float16(quads[t]), x_scale = TOKEN_FLOAT(x_scales, t, half_index);
+            if (GROUP_SCALES == 2)
+                sums[t] = fma(products, scales[half_index % GROUP_SCALES] * x_scale, sums[t]);
+            else if (half_index == 0)
+                both[t] = products * x_scale;
+            else
+                sums[t] = fma(fma(products, x_scale, both[t]), scales[0], sums[t]);
+        }
+    }
+    #pragma unroll
+    for (uint i = 0; i < (QUANT_MINIMA ? GROUP_SCALES : 0); ++i)
+        #pragma unroll
+        for (uint t = 0; t < VECTOR_TOKENS; ++t)
+            sums[t] = fma(minima[i], TOKEN_FLOAT(x_corrections, t, i), sums[t]);
+}
 
-// Adds the products of a span of which `count` elements are there.
-#if QUANT_SPAN == 256
-#define DOT_ALL_QUANTS DOT_QUANTS(0); DOT_QUANTS(1); DOT_QUANTS(2); DOT_QUANTS(3)
-#else
-#define DOT_ALL_QUANTS DOT_QUANTS(0)
-#endif
-#define DOT_SPAN(count)                                                                                                \
-    do {                                                                                                               \
-        const uint rest = (count);                                                                                     \
-        float16 scales[QUANT_ROWS], minima[QUANT_ROWS];                                                                \
-        _Pragma("unroll") for (uint r = 0; r < QUANT_ROWS; ++r)                                                        \
-        {                                                                                                              \
-            prefetch_ahead(spans[r], QUANT_SPAN_BYTES);                                                                \
-            span_scales(spans[r], rest, &scales[r], &minima[r]);                                                       \
-        }                                                                                                              \
-        DOT_ALL_QUANTS;                                                                                                \
-    } while (0)
+// The products of a block of rows.
+QUANT_INLINE void dot_row_block(
+    __global const uchar *block, __local const uint *x, const uint inputs, float16 *products)
+{
+    __global const uchar *group = block, *group_scales = block + BLOCK_SCALES, *factors = block + BLOCK_FACTORS;
+    __local const uint *x_scales = x + QUANTISED_SCALES, *x_corrections = x + QUANTISED_CORRECTIONS;
+    float16 sums[VECTOR_TOKENS];
+    #pragma unroll
+    for (uint t = 0; t < VECTOR_TOKENS; ++t)
+        sums[t] = (float16)(0.0f);
+    for (uint k = 0; k < inputs; k += FACTOR_COLUMNS) {
+        float16 factor, minimum_factor;
+        factors_of_rows(factors, &factor, &minimum_factor);
+        factors += FACTOR_BYTES;
+        for (uint g = 0; g < FACTOR_COLUMNS / GROUP_COLUMNS; ++g) {
+            prefetch_ahead(group, GROUP_QUANT_BYTES);
+            prefetch_ahead(group_scales, GROUP_SCALE_BYTES);
+            float16 scales[GROUP_SCALES], minima[GROUP_SCALES];
+            scales_of_rows(group_scales, factor, minimum_factor, scales, minima);
+            dot_group(group, scales, minima, inputs, x, x_scales, x_corrections, sums);
+            group += GROUP_QUANT_BYTES;
+            group_scales += GROUP_SCALE_BYTES;
+            x += GROUP_COLUMNS / 4;
+            x_scales += 2;
+            x_corrections += 2;
+        }
+    }
+    #pragma unroll
+    for (uint t = 0; t < VECTOR_TOKENS; ++t)
+        products[t] = sums[t];
+}
 
 CHAINED_KERNEL SINGLE_ITEM
 void MATMUL_NAME(gemv_int8)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns, __local uint *quantised)
@@ -81,39 +104,10 @@ void MATMUL_NAME(gemv_int8)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_co
     for (uint t = 0; t < (IS_FIRST_ITEM ? VECTOR_TOKENS : 0); ++t)
         quantise_row(x + x_offset + (ulong)min(t, tokens - 1) * x_stride, inputs, quantised + t * QUANTISED_WORDS);
 
-    for (uint column = first; column < end; column += 16) {
+    for (uint column = first; column < end; column += BLOCK_ROWS) {
         float16 products[2][VECTOR_TOKENS];
-        for (uint part = 0; part <= gated; ++part) {
-            float16 lanes[VECTOR_TOKENS][16];
-            for (uint i = 0; i < 16; i += QUANT_ROWS) {
-                __global const uchar *spans[QUANT_ROWS];
-                float16 sums[QUANT_ROWS][VECTOR_TOKENS], minimum_sums[QUANT_ROWS][VECTOR_TOKENS];
-                #pragma unroll
-                for (uint r = 0; r < QUANT_ROWS; ++r) {
-                    const uint row = part * columns + min(column + i + r, columns - 1);
-                    spans[r] = (__global const uchar *)(WEIGHT_ROW(row));
-                    #pragma unroll
-                    for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                        sums[r][t] = minimum_sums[r][t] = (float16)(0.0f);
-                }
-                uint k = 0;
-                for (; k + QUANT_SPAN <= inputs; k += QUANT_SPAN) {
-                    DOT_SPAN(QUANT_SPAN);
-                    #pragma unroll
-                    for (uint r = 0; r < QUANT_ROWS; ++r)
-                        spans[r] += QUANT_SPAN_BYTES;
-                }
-                if (QUANT_SPAN == QUANTS && k < inputs)
-                    DOT_SPAN(inputs - k);
-                #pragma unroll
-                for (uint r = 0; r < QUANT_ROWS; ++r)
-                    #pragma unroll
-                    for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                        lanes[t][i + r] = QUANT_MINIMA ? sums[r][t] + minimum_sums[r][t] : sums[r][t];
-            }
-            for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                products[part][t] = sum_each16(lanes[t]);
-        }
+        for (uint part = 0; part <= gated; ++part)
+            dot_row_block(ROW_BLOCK(part * columns + column), quantised, inputs, products[part]);
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
             APPLY_EPILOGUE16(products[0][t], gated ? products[1][t] : (float16)(0.0f), t, column);
     }

@@ -26,6 +26,10 @@ extension OpenCLBackend {
         let weight = own(table)
         let tokens = ids.shape.elementCount
         try ArgumentChecks(op: "embed").embed(ids, weight, scale: scale, output: output)
+        guard weight.prepareLookups() else {
+            throw BackendError.unsupported(
+                op: "embed", reason: "\(weight.name) was packed for products, and its rows were not kept")
+        }
         let rowByteCount = weight.format.rowByteCount(columns: weight.columns) ?? 0
         let cost = LaunchCost(
             bytes: tokens * rowByteCount + output.byteCount, flops: accumulate ? output.shape.elementCount : 0)

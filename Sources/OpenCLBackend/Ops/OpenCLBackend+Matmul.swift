@@ -8,6 +8,10 @@ extension OpenCLBackend {
         try MatmulArguments(x: x, weight: product.weight, output: output, epilogue: epilogue).validate()
         if product.tokens == 0 || product.columns == 0 { return }
         if try launchQuantised(product) { return }
+        guard !product.weight.parts.isEmpty else {
+            throw BackendError.unsupported(
+                op: "matmul", reason: "\(weight.name) was packed in blocks of rows, which this product does not read")
+        }
         let streams = product.tokens <= min(tuning.matmul.maxVectorTokens, 8)
         switch (tuning.matmul.variant, streams) {
         case (.registers, true): try launchVector(product)
@@ -26,44 +30,67 @@ extension OpenCLBackend {
         switch quantisation {
         case .bfloat16:
             guard product.tokens >= tuning.matmul.minBFloat16Tokens else { return false }
-            try launchQuantisedPanels(
+            return try launchQuantisedPanels(
                 product, key, tuning.matmul.bfloat16Panel, quantisedStride: ceilDivide(product.weight.columns, 32) * 16)
         case .int8:
-            if try launchInt8GEMV(product, key) { return true }
-            try launchQuantisedPanels(
-                product, key, tuning.matmul.int8Panel, quantisedStride: ceilDivide(product.weight.columns, 64) * 24)
+            return try launchInt8(product, key)
         }
-        return true
     }
 
-    /// Streams the quants of the weight for few tokens, where their quantised activations fit local memory.
-    private func launchInt8GEMV(_ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey) throws -> Bool {
+    /// Multiplies blocks of rows; where the weight has none, or its gated halves share one, nothing is launched.
+    private func launchInt8(_ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey) throws -> Bool {
+        guard !product.isGated || product.columns % RowBlockLayout.rowCount == 0 else { return false }
         let compiled = MatmulKernels.compiledTokens(product.tokens)
-        let quantisedByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3
+        let quantisedByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3 / 2
         guard product.tokens <= tuning.matmul.maxInt8GEMVTokens,
             compiled * quantisedByteCount <= device.localMemoryByteCount / 8 * 7
-        else { return false }
+        else {
+            return try launchQuantisedPanels(
+                product, key, tuning.matmul.int8Panel, quantisedStride: quantisedByteCount / 4)
+        }
+        guard let blocks = try rowBlocks(of: product.weight) else { return false }
         let itemColumns = vectorItemColumns(product)
         var key = key
         key.tokens = compiled
         try launch(
             MatmulKernels.quantisedVector[key], LaunchRange(ceilDivide(product.columns, itemColumns), local: 1),
-            product, x: product.x,
-            xStride: product.x.stride32, UInt32(itemColumns), LocalMemory(byteCount: compiled * quantisedByteCount))
+            product, blocks: blocks, x: product.x, xStride: product.x.stride32, UInt32(itemColumns),
+            LocalMemory(byteCount: compiled * quantisedByteCount))
         return true
     }
 
+    /// Quantises the activations and multiplies them; nothing is launched where the weight has no blocks of rows and needs
+    /// them.
     private func launchQuantisedPanels(
         _ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey, _ panel: PanelTuning, quantisedStride: Int
-    ) throws {
+    ) throws -> Bool {
         let quantised = try quantised(tokens: product.tokens, inputs: product.weight.columns)
-        try launch(
-            MatmulKernels.quantise[key], LaunchRange(product.tokens, local: 1), product.x, product.x.stride32,
-            quantised,
-            UInt32(product.weight.columns),
-            cost: LaunchCost(bytes: product.x.byteCount * 3 / 2, flops: product.tokens * product.weight.columns))
+        var blocks: OpenCLBuffer?
+        if case .int8 = key.quantisation {
+            blocks = try rowBlocks(of: product.weight)
+            if blocks == nil { return false }
+        }
+        try launchQuantise(product, key, into: quantised)
         try launchPanels(
-            product, MatmulKernels.quantisedPanel[key], panel, x: quantised, xStride: UInt32(quantisedStride))
+            product, MatmulKernels.quantisedPanel[key], panel, blocks: blocks, x: quantised,
+            xStride: UInt32(quantisedStride))
+        return true
+    }
+
+    private func launchQuantise(
+        _ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey, into quantised: BufferRegion
+    ) throws {
+        let (kernel, x, inputs) = (MatmulKernels.quantise[key], product.x, UInt32(product.weight.columns))
+        let cost = LaunchCost(bytes: x.byteCount * 3 / 2, flops: product.tokens * product.weight.columns)
+        switch key.quantisation {
+        case .bfloat16:
+            try launch(kernel, LaunchRange(product.tokens, local: 1), x, x.stride32, quantised, inputs, cost: cost)
+        case .int8:
+            let tiles = ceilDivide(product.tokens, MatmulKernels.int8TileTokens)
+            try launch(
+                kernel, LaunchRange(tiles, local: 1), x, x.stride32, quantised, inputs, UInt32(product.tokens),
+                cost: cost)
+        }
     }
 
     private func launchVector(_ product: MatmulProduct) throws {
@@ -85,8 +112,8 @@ extension OpenCLBackend {
     /// A work-item takes whole panels where there are enough for all compute units, and smaller ones where there are not;
     /// where even single sub-panels are too few it takes fewer tokens.
     private func launchPanels(
-        _ product: MatmulProduct, _ kernel: KernelDescriptor, _ panel: PanelTuning, x: some BufferArgument,
-        xStride: UInt32
+        _ product: MatmulProduct, _ kernel: KernelDescriptor, _ panel: PanelTuning, blocks: OpenCLBuffer? = nil,
+        x: some BufferArgument, xStride: UInt32
     ) throws {
         let subpanels = ceilDivide(product.columns, product.isGated ? 16 : 32)
         let itemSubpanels = min(panel.columns / 32, max(1, subpanels / (device.computeUnitCount * 2)))
@@ -99,8 +126,9 @@ extension OpenCLBackend {
         let needsPartials = product.weight.columns > panel.inputs
         let partialByteCount = needsPartials ? itemTokens * panel.columns * MemoryLayout<Float>.size : 64
         try launch(
-            kernel, LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product, x: x,
-            xStride: xStride, UInt32(itemSubpanels), UInt32(itemTokens), LocalMemory(byteCount: panel.byteCount),
+            kernel, LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product,
+            blocks: blocks, x: x, xStride: xStride, UInt32(itemSubpanels), UInt32(itemTokens),
+            LocalMemory(byteCount: panel.byteCount),
             LocalMemory(byteCount: partialByteCount))
     }
 
@@ -120,21 +148,19 @@ extension OpenCLBackend {
             xStride: product.x.stride32)
     }
 
+    /// Launches a kernel of this product, which reads the rows as they came or in blocks.
     private func launch<each Extra: KernelArgument>(
-        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, x: some BufferArgument,
-        xStride: UInt32, _ extra: repeat each Extra
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, blocks: OpenCLBuffer? = nil,
+        x: some BufferArgument, xStride: UInt32, _ extra: repeat each Extra
     ) throws {
         let (weight, epilogue) = (product.weight, product.epilogue)
-        let parts = weight.regions
-        let last = parts[parts.count - 1]
-        let middle = parts.count > 2 ? parts[1] : last
-        let firstEnd = parts[0].rows
+        let regions = blocks.map(weight.regions(of:)) ?? weight.rowRegions
         try launch(
-            descriptor, range, x, xStride, parts[0].region(weight.format),
-            middle.region(weight.format), last.region(weight.format), weight.scalesRegion, UInt32(firstEnd),
-            UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), epilogue.bias, epilogue.residual,
-            epilogue.residual.stride32, product.output, product.output.stride32, UInt32(product.tokens),
-            UInt32(weight.columns), UInt32(weight.rows), product.flags, repeat each extra, cost: product.cost)
+            descriptor, range, x, xStride, regions.first, regions.second, regions.third, weight.scalesRegion,
+            regions.firstEnd, regions.secondEnd, epilogue.bias, epilogue.residual, epilogue.residual.stride32,
+            product.output,
+            product.output.stride32, UInt32(product.tokens), UInt32(weight.columns), UInt32(weight.rows),
+            product.flags, repeat each extra, cost: product.cost)
     }
 }
 

@@ -18,6 +18,7 @@ extension WeightFormat {
         var macros: [(name: String, value: String)] = [
             ("WEIGHT_" + kernelSuffix.uppercased(), "1"), ("WEIGHT_NAME", kernelSuffix),
             ("WEIGHT_HAS_MINIMA", format.hasMinima ? "1" : "0"), ("WEIGHT_QUANT_OFFSET", "\(format.quantOffset)"),
+            ("WEIGHT_SCALE_PLACE", "\(format.scaleByteOffset)"),
         ]
         if format.blockSize > 1 {
             macros += [
@@ -45,7 +46,10 @@ enum MatmulKernels {
     ]
     private static let vectorSources = cpuSources + ["matmul/gemv_cpu.cl"]
     private static let panelSources = cpuSources + ["matmul/gemm_cpu.cl"]
-    private static let int8Sources = cpuSources + ["common/dot.cl", "matmul/quants_cpu.cl"]
+    private static let int8Sources =
+        cpuSources + [
+            "common/dot.cl", "matmul/row_blocks_cpu.cl", "matmul/unpack_rows_cpu.cl", "matmul/activations_int8_cpu.cl",
+        ]
     static let gpuSources = ["common/blocks.cl", "matmul/matmul_common.cl", "matmul/matmul_gpu.cl"]
 
     struct Key: Hashable {
@@ -110,15 +114,22 @@ enum MatmulKernels {
                 "gemm_int8", sources: int8Sources + ["matmul/gemm_int8_cpu.cl"],
                 format: key.format
             ) { tuning in
-                [("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.int8Panel)
+                [("DOT_VARIANT", variant.rawValue)] + RowBlockLayout(key.format).macros
+                    + panelMacros(tuning.matmul.int8Panel)
             }
         }
     }
 
+    /// TILE_TOKENS of gemm_int8: tokens whose quantised activations lie side by side.
+    static let int8TileTokens = 4
+
     /// Quantises the activations of many tokens for `quantisedPanel`.
     static let quantise = KernelTable<QuantisedKey> { key in
-        let name = if case .bfloat16 = key.quantisation { "quantise_bf16" } else { "quantise_int8" }
-        return KernelDescriptor(quantisedPrograms[key], "\(name)_\(key.format.kernelSuffix)", roundArguments)
+        let program = quantisedPrograms[key]
+        return switch key.quantisation {
+        case .bfloat16: KernelDescriptor(program, "quantise_bf16_\(key.format.kernelSuffix)", roundArguments)
+        case .int8: KernelDescriptor(program, "quantise_int8_\(key.format.kernelSuffix)", roundArguments + [.uint32])
+        }
     }
 
     /// Multiplies many tokens, whose activations are quantised, with a weight.
@@ -134,9 +145,25 @@ enum MatmulKernels {
             format: key.format
         ) { _ in
             [("DOT_VARIANT", key.quantisation.variant.rawValue), ("VECTOR_TOKENS", key.tokens)]
+                + RowBlockLayout(key.format).macros
         }
         let name = "gemv_int8_\(key.format.kernelSuffix)"
         return KernelDescriptor(program, name, arguments + [.uint32, .local], isChained: true)
+    }
+
+    /// Packs rows into the blocks that the kernels of int8 read.
+    static let packRows = KernelTable<WeightFormat> { format in
+        let program = ProgramDescriptor(
+            "pack_rows",
+            sources: [
+                "common/blocks.cl", "matmul/matmul_common.cl", "matmul/row_blocks_cpu.cl", "matmul/quants_cpu.cl",
+                "matmul/pack_rows_cpu.cl",
+            ], format: format
+        ) { _ in RowBlockLayout(format).macros }
+        let arguments: [ArgumentKind] = [
+            .tensor, .tensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .tensor,
+        ]
+        return KernelDescriptor(program, "pack_rows_\(format.kernelSuffix)", arguments)
     }
 
     private static let tileKernels = KernelTable<WeightFormat> { format in

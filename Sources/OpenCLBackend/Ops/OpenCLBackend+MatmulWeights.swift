@@ -1,5 +1,11 @@
 internal import TensorCore
 
+/// The places of a weight that kernels take, and the rows where the first and the second of them end.
+struct WeightRegions {
+    let first, second, third: BufferRegion
+    let firstEnd, secondEnd: UInt32
+}
+
 extension OpenCLWeight {
     /// The number of parts of a weight that the matrix-product kernels can address.
     static let maxRegionCount = 3
@@ -21,8 +27,22 @@ extension OpenCLWeight {
         return regions
     }
 
-    var byteCount: Int {
-        let scales = format == .int8 ? rows * MemoryLayout<Float>.size : 0
-        return rows * (format.rowByteCount(columns: columns) ?? 0) + scales
+    /// The rows as they came.
+    /// - Precondition: they are kept.
+    var rowRegions: WeightRegions {
+        let parts = regions
+        let last = parts[parts.count - 1]
+        let middle = parts.count > 2 ? parts[1] : last
+        let firstEnd = parts[0].rows
+        return WeightRegions(
+            first: parts[0].region(format), second: middle.region(format), third: last.region(format),
+            firstEnd: UInt32(firstEnd), secondEnd: UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd))
+    }
+
+    /// Blocks of rows as one region.
+    func regions(of blocks: OpenCLBuffer) -> WeightRegions {
+        let region = BufferRegion(buffer: blocks, elementOffset: 0)
+        return WeightRegions(
+            first: region, second: region, third: region, firstEnd: UInt32(rows), secondEnd: UInt32(rows))
     }
 }

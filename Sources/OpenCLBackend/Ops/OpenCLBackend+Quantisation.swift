@@ -52,15 +52,18 @@ extension OpenCLBackend {
     func reserveQuantisedActivations() throws {
         guard quantisesActivations, let limits else { return }
         quantisedActivations = try grown(
-            quantisedActivations, to: limits.tokenCount * quantisedByteCount(limits.matmulInputCount))
+            quantisedActivations, to: quantisedByteCount(tokens: limits.tokenCount, inputs: limits.matmulInputCount))
     }
 
-    /// Bytes of one token's activations in the larger of the two formats, BF16.
-    func quantisedByteCount(_ inputs: Int) -> Int { ceilDivide(inputs, 64) * 64 * 2 }
+    /// Bytes of whole tiles of tokens in the larger of the two formats, BF16.
+    func quantisedByteCount(tokens: Int, inputs: Int) -> Int {
+        ceilDivide(tokens, MatmulKernels.int8TileTokens) * MatmulKernels.int8TileTokens * ceilDivide(inputs, 64) * 64
+            * 2
+    }
 
     /// - Throws: `BackendError.limitExceeded` where a product needs more than `reserve` announced.
     func quantised(tokens: Int, inputs: Int) throws -> BufferRegion {
-        let byteCount = tokens * quantisedByteCount(inputs)
+        let byteCount = quantisedByteCount(tokens: tokens, inputs: inputs)
         guard let quantisedActivations, byteCount <= quantisedActivations.byteCount else {
             throw BackendError.limitExceeded(
                 op: "matmul", limit: "bytes of quantised activations", maximum: quantisedActivations?.byteCount ?? 0,

@@ -15,7 +15,8 @@ extension OpenCLBackend {
         let matrices = source.parts.map(\.bytes)
         let places = isInPlace ? try readInPlace(matrices) : try upload(matrices)
         let parts = zip(source.parts, places).map { part, place in
-            OpenCLWeight.Part(rows: part.rows, buffer: place.buffer, byteOffset: place.byteOffset)
+            OpenCLWeight.Part(
+                rows: part.rows, buffer: place.buffer, byteOffset: place.byteOffset, host: isInPlace ? part.bytes : nil)
         }
         let scales = try upload(source.parts.compactMap(\.scales)).first?.buffer
         let quantisation = try quantisation(of: source, precision: precision)

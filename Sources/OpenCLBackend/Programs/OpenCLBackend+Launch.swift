@@ -4,10 +4,12 @@ internal import TensorCore
 extension OpenCLBackend {
     /// Enqueues a kernel. Arguments are checked against the kernel's description before anything is enqueued; an empty
     /// range enqueues nothing.
+    /// - Parameter isIndependent: whether it may run before launches that are recorded for a chain.
     /// - Throws: `BackendError.invalidArgument` for a wrong argument count or kind, or a group the device does not take;
     ///   what the driver reports; and at the kernel's first use what building its program reports.
     package func launch<each Argument: KernelArgument>(
-        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ arguments: repeat each Argument, cost: LaunchCost
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ arguments: repeat each Argument, cost: LaunchCost,
+        isIndependent: Bool = false
     ) throws {
         var position = 0
         for kind in repeat (each Argument).kind {
@@ -30,7 +32,7 @@ extension OpenCLBackend {
             counts.launches += 1
             return try runChainAhead()
         }
-        try runChain()
+        if !isIndependent { try runChain() }
         let kernel = try kernel(descriptor)
         var binder = ArgumentBinder(kernel: kernel.handle)
         for argument in repeat each arguments { argument.bind(to: &binder) }
