@@ -41,8 +41,8 @@ import Testing
         tuning.chain = nil
         let single = try OpenCLDevices.Variant(device: device, tuning: tuning).backend()
         for tokens in [1, 3] {
-            // Fewer than are worth a chain, and more than one.
-            for layers in [1, 40] {
+            // Fewer than are worth a chain, several chains, and more than the longest holds.
+            for layers in [1, 40, 500] {
                 let found = try run(chained, formats, tokens: tokens, layers: layers)
                 let wanted = try run(single, formats, tokens: tokens, layers: layers)
                 #expect(chained.hasRunChains || layers == 1, "the chain did not compile")

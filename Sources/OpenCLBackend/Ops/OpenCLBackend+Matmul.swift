@@ -128,8 +128,7 @@ extension OpenCLBackend {
         try launch(
             kernel, LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product,
             blocks: blocks, x: x, xStride: xStride, UInt32(itemSubpanels), UInt32(itemTokens),
-            LocalMemory(byteCount: panel.byteCount),
-            LocalMemory(byteCount: partialByteCount))
+            LocalMemory(byteCount: panel.byteCount), LocalMemory(byteCount: partialByteCount))
     }
 
     private func launchRows(_ product: MatmulProduct) throws {
@@ -158,9 +157,8 @@ extension OpenCLBackend {
         try launch(
             descriptor, range, x, xStride, regions.first, regions.second, regions.third, weight.scalesRegion,
             regions.firstEnd, regions.secondEnd, epilogue.bias, epilogue.residual, epilogue.residual.stride32,
-            product.output,
-            product.output.stride32, UInt32(product.tokens), UInt32(weight.columns), UInt32(weight.rows),
-            product.flags, repeat each extra, cost: product.cost)
+            product.output, product.output.stride32, UInt32(product.tokens), UInt32(weight.columns),
+            UInt32(weight.rows), product.flags, repeat each extra, cost: product.cost)
     }
 }
 

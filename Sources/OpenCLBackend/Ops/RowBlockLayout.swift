@@ -15,7 +15,7 @@ struct RowBlockLayout {
 
     init(_ format: WeightFormat) {
         let number = format.numberFormat
-        let (groups, minima) = (number.groupSize ?? 0, number.hasMinima)
+        let groupSize = number.groupSize ?? 0
         quantBits =
             switch format {
             case .int8, .q8_0: 8
@@ -27,11 +27,11 @@ struct RowBlockLayout {
             }
         let hasFactors = number.blockSize > Self.groupColumns
         let scaleByteCount =
-            if number.blockSize == 1 || groups > Self.groupColumns {
+            if number.blockSize == 1 || groupSize > Self.groupColumns {
                 0
             } else if hasFactors {
                 // A byte for each 32 columns, or two for each 16; with minima two, those of Q2_K being half a byte.
-                minima || groups < Self.groupColumns ? 2 : 1
+                number.hasMinima || groupSize < Self.groupColumns ? 2 : 1
             } else {
                 number.scaleFormat.blockByteCount * number.scaleCount
             }

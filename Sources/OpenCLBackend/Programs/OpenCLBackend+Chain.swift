@@ -28,7 +28,7 @@ extension OpenCLBackend {
     func runChainAhead() throws {
         guard let ahead = tuning.chain?.launchesAhead, chain.pending.count >= max(ahead, chain.ahead) else { return }
         if chain.pending.count >= Self.maxChainLaunches || chainProgram() != nil {
-            let next = 2 * chain.pending.count
+            let next = min(2 * chain.pending.count, Self.maxChainLaunches)
             try runChain()
             chain.ahead = next
         }
