@@ -10,7 +10,7 @@ QUANT_INLINE uint8 words32(__global const uchar *p) { return (uint8)(words16(p),
 QUANT_INLINE uint8 nibbles_of(const uint4 bytes) { return (uint8)(bytes, bytes >> 4) & NIBBLES; }
 
 #if defined(WEIGHT_TQ1_0)
-// Products below 86, below 171 and above are trits of 0, 1 and 2 (blocks.cl).
+// 16 trits as bytes: the digits before the point of the products' threefold (blocks.cl).
 QUANT_INLINE uint4 sixteen_trits(__global const uchar *block, const uint at)
 {
     uchar16 products;
@@ -20,7 +20,7 @@ QUANT_INLINE uint4 sixteen_trits(__global const uchar *block, const uint at)
         const uchar4 four = vload4(0, block + 48);
         products = (uchar16)(four, four * (uchar)3, four * (uchar)9, four * (uchar)27);
     }
-    return as_uint4(-((products > (uchar16)(85)) + (products > (uchar16)(170))));
+    return as_uint4(convert_uchar16(convert_ushort16(products) * (ushort)3 >> (ushort)8));
 }
 #endif
 
