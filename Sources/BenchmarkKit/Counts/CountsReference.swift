@@ -1,4 +1,5 @@
 import Foundation
+internal import Inference
 internal import ModelIO
 internal import Models
 
@@ -8,14 +9,15 @@ package struct CountsReference: Sendable, Hashable {
     package let name: String
     package let path: String
 
-    /// Those that travel with the repository, whose root the working folder is, and those of the reference material.
+    /// The reference material's, and those that travel with the repository, whose root the working folder is.
     package static func folders(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> [String] {
-        ["Tests/Fixtures/models", (environment["INFER_SHARED"] ?? "../shared") + "/reference/models"]
+        [(environment["INFER_SHARED"] ?? "../shared") + "/reference/models", "Tests/Fixtures/models"]
     }
 
-    /// The decoders in some folders, in order of their names; the first of a name counts.
+    /// The decoders in some folders, in order of their names; the first of a name counts. The smallest fixtures have fewer
+    /// tokens than are measured, and other layers than the reference of their name.
     /// - Parameter baseline: leaves out what it does not have.
     /// - Throws: `BenchmarkError.noReferenceModels` where there is none.
     package static func models(in folders: [String], of baseline: CountsBaseline?) throws -> [CountsReference] {
@@ -25,7 +27,9 @@ package struct CountsReference: Sendable, Hashable {
             where !found.contains(where: { $0.name == name }) && baseline?.names.contains(name) ?? true {
                 let path = "\(folder)/\(name)"
                 guard let configuration = try? ModelConfiguration(path: path + "/config.json"),
-                    ModelRegistry.names(of: .decoder).contains(configuration.modelType)
+                    ModelRegistry.names(of: .decoder).contains(configuration.modelType),
+                    let model = try? ModelPackage(path: path).describe(),
+                    model.vocabularySize >= CountsMeasurement.vocabularySize
                 else { continue }
                 found.append(CountsReference(name: name, path: path))
             }
