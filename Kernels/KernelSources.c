@@ -96,8 +96,11 @@ static const char attention_encoder_attention_gpu[] = {
 static const char experts_combine_experts[] = {
 #embed "experts/combine_experts.cl"
     , 0};
-static const char experts_matmul_experts[] = {
-#embed "experts/matmul_experts.cl"
+static const char experts_expert_weights[] = {
+#embed "experts/expert_weights.cl"
+    , 0};
+static const char experts_group_rows[] = {
+#embed "experts/group_rows.cl"
     , 0};
 static const char matmul_lanes_cpu[] = {
 #embed "matmul/lanes_cpu.cl"
@@ -187,7 +190,8 @@ static const kernel_source sources[] = {
     SOURCE(attention_encoder_attention_cpu, "attention/encoder_attention_cpu.cl"),
     SOURCE(attention_encoder_attention_gpu, "attention/encoder_attention_gpu.cl"),
     SOURCE(experts_combine_experts, "experts/combine_experts.cl"),
-    SOURCE(experts_matmul_experts, "experts/matmul_experts.cl"),
+    SOURCE(experts_expert_weights, "experts/expert_weights.cl"),
+    SOURCE(experts_group_rows, "experts/group_rows.cl"),
     SOURCE(matmul_lanes_cpu, "matmul/lanes_cpu.cl"),
     SOURCE(matmul_matmul_common, "matmul/matmul_common.cl"),
     SOURCE(matmul_row_blocks_cpu, "matmul/row_blocks_cpu.cl"),

@@ -5,19 +5,20 @@
 //   residual  [tokens, columns] f32 or null, rows residual_stride apart; may be output
 //   output    [tokens, columns] f32, rows output_stride apart
 //
-// Work-item (i, t) takes columns 16 i ..< 16 i + 16, then every 16 * get_global_size(0) further, of token t: one
-// work-item a token on CPU devices. No local memory.
-__kernel void combine_experts_f32(
-    __global const float *x, ulong x_offset, __global const float *weights, ulong weights_offset,
+// Work-item (i, t) takes columns 16 i ..< 16 i + 16 of token t, then as many further on as there are work-items for it:
+// one on CPU devices. No local memory.
+CHAINED_KERNEL
+void combine_experts_f32(
+    ITEM_PARAMETER __global const float *x, ulong x_offset, __global const float *weights, ulong weights_offset,
     __global const float *residual, ulong residual_offset, __global float *output, ulong output_offset, uint tokens,
     uint experts, uint columns, uint x_stride, uint residual_stride, uint output_stride) {
-    const uint token = get_global_id(1);
+    const uint token = ITEM(1), items = ROW_IS_WORK_ITEM ? 1 : get_global_size(0);
     if (token >= tokens) return;
     x += x_offset + (ulong)token * experts * x_stride;
     weights += weights_offset + (ulong)token * experts;
     output += output_offset + (ulong)token * output_stride;
     if (residual) residual += residual_offset + (ulong)token * residual_stride;
-    for (uint c = 16 * get_global_id(0); c < columns; c += 16 * get_global_size(0)) {
+    for (uint c = 16 * (uint)ITEM(0); c < columns; c += 16 * items) {
         if (c + 16 <= columns) {
             float16 sum = residual ? vload16(0, residual + c) : (float16)(0.0f);
             for (uint j = 0; j < experts; j++)

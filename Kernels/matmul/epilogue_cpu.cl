@@ -36,9 +36,9 @@ static inline float16 load_partial_weight16(__global const weight_t *row, const 
 }
 
 // Applies the epilogue to columns column ..< column + 16 of token `t` and stores those below `columns`.
-// `y` holds the products of the columns, `value` those of rows P + column ..< P + column + 16 where gated.
+// `y` holds the products of the columns, `value` those of the rows `value_rows` further on where gated.
 static inline void apply_epilogue16(
-    float16 y, float16 value, const uint t, const uint column, const uint columns,
+    float16 y, float16 value, const uint t, const uint column, const uint columns, const uint value_rows,
     __global const float *scales, __global const float *bias, __global const float *residual,
     const uint residual_stride, __global float *out, const uint out_stride, const uint flags)
 {
@@ -46,12 +46,12 @@ static inline void apply_epilogue16(
 #if defined(WEIGHT_INT8)
     y *= load_partial16(scales + column, count);
     if (flags & EPILOGUE_GATED)
-        value *= load_partial16(scales + columns + column, count);
+        value *= load_partial16(scales + value_rows + column, count);
 #endif
     if (flags & EPILOGUE_BIAS) {
         y += load_partial16(bias + column, count);
         if (flags & EPILOGUE_GATED)
-            value += load_partial16(bias + columns + column, count);
+            value += load_partial16(bias + value_rows + column, count);
     }
     y = activate16(y, EPILOGUE_ACTIVATION(flags));
     if (flags & EPILOGUE_GATED)
@@ -69,18 +69,21 @@ static inline void apply_epilogue16(
     }
 }
 
+// Reads a kernel's `first_row`, the expert's first row of the weight.
 #define APPLY_EPILOGUE16(y, value, t, column)                                                                          \
-    apply_epilogue16(y, value, t, column, columns, scales + scales_offset, bias + bias_offset,                         \
-                     residual + residual_offset, residual_stride, out + out_offset, out_stride, flags)
+    apply_epilogue16(y, value, t, column, columns, value_rows, scales + scales_offset + first_row,                     \
+                     bias + bias_offset, residual + residual_offset, residual_stride, out + out_offset, out_stride,    \
+                     flags)
 
 // The 16 weight rows of one half of sub-panel `number`, 32 columns of the output; where gated 16 columns, of which the
-// second half holds the up projection's rows. Reads a kernel's `gated`, `columns` and `subpanel_columns`.
+// second half holds the up projection's rows. Reads a kernel's `gated`, `columns`, `first_row`, `value_rows` and
+// `subpanel_columns`.
 #define SUBPANEL_ROWS(rows, number, half)                                                                              \
     do {                                                                                                               \
         const uint first = (number) * subpanel_columns + (gated ? 0 : (half) * 16);                                    \
         for (uint r = 0; r < 16; ++r) {                                                                                \
-            const uint lane = min(first + r, columns - 1);                                                             \
-            rows[r] = WEIGHT_ROW(gated && (half) ? columns + lane : lane);                                             \
+            const uint row = first_row + min(first + r, columns - 1) + (gated && (half) ? value_rows : 0);             \
+            rows[r] = WEIGHT_ROW(row);                                                                                 \
         }                                                                                                              \
     } while (0)
 
@@ -104,10 +107,10 @@ static inline void apply_epilogue16(
             if (k0 + count < inputs) {                                                                                 \
                 vstore16(first, 2 * t, sums);                                                                          \
                 vstore16(second, 2 * t + 1, sums);                                                                     \
-            } else if (t0 + t < token_end) {                                                                           \
-                APPLY_EPILOGUE16(first, second, t0 + t, column);                                                       \
+            } else if (t0 + t >= token_begin && t0 + t < token_end) {                                                  \
+                APPLY_EPILOGUE16(first, second, GEMM_OUTPUT_ROW(t0 + t), column);                                      \
                 if (!gated && column + 16 < columns)                                                                   \
-                    APPLY_EPILOGUE16(second, second, t0 + t, column + 16);                                             \
+                    APPLY_EPILOGUE16(second, second, GEMM_OUTPUT_ROW(t0 + t), column + 16);                            \
             }                                                                                                          \
         }                                                                                                              \
     } while (0)

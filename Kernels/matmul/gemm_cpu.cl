@@ -1,4 +1,5 @@
-// gemm_panel_<format>, gemm_bf16_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
+// gemm_panel_<format>, gemm_bf16_<format>, and the same of experts (experts/expert_weights.cl), as
+// gemm_panel_experts_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
 // PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-level
 // cache, and runs its tokens over it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate
 // rows and their 16 value rows. With PANEL_BF16 weights and activations are BF16, two features in a word (dot.cl);
@@ -7,13 +8,14 @@
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
 // Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
-// (j + 1) * item_tokens. Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1].
+// (j + 1) * item_tokens; of experts j is the expert, and it takes all of that one's tokens, item_tokens at a time.
+// Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], of experts [the same, E], local [1, 1].
 // Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 4 bytes (pairs: 2); `partial` item_tokens * PANEL_COLUMNS * 4
 // bytes where K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output),
 // else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_BF16 (0 or
 // 1).
 #if PANEL_BF16
-#define PANEL_NAME(op) MATMUL_NAME(op##_bf16)
+#define PANEL_NAME(op) PRODUCT_NAME(op##_bf16)
 // Features in a word of the panel.
 #define WORD_INPUTS 2u
 typedef uint word_t;
@@ -61,7 +63,7 @@ static inline __attribute__((always_inline)) word_t load_word(
         | (count > 1 ? (uint)float_to_bf16(load_weight(row, k + 1)) << 16 : 0u);
 }
 #else
-#define PANEL_NAME(op) MATMUL_NAME(op##_panel)
+#define PANEL_NAME(op) PRODUCT_NAME(op##_panel)
 #define WORD_INPUTS 1u
 typedef float word_t;
 typedef float16 word16_t;
@@ -94,47 +96,51 @@ static inline void pack16(__global const weight_t *const *rows, const uint k0, c
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
 void PANEL_NAME(gemm)(
-    MATMUL_PARAMETERS, const uint item_subpanels, const uint item_tokens, __local word_t *panel,
+    MATMUL_PARAMETERS EXPERT_PARAMETERS, const uint item_subpanels, const uint item_tokens, __local word_t *panel,
     __local float *partial)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
-    const uint columns = gated ? weight_rows / 2 : weight_rows;
+    const uint value_rows = gated ? weight_rows / 2 : weight_rows;
+    const uint columns = value_rows / EXPERT_COUNT;
+    const uint first_row = GEMM_EXPERT * columns;
     const uint subpanel_columns = gated ? 16 : 32;
     const uint subpanel_end = min(
         (columns + subpanel_columns - 1) / subpanel_columns, ((uint)get_global_id(0) + 1) * item_subpanels);
-    const uint token_begin = (uint)get_global_id(1) * item_tokens;
-    const uint token_end = min(tokens, token_begin + item_tokens);
     __global const word_t *words = (__global const word_t *)x + x_offset;
 
-    for (uint base = (uint)get_global_id(0) * item_subpanels; base < subpanel_end; base += PANEL_COLUMNS / 32) {
-        const uint subpanels = min(subpanel_end - base, (uint)PANEL_COLUMNS / 32);
-        for (uint k0 = 0; k0 < inputs; k0 += PANEL_INPUTS) {
-            const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
-            for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
-                __global const weight_t *rows[16];
-                SUBPANEL_ROWS(rows, base + half_index / 2, half_index & 1);
-                pack16(rows, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + (half_index & 1) * 16);
-            }
-            for (uint t0 = token_begin; t0 < token_end; t0 += 8) {
-                __global const word_t *a[8];
-                #pragma unroll
-                for (uint t = 0; t < 8; ++t)
-                    a[t] = words + (ulong)min(t0 + t, tokens - 1) * x_stride + k0 / WORD_INPUTS;
-                for (uint s = 0; s < subpanels; ++s) {
-                    __local const word_t *b = panel + s * SUBPANEL_WORDS;
-                    __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 8) * 32;
-                    float16 c0[8], c1[8];
-                    LOAD_PARTIAL_SUMS(8, c0[t], c1[t]);
-                    for (uint k = 0; k < (count + WORD_INPUTS - 1) / WORD_INPUTS; ++k) {
-                        const word16_t b0 = vload16(0, b + k * 32), b1 = vload16(1, b + k * 32);
-                        #pragma unroll
-                        for (uint t = 0; t < 8; ++t) {
-                            const word16_t value = (word16_t)(a[t][k]);
-                            c0[t] = MULTIPLY_WORDS(c0[t], b0, value);
-                            c1[t] = MULTIPLY_WORDS(c1[t], b1, value);
+    const uint last_token = GEMM_TOKEN_END;
+    for (uint token_begin = GEMM_TOKEN_BEGIN; token_begin < last_token; token_begin = GEMM_NEXT_TOKEN(token_begin)) {
+        const uint token_end = min(last_token, token_begin + item_tokens);
+        for (uint base = (uint)get_global_id(0) * item_subpanels; base < subpanel_end; base += PANEL_COLUMNS / 32) {
+            const uint subpanels = min(subpanel_end - base, (uint)PANEL_COLUMNS / 32);
+            for (uint k0 = 0; k0 < inputs; k0 += PANEL_INPUTS) {
+                const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
+                for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
+                    __global const weight_t *rows[16];
+                    SUBPANEL_ROWS(rows, base + half_index / 2, half_index & 1);
+                    pack16(rows, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + (half_index & 1) * 16);
+                }
+                for (uint t0 = token_begin; t0 < token_end; t0 += 8) {
+                    __global const word_t *a[8];
+                    #pragma unroll
+                    for (uint t = 0; t < 8; ++t)
+                        a[t] = words + (ulong)GEMM_INPUT_ROW(t0 + t) * x_stride + k0 / WORD_INPUTS;
+                    for (uint s = 0; s < subpanels; ++s) {
+                        __local const word_t *b = panel + s * SUBPANEL_WORDS;
+                        __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 8) * 32;
+                        float16 c0[8], c1[8];
+                        LOAD_PARTIAL_SUMS(8, c0[t], c1[t]);
+                        for (uint k = 0; k < (count + WORD_INPUTS - 1) / WORD_INPUTS; ++k) {
+                            const word16_t b0 = vload16(0, b + k * 32), b1 = vload16(1, b + k * 32);
+                            #pragma unroll
+                            for (uint t = 0; t < 8; ++t) {
+                                const word16_t value = (word16_t)(a[t][k]);
+                                c0[t] = MULTIPLY_WORDS(c0[t], b0, value);
+                                c1[t] = MULTIPLY_WORDS(c1[t], b1, value);
+                            }
                         }
+                        STORE_TILE(8, c0[t], c1[t]);
                     }
-                    STORE_TILE(8, c0[t], c1[t]);
                 }
             }
         }

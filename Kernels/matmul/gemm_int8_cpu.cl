@@ -11,22 +11,22 @@ static inline void store_words(uint4 *words, __global uint *tile, const uint at)
     vstore16(rows, 0, tile + at * TILE_TOKENS);
 }
 
-// quantise_int8_<format>: activations for gemm_int8, TILE_TOKENS tokens a work-item; those past the last one repeat it.
+// quantise_int8_<format>, quantise_int8_experts_<format>: activations for gemm_int8, TILE_TOKENS tokens a work-item, of
+// experts in the order of their groups; those past the last one repeat it.
 // Geometry: global [ceil(T / TILE_TOKENS)], local [1].
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(quantise_int8)(
+void PRODUCT_NAME(quantise_int8)(
     __global const float *x, const ulong x_offset, const uint x_stride, __global uint *quantised,
-    const ulong quantised_offset, const uint inputs, const uint tokens)
+    const ulong quantised_offset, const uint inputs, const uint tokens EXPERT_PARAMETERS)
 {
     __global uint *tile = quantised + quantised_offset + (ulong)get_global_id(0) * TILE_TOKENS * QUANTISED_WORDS;
     for (uint k = 0; k < inputs; k += QUANTS) {
         uint16 quants[TILE_TOKENS];
         uint4 scales[TILE_TOKENS], corrections[TILE_TOKENS], part[TILE_TOKENS];
         EACH_TOKEN(t) {
-            const uint token = min((uint)get_global_id(0) * TILE_TOKENS + t, tokens - 1);
+            const uint row = GEMM_INPUT_ROW((uint)get_global_id(0) * TILE_TOKENS + t);
             float4 four;
-            quants[t] = quantise_int8(
-                x + x_offset + (ulong)token * x_stride + k, inputs - k, &four, &corrections[t]);
+            quants[t] = quantise_int8(x + x_offset + (ulong)row * x_stride + k, inputs - k, &four, &corrections[t]);
             scales[t] = as_uint4(four);
         }
         EACH_TOKEN(t) part[t] = quants[t].s0123;
@@ -42,20 +42,22 @@ void MATMUL_NAME(quantise_int8)(
     }
 }
 
-// gemm_int8_<format>: many tokens. A work-item unpacks PANEL_COLUMNS weight rows by PANEL_INPUTS features, which lie in
-// blocks of 16 rows (row_blocks_cpu.cl), as bytes into local memory, which stays in its core's caches, and runs its
-// tokens over it, a tile of tokens x 32 rows at a time. A sub-panel is 32 rows, or gated 16 gate rows and their 16
-// value rows: quants [k / 4][32] words, scales [k / QUANT_GROUP][32] and as many minima. `x` holds the output of
-// quantise_int8.
+// gemm_int8_<format>, gemm_int8_experts_<format> (experts/expert_weights.cl): many tokens. A work-item unpacks
+// PANEL_COLUMNS weight rows by PANEL_INPUTS features, which lie in blocks of 16 rows (row_blocks_cpu.cl), as bytes into
+// local memory, which stays in its core's caches, and runs its tokens over it, a tile of tokens x 32 rows at a time. A
+// sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: quants [k / 4][32] words, scales
+// [k / QUANT_GROUP][32] and as many minima. `x` holds the output of quantise_int8.
 //
 // Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
 // dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
-// (j + 1) * item_tokens (a multiple of TILE_TOKENS). Where gated, P is a multiple of 16. Geometry: global
-// [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], local [1, 1]. Local memory: `panel` PANEL_COLUMNS *
-// PANEL_INPUTS * 3 / 2 bytes; `partial` item_tokens * PANEL_COLUMNS * 4 bytes where K > PANEL_INPUTS, else 4 bytes.
+// (j + 1) * item_tokens (a multiple of TILE_TOKENS); of experts j is the expert, and it takes all of that one's tokens,
+// item_tokens at a time. Where gated, and of experts, P is a multiple of 16. Geometry: global [ceil(sub-panels /
+// item_subpanels), ceil(T / item_tokens)], of experts [the same, E], local [1, 1]. Local memory: `panel` PANEL_COLUMNS
+// * PANEL_INPUTS * 3 / 2 bytes; `partial` (item_tokens, of experts 8 more) * PANEL_COLUMNS * 4 bytes where K >
+// PANEL_INPUTS, else 4 bytes.
 // Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 256).
 #define PANEL_SCALES (PANEL_INPUTS / 4 * 32)
 #define PANEL_MINIMA (PANEL_SCALES + PANEL_INPUTS / QUANT_GROUP * 32)
@@ -136,50 +138,57 @@ QUANT_INLINE void dot_group(
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))
-void MATMUL_NAME(gemm_int8)(
-    MATMUL_PARAMETERS, const uint item_subpanels, const uint item_tokens, __local uint *panel, __local float *partial)
+void PRODUCT_NAME(gemm_int8)(
+    MATMUL_PARAMETERS EXPERT_PARAMETERS, const uint item_subpanels, const uint item_tokens, __local uint *panel,
+    __local float *partial)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
-    const uint columns = gated ? weight_rows / 2 : weight_rows;
+    const uint value_rows = gated ? weight_rows / 2 : weight_rows;
+    const uint columns = value_rows / EXPERT_COUNT;
+    const uint first_row = GEMM_EXPERT * columns;
     const uint subpanel_columns = gated ? 16 : 32;
     const uint subpanel_end = min(
         (columns + subpanel_columns - 1) / subpanel_columns, ((uint)get_global_id(0) + 1) * item_subpanels);
-    const uint token_begin = (uint)get_global_id(1) * item_tokens;
-    const uint token_end = min(tokens, token_begin + item_tokens);
     __global const uint *quantised = (__global const uint *)x + x_offset;
 
-    for (uint base = (uint)get_global_id(0) * item_subpanels; base < subpanel_end; base += PANEL_COLUMNS / 32) {
-        const uint subpanels = min(subpanel_end - base, (uint)PANEL_COLUMNS / 32);
-        for (uint k0 = 0; k0 < inputs; k0 += PANEL_INPUTS) {
-            const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
-            for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
-                const uint first = (base + half_index / 2) * subpanel_columns + (gated ? 0 : half_index % 2 * 16);
-                const uint row = min(first, columns - 1) + (gated ? half_index % 2 * columns : 0);
-                unpack_block(
-                    ROW_BLOCK(row), inputs, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + half_index % 2 * 16);
-            }
-            for (uint t0 = token_begin; t0 < token_end; t0 += TILE_TOKENS) {
-                __global const uint *tile = quantised + (ulong)t0 * QUANTISED_WORDS;
-                for (uint s = 0; s < subpanels; ++s) {
-                    __local const uint *b = panel + s * SUBPANEL_WORDS;
-                    __local const float *b_scales = (__local const float *)(b + PANEL_SCALES);
-                    __local const float *b_minima = (__local const float *)(b + PANEL_MINIMA);
-                    __global const uint *a = tile + k0 / 4 * TILE_TOKENS;
-                    __global const uint *a_scales = tile + (QUANTISED_SCALES + k0 / 16) * TILE_TOKENS;
-                    __global const uint *a_corrections = tile + (QUANTISED_CORRECTIONS + k0 / 16) * TILE_TOKENS;
-                    __local float *sums = partial + ((t0 - token_begin) * subpanels + s * TILE_TOKENS) * 32;
-                    float16 c[TILE_TOKENS][2];
-                    LOAD_PARTIAL_SUMS(TILE_TOKENS, c[t][0], c[t][1]);
-                    for (uint k = 0; k < count; k += GROUP_COLUMNS) {
-                        dot_group(b, b_scales, b_minima, a, a_scales, a_corrections, c);
-                        b += GROUP_COLUMNS / 4 * 32;
-                        b_scales += GROUP_SCALES * 32;
-                        b_minima += GROUP_SCALES * 32;
-                        a += GROUP_COLUMNS / 4 * TILE_TOKENS;
-                        a_scales += 2 * TILE_TOKENS;
-                        a_corrections += 2 * TILE_TOKENS;
+    const uint last_token = GEMM_TOKEN_END;
+    for (uint token_begin = GEMM_TOKEN_BEGIN; token_begin < last_token; token_begin = GEMM_NEXT_TOKEN(token_begin)) {
+        const uint token_end = min(last_token, token_begin + item_tokens);
+        for (uint base = (uint)get_global_id(0) * item_subpanels; base < subpanel_end; base += PANEL_COLUMNS / 32) {
+            const uint subpanels = min(subpanel_end - base, (uint)PANEL_COLUMNS / 32);
+            for (uint k0 = 0; k0 < inputs; k0 += PANEL_INPUTS) {
+                const uint count = min(inputs - k0, (uint)PANEL_INPUTS);
+                for (uint half_index = 0; half_index < subpanels * 2; ++half_index) {
+                    const uint first = (base + half_index / 2) * subpanel_columns + (gated ? 0 : half_index % 2 * 16);
+                    const uint row = first_row + min(first, columns - 1) + (gated ? half_index % 2 * value_rows : 0);
+                    __local uint *to = panel + half_index / 2 * SUBPANEL_WORDS + half_index % 2 * 16;
+                    unpack_block(ROW_BLOCK(row), inputs, k0, count, to);
+                }
+                // An expert's first tile may begin with another's tokens.
+                const uint tile_begin = token_begin / TILE_TOKENS * TILE_TOKENS;
+                for (uint t0 = tile_begin; t0 < token_end; t0 += TILE_TOKENS) {
+                    __global const uint *tile = quantised + (ulong)t0 * QUANTISED_WORDS;
+                    for (uint s = 0; s < subpanels; ++s) {
+                        __local const uint *b = panel + s * SUBPANEL_WORDS;
+                        __local const float *b_scales = (__local const float *)(b + PANEL_SCALES);
+                        __local const float *b_minima = (__local const float *)(b + PANEL_MINIMA);
+                        __global const uint *a = tile + k0 / 4 * TILE_TOKENS;
+                        __global const uint *a_scales = tile + (QUANTISED_SCALES + k0 / 16) * TILE_TOKENS;
+                        __global const uint *a_corrections = tile + (QUANTISED_CORRECTIONS + k0 / 16) * TILE_TOKENS;
+                        __local float *sums = partial + ((t0 - tile_begin) * subpanels + s * TILE_TOKENS) * 32;
+                        float16 c[TILE_TOKENS][2];
+                        LOAD_PARTIAL_SUMS(TILE_TOKENS, c[t][0], c[t][1]);
+                        for (uint k = 0; k < count; k += GROUP_COLUMNS) {
+                            dot_group(b, b_scales, b_minima, a, a_scales, a_corrections, c);
+                            b += GROUP_COLUMNS / 4 * 32;
+                            b_scales += GROUP_SCALES * 32;
+                            b_minima += GROUP_SCALES * 32;
+                            a += GROUP_COLUMNS / 4 * TILE_TOKENS;
+                            a_scales += 2 * TILE_TOKENS;
+                            a_corrections += 2 * TILE_TOKENS;
+                        }
+                        STORE_TILE(TILE_TOKENS, c[t][0], c[t][1]);
                     }
-                    STORE_TILE(TILE_TOKENS, c[t][0], c[t][1]);
                 }
             }
         }

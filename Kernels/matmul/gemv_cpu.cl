@@ -1,9 +1,11 @@
-// gemv_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, at the memory's rate.
+// gemv_<format>, gemv_experts_<format>: 1 to VECTOR_TOKENS tokens, of experts one row (experts/expert_weights.cl).
+// Streams the weight once, at the memory's rate.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens,
-// VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], local [1]. Local memory: none. Build
+// VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], of experts
+// [ceil(P / item_columns), R], local [1]. Local memory: none. Build
 // macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a divisor of 16: rows at a time;
 // one is a single stream, which prefetchers follow best), VECTOR_STEPS (16-feature steps with sums of their own, so
 // that the adds do not wait for each other).
@@ -21,10 +23,12 @@
     } while (0)
 
 CHAINED_KERNEL SINGLE_ITEM
-void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns)
+void PRODUCT_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS EXPERT_PARAMETERS, const uint item_columns)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
-    const uint columns = gated ? weight_rows / 2 : weight_rows;
+    const uint value_rows = gated ? weight_rows / 2 : weight_rows;
+    const uint columns = value_rows / EXPERT_COUNT;
+    const uint first_row = GEMV_EXPERT * columns;
     const uint first = (uint)ITEM(0) * item_columns;
     const uint end = min(columns, first + item_columns);
     const uint whole = inputs & ~15u;
@@ -32,7 +36,7 @@ void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns
 
     __global const float *rows[VECTOR_TOKENS];
     for (uint t = 0; t < VECTOR_TOKENS; ++t)
-        rows[t] = x + x_offset + (ulong)min(t, tokens - 1) * x_stride;
+        rows[t] = x + x_offset + (ulong)GEMV_INPUT_ROW(t) * x_stride;
 
     for (uint column = first; column < end; column += 16) {
         float products[VECTOR_TOKENS][32];
@@ -41,7 +45,7 @@ void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns
             #pragma unroll
             for (uint r = 0; r < VECTOR_ROWS; ++r) {
                 const uint lane = min(column + (block & 15u) + r, columns - 1);
-                const uint row = block < 16 ? lane : columns + lane;
+                const uint row = first_row + lane + (block < 16 ? 0 : value_rows);
                 w[r] = WEIGHT_ROW(row);
             }
             float16 sums[VECTOR_STEPS][VECTOR_ROWS][VECTOR_TOKENS];
@@ -91,6 +95,7 @@ void MATMUL_NAME(gemv)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns
                 }
         }
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
-            APPLY_EPILOGUE16(vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), t, column);
+            APPLY_EPILOGUE16(
+                vload16(0, products[t]), gated ? vload16(1, products[t]) : (float16)(0.0f), GEMV_OUTPUT_ROW(t), column);
     }
 }

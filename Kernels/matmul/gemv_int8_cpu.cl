@@ -1,4 +1,5 @@
-// gemv_int8_<format>: 1 to VECTOR_TOKENS tokens. Streams the weight once, in blocks of 16 rows (row_blocks_cpu.cl): a
+// gemv_int8_<format>, gemv_int8_experts_<format>: 1 to VECTOR_TOKENS tokens, of experts one row
+// (experts/expert_weights.cl). Streams the weight once, in blocks of 16 rows (row_blocks_cpu.cl): a
 // lane is a row, and four quants of a token are broadcast. A work-item quantises the tokens first, which takes as long
 // as some rows; in a chain only the first of those that a thread takes.
 //
@@ -7,7 +8,8 @@
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
-// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], local [1]. Local memory: `quantised`
+// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], of experts
+// [ceil(P / item_columns), R], local [1]. Local memory: `quantised`
 // VECTOR_TOKENS * QUANTISED_WORDS words. Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
 
 static inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
@@ -95,20 +97,24 @@ QUANT_INLINE void dot_row_block(
 }
 
 CHAINED_KERNEL SINGLE_ITEM
-void MATMUL_NAME(gemv_int8)(ITEM_PARAMETER MATMUL_PARAMETERS, const uint item_columns, __local uint *quantised)
+void PRODUCT_NAME(gemv_int8)(
+    ITEM_PARAMETER MATMUL_PARAMETERS EXPERT_PARAMETERS, const uint item_columns, __local uint *quantised)
 {
     const uint gated = (flags & EPILOGUE_GATED) != 0;
-    const uint columns = gated ? weight_rows / 2 : weight_rows;
+    const uint value_rows = gated ? weight_rows / 2 : weight_rows;
+    const uint columns = value_rows / EXPERT_COUNT;
+    const uint first_row = GEMV_EXPERT * columns;
     const uint first = (uint)ITEM(0) * item_columns;
     const uint end = min(columns, first + item_columns);
-    for (uint t = 0; t < (IS_FIRST_ITEM ? VECTOR_TOKENS : 0); ++t)
-        quantise_row(x + x_offset + (ulong)min(t, tokens - 1) * x_stride, inputs, quantised + t * QUANTISED_WORDS);
+    for (uint t = 0; t < (GEMV_QUANTISES ? VECTOR_TOKENS : 0); ++t)
+        quantise_row(x + x_offset + (ulong)GEMV_INPUT_ROW(t) * x_stride, inputs, quantised + t * QUANTISED_WORDS);
 
     for (uint column = first; column < end; column += BLOCK_ROWS) {
         float16 products[2][VECTOR_TOKENS];
         for (uint part = 0; part <= gated; ++part)
-            dot_row_block(ROW_BLOCK(part * columns + column), quantised, inputs, products[part]);
+            dot_row_block(ROW_BLOCK(first_row + part * value_rows + column), quantised, inputs, products[part]);
         for (uint t = 0; t < min(tokens, (uint)VECTOR_TOKENS); ++t)
-            APPLY_EPILOGUE16(products[0][t], gated ? products[1][t] : (float16)(0.0f), t, column);
+            APPLY_EPILOGUE16(
+                products[0][t], gated ? products[1][t] : (float16)(0.0f), GEMV_OUTPUT_ROW(t), column);
     }
 }

@@ -59,6 +59,26 @@ typedef char weight_t;
     __global float *out, const ulong out_offset, const uint out_stride,                                                \
     const uint tokens, const uint inputs, const uint weight_rows, const uint flags
 
+// Which rows of the weight a kernel reads, and of x and `out` for them: here all of the weight, for all tokens alike.
+// experts/expert_weights.cl, in front of this file, says what these mean and has the other answer.
+#if !defined(EXPERT_COUNT)
+#define PRODUCT_NAME(op) MATMUL_NAME(op)
+#define EXPERT_PARAMETERS
+#define EXPERT_COUNT 1u
+
+#define GEMV_EXPERT 0u
+#define GEMV_INPUT_ROW(t) ((t) < tokens ? (t) : tokens - 1)
+#define GEMV_OUTPUT_ROW(t) (t)
+#define GEMV_QUANTISES IS_FIRST_ITEM
+
+#define GEMM_EXPERT 0u
+#define GEMM_TOKEN_BEGIN ((uint)get_group_id(1) * item_tokens)
+#define GEMM_TOKEN_END tokens
+#define GEMM_NEXT_TOKEN(t) tokens
+#define GEMM_INPUT_ROW(t) min(t, tokens - 1)
+#define GEMM_OUTPUT_ROW(t) (t)
+#endif
+
 // Brings `bytes` bytes PREFETCH_BYTES behind `p` into the second-level cache, a line of 64 at a time: a core then reads
 // a weight faster than by its own guesses. PoCL alone knows the function, so only chains do this.
 #ifndef PREFETCH_BYTES

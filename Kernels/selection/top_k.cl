@@ -29,11 +29,12 @@ static inline void insert_sorted(uint *keys, int *columns, uint *filled, uint co
 
 // CPU devices. One work-item a row, groups of any size, no local memory. Keeps the best so far sorted; a vector of
 // sixteen is looked at closely only where one of it is larger than the least of them.
-__kernel void top_k_row_f32(
-    __global const float *x, ulong x_offset, __global float *values, ulong values_offset, __global int *indices,
-    ulong indices_offset, uint rows, uint columns, uint count, uint x_stride, uint values_stride,
+CHAINED_KERNEL
+void top_k_row_f32(
+    ITEM_PARAMETER __global const float *x, ulong x_offset, __global float *values, ulong values_offset,
+    __global int *indices, ulong indices_offset, uint rows, uint columns, uint count, uint x_stride, uint values_stride,
     uint indices_stride) {
-    const uint row = get_global_id(0);
+    const uint row = ITEM(0);
     if (row >= rows) return;
     x += x_offset + (ulong)row * x_stride;
     values += values_offset + (ulong)row * values_stride;

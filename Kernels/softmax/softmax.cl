@@ -12,10 +12,11 @@
 
 #if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
-__kernel void softmax_row_f32(
-    __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows, uint columns,
-    uint x_stride, uint output_stride, float scale) {
-    const uint row = get_global_id(0);
+CHAINED_KERNEL
+void softmax_row_f32(
+    ITEM_PARAMETER __global const float *x, ulong x_offset, __global float *output, ulong output_offset, uint rows,
+    uint columns, uint x_stride, uint output_stride, float scale) {
+    const uint row = ITEM(0);
     if (row >= rows) return;
     x += x_offset + (ulong)row * x_stride;
     output += output_offset + (ulong)row * output_stride;

@@ -20,6 +20,8 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     /// Memory for the quantised activations of one product, made once a weight asks for them.
     var quantisedActivations: OpenCLBuffer?
     var quantisesActivations = false
+    /// Memory for the rows of one product in the order of their experts, made by `reserve`.
+    var expertGroups: OpenCLBuffer?
     /// The outcomes of self-tests; each test runs once.
     private var abilities: [Capability: Bool] = [:]
     var isCollectingProfile = false
@@ -77,12 +79,13 @@ public final class OpenCLBackend: Backend, @unchecked Sendable {
     }
 
     /// Attention needs scratch in global memory (`attentionScratchByteCount(_:)`), and so do products that quantise
-    /// their activations.
+    /// their activations and those of experts.
     public func reserve(_ limits: ExecutionLimits) throws {
         let merged = self.limits?.union(limits) ?? limits
         attentionScratch = try grown(attentionScratch, to: attentionScratchByteCount(merged))
         self.limits = merged
         try reserveQuantisedActivations()
+        try reserveExpertGroups(merged)
     }
 
     /// Whether a capability passed its self-test. The first call runs the test and blocks.

@@ -86,13 +86,16 @@ public struct ExecutionLimits: Sendable, Hashable {
     public var headSize: Int
     /// The widest input or output of an expert's matrix product; 0: there are no experts.
     public var expertFeatureCount: Int
+    /// `J`: experts that a token takes; 0: there are none.
+    public var expertsPerToken: Int
     /// Every matrix product is of whole texts, so that a backend may lay out weights for many rows; products of single
     /// tokens may then be slower.
     public var readsWholeTexts: Bool
 
     public init(
         tokenCount: Int, sequenceCount: Int, contextLength: Int, featureCount: Int, matmulInputCount: Int,
-        headCount: Int, headSize: Int, expertFeatureCount: Int = 0, readsWholeTexts: Bool = false
+        headCount: Int, headSize: Int, expertFeatureCount: Int = 0, expertsPerToken: Int = 0,
+        readsWholeTexts: Bool = false
     ) {
         self.tokenCount = tokenCount
         self.sequenceCount = sequenceCount
@@ -102,6 +105,7 @@ public struct ExecutionLimits: Sendable, Hashable {
         self.headCount = headCount
         self.headSize = headSize
         self.expertFeatureCount = expertFeatureCount
+        self.expertsPerToken = expertsPerToken
         self.readsWholeTexts = readsWholeTexts
     }
 
@@ -113,6 +117,7 @@ public struct ExecutionLimits: Sendable, Hashable {
             matmulInputCount: max(matmulInputCount, other.matmulInputCount),
             headCount: max(headCount, other.headCount), headSize: max(headSize, other.headSize),
             expertFeatureCount: max(expertFeatureCount, other.expertFeatureCount),
+            expertsPerToken: max(expertsPerToken, other.expertsPerToken),
             readsWholeTexts: readsWholeTexts && other.readsWholeTexts)
     }
 }

@@ -115,7 +115,9 @@ private struct ExpertGroup {
     func prepare(_ tokenCount: Int) throws -> PreparedOp {
         let (backend, expertsPerToken) = (context.backend, matrix.experts.expertsPerToken)
         let widest = max(matrix.columns, matrix.partRows)
-        try context.reserve(tokens: tokenCount, features: widest, inputs: matrix.columns, expertFeatures: widest)
+        try context.reserve(
+            tokens: tokenCount, features: widest, inputs: matrix.columns, expertFeatures: widest,
+            expertsPerToken: expertsPerToken)
         var random = SplitMix64(seed: 74)
         let rowCount = tokenCount * expertsPerToken
         let inputRowCount = matrix.isGated ? tokenCount : rowCount

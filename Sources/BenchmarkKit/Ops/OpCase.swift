@@ -82,11 +82,12 @@ package struct OpContext {
     /// Grows the backend's scratch.
     func reserve(
         tokens: Int, context: Int = 1, features: Int, inputs: Int = 1, heads: Int = 1, headSize: Int = 64,
-        expertFeatures: Int = 0
+        expertFeatures: Int = 0, expertsPerToken: Int = 0
     ) throws {
         try backend.reserve(
             ExecutionLimits(
                 tokenCount: tokens, sequenceCount: 1, contextLength: context, featureCount: features,
-                matmulInputCount: inputs, headCount: heads, headSize: headSize, expertFeatureCount: expertFeatures))
+                matmulInputCount: inputs, headCount: heads, headSize: headSize, expertFeatureCount: expertFeatures,
+                expertsPerToken: expertsPerToken))
     }
 }

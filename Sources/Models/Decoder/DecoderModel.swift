@@ -20,6 +20,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var maxContextLength: Int
     /// The widest input or output of an expert's products; 0: there are no experts.
     public var expertFeatureCount = 0
+    /// Experts that a token takes; 0: there are none.
+    public var expertsPerToken = 0
     /// For each layer the tokens that a query sees, itself included; `nil`: all. Empty: all of all layers.
     public var slidingWindows: [Int?] = []
     /// The encoder-decoder that this is the decoder of; `nil`: it continues its prompt.
@@ -37,7 +39,8 @@ public struct DecoderDescription: Sendable, Hashable {
             matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
             headCount: headCount, headSize: headSize,
             expertFeatureCount: adapterRank > 0
-                ? max(expertFeatureCount, widestLayer, headCount * headSize, adapterRank) : expertFeatureCount)
+                ? max(expertFeatureCount, widestLayer, headCount * headSize, adapterRank) : expertFeatureCount,
+            expertsPerToken: max(expertsPerToken, adapterRank > 0 ? 1 : 0))
     }
 }
 

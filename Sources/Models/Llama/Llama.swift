@@ -43,6 +43,7 @@ extension DecoderArchitecture {
         let settings = try ExpertSettings(file)
         experts = settings
         sizes.expertFeatureCount = max(settings.intermediateSize, sizes.hiddenSize)
+        sizes.expertsPerToken = settings.expertsPerToken
         let step = try file.keys.optionalSize("decoder_sparse_step", maximum: SizeLimit.layers) ?? 1
         let dense = try file.keys.integers("mlp_only_layers", in: 0...SizeLimit.layers) ?? []
         for index in layers.indices { layers[index].hasExperts = (index + 1) % step == 0 && !dense.contains(index) }

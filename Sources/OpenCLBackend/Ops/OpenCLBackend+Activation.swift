@@ -25,6 +25,8 @@ extension KernelDescriptor {
     static let multiplyChunk = KernelDescriptor(.activation, "multiply_chunk_f32", multiplyArguments + [.uint32])
     static let multiplyElement = KernelDescriptor(.activation, "multiply_element_f32", multiplyArguments)
     static let softmaxRow = KernelDescriptor(.softmax, "softmax_row_f32", softmaxArguments)
+    /// Of short rows.
+    static let softmaxShortRow = KernelDescriptor(.softmax, "softmax_row_f32", softmaxArguments, isChained: true)
     static let softmaxGroup = KernelDescriptor(.softmax, "softmax_group_f32", softmaxArguments + [.local])
 }
 
@@ -104,7 +106,8 @@ extension OpenCLBackend {
         let cost = LaunchCost(bytes: 2 * x.byteCount, flops: 6 * x.shape.elementCount)
         if tuning.rowIsWorkItem {
             try launch(
-                .softmaxRow, rowItems(x.rows), x, output, rows, columns, x.stride32, output.stride32, scale, cost: cost)
+                isShort(x) ? .softmaxShortRow : .softmaxRow, rowItems(x.rows), x, output, rows, columns, x.stride32,
+                output.stride32, scale, cost: cost)
         } else {
             try launch(
                 .softmaxGroup, rowGroups(x.rows), x, output, rows, columns, x.stride32, output.stride32, scale,

@@ -24,6 +24,7 @@ final class OpenCLExperts: IndexedWeights {
 
 extension ProgramDescriptor {
     static let experts = ProgramDescriptor("experts", sources: ["experts/combine_experts.cl"])
+    static let groupRows = ProgramDescriptor("group_rows", sources: ["experts/group_rows.cl"])
 }
 
 extension KernelDescriptor {
@@ -31,11 +32,19 @@ extension KernelDescriptor {
         .experts, "combine_experts_f32",
         [
             .tensor, .tensor, .optionalTensor, .tensor, .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
-        ])
+        ], isChained: true)
+
+    private static let groupArguments: [ArgumentKind] = [.tensor, .tensor, .uint32, .uint32]
+    /// On CPU devices.
+    static let groupRows = KernelDescriptor(.groupRows, "group_rows", groupArguments)
+    /// On GPUs.
+    static let groupRowsTogether = KernelDescriptor(.groupRows, "group_rows", groupArguments + [.local, .local])
 }
 
 extension OpenCLBackend {
-    /// Products of experts take FP32 activations, whatever `precision` allows.
+    /// Rows of more experts are not grouped.
+    private static let maxGroupedExperts = 1024
+
     public func prepareIndexed(
         _ experts: [WeightSource], precision: MatmulPrecision
     ) throws -> any IndexedWeights {
@@ -50,7 +59,7 @@ extension OpenCLBackend {
             name: experts[0].name, format: experts[0].format, columns: experts[0].columns,
             parts: WeightPart.joined(parts))
         return OpenCLExperts(
-            own(try prepare(source, precision: .highest)), count: experts.count, partRows: partRows,
+            own(try prepare(source, precision: precision)), count: experts.count, partRows: partRows,
             partCount: partCount)
     }
 
@@ -64,7 +73,7 @@ extension OpenCLBackend {
         let arguments = IndexedMatmulArguments(
             x: x, weights: experts, indices: indices, isGated: isGated, output: output)
         try arguments.validate()
-        let (count, columns, weight) = (arguments.count, arguments.columns, experts.weight)
+        let weight = experts.weight
         let checks = ArgumentChecks(op: "matmulIndexed")
         try checks.require(
             experts.partCount == (isGated ? 2 : 1),
@@ -72,40 +81,52 @@ extension OpenCLBackend {
         try checks.require(
             weight.rows <= Int(Int32.max) && weight.columns <= Int(Int32.max) && weight.columns > 0,
             "experts \(weight.name) of [\(weight.rows), \(weight.columns)] have a size that kernels do not take")
-        if count == 0 || columns == 0 { return }
-        let flags = (isGated ? 4 : 0) | (activation?.kernelCode ?? 0) << 4
-        let product = ExpertProduct(
-            x: x, experts: experts, indices: indices, output: output, columns: columns, flags: flags)
-        switch tuning.matmul.variant {
-        case .registers:
-            let items = max(1, device.computeUnitCount * tuning.matmul.itemsPerUnit / count)
-            let itemColumns = ceilDivide(columns, items)
-            try launch(
-                ExpertKernels.vector(weight.format),
-                LaunchRange((ceilDivide(columns, itemColumns), count), local: (1, 1)), product, UInt32(itemColumns))
-        case .groups:
-            let group = tuning.matmul.rowsColumns * tuning.matmul.rowsLanes
-            let groups = ceilDivide(columns, tuning.matmul.rowsColumns)
-            try launch(
-                ExpertKernels.group(weight.format), LaunchRange((groups * group, count), local: (group, 1)), product)
+        if arguments.count == 0 || arguments.columns == 0 { return }
+        let (buffer, offset) = indices.place
+        var product = MatmulProduct(
+            x: x, weight: weight, output: output,
+            epilogue: MatmulEpilogue(activation: activation, isGated: isGated),
+            experts: ExpertChoices(
+                count: experts.count, repeats: arguments.count / x.rows,
+                choices: BufferRegion(buffer: buffer, elementOffset: offset)))
+        if let groups = try groupRows(of: product, indices) {
+            product.experts?.choices = groups
+            product.experts?.isGrouped = true
         }
+        try multiply(product)
     }
 
-    private func launch<each Extra: KernelArgument>(
-        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: ExpertProduct, _ extra: repeat each Extra
-    ) throws {
-        let (x, output, weight) = (product.x, product.output, product.experts.weight)
-        let parts = weight.regions
-        let last = parts[parts.count - 1]
-        let middle = parts.count > 2 ? parts[1] : last
-        let firstEnd = parts[0].rows
-        try launch(
-            descriptor, range, x, x.stride32, parts[0].region(weight.format), middle.region(weight.format),
-            last.region(weight.format), weight.scalesRegion, UInt32(firstEnd),
-            UInt32(parts.count > 2 ? firstEnd + middle.rows : firstEnd), product.indices, output, output.stride32,
-            UInt32(output.rows), UInt32(output.rows / x.rows), UInt32(weight.columns), UInt32(product.columns),
-            UInt32(product.experts.count * product.columns), product.flags, repeat each extra,
-            cost: product.cost)
+    /// The rows in the order of their experts, where there are enough of each expert; `nil`: each row reads its own, as
+    /// where there is no room for the order or for quantised rows.
+    private func groupRows(of product: MatmulProduct, _ indices: Tensor) throws -> BufferRegion? {
+        guard let count = product.experts?.count, count <= Self.maxGroupedExperts,
+            product.tokens >= count * tuning.matmul.minRowsPerExpert,
+            let expertGroups, groupByteCount(rows: product.tokens, experts: count) <= expertGroups.byteCount,
+            product.weight.quantisation == nil || hasRoomToQuantise(product)
+        else { return nil }
+        let groups = BufferRegion(buffer: expertGroups, elementOffset: 0)
+        let (rows, experts) = (UInt32(product.tokens), UInt32(count))
+        let cost = LaunchCost(bytes: 8 * product.tokens, flops: 0)
+        switch tuning.matmul.variant {
+        case .registers:
+            try launch(.groupRows, LaunchRange(1, local: 1), indices, groups, rows, experts, cost: cost)
+        case .groups:
+            let size = min(256, device.maxWorkGroupSize)
+            let counts = LocalMemory(byteCount: count * MemoryLayout<UInt32>.size)
+            try launch(
+                .groupRowsTogether, LaunchRange(size, local: size), indices, groups, rows, experts, counts, counts,
+                cost: cost)
+        }
+        return groups
+    }
+
+    private func groupByteCount(rows: Int, experts: Int) -> Int { (rows + experts + 1) * MemoryLayout<UInt32>.size }
+
+    /// Allocates room for the order of as many rows as were announced.
+    func reserveExpertGroups(_ limits: ExecutionLimits) throws {
+        guard limits.expertsPerToken > 0 else { return }
+        let rows = limits.tokenCount * limits.expertsPerToken
+        expertGroups = try grown(expertGroups, to: groupByteCount(rows: rows, experts: Self.maxGroupedExperts))
     }
 
     public func combineExperts(_ x: Tensor, weights: Tensor, residual: Tensor?, into output: Tensor) throws {
@@ -115,58 +136,5 @@ extension OpenCLBackend {
             UInt32(output.rows), UInt32(weights.columns), UInt32(output.columns), x.stride32, residual.stride32,
             output.stride32,
             cost: LaunchCost(bytes: x.byteCount + 2 * output.byteCount, flops: 2 * x.shape.elementCount))
-    }
-}
-
-/// One product of experts, whose shapes are checked.
-private struct ExpertProduct {
-    let x: Tensor
-    let experts: OpenCLExperts
-    let indices: Tensor
-    let output: Tensor
-    /// Output columns of an expert.
-    let columns: Int
-    let flags: UInt32
-
-    var cost: LaunchCost {
-        let products = output.rows * experts.rows * experts.columns
-        let rowByteCount = experts.format.rowByteCount(columns: experts.columns) ?? 0
-        return LaunchCost(
-            bytes: output.rows * experts.rows * rowByteCount + x.byteCount + output.byteCount, flops: 2 * products)
-    }
-}
-
-/// The kernels of the experts' products, one program a weight format.
-private enum ExpertKernels {
-    private static let arguments: [ArgumentKind] = [
-        .tensor, .uint32, .tensor, .tensor, .tensor, .optionalTensor, .uint32, .uint32, .tensor, .tensor, .uint32,
-        .uint32, .uint32, .uint32, .uint32, .uint32, .uint32,
-    ]
-
-    private static let vectorKernels = kernels("vector", extra: [.uint32], MatmulKernels.cpuSources) { _ in [] }
-    private static let groupKernels = kernels("group", extra: [], MatmulKernels.gpuSources) { tuning in
-        [("EXPERT_COLUMNS", tuning.matmul.rowsColumns), ("EXPERT_LANES", tuning.matmul.rowsLanes)]
-    }
-
-    private static func kernels(
-        _ variant: String, extra: [ArgumentKind], _ sources: [String],
-        defines: @escaping @Sendable (Tuning) -> [(name: String, value: Int)]
-    ) -> [WeightFormat: KernelDescriptor] {
-        Dictionary(
-            uniqueKeysWithValues: WeightFormat.allCases.map { format in
-                let program = ProgramDescriptor(
-                    "matmul_experts", sources: sources + ["experts/matmul_experts.cl"], format: format, defines: defines
-                )
-                let name = "matmul_experts_\(variant)_\(format.kernelSuffix)"
-                return (format, KernelDescriptor(program, name, arguments + extra))
-            })
-    }
-
-    static func vector(_ format: WeightFormat) -> KernelDescriptor { found(vectorKernels[format]) }
-    static func group(_ format: WeightFormat) -> KernelDescriptor { found(groupKernels[format]) }
-
-    private static func found(_ kernel: KernelDescriptor?) -> KernelDescriptor {
-        guard let kernel else { preconditionFailure("a weight format has no kernel for experts") }
-        return kernel
     }
 }

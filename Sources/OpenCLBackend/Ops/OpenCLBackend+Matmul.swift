@@ -7,29 +7,40 @@ extension OpenCLBackend {
         let product = MatmulProduct(x: x, weight: own(weight), output: output, epilogue: epilogue)
         try MatmulArguments(x: x, weight: product.weight, output: output, epilogue: epilogue).validate()
         if product.tokens == 0 || product.columns == 0 { return }
+        try multiply(product)
+    }
+
+    /// Launches the kernels that suit the product's weight and number of tokens.
+    func multiply(_ product: MatmulProduct) throws {
         if try launchQuantised(product) { return }
         guard !product.weight.parts.isEmpty else {
             throw BackendError.unsupported(
-                op: "matmul", reason: "\(weight.name) was packed in blocks of rows, which this product does not read")
+                op: "matmul",
+                reason: "\(product.weight.name) was packed in blocks of rows, which this product does not read")
         }
-        let streams = product.tokens <= min(tuning.matmul.maxVectorTokens, 8)
-        switch (tuning.matmul.variant, streams) {
+        switch (tuning.matmul.variant, streams(product, atMost: min(tuning.matmul.maxVectorTokens, 8))) {
         case (.registers, true): try launchVector(product)
         case (.registers, false):
-            let kernel = MatmulKernels.tiled(product.weight.format, variant: .registers)
+            let kernel = MatmulKernels.tiled(product, variant: .registers)
             try launchPanels(product, kernel, tuning.matmul.panel, x: product.x, xStride: product.x.stride32)
         case (.groups, true): try launchRows(product)
         case (.groups, false): try launchTiles(product)
         }
     }
 
+    /// Whether a product streams its weight: with few tokens, or rows of experts that are not grouped.
+    private func streams(_ product: MatmulProduct, atMost tokens: Int) -> Bool {
+        product.experts.map { !$0.isGrouped } ?? (product.tokens <= tokens)
+    }
+
     /// Launches a product with quantised activations where its weight asks for one and it is faster.
     private func launchQuantised(_ product: MatmulProduct) throws -> Bool {
         guard let quantisation = product.weight.quantisation else { return false }
-        let key = MatmulKernels.QuantisedKey(format: product.weight.format, quantisation: quantisation)
+        let key = MatmulKernels.QuantisedKey(
+            format: product.weight.format, selection: product.selection, quantisation: quantisation)
         switch quantisation {
         case .bfloat16:
-            guard product.tokens >= tuning.matmul.minBFloat16Tokens else { return false }
+            guard !streams(product, atMost: tuning.matmul.minBFloat16Tokens - 1) else { return false }
             return try launchQuantisedPanels(
                 product, key, tuning.matmul.bfloat16Panel, quantisedStride: ceilDivide(product.weight.columns, 32) * 16)
         case .int8:
@@ -37,14 +48,16 @@ extension OpenCLBackend {
         }
     }
 
-    /// Multiplies blocks of rows; where the weight has none, or its gated halves share one, nothing is launched.
+    /// Multiplies blocks of rows; where the weight has none, or gated halves or experts share one, nothing is launched.
     private func launchInt8(_ product: MatmulProduct, _ key: MatmulKernels.QuantisedKey) throws -> Bool {
-        guard !product.isGated || product.columns % RowBlockLayout.rowCount == 0 else { return false }
-        let compiled = MatmulKernels.compiledTokens(product.tokens)
+        let isWhole = !product.isGated && product.experts == nil
+        guard isWhole || product.columns % RowBlockLayout.rowCount == 0 else { return false }
+        let compiled = MatmulKernels.compiledTokens(product)
         let quantisedByteCount = ceilDivide(product.weight.columns, 64) * 64 * 3 / 2
-        guard product.tokens <= tuning.matmul.maxInt8GEMVTokens,
+        guard streams(product, atMost: tuning.matmul.maxInt8GEMVTokens),
             compiled * quantisedByteCount <= device.localMemoryByteCount / 8 * 7
         else {
+            if let experts = product.experts, !experts.isGrouped { return false }
             return try launchQuantisedPanels(
                 product, key, tuning.matmul.int8Panel, quantisedStride: quantisedByteCount / 4)
         }
@@ -53,8 +66,8 @@ extension OpenCLBackend {
         var key = key
         key.tokens = compiled
         try launch(
-            MatmulKernels.quantisedVector[key], LaunchRange(ceilDivide(product.columns, itemColumns), local: 1),
-            product, blocks: blocks, x: product.x, xStride: product.x.stride32, UInt32(itemColumns),
+            MatmulKernels.quantisedVector[key], vectorRange(product, itemColumns: itemColumns), product, blocks: blocks,
+            x: product.x, xStride: product.x.stride32, UInt32(itemColumns),
             LocalMemory(byteCount: compiled * quantisedByteCount))
         return true
     }
@@ -84,33 +97,46 @@ extension OpenCLBackend {
         let cost = LaunchCost(bytes: x.byteCount * 3 / 2, flops: product.tokens * product.weight.columns)
         switch key.quantisation {
         case .bfloat16:
-            try launch(kernel, LaunchRange(product.tokens, local: 1), x, x.stride32, quantised, inputs, cost: cost)
+            try launch(kernel, LaunchRange(x.rows, local: 1), x, x.stride32, quantised, inputs, cost: cost)
         case .int8:
-            let tiles = ceilDivide(product.tokens, MatmulKernels.int8TileTokens)
+            let range = LaunchRange(ceilDivide(product.tokens, MatmulKernels.int8TileTokens), local: 1)
+            let tokens = UInt32(product.tokens)
+            guard let experts = product.experts else {
+                return try launch(kernel, range, x, x.stride32, quantised, inputs, tokens, cost: cost)
+            }
             try launch(
-                kernel, LaunchRange(tiles, local: 1), x, x.stride32, quantised, inputs, UInt32(product.tokens),
-                cost: cost)
+                kernel, range, x, x.stride32, quantised, inputs, tokens, experts.choices, UInt32(experts.repeats),
+                UInt32(experts.count), cost: cost)
         }
     }
 
     private func launchVector(_ product: MatmulProduct) throws {
         let itemColumns = vectorItemColumns(product)
         try launch(
-            MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .registers),
-            LaunchRange(ceilDivide(product.columns, itemColumns), local: 1), product, x: product.x,
-            xStride: product.x.stride32, UInt32(itemColumns))
+            MatmulKernels.streaming(product, variant: .registers), vectorRange(product, itemColumns: itemColumns),
+            product, x: product.x, xStride: product.x.stride32, UInt32(itemColumns))
+    }
+
+    private func vectorRange(_ product: MatmulProduct, itemColumns: Int) -> LaunchRange {
+        let items = ceilDivide(product.columns, itemColumns)
+        return product.experts == nil
+            ? LaunchRange(items, local: 1) : LaunchRange((items, product.tokens), local: (1, 1))
     }
 
     /// Output columns of a work-item of the streaming kernel.
     private func vectorItemColumns(_ product: MatmulProduct) -> Int {
-        let items = max(
-            device.computeUnitCount * tuning.matmul.itemsPerUnit,
-            product.weight.byteCount / tuning.matmul.itemByteCount)
+        let matmul = tuning.matmul
+        let fewest = device.computeUnitCount * matmul.itemsPerUnit
+        let items =
+            product.experts == nil
+            ? max(fewest, product.matrixByteCount / matmul.itemByteCount)
+            // Each item of an expert quantises its row, which large ones make up for.
+            : max(ceilDivide(fewest, product.tokens), product.matrixByteCount / matmul.expertItemByteCount)
         return ceilDivide(product.columns, items * 16) * 16
     }
 
     /// A work-item takes whole panels where there are enough for all compute units, and smaller ones where there are not;
-    /// where even single sub-panels are too few it takes fewer tokens.
+    /// where even single sub-panels are too few it takes fewer tokens. Of experts it takes all tokens, a part at a time.
     private func launchPanels(
         _ product: MatmulProduct, _ kernel: KernelDescriptor, _ panel: PanelTuning, blocks: OpenCLBuffer? = nil,
         x: some BufferArgument, xStride: UInt32
@@ -120,13 +146,17 @@ extension OpenCLBackend {
         let itemCount = ceilDivide(subpanels, itemSubpanels)
         let tokenItems = max(
             ceilDivide(product.tokens, panel.tokens),
-            min(ceilDivide(device.computeUnitCount * 2, itemCount), product.tokens / 64))
+            product.experts == nil
+                ? min(ceilDivide(device.computeUnitCount * 2, itemCount), product.tokens / 64) : 0)
         let itemTokens = ceilDivide(product.tokens, tokenItems * 8) * 8
-        // The partial sums need room only where the features do not fit one panel.
+        // The partial sums need room only where the features do not fit one panel; an expert's first tile may begin with
+        // another's tokens.
         let needsPartials = product.weight.columns > panel.inputs
-        let partialByteCount = needsPartials ? itemTokens * panel.columns * MemoryLayout<Float>.size : 64
+        let partialTokens = itemTokens + (product.experts == nil ? 0 : 8)
+        let partialByteCount = needsPartials ? partialTokens * panel.columns * MemoryLayout<Float>.size : 64
+        let tokenRange = product.experts?.count ?? ceilDivide(product.tokens, itemTokens)
         try launch(
-            kernel, LaunchRange((itemCount, ceilDivide(product.tokens, itemTokens)), local: (1, 1)), product,
+            kernel, LaunchRange((itemCount, tokenRange), local: (1, 1)), product,
             blocks: blocks, x: x, xStride: xStride, UInt32(itemSubpanels), UInt32(itemTokens),
             LocalMemory(byteCount: panel.byteCount), LocalMemory(byteCount: partialByteCount))
     }
@@ -134,22 +164,40 @@ extension OpenCLBackend {
     private func launchRows(_ product: MatmulProduct) throws {
         let groupSize = tuning.matmul.rowsColumns * tuning.matmul.rowsLanes
         let groups = ceilDivide(product.columns, tuning.matmul.rowsColumns)
+        let range =
+            product.experts == nil
+            ? LaunchRange(groups * groupSize, local: groupSize)
+            : LaunchRange((groups * groupSize, product.tokens), local: (groupSize, 1))
         try launch(
-            MatmulKernels.streaming(product.weight.format, tokens: product.tokens, variant: .groups),
-            LaunchRange(groups * groupSize, local: groupSize), product, x: product.x, xStride: product.x.stride32)
+            MatmulKernels.streaming(product, variant: .groups), range, product, x: product.x,
+            xStride: product.x.stride32)
     }
 
     private func launchTiles(_ product: MatmulProduct) throws {
         let groups = ceilDivide(product.columns, product.isGated ? 32 : 64)
+        let tokenRange = product.experts?.count ?? ceilDivide(product.tokens, 64)
         try launch(
-            MatmulKernels.tiled(product.weight.format, variant: .groups),
-            LaunchRange((groups * 256, ceilDivide(product.tokens, 64)), local: (256, 1)), product, x: product.x,
+            MatmulKernels.tiled(product, variant: .groups),
+            LaunchRange((groups * 256, tokenRange), local: (256, 1)), product, x: product.x,
             xStride: product.x.stride32)
     }
 
     /// Launches a kernel of this product, which reads the rows as they came or in blocks.
     private func launch<each Extra: KernelArgument>(
         _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, blocks: OpenCLBuffer? = nil,
+        x: some BufferArgument, xStride: UInt32, _ extra: repeat each Extra
+    ) throws {
+        guard let experts = product.experts else {
+            return try launchProduct(
+                descriptor, range, product, blocks: blocks, x: x, xStride: xStride, repeat each extra)
+        }
+        try launchProduct(
+            descriptor, range, product, blocks: blocks, x: x, xStride: xStride, experts.choices,
+            UInt32(experts.repeats), UInt32(experts.count), repeat each extra)
+    }
+
+    private func launchProduct<each Extra: KernelArgument>(
+        _ descriptor: KernelDescriptor, _ range: LaunchRange, _ product: MatmulProduct, blocks: OpenCLBuffer?,
         x: some BufferArgument, xStride: UInt32, _ extra: repeat each Extra
     ) throws {
         let (weight, epilogue) = (product.weight, product.epilogue)
@@ -163,28 +211,3 @@ extension OpenCLBackend {
 }
 
 func ceilDivide(_ value: Int, _ divisor: Int) -> Int { (value + divisor - 1) / divisor }
-
-/// One matrix product, with checked shapes and in the kernels' units.
-private struct MatmulProduct {
-    let x: Tensor
-    let weight: OpenCLWeight
-    let output: Tensor
-    let epilogue: MatmulEpilogue
-
-    var isGated: Bool { epilogue.isGated }
-    var tokens: Int { x.rows }
-    var columns: Int { isGated ? weight.rows / 2 : weight.rows }
-
-    /// The bits EPILOGUE_… of matmul_common.cl.
-    var flags: UInt32 {
-        (epilogue.bias == nil ? 0 : 1) | (epilogue.residual == nil ? 0 : 2) | (isGated ? 4 : 0)
-            | (epilogue.activation?.kernelCode ?? 0) << 4
-    }
-
-    var cost: LaunchCost {
-        let residual = epilogue.residual?.byteCount ?? 0
-        return LaunchCost(
-            bytes: weight.byteCount + x.byteCount + output.byteCount + residual,
-            flops: 2 * tokens * weight.rows * weight.columns)
-    }
-}

@@ -51,8 +51,17 @@ extension OpenCLBackend {
     /// Allocates room for the quantised activations of the largest product that was announced.
     func reserveQuantisedActivations() throws {
         guard quantisesActivations, let limits else { return }
-        quantisedActivations = try grown(
-            quantisedActivations, to: quantisedByteCount(tokens: limits.tokenCount, inputs: limits.matmulInputCount))
+        let byteCount = max(
+            quantisedByteCount(tokens: limits.tokenCount, inputs: limits.matmulInputCount),
+            quantisedByteCount(
+                tokens: limits.tokenCount * limits.expertsPerToken, inputs: limits.expertFeatureCount))
+        quantisedActivations = try grown(quantisedActivations, to: byteCount)
+    }
+
+    /// Whether the product's activations have room.
+    func hasRoomToQuantise(_ product: MatmulProduct) -> Bool {
+        quantisedByteCount(tokens: product.tokens, inputs: product.weight.columns)
+            <= quantisedActivations?.byteCount ?? 0
     }
 
     /// Bytes of whole tiles of tokens in the larger of the two formats, BF16.

@@ -15,6 +15,8 @@ extension KernelDescriptor {
     static let argmaxRow = KernelDescriptor(.argmax, "argmax_row_f32", argmaxArguments)
     static let argmaxGroup = KernelDescriptor(.argmax, "argmax_group_f32", argmaxArguments + [.local, .local])
     static let topKRow = KernelDescriptor(.topK, "top_k_row_f32", topKArguments)
+    /// Of short rows.
+    static let topKShortRow = KernelDescriptor(.topK, "top_k_row_f32", topKArguments, isChained: true)
     static let topKGroup = KernelDescriptor(.topK, "top_k_group_f32", topKArguments)
 }
 
@@ -36,7 +38,7 @@ extension OpenCLBackend {
         try ArgumentChecks(op: "topK").topK(x, count: count, values: values, indices: indices, capabilities)
         let group = tuning.selectionGroupSize
         try launch(
-            tuning.rowIsWorkItem ? .topKRow : .topKGroup,
+            tuning.rowIsWorkItem ? (isShort(x) ? .topKShortRow : .topKRow) : .topKGroup,
             tuning.rowIsWorkItem ? rowItems(x.rows) : LaunchRange(x.rows * group, local: group), x, values, indices,
             UInt32(x.rows), UInt32(x.columns), UInt32(count), x.stride32, values.stride32, indices.stride32,
             cost: LaunchCost(bytes: x.byteCount + 2 * values.byteCount, flops: x.shape.elementCount))

@@ -10,6 +10,10 @@ extension OpenCLBackend {
     /// One work-item a row.
     func rowItems(_ rows: Int) -> LaunchRange { LaunchRange(rows, local: tuning.elementGroupSize) }
 
+    /// Whether rows are as short as those of a router. Kernels of such rows are parts of chains; those of rows of logits come
+    /// last in a pass, and would only make its chain's program larger.
+    func isShort(_ x: Tensor) -> Bool { x.columns <= 1024 }
+
     /// Rows of work-items that each take sixteen columns at a time: one a row on a CPU, enough for all columns on a GPU.
     func vectorItems(columns: Int, rows: Int) -> LaunchRange {
         let items = tuning.rowIsWorkItem ? 1 : (columns + 15) / 16

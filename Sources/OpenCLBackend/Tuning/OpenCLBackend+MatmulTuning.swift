@@ -14,6 +14,10 @@ public struct MatmulTuning: Sendable, Hashable {
     /// weight that suffice for one, so that the last to finish ends soon.
     public var itemsPerUnit = 4
     public var itemByteCount = 64 << 10
+    /// `registers`: as `itemByteCount`, of an expert's weight.
+    public var expertItemByteCount = 512 << 10
+    /// The fewest rows for each expert, on average, that are worth grouping.
+    public var minRowsPerExpert = 2
     /// `registers`: the number of 16-feature steps of a row product that have sums of their own.
     public var vectorSteps = 1
     /// `registers`: the panel that a work-item keeps in local memory: in FP32, in pairs of BF16 numbers, in 8-bit

@@ -68,6 +68,53 @@ struct ExpertTests {
         }
     }
 
+    /// Rows as they are and grouped, experts in several parts of tokens and of features, rows that no blocks hold.
+    private static let roundedCases: [ExpertCase] =
+        [WeightFormat.float32, .bfloat16, .int8, .q8_0, .q4_0, .q4_K].flatMap { format in
+            [(1, 4, 2), (5, 3, 1), (41, 8, 4), (300, 2, 2)].flatMap { tokens, experts, choices in
+                [(64, 48), (96, 33), (2304, 32)].map { inputs, outputs in
+                    ExpertCase(
+                        format: format, tokens: tokens, experts: experts, choices: choices,
+                        inputs: format.fitting(inputs), outputs: outputs, isGated: inputs != 2304,
+                        hasOwnRows: inputs == 2304, gap: 4)
+                }
+            }
+        }
+
+    /// Activations that fill 8 bits stay as they are when they are quantised, so that the products must be exact.
+    @Test("products of activations that rounding keeps", arguments: ExpertTests.roundedCases.selected)
+    func rounded(_ one: ExpertCase) {
+        var random = one.random
+        let partRows = Array(repeating: one.outputs, count: one.isGated ? 2 : 1)
+        let packed = (0..<one.experts).map { _ in
+            PackedWeight(format: one.format, partRows: partRows, columns: one.inputs, random: &random)
+        }
+        let rows = one.hasOwnRows ? one.tokens * one.choices : one.tokens
+        let x = (0..<rows * one.inputs).map { index in
+            index % one.inputs % 16 == 0 ? Float(127) : Float(Int(random.next() % 255)) - 127
+        }
+        let choices = random.int32s(one.tokens * one.choices, in: 0..<one.experts)
+        let input = Matrix(rows: rows, columns: one.inputs, floats: x)
+        let answers = [packed.map(\.values), packed.map(\.values.roundedToBFloat16)].map {
+            Reference.matmulIndexed(
+                input, $0, indices: choices, activation: one.isGated ? .silu : nil, isGated: one.isGated)
+        }
+        onEveryDevice(one.name, of: ConformanceDevices.all + ConformanceDevices.portableRounding) {
+            backend, expectations in
+            let experts = try backend.prepareIndexed(packed.map(\.source), precision: .medium)
+            let input = try GuardedTensor(on: backend, x, [rows, one.inputs], gap: one.gap)
+            let chosen = try GuardedTensor(on: backend, choices, [one.tokens, one.choices])
+            let output = try GuardedTensor(
+                on: backend, .float32, [one.tokens * one.choices, one.outputs], gap: one.gap)
+            try backend.matmulIndexed(
+                input.tensor, experts, indices: chosen.tensor, activation: one.isGated ? .silu : nil,
+                isGated: one.isGated, into: output.tensor)
+            try expectations.close(output, toOneOf: answers, bound: MatmulTests.bound)
+            try expectations.unchanged(input, "x")
+            try expectations.unchanged(chosen, "indices")
+        }
+    }
+
     enum Residual: String, CaseIterable { case none, own, output }
 
     @Test("sums", arguments: Residual.allCases, [(1, 1, 1), (1, 2, 64), (3, 2, 17), (17, 4, 257), (5, 8, 48)])

@@ -99,7 +99,7 @@ struct ReducedMatmulTests {
 }
 
 extension Matrix {
-    fileprivate var roundedToBFloat16: Matrix {
+    var roundedToBFloat16: Matrix {
         let bytes = NumberFormats.encode(values.map(Float.init), as: .bfloat16)
         return Matrix(rows: rows, columns: columns, floats: NumberFormats.decode(bytes, as: .bfloat16))
     }

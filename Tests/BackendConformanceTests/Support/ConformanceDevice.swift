@@ -42,7 +42,7 @@ final class ConformanceDevice: Sendable, CustomTestStringConvertible {
     /// Over everything that the cases ask for.
     static let limits = ExecutionLimits(
         tokenCount: 1024, sequenceCount: 64, contextLength: 2304, featureCount: 262_144, matmulInputCount: 4096,
-        headCount: 32, headSize: 256, expertFeatureCount: 512)
+        headCount: 32, headSize: 256, expertFeatureCount: 2304, expertsPerToken: 8)
 }
 
 enum ConformanceSizes {
