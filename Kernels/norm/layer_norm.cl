@@ -11,12 +11,13 @@
 
 #if ROW_IS_WORK_ITEM
 // CPU devices. One work-item a row, groups of any size, no local memory.
-__kernel void layer_norm_row_f32(
-    __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
+CHAINED_KERNEL
+void layer_norm_row_f32(
+    ITEM_PARAMETER __global const float *x, ulong x_offset, __global const float *residual, ulong residual_offset,
     __global float *sum, ulong sum_offset, __global const float *weight, ulong weight_offset,
     __global const float *bias, ulong bias_offset, __global float *output, ulong output_offset, uint rows,
     uint columns, uint x_stride, uint residual_stride, uint sum_stride, uint output_stride, float epsilon) {
-    const uint row = get_global_id(0);
+    const uint row = ITEM(0);
     if (row >= rows) return;
     x += x_offset + (ulong)row * x_stride;
     output += output_offset + (ulong)row * output_stride;

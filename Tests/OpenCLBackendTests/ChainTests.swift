@@ -52,7 +52,7 @@ import Testing
         #expect(chained.counters.launches == single.counters.launches)
     }
 
-    /// `layers` times a router's choice of two of six experts, their products and their sum.
+    /// `layers` times a LayerNorm, a router's choice of two of six experts, their products and their sum.
     private func runExperts(_ backend: OpenCLBackend, _ format: WeightFormat, layers: Int) throws -> [Float] {
         let (tokens, columns, inner, count, taken) = (1, Self.columns, 256, 6, 2)
         var limits = Self.limits
@@ -78,7 +78,8 @@ import Testing
         let gated = try backend.makeTensor(.float32, [tokens * taken, inner])
         let outputs = try backend.makeTensor(.float32, [tokens * taken, columns])
         for _ in 0..<layers {
-            try backend.rmsNorm(x, residual: nil, sum: nil, weight: norm, epsilon: 1e-5, into: normed)
+            try backend.layerNorm(
+                x, residual: nil, sum: nil, weight: norm, bias: nil, epsilon: 1e-5, into: normed)
             try backend.matmul(normed, routing, into: logits, epilogue: .none)
             try backend.topK(logits, count: taken, values: weights, indices: ids)
             try backend.softmax(weights, scale: 1, into: weights)
@@ -91,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "experts too", arguments: OpenCLDevices.all.filter { $0.kind == .cpu },
+        "experts and LayerNorm too", arguments: OpenCLDevices.all.filter { $0.kind == .cpu },
         [WeightFormat.q4_0, .q4_K, .int8, .float32])
     func experts(_ device: OpenCLDevice, format: WeightFormat) throws {
         var tuning = Tuning.forDevice(device, as: .cpu)

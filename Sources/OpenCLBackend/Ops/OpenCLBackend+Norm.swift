@@ -16,7 +16,7 @@ extension KernelDescriptor {
     ]
     static let rmsNormRow = KernelDescriptor(.rmsNorm, "rms_norm_row_f32", rmsNormArguments, isChained: true)
     static let rmsNormGroup = KernelDescriptor(.rmsNorm, "rms_norm_group_f32", rmsNormArguments + [.local])
-    static let layerNormRow = KernelDescriptor(.layerNorm, "layer_norm_row_f32", layerNormArguments)
+    static let layerNormRow = KernelDescriptor(.layerNorm, "layer_norm_row_f32", layerNormArguments, isChained: true)
     static let layerNormGroup = KernelDescriptor(.layerNorm, "layer_norm_group_f32", layerNormArguments + [.local])
 }
 
