@@ -130,6 +130,11 @@ public actor Engine {
             throw InferenceError.invalidParameter(
                 name: "adapter", value: name, expected: known.isEmpty ? "none: the engine has no adapters" : known)
         }
+        var request = request
+        // A constraint has an end of its own, and a text without a tokenizer has no strings.
+        if !request.ignoresEndOfSequence, request.constraint == nil, tokenizer != nil {
+            request.stopStrings += package.stopStrings
+        }
         let automaton = try request.constraint.map { try package.constraints.automaton($0, of: package) }
         let (submission, mustStart) = try inbox.submit(sampleCount: request.count) { id in
             SubmittedRequest(

@@ -7,11 +7,12 @@ public struct GenerationRequest: Sendable, Hashable {
     /// Most tokens to produce for each sample; `nil`: until the context is full. 0 only where the log-probabilities of the
     /// prompt are all that is wanted.
     public var maxTokens: Int?
-    /// Generation ends before the first of these strings would appear in the text.
+    /// Generation ends before the first of these strings would appear in the text, or of those that the model's
+    /// `generation_config.json` names.
     public var stopStrings: [String]
     /// Generation ends with the first of these tokens, which is the last one of the answer and has no text.
     public var stopTokens: Set<Int>
-    /// Goes on past the model's end-of-sequence tokens.
+    /// Goes on past the model's own end-of-sequence tokens and stop strings.
     public var ignoresEndOfSequence: Bool
     /// How many continuations to produce. They share the blocks of the prompt; sample `i` draws with the seed plus `i`.
     public var count: Int

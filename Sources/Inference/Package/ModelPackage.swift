@@ -151,6 +151,9 @@ public struct ModelPackage: Sendable {
         return [start]
     }
 
+    /// Texts end before the first of these.
+    var stopStrings: [String] { generation.stopStrings }
+
     /// The tokens that end a text.
     var endOfSequenceTokens: Set<Int> {
         if !generation.eosTokenIDs.isEmpty { return Set(generation.eosTokenIDs) }

@@ -21,6 +21,8 @@ public struct GenerationConfiguration: Sendable, Hashable {
     public var maximumLength: Int?
     /// Tokens of the continuation.
     public var maximumNewTokens: Int?
+    /// Texts end before the first of these.
+    public var stopStrings: [String] = []
     /// How target texts are searched, by encoder-decoders above all.
     public var search = SearchConfiguration()
     /// Notices about recommendations that were ignored, and why.
@@ -67,6 +69,7 @@ public struct GenerationConfiguration: Sendable, Hashable {
         }
         maximumLength = recommendation { try keys.optionalInteger("max_length", in: 0...SizeLimit.positions) }
         maximumNewTokens = recommendation { try keys.optionalInteger("max_new_tokens", in: 0...SizeLimit.positions) }
+        stopStrings = recommendation { try GenerationConfiguration.strings("stop_strings", keys) } ?? []
         search = try SearchConfiguration(keys)
         notices += GenerationConfiguration.unfollowed(keys)
     }
@@ -105,6 +108,17 @@ public struct GenerationConfiguration: Sendable, Hashable {
         } catch {
             notices.append("\(error); the recommendation is left aside")
             return nil
+        }
+    }
+
+    /// A text or a list of them.
+    private static func strings(_ key: String, _ keys: ConfigurationReader) throws -> [String]? {
+        guard let (key, value) = keys.value(key) else { return nil }
+        return try (value.array ?? [value]).map { element in
+            guard let text = element.string, !text.isEmpty else {
+                throw keys.invalid(key, element, expected: "a text that is not empty, or a list of them")
+            }
+            return text
         }
     }
 

@@ -45,7 +45,10 @@ import Testing
         let all = try read(#"{"typical_p": 0.9, "epsilon_cutoff": 0.01, "eta_cutoff": 1, "top_h": 0.4}"#)
         #expect(all.typicalP == 0.9 && all.epsilonCutoff == 0.01 && all.etaCutoff == 1 && all.topH == 0.4)
         #expect(all.notices.isEmpty)
+        #expect(try read(#"{"stop_strings": "\n\n"}"#).stopStrings == ["\n\n"])
+        #expect(try read(#"{"stop_strings": ["User:", "END"]}"#).stopStrings == ["User:", "END"])
         for (text, words) in [
+            (#"{"stop_strings": ["END", ""]}"#, "'stop_strings'"), (#"{"stop_strings": 7}"#, "'stop_strings'"),
             (#"{"typical_p": 0}"#, "'typical_p': expected a number over 0 and up to 1, found 0"),
             (#"{"top_h": 1.5}"#, "'top_h'"), (#"{"epsilon_cutoff": -0.1}"#, "'epsilon_cutoff'"),
             (#"{"guidance_scale": 3.0}"#, "guidance_scale: texts are written without guidance"),

@@ -57,6 +57,34 @@ struct EngineRequestTests {
         #expect(try await written(["eos_token_id": 2, "forced_eos_token_id": 2]) == Array(free.prefix(11)) + [2])
     }
 
+    @Test("a text ends where generation_config.json's stop strings say, unless its end is ignored")
+    func recommendedStops() async throws {
+        let files = FileManager.default
+        let folder = files.temporaryDirectory.appendingPathComponent("infer-stops-\(UUID().uuidString)")
+        defer { try? files.removeItem(at: folder) }
+        try files.copyItem(at: ReferenceMaterial.fixtures.appendingPathComponent("models/llama"), to: folder)
+        let prompt = prompt(9)
+        func written(
+            _ stops: [String], ignoring: Bool = false
+        ) async throws -> (tokens: [Int], text: String, result: GenerationResult) {
+            try JSONSerialization.data(withJSONObject: ["eos_token_id": 2, "stop_strings": stops] as [String: Any])
+                .write(to: folder.appendingPathComponent("generation_config.json"))
+            let options = EngineOptions(contextLength: 128, precision: .highest)
+            let engine = try await Engine(ModelPackage(path: folder.path), on: CPUBackend(), options: options)
+            let request = GenerationRequest(promptTokens: prompt, maxTokens: 24, ignoresEndOfSequence: ignoring)
+            let found = try await collect(try engine.generate(request))
+            await engine.shutdown()
+            return found
+        }
+        let free = try await written(["never in there"])
+        let stop = String(free.text.suffix(3))
+        try #require(!stop.isEmpty)
+        let stopped = try await written(["never in there", stop])
+        let end = try #require(free.text.range(of: stop)?.lowerBound)
+        #expect(stopped.text == String(free.text[..<end]) && stopped.result.finishReason == .stop)
+        #expect(try await written([stop], ignoring: true).text.hasPrefix(free.text))
+    }
+
     @Test("several samples are what as many requests with their seeds give, and compute the prompt once")
     func samples() async throws {
         let options = EngineOptions(
