@@ -79,6 +79,8 @@ struct MemoryPlan {
         /// The steps that write it first and read it last.
         let first: Int
         var last: Int
+        /// The storage that its first step may read and overwrite.
+        var replaced: Int?
         var byteOffset = 0
     }
 
@@ -97,11 +99,21 @@ struct MemoryPlan {
 
     mutating func use(_ storage: Int, step: Int) { storages[storage].last = max(storages[storage].last, step) }
 
+    /// Lets a storage take the place of another of its size, if the step that writes the one first reads the other last.
+    mutating func replace(_ storage: Int, by replacement: Int) { storages[replacement].replaced = storage }
+
     /// Gives each storage the lowest place that is free while it is wanted, and returns the bytes of all.
-    mutating func place() -> Int {
+    /// - Parameter quantised: storages of maps that convolutions quantise, which floats do not take the place of.
+    mutating func place(quantised: Set<Int>) -> Int {
         var end = 0
         for index in storages.indices {
             let storage = storages[index]
+            if let old = storage.replaced, storages[old].last == storage.first,
+                storages[old].byteCount == storage.byteCount, quantised.contains(old) == quantised.contains(index)
+            {
+                storages[index].byteOffset = storages[old].byteOffset
+                continue
+            }
             let busy = storages[..<index].filter { $0.first <= storage.last && storage.first <= $0.last }
                 .map { $0.byteOffset..<$0.byteOffset + $0.byteCount }.sorted { $0.lowerBound < $1.lowerBound }
             var offset = 0

@@ -26,6 +26,8 @@ extension NetworkBuilder {
         let window = try window(sliding, over: x, name: name, paddingBehind: paddingBehind)
         let shape = ConvolutionShape(inputs: x.channels, outputs: outputs, kernel: sliding.kernel, groups: groups)
         let output = try target ?? map(size: window.grid, channels: outputs)
+        // One map less goes through the caches.
+        if let residual, target == nil, residual.storage != x.storage { overwrite(residual, by: output) }
         let hasBias = hasBias ?? contains(name + ".bias")
         if !shape.isDepthwise {
             let patchSize = sliding.kernel.pixelCount * (x.channels / groups)

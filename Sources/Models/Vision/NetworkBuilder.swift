@@ -97,6 +97,12 @@ final class NetworkBuilder {
     /// Of maps that only convolutions use, and max pools beside them, which keep them quantised.
     var quantisedStorages: Set<Int> { wantedQuantised.subtracting(floatStorages) }
 
+    /// Lets a step write its output over one of its inputs, where nothing else wants that.
+    func overwrite(_ input: FeatureMap, by output: FeatureMap) {
+        guard wholeMaps.contains(input), wholeMaps.contains(output) else { return }
+        memory.replace(input.storage, by: output.storage)
+    }
+
     /// Takes note that a map must hold floats.
     func useFloats(_ map: FeatureMap) { floatStorages.insert(map.storage) }
 

@@ -105,7 +105,7 @@ public final class VisionModel: Sendable {
         // The next pass writes the input while nothing of it is left.
         for output in outputs { builder.keep(output.map) }
         var plan = builder.memory
-        let scratchOffset = plan.place()
+        let scratchOffset = plan.place(quantised: builder.quantisedStorages)
         let scratchBytes = builder.scratchFloats * MemoryLayout<Float>.size
         let (total, overflow) = scratchOffset.addingReportingOverflow(scratchBytes)
         guard !overflow else { throw builder.tooLarge("\(scratchBytes) bytes of patches") }

@@ -66,7 +66,7 @@ public protocol ConvolutionOps: MatmulOps, ActivationOps {
     ///   - weights: of each group `[N / G, K · C / G]`; one for an ordinary convolution.
     ///   - scratch: float32 memory for at least one patch, `K · C / G` elements, which a pointwise window needs not; with
     ///     `convolutionScratchCount` elements it is fastest.
-    ///   - output: `[B · H' · W', N]`. Must not overlap `x`.
+    ///   - output: `[B · H' · W', N]`. Must not overlap `x`; may be the residual, if both are of one type.
     /// - Throws: `BackendError`; `.limitExceeded` as `matmul`, which is given at most `convolutionRowLimit` rows.
     func convolve(
         _ x: Tensor, weights: [any Weight], window: ImageWindow, scratch: Tensor?, epilogue: ConvolutionEpilogue,

@@ -33,18 +33,25 @@ struct ConvolutionTests {
                 let added = try GuardedTensor(on: backend, residual, [window.gridRows, one.outputs])
                 let best = backend.convolutionScratchCount(weights: weights, window: window)
                 let scratch = try GuardedTensor(on: backend, .float32, [patchCount.map { $0 * taps * inner } ?? best])
-                let output = try GuardedTensor(
-                    on: backend, .float32, [window.gridRows, one.outputs], gap: one.gap)
-                for (index, expected) in expected.enumerated() {
+                func convolve(adding residual: GuardedTensor, isFirst: Bool, into output: GuardedTensor) throws {
                     try backend.convolve(
                         input.tensor, weights: weights, window: window, scratch: scratch.tensor,
                         epilogue: ConvolutionEpilogue(
                             bias: bias.map { try backend.makeTensor($0, [one.outputs]) },
-                            activation: one.activation, residual: added.tensor, addsResidualFirst: index == 1),
+                            activation: one.activation, residual: residual.tensor, addsResidualFirst: isFirst),
                         into: output.tensor)
                     try expectations.close(
-                        output, expected, bound: one.isSmallWindow ? Self.winogradBound : Self.bound)
+                        output, expected[isFirst ? 1 : 0], bound: one.isSmallWindow ? Self.winogradBound : Self.bound)
                 }
+                let output = try GuardedTensor(
+                    on: backend, .float32, [window.gridRows, one.outputs], gap: one.gap)
+                for isFirst in [false, true] {
+                    try convolve(adding: added, isFirst: isFirst, into: output)
+                    let replaced = try GuardedTensor(
+                        on: backend, residual, [window.gridRows, one.outputs], gap: one.gap)
+                    try convolve(adding: replaced, isFirst: isFirst, into: replaced)
+                }
+                try expectations.unchanged(added, "the residual")
                 try expectations.unchanged(input, "x")
                 // What is in the scratch is nobody's; what is around it must not change.
                 if let damage = try scratch.contents().damage { expectations.fail("scratch: \(damage)") }
