@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Something that keeps host memory alive: a mapped file or an allocation.
 public protocol HostMemory: AnyObject, Sendable {
     /// Tells that `bytes` has been copied elsewhere and will hardly be read again, so its pages may leave memory.
@@ -46,16 +48,32 @@ public final class HostAllocation: HostMemory {
     /// The alignment of every allocation in bytes: a page, which every driver accepts for zero-copy buffers.
     public static let alignment = 4096
 
+    /// Bytes from which on memory is mapped, so that the system has it back when it is let go: between blocks of a heap that
+    /// are still in use it would stay the process's.
+    private static let leastMappedByteCount = 1 << 18
+
     // SAFETY: written only by whoever created it, before it is shared.
     nonisolated(unsafe) public let pointer: UnsafeMutableRawBufferPointer
+    private let isMapped: Bool
 
     /// Uninitialised memory of `byteCount` bytes.
     public init(byteCount: Int) {
         precondition(byteCount >= 0, "negative byte count")
-        pointer = .allocate(byteCount: byteCount, alignment: HostAllocation.alignment)
+        if byteCount >= HostAllocation.leastMappedByteCount, let mapped = HostAllocation.map(byteCount) {
+            (pointer, isMapped) = (mapped, true)
+        } else {
+            (pointer, isMapped) = (.allocate(byteCount: byteCount, alignment: HostAllocation.alignment), false)
+        }
     }
 
-    deinit { pointer.deallocate() }
+    deinit {
+        if isMapped { munmap(pointer.baseAddress, pointer.count) } else { pointer.deallocate() }
+    }
+
+    private static func map(_ byteCount: Int) -> UnsafeMutableRawBufferPointer? {
+        let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        return start == MAP_FAILED ? nil : UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+    }
 
     public func discard(_ bytes: UnsafeRawBufferPointer) {}
 

@@ -8,7 +8,8 @@ import Testing
 @Suite("quantised maps")
 struct QuantisedMapTests {
     /// A block of a ResNet behind its first layer: a large kernel on three channels, a max pool, then a shortcut of 1x1
-    /// pixels beside one of 3x3 and one of 1x1 pixels, which adds the shortcut before its ReLU.
+    /// pixels beside one of 3x3 and one of 1x1 pixels, which adds the shortcut before its ReLU, and one of 1x1
+    /// pixels behind it.
     private struct Block {
         let imageCount: Int
         let size: Int
@@ -30,21 +31,27 @@ struct QuantisedMapTests {
         var last: ImageWindow { window(1, over: middle.grid.height) }
 
         func weights(_ random: inout SplitMix64) -> [PackedWeight] {
-            [(channels, 147), (outputs, channels), (channels, 9 * channels), (outputs, channels)].map { rows, columns in
+            let shapes = [
+                (channels, 147), (outputs, channels), (channels, 9 * channels), (outputs, channels),
+                (channels, outputs),
+            ]
+            return shapes.map { rows, columns in
                 PackedWeight(format: .int8, partRows: [rows], columns: columns, random: &random)
             }
         }
 
+        /// - Parameter replaces: the sum with the shortcut is written over the shortcut.
         func run(
             _ x: [Float], _ packed: [PackedWeight], bias: [Float], on backend: any Backend,
-            precision: MatmulPrecision
+            precision: MatmulPrecision, replaces: Bool = false
         ) throws -> [Float] {
             try backend.reserve(
-                .ofConvolution(rows: first.gridRows, columns: 9 * channels, features: max(outputs, 147)))
+                .ofConvolution(
+                    rows: first.gridRows, columns: max(9 * channels, outputs), features: max(outputs, 147)))
             let weights = try packed.map { try backend.prepare($0.source, precision: precision) }
             func map(_ window: ImageWindow, _ channels: Int, quantised: Bool = true) throws -> Tensor {
                 let floats = try backend.makeTensor(.float32, [window.gridRows, channels])
-                let takesQuants = zip(weights, [first, shortcut, middle, last]).allSatisfy {
+                let takesQuants = zip(weights, [first, shortcut, middle, last, last]).allSatisfy {
                     backend.quantisesMaps(weights: [$0], window: $1)
                 }
                 guard quantised, takesQuants else { return floats }
@@ -65,12 +72,14 @@ struct QuantisedMapTests {
             let input = try backend.makeTensor(x, [first.imageRows, 3])
             let (a, b) = (try map(first, channels), try map(pool, channels))
             let (c, d) = (try map(shortcut, outputs), try map(middle, channels))
-            let output = try map(last, outputs, quantised: false)
+            let sum = replaces ? c : try map(last, outputs)
+            let output = try map(last, channels, quantised: false)
             try convolve(input, 0, first, into: a)
             try backend.maxPool(a, window: pool, into: b)
             try convolve(b, 1, shortcut, into: c, activation: nil)
             try convolve(b, 2, middle, into: d)
-            try convolve(d, 3, last, into: output, residual: c)
+            try convolve(d, 3, last, into: sum, residual: c)
+            try convolve(sum, 4, last, into: output)
             return try backend.readFloats(output)
         }
     }
@@ -96,6 +105,23 @@ struct QuantisedMapTests {
         let error = zip(near, exact).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
         let power = exact.reduce(0.0) { $0 + Double($1) * Double($1) }
         #expect(power > 0 && error <= Self.bound(block) * power, "NMSE \(error / power)")
+    }
+
+    @Test("a sum written over its residual has the same bits", arguments: blocks.indices)
+    func replacesResidual(_ index: Int) throws {
+        let block = Self.blocks[index]
+        var random = SplitMix64(name: "quantised maps \(index)")
+        let x = random.floats(block.first.imageRows * 3)
+        let bias = random.floats(max(block.outputs, block.channels))
+        let weights = block.weights(&random)
+        let backend = try CPUBackend(threadCount: 2)
+        for precision in [MatmulPrecision.highest, .automatic] {
+            func bits(replaces: Bool) throws -> [UInt32] {
+                try block.run(x, weights, bias: bias, on: backend, precision: precision, replaces: replaces)
+                    .map(\.bitPattern)
+            }
+            #expect(try bits(replaces: true) == bits(replaces: false))
+        }
     }
 
     @Test("it has the same bits on any number of threads, alone and beside other images", arguments: blocks.indices)
