@@ -52,7 +52,7 @@ extension LoadError: CustomStringConvertible {
         case .contradiction(let path, let keys, let reason):
             return "\(path): \(keys.map { "'\($0)'" }.joined(separator: " and ")) contradict each other: \(reason)"
         case .unsupportedValue(let path, let key, let value, let supported):
-            return "\(path): \(key) '\(value)' is not supported; supported: \(supported.joined(separator: ", "))"
+            return "\(path): \(key) '\(printable(value))' is not supported; supported: \(supported.joined(separator: ", "))"
         case .invalidShard(let index, let shard, let reason): return "\(index): shard '\(shard)' \(reason)"
         case .missingTensor(let path, let name, let tried):
             let names = tried.filter { $0 != name }.map { "'\($0)'" }.joined(separator: ", ")
