@@ -64,6 +64,16 @@ MODELS = {
         **dict(GROUPED, intermediate_size=12), num_local_experts=4, num_experts_per_tok=2)),
     "qwen3-moe": lambda: hf.Qwen3MoeForCausalLM(hf.Qwen3MoeConfig(
         **GROUPED, head_dim=8, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, norm_topk_prob=True)),
+    "qwen2-moe": lambda: hf.Qwen2MoeForCausalLM(hf.Qwen2MoeConfig(
+        **GROUPED, num_experts=6, num_experts_per_tok=3, moe_intermediate_size=8, shared_expert_intermediate_size=12)),
+    "olmoe": lambda: hf.OlmoeForCausalLM(hf.OlmoeConfig(
+        **dict(GROUPED, intermediate_size=12), num_experts=6, num_experts_per_tok=3)),
+    "granite-moe": lambda: hf.GraniteMoeForCausalLM(hf.GraniteMoeConfig(
+        **dict(GROUPED, intermediate_size=12), num_local_experts=4, num_experts_per_tok=2, embedding_multiplier=6.0,
+        residual_multiplier=0.3, attention_multiplier=0.4, logits_scaling=3.0)),
+    "granite-moe-shared": lambda: hf.GraniteMoeSharedForCausalLM(hf.GraniteMoeSharedConfig(
+        **dict(GROUPED, intermediate_size=12), num_local_experts=4, num_experts_per_tok=2, shared_intermediate_size=8,
+        embedding_multiplier=6.0, residual_multiplier=0.3, attention_multiplier=0.4, logits_scaling=3.0)),
     "smollm3": lambda: hf.SmolLM3ForCausalLM(hf.SmolLM3Config(
         **dict(GROUPED, num_hidden_layers=4), tie_word_embeddings=True)),
     "olmo2": lambda: hf.Olmo2ForCausalLM(hf.Olmo2Config(**GROUPED)),

@@ -52,7 +52,8 @@ extension LoadError: CustomStringConvertible {
         case .contradiction(let path, let keys, let reason):
             return "\(path): \(keys.map { "'\($0)'" }.joined(separator: " and ")) contradict each other: \(reason)"
         case .unsupportedValue(let path, let key, let value, let supported):
-            return "\(path): \(key) '\(printable(value))' is not supported; supported: \(supported.joined(separator: ", "))"
+            let others = supported.joined(separator: ", ")
+            return "\(path): \(key) '\(printable(value))' is not supported; supported: \(others)"
         case .invalidShard(let index, let shard, let reason): return "\(index): shard '\(shard)' \(reason)"
         case .missingTensor(let path, let name, let tried):
             let names = tried.filter { $0 != name }.map { "'\($0)'" }.joined(separator: ", ")

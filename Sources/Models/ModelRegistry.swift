@@ -23,12 +23,12 @@ public enum ModelRegistry {
         "gpt2": .decoder { try DecoderArchitecture.gpt2($0).plan($0) },
         "gpt_neox": .decoder { try DecoderArchitecture.gptNeoX($0).plan($0) },
         "llama": llama, "mistral": llama, "qwen2": llama, "qwen3": llama, "phi3": llama, "mixtral": llama,
-        "qwen3_moe": llama,
+        "qwen2_moe": llama, "qwen3_moe": llama,
         "gemma": gemma, "gemma2": gemma, "gemma3_text": gemma, "gemma3": gemma,
         "smollm3": .decoder { try DecoderArchitecture.smolLM3($0).plan($0) },
-        "granite": .decoder { try DecoderArchitecture.granite($0).plan($0) },
+        "granite": granite, "granitemoe": granite, "granitemoeshared": granite,
         "internlm2": .decoder { try DecoderArchitecture.internLM2($0).plan($0) },
-        "olmo2": olmo, "olmo3": olmo,
+        "olmo2": olmo, "olmo3": olmo, "olmoe": .decoder { try DecoderArchitecture.olmoe($0).plan($0) },
         "exaone4": .decoder { try DecoderArchitecture.exaone4($0).plan($0) },
         "cohere": cohere, "cohere2": cohere,
         "glm": glm, "glm4": glm,
@@ -64,6 +64,7 @@ public enum ModelRegistry {
     }()
 
     private static let llama = Reader.decoder { try DecoderArchitecture.llama($0).plan($0) }
+    private static let granite = Reader.decoder { try DecoderArchitecture.granite($0).plan($0) }
     private static let gemma = Reader.decoder { try DecoderArchitecture.gemma($0).plan($0) }
     private static let olmo = Reader.decoder { try DecoderArchitecture.olmo($0).plan($0) }
     private static let cohere = Reader.decoder { try DecoderArchitecture.cohere($0).plan($0) }

@@ -37,6 +37,7 @@ struct ReferenceModel: Sendable, CustomTestStringConvertible {
     static let families = [
         "gemma", "smollm3", "olmo2", "olmo3", "granite", "cohere", "cohere-norms", "cohere2", "starcoder2", "falcon",
         "falcon-new", "gptj", "opt", "gpt-bigcode", "phi", "stablelm", "stablelm-norms", "internlm2", "glm4", "exaone4",
+        "qwen2-moe", "olmoe", "granite-moe", "granite-moe-shared",
     ].map { ReferenceModel($0, in: folder) }
 
     /// The first of these, and what the reference material adds to them.

@@ -39,6 +39,17 @@ extension StoredTensor {
             || bytes.pointer.elementsEqual(other.bytes.pointer)
     }
 
+    /// Some rows of a matrix, where they lie.
+    /// - Precondition: two dimensions, and rows of whole blocks.
+    public func rows(_ range: Range<Int>) -> StoredTensor {
+        precondition(shape.rank == 2, "rows of \(name), which has shape \(shape)")
+        let byteCount = shape[0] == 0 ? 0 : bytes.byteCount / shape[0]
+        let part = bytes.pointer[range.lowerBound * byteCount..<range.upperBound * byteCount]
+        return StoredTensor(
+            name: name, type: type, shape: [range.count, shape[1]],
+            bytes: HostBytes(owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: part)), path: path)
+    }
+
     /// The slices along the first dimension, which lie one behind the other.
     /// - Precondition: at least two dimensions, and rows of whole blocks.
     public func slices() -> [StoredTensor] {

@@ -45,6 +45,7 @@ extension ModelConfiguration {
         "embedding_multiplier": 1.0, "residual_multiplier": 1.0, "attention_multiplier": 1.0,
         "logits_scaling": 1.0}
         """,
+        "granitemoe": graniteMixture, "granitemoeshared": graniteMixture,
         "olmo2": """
         {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
         "num_attention_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5}
@@ -53,6 +54,11 @@ extension ModelConfiguration {
         {"vocab_size": 50304, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
         "num_attention_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
         "sliding_window": 4096, "rope_theta": 500000.0}
+        """,
+        "olmoe": """
+        {"vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 2048, "num_hidden_layers": 16,
+        "num_attention_heads": 16, "hidden_act": "silu", "max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+        "num_experts": 64, "num_experts_per_tok": 8, "norm_topk_prob": false}
         """,
         "opt": """
         {"vocab_size": 50272, "hidden_size": 768, "ffn_dim": 3072, "num_hidden_layers": 12,
@@ -84,6 +90,13 @@ extension ModelConfiguration {
         {"vocab_size": 151552, "hidden_size": 4096, "intermediate_size": 13696, "num_hidden_layers": 40,
         "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128, "hidden_act": "silu",
         "max_position_embeddings": 131072, "rms_norm_eps": 1.5625e-07, "attention_bias": true}
+        """
+
+    private static let graniteMixture = """
+        {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-6,
+        "embedding_multiplier": 1.0, "residual_multiplier": 1.0, "attention_multiplier": 1.0,
+        "logits_scaling": 1.0, "num_local_experts": 8, "num_experts_per_tok": 2}
         """
 
     private static let encoderDecoderDefaults: [String: String] = [

@@ -123,6 +123,7 @@ public struct ModelConfiguration: Sendable {
         let untied: Set<String> = [
             "llama", "mistral", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "phi", "phi3", "gpt_neox",
             "gptj", "granite", "internlm2", "olmo2", "olmo3", "exaone4", "stablelm", "glm", "glm4",
+            "olmoe", "granitemoe", "granitemoeshared",
         ]
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }

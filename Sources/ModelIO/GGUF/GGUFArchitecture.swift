@@ -11,6 +11,8 @@ struct GGUFArchitecture: Sendable {
     let names: GGUFTensorNames
     /// Whether the rows of query and key are ordered for rotating consecutive elements.
     var hasInterleavedRope = false
+    /// Whether there are files of it whose feed-forward parts are mixtures of experts.
+    var takesExperts = false
 
     /// Granite's multipliers: the keys of the configuration and those of the files.
     static let graniteScales = [
@@ -20,10 +22,13 @@ struct GGUFArchitecture: Sendable {
 
     /// By `general.architecture`; those of Mistral are `llama`, those of Mixtral `llama` with experts.
     static let known: [String: GGUFArchitecture] = [
-        "llama": GGUFArchitecture(modelType: "llama", family: .llama, names: .llama, hasInterleavedRope: true),
+        "llama": GGUFArchitecture(
+            modelType: "llama", family: .llama, names: .llama, hasInterleavedRope: true, takesExperts: true),
         "qwen2": GGUFArchitecture(modelType: "qwen2", family: .llama, names: .llama),
         "qwen3": GGUFArchitecture(modelType: "qwen3", family: .llama, names: .llama),
-        "qwen3moe": GGUFArchitecture(modelType: "qwen3_moe", family: .llama, names: .llama),
+        "qwen2moe": GGUFArchitecture(modelType: "qwen2_moe", family: .llama, names: .llama, takesExperts: true),
+        "qwen3moe": GGUFArchitecture(modelType: "qwen3_moe", family: .llama, names: .llama, takesExperts: true),
+        "olmoe": GGUFArchitecture(modelType: "olmoe", family: .llama, names: .llama, takesExperts: true),
         "phi3": GGUFArchitecture(modelType: "phi3", family: .llama, names: .phi3),
         "gemma2": GGUFArchitecture(modelType: "gemma2", family: .gemma, names: .gemma),
         "gemma3": GGUFArchitecture(modelType: "gemma3_text", family: .gemma, names: .gemma),
@@ -33,6 +38,8 @@ struct GGUFArchitecture: Sendable {
         "gemma": GGUFArchitecture(modelType: "gemma", family: .decoder, names: .llama),
         "smollm3": GGUFArchitecture(modelType: "smollm3", family: .decoder, names: .llama, hasInterleavedRope: true),
         "granite": GGUFArchitecture(modelType: "granite", family: .decoder, names: .llama, hasInterleavedRope: true),
+        "granitemoe": GGUFArchitecture(
+            modelType: "granitemoe", family: .decoder, names: .llama, hasInterleavedRope: true, takesExperts: true),
         "internlm2": GGUFArchitecture(
             modelType: "internlm2", family: .decoder, names: .internLM2, hasInterleavedRope: true),
         "olmo2": GGUFArchitecture(modelType: "olmo2", family: .decoder, names: .normsBehind),
@@ -59,7 +66,7 @@ extension GGUFModel {
         var table = ConfigurationTable()
         let hasExperts = try expertCount() != nil
         switch GGUFArchitecture.known[architecture] {
-        case let known? where !hasExperts || ["llama", "qwen3moe"].contains(architecture):
+        case let known? where !hasExperts || known.takesExperts:
             let isMixtral = architecture == "llama" && hasExperts
             table.set("model_type", isMixtral ? "mixtral" : known.modelType)
             switch known.family {

@@ -10,6 +10,7 @@ extension GGUFExport {
             architecture: "smollm3", reordered: alternating, write: { try writeSmolLM3($0, &$1) }),
         "granite": GGUFExport(
             architecture: "granite", reordered: alternating, write: { try writeGranite($0, &$1) }),
+        "granitemoe": graniteMixture, "granitemoeshared": graniteMixture,
         "internlm2": GGUFExport(
             architecture: "internlm2", fusedProjections: "attention.wqkv",
             projections: ["attention.wq", "attention.wk", "attention.wv"], write: { try writeLlama($0, &$1) }),
@@ -31,6 +32,13 @@ extension GGUFExport {
     private static let alternating: [String: RowOrder] = [
         "attn_q": .alternatingHalves, "attn_k": .alternatingHalves,
     ]
+
+    private static let graniteMixture = GGUFExport(
+        architecture: "granitemoe", reordered: alternating,
+        halved: [
+            "block_sparse_moe.input_linear": ["mlp.experts.gate_proj", "mlp.experts.up_proj"],
+            "shared_mlp.input_linear": ["mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj"],
+        ], write: { try writeGraniteMixture($0, &$1) })
 
     private static let olmo = GGUFExport(
         architecture: "olmo2", requiredInLayers: "post_attention_norm.weight", write: { try writeOLMo($0, &$1) })
@@ -68,6 +76,16 @@ extension GGUFExport {
         for (ours, theirs) in GGUFArchitecture.graniteScales {
             keys.set(theirs, try file.keys.optionalNumber(ours, in: NumberRange.positive) ?? 1)
         }
+    }
+
+    private static func writeGraniteMixture(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
+        try writeGranite(file, &keys)
+        try writeExperts(file, &keys)
+        let names = [
+            ("block_sparse_moe.router.layer", "mlp.gate"), ("block_sparse_moe.output_linear", "mlp.experts.down_proj"),
+            ("shared_mlp.output_linear", "mlp.shared_expert.down_proj"),
+        ]
+        keys.translate = { stored in names.reduce(stored) { $0.replacing($1.0, with: $1.1) } }
     }
 
     private static func writeOLMo(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {

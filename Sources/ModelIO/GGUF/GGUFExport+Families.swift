@@ -3,20 +3,28 @@ internal import TensorCore
 // Keys of mixtures of experts and of Gemma.
 
 extension GGUFExport {
-    // MARK: Mixtral, Qwen3-MoE
+    // MARK: Mixtral, Qwen2-MoE, Qwen3-MoE, OLMoE
 
     static func writeMixture(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         try writeLlamaSizes(file, &keys)
+        try writeExperts(file, &keys)
+        guard file.modelType != "mixtral" else { return }
+        keys.set("expert_feed_forward_length", try file.keys.size("moe_intermediate_size", "intermediate_size"))
+        // Of Qwen3-MoE readers normalise the weights of a token's experts to a sum of 1, of the others they do not.
+        let normalizes = file.modelType == "qwen3_moe"
+        guard try file.keys.flag("norm_topk_prob", default: false) == normalizes else {
+            throw LoadError.unsupportedValue(
+                path: file.path, key: "norm_topk_prob", value: "\(!normalizes)", supported: ["\(normalizes)"])
+        }
+    }
+
+    static func writeExperts(_ file: ModelConfiguration, _ keys: inout GGUFKeys) throws {
         keys.expertCount = try file.keys.size("num_local_experts", "num_experts", maximum: SizeLimit.heads)
         keys.set("expert_count", keys.expertCount)
         keys.set("expert_used_count", try file.keys.size("num_experts_per_tok", maximum: keys.expertCount))
-        guard file.modelType != "mixtral" else { return }
-        keys.set("expert_feed_forward_length", try file.keys.size("moe_intermediate_size"))
-        // Readers of this architecture normalise the weights of a token's experts to a sum of 1.
-        guard try file.keys.flag("norm_topk_prob", default: false) else {
-            throw LoadError.unsupportedValue(
-                path: file.path, key: "norm_topk_prob", value: "false", supported: ["true"])
-        }
+        let shared = try file.keys.optionalInteger(
+            "shared_expert_intermediate_size", "shared_intermediate_size", in: 0...SizeLimit.width)
+        if let shared, shared > 0 { keys.set("expert_shared_feed_forward_length", shared) }
     }
 
     // MARK: Gemma 2 and 3

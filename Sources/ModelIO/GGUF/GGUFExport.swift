@@ -27,6 +27,9 @@ struct GGUFExport: Sendable {
     /// three. Halves of queries and keys alternate in the file.
     var fusedProjections: String?
     var projections: [String] = []
+    /// The checkpoint's names in a layer of matrices of gates above other rows, which the file stores apart, and the names
+    /// for both.
+    var halved: [String: [String]] = [:]
     /// The prefix of the numbers of layers in the file, for each side of the model.
     var layerPrefixes = ["blk."]
     /// Reads the configuration and writes the keys below the architecture's name.
@@ -43,7 +46,9 @@ struct GGUFExport: Sendable {
         "phi3": GGUFExport(architecture: "phi3", write: { try writePhi3($0, &$1) }),
         "mixtral": GGUFExport(
             architecture: "llama", reordered: llama.reordered, write: { try writeMixture($0, &$1) }),
+        "qwen2_moe": GGUFExport(architecture: "qwen2moe", write: { try writeMixture($0, &$1) }),
         "qwen3_moe": GGUFExport(architecture: "qwen3moe", write: { try writeMixture($0, &$1) }),
+        "olmoe": GGUFExport(architecture: "olmoe", write: { try writeMixture($0, &$1) }),
         "gemma2": GGUFExport(architecture: "gemma2", normOffset: 1, write: { try writeGemma($0, &$1) }),
         "gemma3": gemma3, "gemma3_text": gemma3,
         "gpt_neox": GGUFExport(

@@ -27,7 +27,8 @@ extension GGUFModel {
 
     private func writePeculiarities(headSize: Int, to table: inout ConfigurationTable) throws {
         switch architecture {
-        case "granite":
+        case "granite", "granitemoe":
+            if let count = try expertCount() { try writeExperts(count, to: &table) }
             // Zero means none.
             table.set("attention_multiplier", 1 / Double(headSize).squareRoot())
             for (ours, theirs) in GGUFArchitecture.graniteScales {

@@ -33,7 +33,7 @@ extension GGUFModel {
         try writeRope(headSize: headSize, to: &table)
     }
 
-    private func writeExperts(_ count: Int, to table: inout ConfigurationTable) throws {
+    func writeExperts(_ count: Int, to table: inout ConfigurationTable) throws {
         let used = key("expert_used_count")
         table.set("num_local_experts", count)
         table.set("num_experts_per_tok", try metadata.size(used, maximum: count))
@@ -42,7 +42,12 @@ extension GGUFModel {
             ?? metadata.size(key("feed_forward_length"))
         table.set("intermediate_size", width)
         table.set("moe_intermediate_size", width)
-        table.set("norm_topk_prob", try metadata.optionalBool(key("expert_weights_norm")) ?? true)
+        // Files of most architectures do not say it.
+        let normalizes = !["qwen2moe", "olmoe"].contains(architecture)
+        table.set("norm_topk_prob", try metadata.optionalBool(key("expert_weights_norm")) ?? normalizes)
+        guard let shared = tensor("blk.0.ffn_up_shexp.weight") else { return }
+        let size = try metadata.optionalInteger(key("expert_shared_feed_forward_length"), in: 0...SizeLimit.width)
+        table.set("shared_expert_intermediate_size", size ?? shared.shape.extents[0])
     }
 
     // MARK: Gemma

@@ -96,6 +96,13 @@ private struct TensorMapping {
                 }
                 continue
             }
+            if let halved = export.halved.first(where: { name.hasSuffix(".\($0.key).weight") }) {
+                for (own, part) in zip(halved.value, try halves(tensor)) {
+                    guard let place = inverse.place(of: name.replacing(halved.key, with: own)) else { continue }
+                    found.append(((place.layer ?? -1, place.name), part(place.name)))
+                }
+                continue
+            }
             guard let place = inverse.place(of: name) else {
                 throw QuantizationError.unnamedTensor(
                     path: tensor.path, tensor: printable(stored), architecture: export.architecture)
@@ -129,6 +136,22 @@ private struct TensorMapping {
                     source: .reordered(
                         tensor, .partByKeyHead(part: part, headSize: headSize, queriesPerKey: queriesPerKey)))
             )
+        }
+    }
+
+    /// The first and the second half of the rows of a matrix, or of each of several, `[E, N, K]`.
+    private func halves(_ tensor: StoredTensor) throws -> [(_ name: String) -> QuantizationTensor] {
+        let extents = tensor.shape.extents
+        guard extents.count > 1, extents[extents.count - 2] % 2 == 0 else {
+            throw LoadError.invalidTensor(
+                path: tensor.path, tensor: printable(tensor.name),
+                reason: "has shape \(extents), expected gates above as many other rows")
+        }
+        let count = extents[extents.count - 2] / 2
+        return [0..<count, count..<2 * count].map { rows in
+            let matrices = (extents.count == 2 ? [tensor] : tensor.slices()).map { $0.rows(rows) }
+            let shape = Shape(extents.dropLast(2) + [count] + extents.suffix(1))
+            return { QuantizationTensor(name: $0, shape: shape, source: .stacked(matrices)) }
         }
     }
 

@@ -11,15 +11,6 @@ extension StoredTensor {
             name: name, type: type, shape: [shape[1]],
             bytes: HostBytes(owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: part)), path: path)
     }
-
-    /// Some rows of a matrix, where they lie.
-    func rows(_ range: Range<Int>) -> StoredTensor {
-        let byteCount = bytes.byteCount / shape[0]
-        let part = bytes.pointer[range.lowerBound * byteCount..<range.upperBound * byteCount]
-        return StoredTensor(
-            name: name, type: type, shape: [range.count, shape[1]],
-            bytes: HostBytes(owner: bytes.owner, pointer: UnsafeRawBufferPointer(rebasing: part)), path: path)
-    }
 }
 
 func exponential(_ x: Double) -> Double { exp(x) }

@@ -117,9 +117,10 @@ struct DecoderLoader {
 
     private func experts(_ prefix: String) throws -> DecoderFeedForward {
         guard let settings = architecture.experts else { preconditionFailure("experts without settings") }
-        let prefixes = names.expertPrefixes.map { prefix + $0 }
-        let own = prefixes.first { loader.weights.contains($0 + "gate.weight") } ?? prefixes[0]
-        return .experts(try loader.experts(own, of: sizes, settings, activation: architecture.activation))
+        let experts = ExpertLoader(
+            loader, settings, activation: architecture.activation, width: width, layerPrefix: prefix,
+            names: names.expertPrefixes)
+        return .experts(try experts.load())
     }
 
     // MARK: Norms

@@ -20,6 +20,8 @@ public struct DecoderDescription: Sendable, Hashable {
     public var maxContextLength: Int
     /// The widest input or output of an expert's products; 0: there are no experts.
     public var expertFeatureCount = 0
+    /// The features inside an expert that all tokens share; 0: there is none.
+    public var sharedExpertSize = 0
     /// Experts that a token takes; 0: there are none.
     public var expertsPerToken = 0
     /// For each layer the tokens that a query sees, itself included; `nil`: all. Empty: all of all layers.
@@ -35,8 +37,9 @@ public struct DecoderDescription: Sendable, Hashable {
         let projectionCount = (headCount + 2 * keyValueHeadCount) * headSize
         return ExecutionLimits(
             tokenCount: tokenCount, sequenceCount: sequenceCount, contextLength: contextLength,
-            featureCount: max(hiddenSize, projectionCount, 2 * intermediateSize, vocabularySize),
-            matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize),
+            featureCount: max(
+                hiddenSize, projectionCount, 2 * intermediateSize, 2 * sharedExpertSize, vocabularySize),
+            matmulInputCount: max(hiddenSize, headCount * headSize, intermediateSize, sharedExpertSize),
             headCount: headCount, headSize: headSize,
             expertFeatureCount: adapterRank > 0
                 ? max(expertFeatureCount, widestLayer, headCount * headSize, adapterRank) : expertFeatureCount,

@@ -6,7 +6,8 @@ import TensorCore
 ///     p = softmax(router(x) of the experts chosen)
 ///     y = Σ p[j] · down[j](silu(gate[j](x)) * up[j](x))
 ///
-/// Where the weights of the experts chosen need not sum to 1, the softmax is over all experts.
+/// Where the weights of the experts chosen need not sum to 1, the softmax is over all experts. The output of an expert that
+/// all tokens share is added to `y`.
 /// What the router picks stays on the device: routing, products and sum are enqueued without a read between them.
 struct ExpertMixture: Sendable {
     /// `[E, D]`.
@@ -14,6 +15,7 @@ struct ExpertMixture: Sendable {
     /// Of each expert gate and up projection, `[2 F, D]`, and `[D, F]`.
     let gateUp: any IndexedWeights
     let down: any IndexedWeights
+    let shared: SharedExpert?
     let settings: ExpertSettings
     let activation: Activation
 
@@ -35,7 +37,34 @@ struct ExpertMixture: Sendable {
             x, gateUp, indices: expertIDs, activation: activation, isGated: true, into: intermediate)
         try backend.matmulIndexed(
             intermediate, down, indices: expertIDs, activation: nil, isGated: false, into: outputs)
+        // `output` may be `x`, of which nothing is read behind this.
+        let sharedRows = scratch.shared?.rows(tokens)
+        if let sharedRows { try shared?.start(x, sharedRows, on: backend) }
         try backend.combineExperts(outputs, weights: weights, residual: residual, into: output)
+        if let sharedRows { try shared?.finish(sharedRows, addingTo: output, on: backend) }
+    }
+}
+
+/// An expert that every token takes (Qwen team, 2024): `down(silu(gate(x)) * up(x))`, in some models times `sigmoid(s · x)`.
+struct SharedExpert: Sendable {
+    let gateUp: GatedProjection
+    let down: Linear
+    /// `s`, `[1, D]`.
+    let scale: (any Weight)?
+
+    /// Reads the input.
+    fileprivate func start(_ x: Tensor, _ rows: SharedExpertRows, on backend: any Backend) throws {
+        try gateUp(x, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
+        guard let scale else { return }
+        try backend.matmul(x, scale, into: rows.scale, epilogue: MatmulEpilogue(activation: .sigmoid))
+    }
+
+    fileprivate func finish(_ rows: SharedExpertRows, addingTo output: Tensor, on backend: any Backend) throws {
+        guard scale != nil else {
+            return try down(rows.intermediate, on: backend, residual: output, into: output)
+        }
+        try down(rows.intermediate, on: backend, into: rows.output)
+        try backend.combineExperts(rows.output, weights: rows.scale, residual: output, into: output)
     }
 }
 
@@ -49,8 +78,10 @@ struct ExpertSettings: Sendable, Hashable {
     let intermediateSize: Int
     /// Whether the weights of a token's experts sum to 1.
     let normalizesWeights: Bool
+    /// The features inside an expert that all tokens share; `nil`: there is none.
+    let sharedSize: Int?
 
-    /// Mixtral's keys or Qwen3's.
+    /// Mixtral's keys, Qwen's or Granite's.
     init(_ file: ModelConfiguration) throws {
         expertCount = try file.keys.size("num_local_experts", "num_experts", maximum: SizeLimit.heads)
         expertsPerToken = try file.keys.size("num_experts_per_tok", maximum: SizeLimit.heads)
@@ -60,7 +91,11 @@ struct ExpertSettings: Sendable, Hashable {
                 reason: "a token cannot take \(expertsPerToken) of \(expertCount) experts")
         }
         intermediateSize = try file.keys.size("moe_intermediate_size", "intermediate_size")
-        normalizesWeights = try file.keys.flag("norm_topk_prob", default: file.modelType == "mixtral")
+        let normalizes = file.modelType == "mixtral" || file.modelType.hasPrefix("granitemoe")
+        normalizesWeights = try file.keys.flag("norm_topk_prob", default: normalizes)
+        let shared = try file.keys.optionalInteger(
+            "shared_expert_intermediate_size", "shared_intermediate_size", in: 0...SizeLimit.width)
+        sharedSize = shared == 0 ? nil : shared
     }
 }
 
@@ -77,6 +112,8 @@ struct ExpertWorkspace: Sendable {
     let intermediate: Tensor
     /// `[T * J, D]`.
     let outputs: Tensor
+    /// Where there is a shared expert.
+    let shared: SharedExpertRows?
 
     init(_ settings: ExpertSettings, hiddenSize: Int, tokenCount: Int, on backend: any Backend) throws {
         let productCount = tokenCount * settings.expertsPerToken
@@ -86,49 +123,36 @@ struct ExpertWorkspace: Sendable {
         let expertIDs = plan.int32([tokenCount, settings.expertsPerToken])
         let intermediate = plan.float32([productCount, settings.intermediateSize])
         let outputs = plan.float32([productCount, hiddenSize])
+        let shared = settings.sharedSize.map { size in
+            (
+                intermediate: plan.float32([tokenCount, size]), gateScratch: plan.float32([tokenCount, size]),
+                scale: plan.float32([tokenCount, 1]), output: plan.float32([tokenCount, hiddenSize])
+            )
+        }
         let workspace = try plan.allocate(on: backend)
         self.logits = workspace[logits]
         self.weights = workspace[weights]
         self.expertIDs = workspace[expertIDs]
         self.intermediate = workspace[intermediate]
         self.outputs = workspace[outputs]
+        self.shared = shared.map {
+            SharedExpertRows(
+                intermediate: workspace[$0.intermediate], gateScratch: workspace[$0.gateScratch],
+                scale: workspace[$0.scale], output: workspace[$0.output])
+        }
     }
 }
 
-extension LayerLoader {
-    /// The mixture below `prefix` (`layers.0.mlp.`): the router `gate`, and `experts` with a matrix for each expert, or
-    /// stacked, as GGUF files have them. Mixtral's checkpoints have names of their own.
-    func experts(
-        _ prefix: String, of sizes: DecoderDescription, _ settings: ExpertSettings, activation: Activation
-    ) throws -> ExpertMixture {
-        let isMixtral = weights.contains(prefix + "experts.0.w1.weight")
-        let (width, inner) = (sizes.hiddenSize, settings.intermediateSize)
-        func tensors(_ name: String, _ mixtralName: String, rows: Int, columns: Int) throws -> [StoredTensor] {
-            let stacked = prefix + "experts.\(name).weight"
-            if weights.contains(stacked) {
-                return try weights.tensor(stacked, shape: [settings.expertCount, rows, columns]).slices()
-            }
-            return try (0..<settings.expertCount).map { expert in
-                try weights.tensor(
-                    prefix + "experts.\(expert).\(isMixtral ? mixtralName : name).weight", shape: [rows, columns])
-            }
-        }
-        let gates = try tensors("gate_proj", "w1", rows: inner, columns: width)
-        let ups = try tensors("up_proj", "w3", rows: inner, columns: width)
-        let downs = try tensors("down_proj", "w2", rows: width, columns: inner)
-        // One product computes them all, so all have one format.
-        let inputFormat = target.format ?? WeightLoader.commonFormat(of: gates + ups)
-        let outputFormat = target.format ?? WeightLoader.commonFormat(of: downs)
-        let router = try weights.weight(
-            prefix + "gate.weight", rows: settings.expertCount, columns: width)
-        let precision = target.precision.forLayer(weightCount: 2 * inner * width)
-        return ExpertMixture(
-            router: try prepare(router),
-            gateUp: try target.backend.prepareIndexed(
-                zip(gates, ups).map { try weights.weight([$0, $1], columns: width, as: inputFormat) },
-                precision: precision),
-            down: try target.backend.prepareIndexed(
-                downs.map { try weights.weight([$0], columns: inner, as: outputFormat) }, precision: precision),
-            settings: settings, activation: activation)
+/// Intermediate results of a shared expert: `[T, F]` twice, `[T, 1]` and `[T, D]`.
+struct SharedExpertRows: Sendable {
+    let intermediate: Tensor
+    let gateScratch: Tensor
+    let scale: Tensor
+    let output: Tensor
+
+    func rows(_ range: Range<Int>) -> SharedExpertRows {
+        SharedExpertRows(
+            intermediate: intermediate.rows(range), gateScratch: gateScratch.rows(range), scale: scale.rows(range),
+            output: output.rows(range))
     }
 }

@@ -11,7 +11,7 @@ extension DecoderArchitecture {
     ///
     /// Qwen2 has biases on query, key and value. Qwen3 norms each head of query and key before rotating it. (Qwen team, 2025)
     /// Phi-3 keeps query, key and value in one matrix, and gate and up projection in another. The feed-forward part of
-    /// Mixtral and Qwen3-MoE is a mixture of experts.
+    /// Mixtral, Qwen2-MoE and Qwen3-MoE is a mixture of experts, of which Qwen2-MoE's tokens share one.
     static func llama(_ file: ModelConfiguration) throws -> DecoderArchitecture {
         var decoder = try DecoderArchitecture(
             file, norm: .rms(), epsilonKey: "rms_norm_eps", activation: file.activation("hidden_act"))
@@ -28,6 +28,9 @@ extension DecoderArchitecture {
         case "qwen3_moe":
             decoder.headNorm = .eachHead
             try decoder.addExperts(file)
+        case "qwen2_moe":
+            decoder.hasProjectionBias = try file.keys.flag("qkv_bias", default: true)
+            try decoder.addExperts(file)
         case "mixtral": try decoder.addExperts(file)
         case "phi3":
             decoder.names.projections = .fused("self_attn.qkv_proj")
@@ -37,12 +40,12 @@ extension DecoderArchitecture {
         return decoder
     }
 
-    /// Experts in all of Mixtral's layers; of Qwen3-MoE's in every `decoder_sparse_step`-th but those that `mlp_only_layers`
-    /// names.
-    private mutating func addExperts(_ file: ModelConfiguration) throws {
+    /// Experts in all layers, or of Qwen's in every `decoder_sparse_step`-th but those that `mlp_only_layers` names.
+    mutating func addExperts(_ file: ModelConfiguration) throws {
         let settings = try ExpertSettings(file)
         experts = settings
         sizes.expertFeatureCount = max(settings.intermediateSize, sizes.hiddenSize)
+        sizes.sharedExpertSize = settings.sharedSize ?? 0
         sizes.expertsPerToken = settings.expertsPerToken
         let step = try file.keys.optionalSize("decoder_sparse_step", maximum: SizeLimit.layers) ?? 1
         let dense = try file.keys.integers("mlp_only_layers", in: 0...SizeLimit.layers) ?? []

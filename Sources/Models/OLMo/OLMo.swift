@@ -36,6 +36,19 @@ extension DecoderArchitecture {
         return decoder
     }
 
+    /// OLMoE (Muennighoff et al., 2024): Llama with query and key normed over all heads, whose feed-forward part is a mixture
+    /// of experts.
+    static func olmoe(_ file: ModelConfiguration) throws -> DecoderArchitecture {
+        let clip = "clip_qkv"
+        if let limit = try file.keys.optionalNumber(clip) {
+            throw LoadError.unsupportedValue(path: file.path, key: clip, value: "\(limit)", supported: ["null"])
+        }
+        var decoder = try llama(file)
+        decoder.headNorm = .allHeads
+        try decoder.addExperts(file)
+        return decoder
+    }
+
     /// EXAONE 4.0 (LG AI Research, 2025): norms behind the sublayers as in OLMo 2, each head of query and key normed for
     /// itself. Where some layers see a window, the others know no positions.
     static func exaone4(_ file: ModelConfiguration) throws -> DecoderArchitecture {
