@@ -1,16 +1,16 @@
 // gemv_int8_<format>, gemv_int8_experts_<format>: 1 to VECTOR_TOKENS tokens, of experts one row
-// (experts/expert_weights.cl). Streams the weight once, in blocks of 16 rows (row_blocks_cpu.cl): a
-// lane is a row, and four quants of a token are broadcast. A work-item quantises the tokens first, which takes as long
-// as some rows; in a chain only the first of those that a thread takes.
+// (experts/expert_weights.cl). Streams the weight once, in blocks of 16 rows (row_blocks_cpu.cl): a lane is a row, and
+// four quants of a token are broadcast. A work-item quantises the tokens first, which takes as long as some rows; in a
+// chain only the first of those that a thread takes.
 //
 // Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
 // dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
-// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], of experts
-// [ceil(P / item_columns), R], local [1]. Local memory: `quantised`
-// VECTOR_TOKENS * QUANTISED_WORDS words. Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
+// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], of experts [ceil(P / item_columns), R],
+// local [1]. Local memory: `quantised` VECTOR_TOKENS * QUANTISED_WORDS words. Build macros: VECTOR_TOKENS (tokens above
+// `tokens` repeat the last one).
 
 static inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
 {

@@ -12,7 +12,7 @@ package struct CountsMeasurement: Sendable, Hashable {
     /// Tokens of the measured prompt.
     package static let promptTokenCount = 8
     /// Tokens that a model must have: the prompts are of those from 20 to 87.
-    static let vocabularySize = 80 + promptTokenCount
+    static let leastVocabularySize = 80 + promptTokenCount
 
     /// Of a prompt with its first token, and of each further token, in the order of ``names``.
     package let prompt: [Int]

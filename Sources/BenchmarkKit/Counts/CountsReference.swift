@@ -29,7 +29,7 @@ package struct CountsReference: Sendable, Hashable {
                 guard let configuration = try? ModelConfiguration(path: path + "/config.json"),
                     ModelRegistry.names(of: .decoder).contains(configuration.modelType),
                     let model = try? ModelPackage(path: path).describe(),
-                    model.vocabularySize >= CountsMeasurement.vocabularySize
+                    model.vocabularySize >= CountsMeasurement.leastVocabularySize
                 else { continue }
                 found.append(CountsReference(name: name, path: path))
             }

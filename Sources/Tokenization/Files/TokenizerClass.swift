@@ -46,10 +46,11 @@ enum TokenizerClass: String, Sendable {
 
     private static let byModelType: [String: TokenizerClass] = [
         "mistral": .backend, "mixtral": .backend, "phi3": .backend, "gpt_bigcode": .backend, "stablelm": .backend,
-        "granite": .backend, "granitemoe": .backend, "olmo2": .backend, "olmo3": .backend, "internlm2": .backend,
-        "umt5": .backend, "modernbert": .backend, "ernie4_5": .backend, "glm": .backend, "glm4": .backend,
-        "code_llama": .codeLlama, "gemma": .gemma, "gemma2": .gemma, "gemma3": .gemma, "gemma3_text": .gemma,
-        "gemma3n": .gemma, "gemma3n_text": .gemma, "t5": .t5, "mt5": .t5, "xlm-roberta": .xlmRoberta,
+        "granite": .backend, "granitemoe": .backend, "granitemoeshared": .backend, "olmo2": .backend,
+        "olmo3": .backend, "internlm2": .backend, "umt5": .backend, "modernbert": .backend, "ernie4_5": .backend,
+        "glm": .backend, "glm4": .backend, "code_llama": .codeLlama, "gemma": .gemma, "gemma2": .gemma,
+        "gemma3": .gemma, "gemma3_text": .gemma, "gemma3n": .gemma, "gemma3n_text": .gemma, "t5": .t5, "mt5": .t5,
+        "xlm-roberta": .xlmRoberta,
         "camembert": .camembert, "albert": .albert, "deberta-v2": .debertaV2, "pegasus": .pegasus, "bert": .bert,
         "distilbert": .bert, "electra": .bert, "nomic_bert": .bert, "mobilebert": .bert, "mpnet": .mpnet,
         "gpt2": .gpt2, "gptj": .gpt2, "gpt_neo": .gpt2, "opt": .gpt2, "phi": .gpt2, "starcoder2": .gpt2,

@@ -104,7 +104,8 @@ public struct TokenizerConfiguration: Sendable, Equatable {
 
     /// Models whose files name a class that is not theirs; transformers takes their `tokenizer.json` as it is.
     private static let modelsOfAnyClass: Set<String> = [
-        "mistral", "mixtral", "phi3", "qwen2", "olmo2", "granite", "granitemoe", "gpt_bigcode", "stablelm", "internlm2",
+        "mistral", "mixtral", "phi3", "qwen2", "olmo2", "granite", "granitemoe", "granitemoeshared", "gpt_bigcode",
+        "stablelm", "internlm2",
     ]
 
     /// Takes over what the root of a `tokenizer_config.json` or `special_tokens_map.json` says; what it does not say

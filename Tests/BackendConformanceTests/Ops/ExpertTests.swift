@@ -16,6 +16,28 @@ struct ExpertCase: ConformanceCase {
     var gap = 0
 
     var cost: Int { tokens * choices * inputs * outputs }
+    var activation: Activation? { isGated ? .silu : nil }
+    var rows: Int { hasOwnRows ? tokens * choices : tokens }
+    var partRows: [Int] { Array(repeating: outputs, count: isGated ? 2 : 1) }
+
+    func weights(_ random: inout SplitMix64) -> [PackedWeight] {
+        (0..<experts).map { _ in
+            PackedWeight(format: format, partRows: partRows, columns: inputs, random: &random)
+        }
+    }
+
+    /// The product of `x` with the experts `chosen`; both stay as they are.
+    func product(
+        _ x: GuardedTensor, _ experts: any IndexedWeights, _ chosen: GuardedTensor, on backend: any Backend,
+        _ expectations: Expectations
+    ) throws -> GuardedTensor {
+        let output = try GuardedTensor(on: backend, .float32, [tokens * choices, outputs], gap: gap / 2)
+        try backend.matmulIndexed(
+            x.tensor, experts, indices: chosen.tensor, activation: activation, isGated: isGated, into: output.tensor)
+        try expectations.unchanged(x, "x")
+        try expectations.unchanged(chosen, "indices")
+        return output
+    }
     var name: String {
         "\(format.rawValue) T=\(tokens) E=\(experts) J=\(choices) K=\(inputs) N=\(outputs)"
             + "\(isGated ? " gated" : "")\(hasOwnRows ? " own rows" : "") gap=\(gap)"
@@ -38,33 +60,23 @@ struct ExpertTests {
     @Test("products", arguments: ExpertCase.all.selected)
     func products(_ one: ExpertCase) {
         var random = one.random
-        let partRows = Array(repeating: one.outputs, count: one.isGated ? 2 : 1)
-        let packed = (0..<one.experts).map { _ in
-            PackedWeight(format: one.format, partRows: partRows, columns: one.inputs, random: &random)
-        }
-        let rows = one.hasOwnRows ? one.tokens * one.choices : one.tokens
-        let x = random.floats(rows * one.inputs)
+        let packed = one.weights(&random)
+        let x = random.floats(one.rows * one.inputs)
         // The first token takes the last expert more than once, and some experts are taken by none.
         var choices = random.int32s(one.tokens * one.choices, in: 0..<one.experts)
         for choice in 0..<one.choices { choices[choice] = Int32(one.experts - 1) }
         let expected = Reference.matmulIndexed(
-            Matrix(rows: rows, columns: one.inputs, floats: x), packed.map(\.values), indices: choices,
-            activation: one.isGated ? .silu : nil, isGated: one.isGated)
+            Matrix(rows: one.rows, columns: one.inputs, floats: x), packed.map(\.values), indices: choices,
+            activation: one.activation, isGated: one.isGated)
         onEveryDevice(one.name) { backend, expectations in
             let experts = try backend.prepareIndexed(packed.map(\.source))
             expectations.expect(
                 experts.count == one.experts && experts.columns == one.inputs
-                    && experts.rows == partRows.reduce(0, +), "experts of [\(experts.rows), \(experts.columns)]")
-            let input = try GuardedTensor(on: backend, x, [rows, one.inputs], gap: one.gap)
+                    && experts.rows == one.partRows.reduce(0, +), "experts of [\(experts.rows), \(experts.columns)]")
+            let input = try GuardedTensor(on: backend, x, [one.rows, one.inputs], gap: one.gap)
             let chosen = try GuardedTensor(on: backend, choices, [one.tokens, one.choices])
-            let output = try GuardedTensor(
-                on: backend, .float32, [one.tokens * one.choices, one.outputs], gap: one.gap / 2)
-            try backend.matmulIndexed(
-                input.tensor, experts, indices: chosen.tensor, activation: one.isGated ? .silu : nil,
-                isGated: one.isGated, into: output.tensor)
-            try expectations.close(output, expected, bound: 1e-10)
-            try expectations.unchanged(input, "x")
-            try expectations.unchanged(chosen, "indices")
+            try expectations.close(
+                one.product(input, experts, chosen, on: backend, expectations), expected, bound: 1e-10)
         }
     }
 
@@ -85,33 +97,24 @@ struct ExpertTests {
     @Test("products of activations that rounding keeps", arguments: ExpertTests.roundedCases.selected)
     func rounded(_ one: ExpertCase) {
         var random = one.random
-        let partRows = Array(repeating: one.outputs, count: one.isGated ? 2 : 1)
-        let packed = (0..<one.experts).map { _ in
-            PackedWeight(format: one.format, partRows: partRows, columns: one.inputs, random: &random)
-        }
-        let rows = one.hasOwnRows ? one.tokens * one.choices : one.tokens
-        let x = (0..<rows * one.inputs).map { index in
+        let packed = one.weights(&random)
+        let x = (0..<one.rows * one.inputs).map { index in
             index % one.inputs % 16 == 0 ? Float(127) : Float(Int(random.next() % 255)) - 127
         }
         let choices = random.int32s(one.tokens * one.choices, in: 0..<one.experts)
-        let input = Matrix(rows: rows, columns: one.inputs, floats: x)
+        let input = Matrix(rows: one.rows, columns: one.inputs, floats: x)
         let answers = [packed.map(\.values), packed.map(\.values.roundedToBFloat16)].map {
             Reference.matmulIndexed(
-                input, $0, indices: choices, activation: one.isGated ? .silu : nil, isGated: one.isGated)
+                input, $0, indices: choices, activation: one.activation, isGated: one.isGated)
         }
         onEveryDevice(one.name, of: ConformanceDevices.all + ConformanceDevices.portableRounding) {
             backend, expectations in
             let experts = try backend.prepareIndexed(packed.map(\.source), precision: .medium)
-            let input = try GuardedTensor(on: backend, x, [rows, one.inputs], gap: one.gap)
+            let input = try GuardedTensor(on: backend, x, [one.rows, one.inputs], gap: one.gap)
             let chosen = try GuardedTensor(on: backend, choices, [one.tokens, one.choices])
-            let output = try GuardedTensor(
-                on: backend, .float32, [one.tokens * one.choices, one.outputs], gap: one.gap)
-            try backend.matmulIndexed(
-                input.tensor, experts, indices: chosen.tensor, activation: one.isGated ? .silu : nil,
-                isGated: one.isGated, into: output.tensor)
-            try expectations.close(output, toOneOf: answers, bound: MatmulTests.bound)
-            try expectations.unchanged(input, "x")
-            try expectations.unchanged(chosen, "indices")
+            try expectations.close(
+                one.product(input, experts, chosen, on: backend, expectations), toOneOf: answers,
+                bound: MatmulTests.bound)
         }
     }
 
