@@ -4,10 +4,10 @@
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens,
-// VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], of experts [ceil(P / item_columns), R],
-// local [1]. Local memory: none. Build macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one), VECTOR_ROWS (a
-// divisor of 16: rows at a time; one is a single stream, which prefetchers follow best), VECTOR_STEPS (16-feature steps
-// with sums of their own, so that the adds do not wait for each other).
+// VECTOR_ROWS weight rows at a time. Geometry: global [ceil(P / item_columns)], of experts
+// [ceil(P / item_columns), R], local [1]. Local memory: none. Build macros: VECTOR_TOKENS (tokens above `tokens`
+// repeat the last one), VECTOR_ROWS (a divisor of 16: rows at a time; one is a single stream, which prefetchers
+// follow best), VECTOR_STEPS (16-feature steps with sums of their own, so that the adds do not wait for each other).
 
 // Adds features k ..< k + 16 of all rows and tokens.
 #define VECTOR_STEP(sums, k)                                                                                           \

@@ -8,9 +8,9 @@
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
-// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], of experts [ceil(P / item_columns), R],
-// local [1]. Local memory: `quantised` VECTOR_TOKENS * QUANTISED_WORDS words. Build macros: VECTOR_TOKENS (tokens above
-// `tokens` repeat the last one).
+// Where gated, P is a multiple of 16. Geometry: global [ceil(P / item_columns)], of experts
+// [ceil(P / item_columns), R], local [1]. Local memory: `quantised` VECTOR_TOKENS * QUANTISED_WORDS words. Build
+// macros: VECTOR_TOKENS (tokens above `tokens` repeat the last one).
 
 static inline void quantise_row(__global const float *x, const uint inputs, __local uint *quantised_row)
 {

@@ -17,13 +17,22 @@ public enum JSONError: Error, Equatable, Sendable {
 extension JSONError: CustomStringConvertible {
     public var description: String { JSONError.singleLine(text) }
 
-    /// A text with its control characters (newlines among them) written as escapes, so that an error stays one line.
+    /// A text with its control characters (newlines among them) written as escapes, so that an error stays one line. Of a line
+    /// that a file or a request made too long, the beginning and the end.
     package static func singleLine(_ text: String) -> String {
-        guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-        return text.unicodeScalars.map { scalar in
+        let scalars = text.unicodeScalars
+        let line =
+            scalars.count <= longestLine
+            ? text : String(scalars.prefix(longestLine - lineEnd)) + " … " + String(scalars.suffix(lineEnd))
+        guard line.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return line }
+        return line.unicodeScalars.map { scalar in
             scalar.properties.generalCategory == .control ? scalar.escaped(asASCII: true) : String(scalar)
         }.joined()
     }
+
+    /// Characters of a line, and those of its end that are kept of a longer one.
+    private static let longestLine = 2_000
+    private static let lineEnd = 300
 
     private var text: String {
         switch self {

@@ -135,4 +135,12 @@ import Testing
         #expect(text { _ = try root.requireArray() } == "t.json: the document must be an array, found an object")
         #expect(try root.optionalString("none") == nil)
     }
+
+    @Test("errors stay one line of bounded length, with its beginning and its end")
+    func boundedErrors() {
+        let name = "file\n" + String(repeating: "é", count: 10_000) + "\u{7} remedy"
+        let text = JSONError.missingKey(source: name, path: "key").description
+        #expect(text.hasPrefix("file\\n") && text.hasSuffix("missing key key") && text.contains("\\u{07} remedy"))
+        #expect(text.unicodeScalars.count < 2_100 && !text.contains("\n"))
+    }
 }
