@@ -70,9 +70,10 @@ extension LoRAAdapter {
         isGGUF: Bool, modelType: String, heads: (query: Int, keyValue: Int)
     ) throws -> LoRAAdapter {
         var copy = self
-        // Files of Mistral and Mixtral have the architecture `llama`.
+        // Files of several models have one architecture.
+        let others = ["llama": ["mistral", "mixtral"], "granitemoe": ["granitemoeshared"]]
         if let architecture, let known = GGUFArchitecture.known[architecture] {
-            let names = [known.modelType] + (architecture == "llama" ? ["mistral", "mixtral"] : [])
+            let names = [known.modelType] + (others[architecture] ?? [])
             guard names.contains(modelType) || modelType == "gemma3" && known.modelType == "gemma3_text" else {
                 throw LoadError.invalidFile(
                     path: path, reason: "is an adapter for \(printable(architecture)), but the model is \(modelType)")
@@ -96,8 +97,8 @@ extension LoRAAdapter {
                 reason: "orders the rows of query, key and value otherwise than the model; give adapter and "
                     + "model both as GGUF files or both as folders")
         }
-        let types = modelType == "mistral" || modelType == "mixtral" ? "llama" : modelType
-        let known = GGUFArchitecture.known.values.first { $0.modelType == types }
+        let family = others.first { $0.value.contains(modelType) }?.key
+        let known = GGUFArchitecture.known.first { $0.key == family || $0.value.modelType == modelType }?.value
         guard known?.hasInterleavedRope == true else { return copy }
         var changes = try changes()
         for (name, change) in changes {

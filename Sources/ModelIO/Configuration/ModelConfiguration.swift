@@ -128,6 +128,14 @@ public struct ModelConfiguration: Sendable {
         return try keys.flag("tie_word_embeddings", default: !untied.contains(modelType))
     }
 
+    /// The features inside an expert that all tokens share; `nil` where there is none. Other families do not read the keys.
+    public func sharedExpertSize() throws -> Int? {
+        guard ["qwen2_moe", "granitemoeshared"].contains(modelType) else { return nil }
+        let size = try keys.optionalInteger(
+            "shared_expert_intermediate_size", "shared_intermediate_size", in: 0...SizeLimit.width)
+        return size == 0 ? nil : size
+    }
+
     /// Whether the class of the checkpoint generates text, judged by its name: `…Model` and
     /// `…ForSequenceClassification` do not.
     public var hasLanguageModelHead: Bool {

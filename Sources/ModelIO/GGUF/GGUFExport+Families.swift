@@ -22,9 +22,7 @@ extension GGUFExport {
         keys.expertCount = try file.keys.size("num_local_experts", "num_experts", maximum: SizeLimit.heads)
         keys.set("expert_count", keys.expertCount)
         keys.set("expert_used_count", try file.keys.size("num_experts_per_tok", maximum: keys.expertCount))
-        let shared = try file.keys.optionalInteger(
-            "shared_expert_intermediate_size", "shared_intermediate_size", in: 0...SizeLimit.width)
-        if let shared, shared > 0 { keys.set("expert_shared_feed_forward_length", shared) }
+        if let size = try file.sharedExpertSize() { keys.set("expert_shared_feed_forward_length", size) }
     }
 
     // MARK: Gemma 2 and 3

@@ -47,7 +47,8 @@ extension GGUFModel {
         table.set("norm_topk_prob", try metadata.optionalBool(key("expert_weights_norm")) ?? normalizes)
         guard let shared = tensor("blk.0.ffn_up_shexp.weight") else { return }
         let size = try metadata.optionalInteger(key("expert_shared_feed_forward_length"), in: 0...SizeLimit.width)
-        table.set("shared_expert_intermediate_size", size ?? shared.shape.extents[0])
+        table.set("shared_expert_intermediate_size", size ?? shared.shape.extents.first ?? 0)
+        if architecture == "granitemoe" { table.set("model_type", "granitemoeshared") }
     }
 
     // MARK: Gemma

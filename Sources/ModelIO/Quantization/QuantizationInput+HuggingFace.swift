@@ -98,7 +98,10 @@ private struct TensorMapping {
             }
             if let halved = export.halved.first(where: { name.hasSuffix(".\($0.key).weight") }) {
                 for (own, part) in zip(halved.value, try halves(tensor)) {
-                    guard let place = inverse.place(of: name.replacing(halved.key, with: own)) else { continue }
+                    guard let place = inverse.place(of: name.replacing(halved.key, with: own)) else {
+                        throw QuantizationError.unnamedTensor(
+                            path: tensor.path, tensor: printable(stored), architecture: export.architecture)
+                    }
                     found.append(((place.layer ?? -1, place.name), part(place.name)))
                 }
                 continue
@@ -142,10 +145,11 @@ private struct TensorMapping {
     /// The first and the second half of the rows of a matrix, or of each of several, `[E, N, K]`.
     private func halves(_ tensor: StoredTensor) throws -> [(_ name: String) -> QuantizationTensor] {
         let extents = tensor.shape.extents
-        guard extents.count > 1, extents[extents.count - 2] % 2 == 0 else {
+        let hasAllExperts = extents.count == 2 || extents.first == keys.expertCount
+        guard 2...3 ~= extents.count, hasAllExperts, extents[extents.count - 2] % 2 == 0 else {
             throw LoadError.invalidTensor(
                 path: tensor.path, tensor: printable(tensor.name),
-                reason: "has shape \(extents), expected gates above as many other rows")
+                reason: "has shape \(extents), expected gates above as many other rows, of \(keys.expertCount) experts")
         }
         let count = extents[extents.count - 2] / 2
         return [0..<count, count..<2 * count].map { rows in

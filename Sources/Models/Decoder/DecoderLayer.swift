@@ -68,7 +68,8 @@ enum DecoderFeedForward: Sendable {
             try down(rows.intermediate, adapters: rows.adapters, on: backend, residual: residual, into: output)
         case .experts(let mixture):
             guard let experts else { preconditionFailure("experts without their workspace") }
-            try mixture(x, on: backend, scratch: experts, residual: residual, into: output)
+            try mixture(
+                x, adapters: rows.adapters, on: backend, scratch: experts, residual: residual, into: output)
         }
     }
 }

@@ -20,8 +20,10 @@ struct ExpertMixture: Sendable {
     let activation: Activation
 
     /// Writes `y`, plus `residual` where there is one, whose memory `output` may be.
+    /// - Parameter adapters: `[T, 1]` int32, the adapter of each row; `nil`: none has one. Only the shared expert takes them.
     func callAsFunction(
-        _ x: Tensor, on backend: any Backend, scratch: ExpertWorkspace, residual: Tensor?, into output: Tensor
+        _ x: Tensor, adapters: Tensor?, on backend: any Backend, scratch: ExpertWorkspace, residual: Tensor?,
+        into output: Tensor
     ) throws {
         let (tokens, products) = (0..<x.rows, 0..<x.rows * settings.expertsPerToken)
         let (logits, weights) = (scratch.logits.rows(tokens), scratch.weights.rows(tokens))
@@ -39,9 +41,9 @@ struct ExpertMixture: Sendable {
             intermediate, down, indices: expertIDs, activation: nil, isGated: false, into: outputs)
         // `output` may be `x`, of which nothing is read behind this.
         let sharedRows = scratch.shared?.rows(tokens)
-        if let sharedRows { try shared?.start(x, sharedRows, on: backend) }
+        if let sharedRows { try shared?.start(x, adapters: adapters, sharedRows, on: backend) }
         try backend.combineExperts(outputs, weights: weights, residual: residual, into: output)
-        if let sharedRows { try shared?.finish(sharedRows, addingTo: output, on: backend) }
+        if let sharedRows { try shared?.finish(sharedRows, adapters: adapters, addingTo: output, on: backend) }
     }
 }
 
@@ -53,17 +55,21 @@ struct SharedExpert: Sendable {
     let scale: (any Weight)?
 
     /// Reads the input.
-    fileprivate func start(_ x: Tensor, _ rows: SharedExpertRows, on backend: any Backend) throws {
-        try gateUp(x, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
+    fileprivate func start(
+        _ x: Tensor, adapters: Tensor?, _ rows: SharedExpertRows, on backend: any Backend
+    ) throws {
+        try gateUp(x, adapters: adapters, on: backend, scratch: rows.gateScratch, into: rows.intermediate)
         guard let scale else { return }
         try backend.matmul(x, scale, into: rows.scale, epilogue: MatmulEpilogue(activation: .sigmoid))
     }
 
-    fileprivate func finish(_ rows: SharedExpertRows, addingTo output: Tensor, on backend: any Backend) throws {
+    fileprivate func finish(
+        _ rows: SharedExpertRows, adapters: Tensor?, addingTo output: Tensor, on backend: any Backend
+    ) throws {
         guard scale != nil else {
-            return try down(rows.intermediate, on: backend, residual: output, into: output)
+            return try down(rows.intermediate, adapters: adapters, on: backend, residual: output, into: output)
         }
-        try down(rows.intermediate, on: backend, into: rows.output)
+        try down(rows.intermediate, adapters: adapters, on: backend, into: rows.output)
         try backend.combineExperts(rows.output, weights: rows.scale, residual: output, into: output)
     }
 }
@@ -93,9 +99,7 @@ struct ExpertSettings: Sendable, Hashable {
         intermediateSize = try file.keys.size("moe_intermediate_size", "intermediate_size")
         let normalizes = file.modelType == "mixtral" || file.modelType.hasPrefix("granitemoe")
         normalizesWeights = try file.keys.flag("norm_topk_prob", default: normalizes)
-        let shared = try file.keys.optionalInteger(
-            "shared_expert_intermediate_size", "shared_intermediate_size", in: 0...SizeLimit.width)
-        sharedSize = shared == 0 ? nil : shared
+        sharedSize = try file.sharedExpertSize()
     }
 }
 

@@ -73,7 +73,7 @@ struct AdapterScratch: Sendable {
         var plan = WorkspacePlan()
         let low = plan.float32([tokenCount, adapters.maximumRank])
         let delta = plan.float32([tokenCount, sizes.widestLayer])
-        let gates = plan.float32([tokenCount, 2 * sizes.intermediateSize])
+        let gates = plan.float32([tokenCount, 2 * max(sizes.intermediateSize, sizes.sharedExpertSize)])
         let product = adapters.isScaled ? plan.float32([tokenCount, sizes.widestLayer]) : nil
         let workspace = try plan.allocate(on: backend)
         self.low = workspace[low]
@@ -97,6 +97,7 @@ struct AdapterScratch: Sendable {
 extension DecoderDescription {
     /// Columns of the widest output of a layer's products.
     var widestLayer: Int {
-        max(hiddenSize, (headCount + 2 * keyValueHeadCount) * headSize, 2 * intermediateSize)
+        max(
+            hiddenSize, (headCount + 2 * keyValueHeadCount) * headSize, 2 * intermediateSize, 2 * sharedExpertSize)
     }
 }
