@@ -90,15 +90,19 @@ struct QuantisedMapTests {
         Block(imageCount: 3, size: 30, channels: 50, outputs: 33, stride: 1),
     ]
 
+    private static func inputs(_ index: Int) -> (block: Block, x: [Float], bias: [Float], weights: [PackedWeight]) {
+        let block = blocks[index]
+        var random = SplitMix64(name: "quantised maps \(index)")
+        let x = random.floats(block.first.imageRows * 3)
+        let bias = random.floats(max(block.outputs, block.channels))
+        return (block, x, bias, block.weights(&random))
+    }
+
     private static func bound(_ block: Block) -> Double { 1e-3 }
 
     @Test("a block of convolutions is near to one of exact activations", arguments: blocks.indices)
     func nearToFloats(_ index: Int) throws {
-        let block = Self.blocks[index]
-        var random = SplitMix64(name: "quantised maps \(index)")
-        let x = random.floats(block.first.imageRows * 3)
-        let bias = random.floats(max(block.outputs, block.channels))
-        let weights = block.weights(&random)
+        let (block, x, bias, weights) = Self.inputs(index)
         let backend = try CPUBackend(threadCount: 2)
         let exact = try block.run(x, weights, bias: bias, on: backend, precision: .highest)
         let near = try block.run(x, weights, bias: bias, on: backend, precision: .automatic)
@@ -109,11 +113,7 @@ struct QuantisedMapTests {
 
     @Test("a sum written over its residual has the same bits", arguments: blocks.indices)
     func replacesResidual(_ index: Int) throws {
-        let block = Self.blocks[index]
-        var random = SplitMix64(name: "quantised maps \(index)")
-        let x = random.floats(block.first.imageRows * 3)
-        let bias = random.floats(max(block.outputs, block.channels))
-        let weights = block.weights(&random)
+        let (block, x, bias, weights) = Self.inputs(index)
         let backend = try CPUBackend(threadCount: 2)
         for precision in [MatmulPrecision.highest, .automatic] {
             func bits(replaces: Bool) throws -> [UInt32] {
@@ -126,11 +126,7 @@ struct QuantisedMapTests {
 
     @Test("it has the same bits on any number of threads, alone and beside other images", arguments: blocks.indices)
     func sameBits(_ index: Int) throws {
-        let block = Self.blocks[index]
-        var random = SplitMix64(name: "quantised maps \(index)")
-        let x = random.floats(block.first.imageRows * 3)
-        let bias = random.floats(max(block.outputs, block.channels))
-        let weights = block.weights(&random)
+        let (block, x, bias, weights) = Self.inputs(index)
         func bits(threads: Int, image: Int? = nil) throws -> [UInt32] {
             let backend = try CPUBackend(threadCount: threads)
             guard let image else {
