@@ -97,12 +97,9 @@ private struct TensorMapping {
                 continue
             }
             if let halved = export.halved.first(where: { name.hasSuffix(".\($0.key).weight") }) {
-                for (own, part) in zip(halved.value, try halves(tensor)) {
-                    guard let place = inverse.place(of: name.replacing(halved.key, with: own)) else {
-                        throw QuantizationError.unnamedTensor(
-                            path: tensor.path, tensor: printable(stored), architecture: export.architecture)
-                    }
-                    found.append(((place.layer ?? -1, place.name), part(place.name)))
+                let names = halved.value.map { name.replacing(halved.key, with: $0) }
+                for (place, part) in try halves(tensor, names, inverse) {
+                    found.append(((place.layer ?? -1, place.name), part))
                 }
                 continue
             }
@@ -142,8 +139,10 @@ private struct TensorMapping {
         }
     }
 
-    /// The first and the second half of the rows of a matrix, or of each of several, `[E, N, K]`.
-    private func halves(_ tensor: StoredTensor) throws -> [(_ name: String) -> QuantizationTensor] {
+    /// The first and the second half of the rows of a matrix, or of each of several, `[E, N, K]`, under names of their own.
+    private func halves(
+        _ tensor: StoredTensor, _ names: [String], _ inverse: GGUFTensorNameInverse
+    ) throws -> [(GGUFTensorNameInverse.Place, QuantizationTensor)] {
         let extents = tensor.shape.extents
         let hasAllExperts = extents.count == 2 || extents.first == keys.expertCount
         guard 2...3 ~= extents.count, hasAllExperts, extents[extents.count - 2] % 2 == 0 else {
@@ -152,10 +151,15 @@ private struct TensorMapping {
                 reason: "has shape \(extents), expected gates above as many other rows, of \(keys.expertCount) experts")
         }
         let count = extents[extents.count - 2] / 2
-        return [0..<count, count..<2 * count].map { rows in
-            let matrices = (extents.count == 2 ? [tensor] : tensor.slices()).map { $0.rows(rows) }
-            let shape = Shape(extents.dropLast(2) + [count] + extents.suffix(1))
-            return { QuantizationTensor(name: $0, shape: shape, source: .stacked(matrices)) }
+        let matrices = extents.count == 2 ? [tensor] : tensor.slices()
+        let shape = Shape(extents.dropLast(2) + [count] + extents.suffix(1))
+        return try zip(names, [0..<count, count..<2 * count]).map { name, rows in
+            guard let place = inverse.place(of: name) else {
+                throw QuantizationError.unnamedTensor(
+                    path: tensor.path, tensor: printable(tensor.name), architecture: export.architecture)
+            }
+            let half = matrices.map { $0.rows(rows) }
+            return (place, QuantizationTensor(name: place.name, shape: shape, source: .stacked(half)))
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 public import ModelIO
 public import TensorCore
 
@@ -56,7 +57,7 @@ public final class CLIPTextTower: Sendable {
             architecture, path: checkpoint.path, weights: VisionWeights(weights, target: target))
         let logitScale = weights.find("logit_scale")
         let stored = try logitScale.map { try weights.floats($0) }?.first.map(Double.init)
-        scale = exponential(stored ?? 2.6592)
+        scale = exp(stored ?? 2.6592)
         let offset = isSigLIP ? try weights.find("logit_bias").map { try weights.floats($0) }?.first : nil
         bias = isSigLIP ? Double(offset ?? 0) : nil
     }
@@ -86,7 +87,10 @@ public final class CLIPTextTower: Sendable {
         let table = try weights.tensor("embeddings.token_embedding.weight", shape: [vocabularySize, width])
         let positions = try weights.tensor("embeddings.position_embedding.weight", shape: [maxTokenCount, width])
         return try tokens.enumerated().flatMap { place, token in
-            zip(try weights.floats(table.row(token)), try weights.floats(positions.row(place))).map { $0 + $1 }
+            zip(
+                try weights.floats(table.rows(token..<token + 1)),
+                try weights.floats(positions.rows(place..<place + 1))
+            ).map { $0 + $1 }
         }
     }
 }

@@ -73,7 +73,7 @@ struct NetworkMemory: Sendable {
 }
 
 /// Places memory such that results that are wanted at the same time do not overlap.
-struct MemoryPlan {
+package struct MemoryPlan {
     private struct Storage {
         let byteCount: Int
         /// The steps that write it first and read it last.
@@ -86,10 +86,11 @@ struct MemoryPlan {
 
     private var storages: [Storage] = []
 
-    var count: Int { storages.count }
-    var byteOffsets: [Int] { storages.map(\.byteOffset) }
+    package init() {}
 
-    mutating func add(floats count: Int, step: Int) -> Int {
+    package var byteOffsets: [Int] { storages.map(\.byteOffset) }
+
+    package mutating func add(floats count: Int, step: Int) -> Int {
         let bytes = count * MemoryLayout<Float>.size
         let alignment = WorkspacePlan.alignment
         storages.append(
@@ -97,14 +98,14 @@ struct MemoryPlan {
         return storages.count - 1
     }
 
-    mutating func use(_ storage: Int, step: Int) { storages[storage].last = max(storages[storage].last, step) }
+    package mutating func use(_ storage: Int, step: Int) { storages[storage].last = max(storages[storage].last, step) }
 
     /// Lets a storage take the place of another of its size, if the step that writes the one first reads the other last.
-    mutating func replace(_ storage: Int, by replacement: Int) { storages[replacement].replaced = storage }
+    package mutating func replace(_ storage: Int, by replacement: Int) { storages[replacement].replaced = storage }
 
     /// Gives each storage the lowest place that is free while it is wanted, and returns the bytes of all.
     /// - Parameter quantised: storages of maps that convolutions quantise, which floats do not take the place of.
-    mutating func place(quantised: Set<Int>) -> Int {
+    package mutating func place(quantised: Set<Int>) -> Int {
         var end = 0
         for index in storages.indices {
             let storage = storages[index]
