@@ -27,39 +27,42 @@ struct RunningSet: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// What the set makes of activations.
-    func rounded(_ x: [Float], columns: Int) -> [Float] {
+    /// What the set makes of activations for weights of a format.
+    func rounded(_ x: [Float], columns: Int, for format: WeightFormat) -> [Float] {
         switch kernels.kind {
         case .floats: x
         case .bfloat16: x.map { NumberFormats.decode(NumberFormats.encode([$0], as: .bfloat16), as: .bfloat16)[0] }
-        case .int8: QuantisedRow.rows(x, columns: columns).flatMap(\.values)
+        case .int8: QuantisedRow.rows(x, columns: columns, groupSize: format.scaleGroupSize).flatMap(\.values)
         }
     }
 }
 
 extension WeightFormat {
     var code: Int32 { Int32(numberFormat.code) }
+    /// How many weights have one scale, as far as products of integers go, and so how many activations do.
+    var scaleGroupSize: Int { [.q2_K, .q3_K, .q6_K].contains(self) ? 16 : 32 }
 }
 
-/// A row of activations as 8-bit integers with a scale for 16 of them, computed plainly.
+/// A row of activations as 8-bit integers with a scale for 16 or 32 of them, computed plainly.
 struct QuantisedRow {
     var integers: [Int] = []
+    /// Of each 16; where 32 have one scale, it is there twice.
     var scales: [Float] = []
 
-    init(_ x: ArraySlice<Float>) {
-        for begin in stride(from: x.startIndex, to: x.endIndex, by: 16) {
-            let group = x[begin..<min(begin + 16, x.endIndex)]
+    init(_ x: ArraySlice<Float>, groupSize: Int) {
+        for begin in stride(from: x.startIndex, to: x.endIndex, by: groupSize) {
+            let group = x[begin..<min(begin + groupSize, x.endIndex)]
             let largest = group.reduce(0) { max($0, abs($1)) }
             let inverse = largest > 0 ? 127 / largest : 0
-            scales.append(largest / 127)
+            scales += Array(repeating: largest / 127, count: groupSize / 16)
             integers += group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
         }
     }
 
     var values: [Float] { integers.enumerated().map { Float($0.element) * scales[$0.offset / 16] } }
 
-    static func rows(_ x: [Float], columns: Int) -> [QuantisedRow] {
-        stride(from: 0, to: x.count, by: columns).map { QuantisedRow(x[$0..<$0 + columns]) }
+    static func rows(_ x: [Float], columns: Int, groupSize: Int) -> [QuantisedRow] {
+        stride(from: 0, to: x.count, by: columns).map { QuantisedRow(x[$0..<$0 + columns], groupSize: groupSize) }
     }
 }
 

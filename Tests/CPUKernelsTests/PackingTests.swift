@@ -63,7 +63,7 @@ struct PackingTests {
         let columns = format.fitting(96), layout = QuantLayout(running, format, columns: columns)
         var random = SplitMix64(name: "tokens \(format.rawValue)")
         let x = random.floats(tokens * columns, scale: 1.5)
-        let rows = QuantisedRow.rows(x, columns: columns)
+        let rows = QuantisedRow.rows(x, columns: columns, groupSize: format.scaleGroupSize)
         var panel = [UInt8](repeating: 0xaa, count: Int(probe_packed_a_bytes(running.number, Int64(columns))))
         panel.withUnsafeMutableBytes {
             probe_pack_a(running.number, format.code, x, Int64(tokens), Int64(columns), $0.baseAddress)
@@ -107,7 +107,6 @@ struct QuantLayout {
     }
 
     private var hasMinima: Bool { [.q4_1, .q5_1, .q2_K, .q4_K, .q5_K].contains(format) }
-    private var groupSize: Int { [.q2_K, .q3_K, .q6_K].contains(format) ? 16 : 32 }
     private var lines: Int { (columns + 63) / 64 }
     /// 64 rows of a line, and room for one more that is not used.
     private var lineStride: Int { 65 * lineBytes }
@@ -130,7 +129,7 @@ struct QuantLayout {
             isPaired
             ? Int(panel.loadUnaligned(fromByteOffset: at + column % 64 * 2, as: Int16.self))
             : Int(panel[at + column % 64])
-        let scaleAt = lines * lineStride + line * 64 * 16 + row * 16 + column % 64 / groupSize * 4
+        let scaleAt = lines * lineStride + line * 64 * 16 + row * 16 + column % 64 / format.scaleGroupSize * 4
         let scale = Double(panel.loadUnaligned(fromByteOffset: scaleAt, as: Float.self))
         guard hasMinima else { return scale * Double(quant - offset) }
         let minimum = panel.loadUnaligned(fromByteOffset: scaleAt + lines * 64 * 16, as: Float.self)
@@ -162,10 +161,9 @@ struct QuantLayout {
     }
 
     func expectedCorrection(_ row: QuantisedRow, group: Int) -> Double {
-        func sum(_ group: Int) -> Int { row.integers[group * 16..<group * 16 + 16].reduce(0, +) }
-        guard hasMinima else { return Double(-offset * sum(group)) }
-        let groups = groupSize == 16 ? [group] : [group / 2 * 2, group / 2 * 2 + 1]
-        return groups.reduce(0) { $0 + Double(sum($1)) * Double(row.scales[$1]) }
+        let size = format.scaleGroupSize, begin = group * 16 / size * size
+        let sum = row.integers[begin..<begin + size].reduce(0, +)
+        return hasMinima ? Double(sum) * Double(row.scales[group]) : Double(-offset * sum)
     }
 }
 

@@ -88,9 +88,9 @@ struct ProductTests {
         }
         var values = weight.values.values
         if running.kernels.kind == .bfloat16 {
-            values = running.rounded(values.map(Float.init), columns: columns).map(Double.init)
+            values = running.rounded(values.map(Float.init), columns: columns, for: format).map(Double.init)
         }
-        let seen = running.rounded(x, columns: columns)
+        let seen = running.rounded(x, columns: columns, for: format)
         var expected: [Double] = []
         var found: [Double] = []
         for t in 0..<tokens {

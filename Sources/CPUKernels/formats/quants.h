@@ -51,10 +51,15 @@ INLINE int quant_offset(const int format) {
     return has_8_bit_quants(format) ? OFFSET_OF_8_BITS : number_format_quant_offset(format);
 }
 
-/// How many vectors of products of two quants with two integers up to 127 a 16-bit sum holds: quants are up to 31, in
-/// Q6_K up to 63, of 8 bits up to 128.
+/// How many vectors of products of two quants with two integers up to 127 a 16-bit sum holds: quants of 8 bits are up to
+/// 128, others up to 63, 31 (in MXFP4 24) or 15.
 INLINE int pairs_in_16_bits(const int format) {
-    return has_8_bit_quants(format) ? 1 : format == CPUK_Q6_K ? 2 : 4;
+    if (has_8_bit_quants(format)) return 1;
+    switch (format) {
+    case CPUK_Q6_K: return 2;
+    case CPUK_Q5_0: case CPUK_Q5_1: case CPUK_Q5_K: case CPUK_MXFP4: return 4;
+    default: return 8;
+    }
 }
 
 INLINE uint16_t read_u16(const uint8_t *p) { uint16_t x; memcpy(&x, p, sizeof x); return x; }

@@ -1,10 +1,10 @@
-// Quantises activations to int8: x = scale * q with one scale for 16 columns, |q| <= 127. Half as many scales, as ggml
-// has them, would make products about a tenth faster and errors a half larger.
+// Quantises activations to int8: x = scale * q, |q| <= 127, with one scale for as many columns as weights have one for,
+// 16 or 32, so that the products of a group are summed as integers before they are converted.
 //
 // A token for GEMV, K columns rounded up to whole vectors of 64:
 //
 //     q0 q1 q2 …            K bytes: the integers, padded with zeros
-//     s0 s0 s0 s0 s1 …      K / 4 floats: the scale of each quad of integers, so four of each
+//     s0 s0 s0 s0 s1 …      K / 4 floats: the scale of each quad of integers
 //     c0 c1 c2 …            K / 4 numbers of 32 bits: the correction of each quad for what weights add to their quants
 //
 // For quants with an offset a correction is the quad's sum times minus the offset, an integer; for those with a minimum
@@ -15,6 +15,9 @@
 
 enum { X_GROUP = 16, QUAD = 4 };
 _Static_assert(X_GROUP == VL, "a vector of activations has one scale");
+
+// Whether two groups of activations have one scale, as those of the weights do.
+INLINE bool has_shared_scales(const int format) { return group_of(format) == 2 * X_GROUP; }
 
 INLINE int64_t padded_columns(int64_t columns) { return (columns + QUANTS - 1) / QUANTS * QUANTS; }
 // Where the scales of a token begin, and where its corrections do.
@@ -31,17 +34,31 @@ INLINE vi corrections(cpuk_format format, vi sums, vf scale) {
     return sums * -quant_offset((int)format);
 }
 
-// Quantises QUANTS columns to `integers`. Lanes 4 i to 4 i + 3 of the result are the scale of the `i`th 16.
-INLINE vf quantise(const float *x, int64_t count, char *integers) {
+// Quantises QUANTS columns, `together` vectors of which have one scale.
+INLINE vf quantise_together(const int together, const float *x, int64_t count, char *integers) {
     float each[QUANTS / X_GROUP];
-    UNROLL for (int i = 0; i < QUANTS / X_GROUP; i++) {
-        const int64_t rest = count - i * X_GROUP;
-        const vf part = rest >= VL ? load(x + i * VL) : rest > 0 ? load_part(x + i * VL, rest) : splat(0);
-        const float largest = max_lanes(abs_v(part)), inverse = largest > 0 ? 127.0f / largest : 0;
-        *(q16_unaligned *)(integers + i * VL) = narrow(round_v(part * inverse));
-        each[i] = largest / 127.0f;
+    UNROLL for (int i = 0; i < QUANTS / X_GROUP; i += together) {
+        vf parts[2];
+        vu most = splat_u(0);
+        UNROLL for (int j = 0; j < together; j++) {
+            const int64_t at = (i + j) * VL, rest = count - at;
+            parts[j] = rest >= VL ? load(x + at) : rest > 0 ? load_part(x + at, rest) : splat(0);
+            // Bit patterns are compared, so that a NaN counts as the largest and stays.
+            most = __builtin_elementwise_max(most, (vu)abs_v(parts[j]));
+        }
+        const float largest = max_lanes((vf)most), inverse = largest > 0 ? 127.0f / largest : 0;
+        UNROLL for (int j = 0; j < together; j++) {
+            *(q16_unaligned *)(integers + (i + j) * VL) = narrow(round_v(parts[j] * inverse));
+            each[i + j] = largest / 127.0f;
+        }
     }
     return (vf){FOUR(each[0]), FOUR(each[1]), FOUR(each[2]), FOUR(each[3])};
+}
+
+// Quantises QUANTS columns to `integers`. Lanes 4 i to 4 i + 3 of the result are the scale of the `i`th 16.
+INLINE vf quantise(int format, const float *x, int64_t count, char *integers) {
+    return has_shared_scales(format) ? quantise_together(2, x, count, integers)
+                                     : quantise_together(1, x, count, integers);
 }
 
 // The corrections of the groups of QUANTS columns from `k` on, made from those of their quads.
@@ -61,7 +78,7 @@ INLINE void store_group_corrections(int format, vf quads, int64_t k, float *to) 
 static inline void quantise_token(cpuk_format format, const float *x, int64_t columns, void *token) {
     char *integers = token, *scales = integers + token_scales(columns), *to = integers + token_corrections(columns);
     for (int64_t k = 0; k < columns; k += QUANTS) {
-        const vf scale = quantise(x + k, columns - k, integers + k);
+        const vf scale = quantise((int)format, x + k, columns - k, integers + k);
         const vi sums = dot_quads(splat_i(0), splat_q(1), load_q(integers + k));
         store((float *)(scales + k), scale);
         const vi correction = corrections(format, sums, scale);

@@ -5,32 +5,26 @@
 /// Fewer tokens than this are faster by GEMV (measured).
 enum { MIN_GEMM_TOKENS = !HAS_DOT_QUADS ? 9 : REGISTER_LANES == VL ? 5 : 7 };
 
-// Adds the products of two groups to `sums`. Where both have the same scale of weights, it is applied once.
-INLINE void multiply_pair(
-    const int format, const int S, const quads_step *step, const int pair, vr sums[TILE_SUMS]) {
-    const bool is_shared = group_of(format) == 2 * X_GROUP;
-    vr both[TILE_SUMS];
-    UNROLL for (int half = 0; half < 2; half++) {
-        const int group = 2 * pair + half, scale = is_shared ? pair : group;
-        vri quads[TILE_SUMS];
-        multiply_group(format, S, step, group, quads);
-        vr x_scales[MAX_TILE_TOKENS];
-        UNROLL for (int s = 0; s < S; s++) x_scales[s] = group_scales(format, step, s, group);
-        FOR_EACH_SUM {
-            const int i = r * S + s;
-            const vr products = __builtin_convertvector(quads[i], vr);
-            const vr w_scale = splat_r(step->scales[r * step->strides.row_scales + scale * step->strides.group_scales]);
-            if (!is_shared) sums[i] = fma_r(products, x_scales[s] * w_scale, sums[i]);
-            else if (half == 0) both[i] = products * x_scales[s];
-            else sums[i] = fma_r(fma_r(products, x_scales[s], both[i]), w_scale, sums[i]);
-        }
-        if (!has_minimum(format) || (is_shared && half == 0)) continue;
-        vr x_corrections[MAX_TILE_TOKENS];
-        UNROLL for (int s = 0; s < S; s++) x_corrections[s] = group_corrections(format, step, s, group);
-        FOR_EACH_SUM {
-            const vr minimum = splat_r(step->minima[r * step->strides.row_scales + scale * step->strides.group_scales]);
-            sums[r * S + s] = fma_r(x_corrections[s], minimum, sums[r * S + s]);
-        }
+// Adds the products of the `number`th columns of a line that have one scale to `sums`.
+INLINE void add_products(
+    const int format, const int S, const quads_step *step, const int number, vr sums[TILE_SUMS]) {
+    const int groups = has_shared_scales(format) ? 2 : 1, group = number * groups;
+    const int64_t scale = number * step->strides.group_scales;
+    vri quads[TILE_SUMS];
+    multiply_groups(format, S, step, group, groups, quads);
+    vr x_scales[MAX_TILE_TOKENS];
+    UNROLL for (int s = 0; s < S; s++) x_scales[s] = group_scales(format, step, s, group);
+    FOR_EACH_SUM {
+        const vr w_scale = splat_r(step->scales[r * step->strides.row_scales + scale]);
+        const vr products = __builtin_convertvector(quads[r * S + s], vr);
+        sums[r * S + s] = fma_r(products, x_scales[s] * w_scale, sums[r * S + s]);
+    }
+    if (!has_minimum(format)) return;
+    vr x_corrections[MAX_TILE_TOKENS];
+    UNROLL for (int s = 0; s < S; s++) x_corrections[s] = group_corrections(format, step, s, group);
+    FOR_EACH_SUM {
+        const vr minimum = splat_r(step->minima[r * step->strides.row_scales + scale]);
+        sums[r * S + s] = fma_r(x_corrections[s], minimum, sums[r * S + s]);
     }
 }
 
@@ -45,7 +39,7 @@ INLINE void micro_kernel(
     FOR_EACH_SUM { sums[r * S + s] = accumulate ? load_r(products + products_of_register(s) + r * VL) : splat_r(0); }
     for (int64_t line = 0; line < lines; line++) {
         prefetch_step(ahead);
-        UNROLL for (int pair = 0; pair < QUANTS / X_GROUP / 2; pair++) multiply_pair(format, S, &step, pair, sums);
+        UNROLL for (int i = 0; i < QUANTS / group_of(format); i++) add_products(format, S, &step, i, sums);
         step.quants += step.strides.line;
         step.scales += step.strides.line_scales;
         step.minima += step.strides.line_scales;
@@ -105,28 +99,27 @@ INLINE void multiply_of(
 // copy.
 INLINE int multiplied_as(cpuk_format format) {
     const bool has_groups_of_16 = group_of((int)format) == 16;
-    if (has_minimum((int)format)) return has_groups_of_16 ? CPUK_Q2_K : CPUK_Q4_K;
-    // Quants of Q6_K are too large for as many products in a 16-bit sum as those of Q3_K.
-    if (has_groups_of_16) return HAS_DOT_QUADS || format == CPUK_Q6_K ? CPUK_Q6_K : CPUK_Q3_K;
-    return OFFSET_OF_8_BITS > 0 || has_8_bit_quants((int)format) ? CPUK_Q8_0 : CPUK_Q4_0;
+    // Without an instruction for quads formats differ in how many products a 16-bit sum holds.
+    const bool is_small = !HAS_DOT_QUADS && pairs_in_16_bits((int)format) == 8;
+    if (has_minimum((int)format)) return has_groups_of_16 ? CPUK_Q2_K : is_small ? CPUK_Q4_K : CPUK_Q5_K;
+    if (has_groups_of_16) return is_small ? CPUK_Q3_K : CPUK_Q6_K;
+    if (OFFSET_OF_8_BITS > 0 || has_8_bit_quants((int)format)) return CPUK_Q8_0;
+    return is_small ? CPUK_Q4_0 : CPUK_Q5_0;
 }
+INLINE bool has_code(const int format) { return multiplied_as((cpuk_format)format) == format; }
 
-#define MULTIPLY_CASE(format) \
-    case format: multiply_of(format, rows, packed, panels, count, begin, depth, ahead, products); return;
+#define FOR_EACH_FORMAT_WITH_CODE(X) X(Q8_0) X(Q4_0) X(Q5_0) X(Q4_K) X(Q5_K) X(Q2_K) X(Q3_K) X(Q6_K)
+
+#define MULTIPLY_CASE(ID)                                                                                             \
+    case CPUK_##ID:                                                                                                   \
+        if (has_code(CPUK_##ID))                                                                                      \
+            multiply_of(CPUK_##ID, rows, packed, panels, count, begin, depth, ahead, products);                       \
+        return;
 static void multiply(
     const weight_rows *rows, const void *packed, const packed_a *panels, int64_t count, int64_t begin,
     int64_t depth, read_ahead ahead, float *products) {
     switch (multiplied_as(rows->format)) {
-        MULTIPLY_CASE(CPUK_Q4_K)
-        MULTIPLY_CASE(CPUK_Q2_K)
-        MULTIPLY_CASE(CPUK_Q6_K)
-    case CPUK_Q4_0:
-        if (OFFSET_OF_8_BITS == 0) multiply_of(CPUK_Q4_0, rows, packed, panels, count, begin, depth, ahead, products);
-        return;
-    case CPUK_Q3_K:
-        if (!HAS_DOT_QUADS) multiply_of(CPUK_Q3_K, rows, packed, panels, count, begin, depth, ahead, products);
-        return;
-        MULTIPLY_CASE(CPUK_Q8_0)
+        FOR_EACH_FORMAT_WITH_CODE(MULTIPLY_CASE)
     default: return;
     }
 }

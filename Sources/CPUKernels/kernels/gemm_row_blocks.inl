@@ -118,24 +118,16 @@ INLINE void multiply_row_blocks_of(
         multiply_row_tiles(format, 1, packed, a, p, row_count, begin, lines, &next, products);
 }
 
-#define MULTIPLY_CASE(format)                                                                                         \
-    case format: multiply_row_blocks_of(format, rows, packed, a, count, begin, depth, ahead, products); return;
+#define MULTIPLY_CASE(ID)                                                                                             \
+    case CPUK_##ID:                                                                                                   \
+        if (has_code(CPUK_##ID))                                                                                      \
+            multiply_row_blocks_of(CPUK_##ID, rows, packed, a, count, begin, depth, ahead, products);                 \
+        return;
 static void multiply_panels_of_row_blocks(
     const weight_rows *rows, const void *packed, const packed_a *a, int64_t count, int64_t begin, int64_t depth,
     read_ahead ahead, float *products) {
     switch (multiplied_as(rows->format)) {
-        MULTIPLY_CASE(CPUK_Q8_0)
-    case CPUK_Q4_0:
-        if (OFFSET_OF_8_BITS == 0)
-            multiply_row_blocks_of(CPUK_Q4_0, rows, packed, a, count, begin, depth, ahead, products);
-        return;
-    case CPUK_Q3_K:
-        if (!HAS_DOT_QUADS)
-            multiply_row_blocks_of(CPUK_Q3_K, rows, packed, a, count, begin, depth, ahead, products);
-        return;
-        MULTIPLY_CASE(CPUK_Q4_K)
-        MULTIPLY_CASE(CPUK_Q2_K)
-        MULTIPLY_CASE(CPUK_Q6_K)
+        FOR_EACH_FORMAT_WITH_CODE(MULTIPLY_CASE)
     default: return;
     }
 }

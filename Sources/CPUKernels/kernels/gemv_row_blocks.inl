@@ -5,8 +5,8 @@
 //
 //     q0 q1 q2 …     K bytes: the integers, padded with zeros
 //     s0 s1 …        K / 16 floats: the scale of each 16
-//     c0 c1 …        K / 16 numbers of 32 bits: the correction of each 16 (activations_int8.inl). For formats with
-//                    minima of 32 floats, of which every other one counts: it is that of 32
+//     c0 c1 …        K / 16 numbers of 32 bits: the correction of each 16 (activations_int8.inl); where 32 have one
+//                    scale, every other one counts, which is that of 32
 #pragma once
 #include "activations_int8.inl"
 #include "pack_row_blocks.inl"
@@ -25,9 +25,9 @@ static int64_t row_token_bytes(int64_t columns) {
 static void quantise_row_token(cpuk_format format, const float *x, int64_t columns, void *token) {
     char *integers = token, *scales = integers + row_token_scales(columns);
     char *to = integers + row_token_corrections(columns);
-    const bool is_signed = has_minimum((int)format);
+    const bool is_signed = has_minimum((int)format), is_shared = has_shared_scales((int)format);
     for (int64_t k = 0; k < columns; k += QUANTS) {
-        const vf scale = quantise(x + k, columns - k, integers + k);
+        const vf scale = quantise((int)format, x + k, columns - k, integers + k);
         const vi quads = dot_quads(splat_i(0), splat_q(1), load_q(integers + k));
         float each[VL];
         int32_t sums[VL];
@@ -35,18 +35,14 @@ static void quantise_row_token(cpuk_format format, const float *x, int64_t colum
         store_q(sums, (vq)quads);
         for (int g = 0; g < QUANTS / X_GROUP; g++) {
             const int64_t at = (k / X_GROUP + g) * 4;
-            const int32_t sum = sums[4 * g] + sums[4 * g + 1] + sums[4 * g + 2] + sums[4 * g + 3];
+            const int count = is_shared && g % 2 == 0 ? 8 : 4;
+            int32_t sum = 0;
+            for (int i = 0; i < count; i++) sum += sums[4 * g + i];
             const int32_t integer = -quant_offset((int)format) * sum;
             const float product = (float)sum * each[4 * g];
             memcpy(scales + at, &each[4 * g], 4);
             if (is_signed) memcpy(to + at, &product, 4);
             else memcpy(to + at, &integer, 4);
-        }
-        for (int g = 0; is_signed && group_of((int)format) == GROUP_COLUMNS && g < QUANTS / X_GROUP; g += 2) {
-            float pair[2];
-            memcpy(pair, to + (k / X_GROUP + g) * 4, 8);
-            pair[0] += pair[1];
-            memcpy(to + (k / X_GROUP + g) * 4, pair, 4);
         }
     }
 }
@@ -75,20 +71,23 @@ INLINE void dot_half(
     }
 }
 
-// The same as products of pairs of bytes.
-INLINE void dot_half_by_pairs(
-    const int format, const int T, const uint8_t *group, const int half, const row_tokens *x, vi *quads) {
+// The products of `halves` halves as products of pairs of bytes.
+INLINE void dot_halves_by_pairs(
+    const int format, const int T, const uint8_t *group, const int first, const int halves, const row_tokens *x,
+    vi *quads) {
     const int together = pairs_in_16_bits(format);
     vpairs pairs[MAX_BLOCK_TOKENS];
-    UNROLL for (int v = 0; v < GROUP_VECTORS; v++) {
+    UNROLL for (int i = 0; i < halves * GROUP_VECTORS; i++) {
+        const int half = first + i / GROUP_VECTORS, v = i % GROUP_VECTORS;
+        const bool is_last = (i + 1) % together == 0 || i + 1 == halves * GROUP_VECTORS;
         const vq quants = unpack_rows(format, group, half, v);
         const vq factors = has_8_bit_quants(format) ? magnitudes(quants) : quants;
         UNROLL for (int t = 0; t < T; t++) {
             const vq integers = (vq)splat_at(x->integers + t * x->stride + half * X_GROUP + v * QUAD);
             const vpairs products =
                 multiply_bytes(factors, has_8_bit_quants(format) ? with_signs(integers, quants) : integers);
-            pairs[t] = v % together == 0 ? products : pairs[t] + products;
-            if ((v + 1) % together == 0) quads[t] += add_pairs(pairs[t]);
+            pairs[t] = i % together == 0 ? products : pairs[t] + products;
+            if (is_last) quads[t] += add_pairs(pairs[t]);
         }
     }
 }
@@ -96,24 +95,20 @@ INLINE void dot_half_by_pairs(
 // Adds the products of a group of 32 columns to the sums of T tokens.
 INLINE void dot_rows(
     const int format, const int T, const uint8_t *group, const row_scales *w, const row_tokens *x, vf *sums) {
-    const bool is_shared = group_of(format) == GROUP_COLUMNS;
-    vf both[MAX_BLOCK_TOKENS];
-    UNROLL for (int half = 0; half < 2; half++) {
+    const int halves = has_shared_scales(format) ? 2 : 1;
+    UNROLL for (int first = 0; first < 2; first += halves) {
         vi quads[MAX_BLOCK_TOKENS];
         UNROLL for (int t = 0; t < T; t++)
-            quads[t] = quant_offset(format) == 0 ? splat_i(0) : splat_at(x->corrections + t * x->stride + half * 4);
-        if (HAS_DOT_QUADS) dot_half(format, T, group, half, x, quads);
-        else dot_half_by_pairs(format, T, group, half, x, quads);
+            quads[t] = quant_offset(format) == 0 ? splat_i(0) : splat_at(x->corrections + t * x->stride + first * 4);
+        if (!HAS_DOT_QUADS) dot_halves_by_pairs(format, T, group, first, halves, x, quads);
+        else UNROLL for (int half = first; half < first + halves; half++) dot_half(format, T, group, half, x, quads);
         UNROLL for (int t = 0; t < T; t++) {
-            const vf products = __builtin_convertvector(quads[t], vf);
-            const vf scale = splat_float_at(x->scales + t * x->stride + half * 4);
-            if (!is_shared) sums[t] = fma_v(products, scale * w->scales[half], sums[t]);
-            else if (half == 0) both[t] = products * scale;
-            else sums[t] = fma_v(fma_v(products, scale, both[t]), w->scales[0], sums[t]);
+            const vf scale = splat_float_at(x->scales + t * x->stride + first * 4);
+            sums[t] = fma_v(__builtin_convertvector(quads[t], vf), scale * w->scales[first], sums[t]);
         }
     }
     if (!has_minimum(format)) return;
-    UNROLL for (int half = 0; half < (is_shared ? 1 : 2); half++)
+    UNROLL for (int half = 0; half < 2; half += halves)
         UNROLL for (int t = 0; t < T; t++)
             sums[t] = fma_v(w->minima[half], splat_float_at(x->corrections + t * x->stride + half * 4), sums[t]);
 }

@@ -83,35 +83,37 @@ INLINE void add_pairs_of_group(
     }
 }
 
-// Adds the products of a group as products of pairs of bytes.
-INLINE void add_quads_of_group(
-    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
-    const int together = pairs_in_16_bits(format);
+// Adds the products of `groups` groups as products of pairs of bytes.
+INLINE void add_quads_of_groups(
+    const int format, const int S, const quads_step *step, const int group, const int groups, vri quads[TILE_SUMS]) {
+    const int parts = groups * X_GROUP / QUAD, together = pairs_in_16_bits(format);
     vr_16 pairs[TILE_SUMS];
-    UNROLL for (int part = 0; part < X_GROUP / QUAD; part++) {
+    UNROLL for (int part = 0; part < parts; part++) {
+        const int at = group + part / (X_GROUP / QUAD), of_group = part % (X_GROUP / QUAD);
         FOR_EACH_SUM {
             const int i = r * S + s;
-            const vr_16 products = multiply_r(
-                group_quants(format, step, r, group, part), group_tokens(format, step, s, group, part));
+            const vr_16 products =
+                multiply_r(group_quants(format, step, r, at, of_group), group_tokens(format, step, s, at, of_group));
             pairs[i] = part % together == 0 ? products : pairs[i] + products;
         }
         KEEP_ORDER(pairs);
-        if ((part + 1) % together == 0)
+        if ((part + 1) % together == 0 || part + 1 == parts)
             FOR_EACH_SUM { quads[r * S + s] += multiply_16_r(pairs[r * S + s], (vr_16){0} + 1); }
     }
 }
 
-INLINE void add_group(const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
-    if (HAS_DOT_QUADS) add_dot_products(format, S, step, group, quads);
-    else if (is_paired(format)) add_pairs_of_group(format, S, step, group, quads);
-    else add_quads_of_group(format, S, step, group, quads);
-}
-
-// Integer products of the `group`th X_GROUP columns of a line.
-INLINE void multiply_group(
-    const int format, const int S, const quads_step *step, const int group, vri quads[TILE_SUMS]) {
+// Integer products of `groups` times X_GROUP columns of a line, from the `group`th on, which have one scale.
+INLINE void multiply_groups(
+    const int format, const int S, const quads_step *step, const int group, const int groups, vri quads[TILE_SUMS]) {
     FOR_EACH_SUM {
         quads[r * S + s] = quant_offset(format) == 0 ? splat_ri(0) : (vri)group_corrections(format, step, s, group);
     }
-    add_group(format, S, step, group, quads);
+    if (!HAS_DOT_QUADS && !is_paired(format)) {
+        add_quads_of_groups(format, S, step, group, groups, quads);
+        return;
+    }
+    UNROLL for (int i = 0; i < groups; i++) {
+        if (HAS_DOT_QUADS) add_dot_products(format, S, step, group + i, quads);
+        else add_pairs_of_group(format, S, step, group + i, quads);
+    }
 }

@@ -7,7 +7,8 @@
 //     s0 s1 … s15                                                    16 floats: each token's scale of the group
 //     c0 c1 … c15                                                    16 numbers of 32 bits: each token's correction
 //
-// (Corrections: activations_int8.inl. For weights with a minimum for 32 values, both groups have the sum of the two.)
+// Where weights have a scale for 32 columns, so do activations: two groups then have the same scale, and both have the
+// sum of the two's corrections (activations_int8.inl).
 //
 // A panel of B: lines of 64 quants (packed_panels.inl), and behind the last line of all rows the scales, then the
 // minima:
@@ -67,44 +68,50 @@ INLINE vi store_quants(bool paired, const vi integers[VL], char *group) {
     return sums;
 }
 
-// Quantises 16 columns of the tokens to a group, without its corrections. Returns the sums that the corrections are
-// made of.
-INLINE vi pack_group(
-    const float *x, int64_t ldx, int64_t tokens, int64_t columns, bool paired, char *group, vf *scale) {
-    vf square[VL];
+// Reads 16 columns of the tokens, a vector each. Returns the bits of each token's largest magnitude: patterns are
+// compared, so that a NaN counts as the largest and stays.
+INLINE vu read_group(const float *x, int64_t ldx, int64_t tokens, int64_t columns, vf square[VL]) {
     for (int t = 0; t < VL; t++) {
         if (t >= tokens || columns <= 0) square[t] = splat(0);
         else square[t] = columns >= VL ? load(x + t * ldx) : load_part(x + t * ldx, columns);
     }
     transpose(square);
-    // Bit patterns are compared, so that a NaN counts as the largest and stays.
     vu top = splat_u(0);
     UNROLL for (int i = 0; i < VL; i++) top = __builtin_elementwise_max(top, (vu)abs_v(square[i]));
-    const vf largest = (vf)top, inverse = select_v(largest > 0.0f, 127.0f / largest, splat(0));
+    return top;
+}
+
+// Quantises the columns to a group, without its corrections. Returns the sums that the corrections are made of.
+INLINE vi pack_group(const vf square[VL], vf largest, bool paired, char *group) {
+    const vf inverse = select_v(largest > 0.0f, 127.0f / largest, splat(0));
     vi integers[VL];
     UNROLL for (int i = 0; i < VL; i++) integers[i] = round_v(square[i] * inverse);
-    *scale = largest / 127.0f;
     return store_quants(paired, integers, group);
 }
 
 static inline void pack_a(
     cpuk_format format, const float *x, int64_t ldx, int64_t tokens, int64_t columns, int64_t begin, int64_t end,
     void *panel) {
-    const bool joins = has_minimum((int)format) && group_of((int)format) == 2 * X_GROUP;
+    const bool is_shared = has_shared_scales((int)format);
     const int64_t bytes = group_bytes((int)format);
     for (int64_t k = begin; k < begin + padded_columns(end - begin); k += 2 * X_GROUP) {
+        char *group = (char *)panel + k / X_GROUP * bytes;
+        vf square[2][VL];
+        vu most[2];
         vi sums[2];
         UNROLL for (int half = 0; half < 2; half++) {
             const int64_t at = k + half * X_GROUP;
-            char *group = (char *)panel + at / X_GROUP * bytes;
-            vf scale;
-            sums[half] = pack_group(x + at, ldx, tokens, columns - at, is_paired((int)format), group, &scale);
-            sums[half] = corrections(format, sums[half], scale);
-            store((float *)(group + bytes - 2 * LINE), scale);
+            most[half] = read_group(x + at, ldx, tokens, columns - at, square[half]);
         }
-        if (joins) sums[0] = sums[1] = (vi)((vf)sums[0] + (vf)sums[1]);
+        if (is_shared) most[0] = most[1] = __builtin_elementwise_max(most[0], most[1]);
         UNROLL for (int half = 0; half < 2; half++)
-            store_q((char *)panel + (k / X_GROUP + half + 1) * bytes - LINE, (vq)sums[half]);
+            sums[half] = pack_group(square[half], (vf)most[half], is_paired((int)format), group + half * bytes);
+        if (is_shared) sums[0] = sums[1] = sums[0] + sums[1];
+        UNROLL for (int half = 0; half < 2; half++) {
+            const vf scale = (vf)most[half] / 127.0f;
+            store((float *)(group + (half + 1) * bytes - 2 * LINE), scale);
+            store_q(group + (half + 1) * bytes - LINE, (vq)corrections(format, sums[half], scale));
+        }
     }
 }
 

@@ -4,8 +4,9 @@
 #include "row_blocks_floats.inl"
 
 enum {
-    /// Columns that are made floats together for many tokens, which stay in the first-level cache.
-    HALVES_KC = 128,
+    /// Columns that are made floats together for many tokens (measured): tiles of wide vectors want them in the
+    /// first-level cache, others hide what the second one takes.
+    HALVES_KC = VECTOR_REGISTERS >= 32 ? 128 : 512,
 };
 
 // Numbers of 16 bits become floats in the panels that gemm_f32.inl packs, without being moved otherwise. Rows behind
