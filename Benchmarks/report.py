@@ -273,7 +273,9 @@ def main():
     print(path)
     if arguments.readme:
         where = f"{cores} cores of {processor} ({abilities()[:-1]}; {today}, commit `{commit}`)"
-        readme_section.write(arguments.readme, report.rows, f"{processor}, {cores} cores", where, path)
+        # Processors of several kinds call themselves "AMD EPYC".
+        kind = f"{processor} ({abilities()[:-1]}), {cores} cores"
+        readme_section.write(arguments.readme, report.rows, kind, where, path)
 
 
 main()

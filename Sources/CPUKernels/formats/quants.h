@@ -51,8 +51,8 @@ INLINE int quant_offset(const int format) {
     return has_8_bit_quants(format) ? OFFSET_OF_8_BITS : number_format_quant_offset(format);
 }
 
-/// How many vectors of products of two quants with two integers up to 127 a 16-bit sum holds: quants of 8 bits are up to
-/// 128, others up to 63, 31 (in MXFP4 24) or 15.
+/// How many vectors of products of two quants with two integers up to 127 a 16-bit sum holds: quants of 8 bits are up
+/// to 128, others up to 63, 31 (in MXFP4 24) or 15.
 INLINE int pairs_in_16_bits(const int format) {
     if (has_8_bit_quants(format)) return 1;
     switch (format) {
