@@ -1,9 +1,10 @@
 // gemm_panel_<format>, gemm_bf16_<format>, and the same of experts (experts/expert_weights.cl), as
 // gemm_panel_experts_<format>: many tokens. A work-item packs PANEL_COLUMNS weight rows by
 // PANEL_INPUTS features as FP32 [32-row sub-panel][k][32] into local memory, which stays in its core's second-level
-// cache, and runs its tokens over it, 8 tokens x 32 rows in sixteen float16 registers. Gated, a sub-panel is 16 gate
-// rows and their 16 value rows. With PANEL_BF16 weights and activations are BF16, two features in a word (dot.cl);
-// `x` then holds the output of quantise_bf16, whose stride `x_stride` counts words.
+// cache, and runs its tokens over it: 8 tokens x 32 rows in sixteen float16 registers, or, for processors with sixteen
+// registers of 8 lanes, 4 tokens x 16 rows twice. Gated, a sub-panel is 16 gate rows and their 16 value rows. With
+// PANEL_BF16 weights and activations are BF16, two features in a word (dot.cl); `x` then holds the output of
+// quantise_bf16, whose stride `x_stride` counts words.
 //
 // One work-item a work-group, float16 registers, no barriers. Arguments up to `flags` as in matmul_common.cl.
 //
@@ -12,8 +13,8 @@
 // Geometry: global [ceil(sub-panels / item_subpanels), ceil(T / item_tokens)], of experts [the same, E], local [1, 1].
 // Local memory: `panel` PANEL_COLUMNS * PANEL_INPUTS * 4 bytes (pairs: 2); `partial` item_tokens * PANEL_COLUMNS * 4
 // bytes where K > PANEL_INPUTS (the sums so far; the output cannot hold them, as the residual may be the output),
-// else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_BF16 (0 or
-// 1).
+// else 4 bytes. Build macros: PANEL_COLUMNS (a multiple of 32), PANEL_INPUTS (a multiple of 32), PANEL_TOKENS (8 or 4),
+// PANEL_BF16 (0 or 1).
 #if PANEL_BF16
 #define PANEL_NAME(op) PRODUCT_NAME(op##_bf16)
 // Features in a word of the panel.
@@ -75,6 +76,16 @@ typedef float16 word16_t;
 
 #define SUBPANEL_WORDS (32 * PANEL_INPUTS / WORD_INPUTS)
 
+// Adds the products of a tile's tokens with 16 rows of a sub-panel, the first of which is at `first`.
+#define ADD_PRODUCTS(sums, first)                                                                                      \
+    do {                                                                                                               \
+        for (uint k = 0; k < steps; ++k) {                                                                             \
+            const word16_t weights = vload16(0, (first) + k * 32);                                                     \
+            _Pragma("unroll") for (uint t = 0; t < PANEL_TOKENS; ++t)                                                  \
+                sums[t] = MULTIPLY_WORDS(sums[t], weights, (word16_t)(a[t][k]));                                       \
+        }                                                                                                              \
+    } while (0)
+
 // Packs 16 rows by `count` features: packed[k * 32 + row] = rows[row][k], counted in words.
 static inline void pack16(__global const weight_t *const *rows, const uint k0, const uint count, __local word_t *packed)
 {
@@ -120,26 +131,32 @@ void PANEL_NAME(gemm)(
                     SUBPANEL_ROWS(rows, base + half_index / 2, half_index & 1);
                     pack16(rows, k0, count, panel + half_index / 2 * SUBPANEL_WORDS + (half_index & 1) * 16);
                 }
-                for (uint t0 = token_begin; t0 < token_end; t0 += 8) {
-                    __global const word_t *a[8];
+                for (uint t0 = token_begin; t0 < token_end; t0 += PANEL_TOKENS) {
+                    __global const word_t *a[PANEL_TOKENS];
                     #pragma unroll
-                    for (uint t = 0; t < 8; ++t)
+                    for (uint t = 0; t < PANEL_TOKENS; ++t)
                         a[t] = words + (ulong)GEMM_INPUT_ROW(t0 + t) * x_stride + k0 / WORD_INPUTS;
                     for (uint s = 0; s < subpanels; ++s) {
                         __local const word_t *b = panel + s * SUBPANEL_WORDS;
-                        __local float *sums = partial + ((t0 - token_begin) * subpanels + s * 8) * 32;
-                        float16 c0[8], c1[8];
-                        LOAD_PARTIAL_SUMS(8, c0[t], c1[t]);
-                        for (uint k = 0; k < (count + WORD_INPUTS - 1) / WORD_INPUTS; ++k) {
+                        __local float *sums = partial + ((t0 - token_begin) * subpanels + s * PANEL_TOKENS) * 32;
+                        const uint steps = (count + WORD_INPUTS - 1) / WORD_INPUTS;
+                        float16 c0[PANEL_TOKENS], c1[PANEL_TOKENS];
+                        LOAD_PARTIAL_SUMS(PANEL_TOKENS, c0[t], c1[t]);
+#if PANEL_TOKENS < 8
+                        ADD_PRODUCTS(c0, b);
+                        ADD_PRODUCTS(c1, b + 16);
+#else
+                        for (uint k = 0; k < steps; ++k) {
                             const word16_t b0 = vload16(0, b + k * 32), b1 = vload16(1, b + k * 32);
                             #pragma unroll
-                            for (uint t = 0; t < 8; ++t) {
+                            for (uint t = 0; t < PANEL_TOKENS; ++t) {
                                 const word16_t value = (word16_t)(a[t][k]);
                                 c0[t] = MULTIPLY_WORDS(c0[t], b0, value);
                                 c1[t] = MULTIPLY_WORDS(c1[t], b1, value);
                             }
                         }
-                        STORE_TILE(8, c0[t], c1[t]);
+#endif
+                        STORE_TILE(PANEL_TOKENS, c0[t], c1[t]);
                     }
                 }
             }

@@ -132,7 +132,7 @@ enum MatmulKernels {
         let program = ProgramDescriptor(
             "gemm_panel", sources: cpuSources(key.selection) + ["matmul/gemm_cpu.cl"], format: key.format
         ) { tuning in
-            [("PANEL_BF16", 0)] + panelMacros(tuning.matmul.panel)
+            [("PANEL_BF16", 0), ("PANEL_TOKENS", tuning.matmul.panelTokens)] + panelMacros(tuning.matmul.panel)
         }
         return kernel(program, "gemm_panel", key.format, key.selection, panelExtra)
     }
@@ -151,7 +151,9 @@ enum MatmulKernels {
                 "gemm_bf16", sources: ["common/dot.cl"] + cpuSources(key.selection) + ["matmul/gemm_cpu.cl"],
                 format: key.format
             ) { tuning in
-                [("PANEL_BF16", 1), ("DOT_VARIANT", variant.rawValue)] + panelMacros(tuning.matmul.bfloat16Panel)
+                [
+                    ("PANEL_BF16", 1), ("PANEL_TOKENS", tuning.matmul.panelTokens), ("DOT_VARIANT", variant.rawValue),
+                ] + panelMacros(tuning.matmul.bfloat16Panel)
             }
         case .int8(let variant):
             ProgramDescriptor(

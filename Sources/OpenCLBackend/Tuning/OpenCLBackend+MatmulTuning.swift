@@ -25,6 +25,8 @@ public struct MatmulTuning: Sendable, Hashable {
     public var panel = PanelTuning(columns: 96, inputs: 256, tokens: 256, minInputs: 32, elementBits: 32)
     public var bfloat16Panel = PanelTuning(columns: 64, inputs: 1024, tokens: 512, minInputs: 64, elementBits: 16)
     public var int8Panel = PanelTuning(columns: 32, inputs: 2048, tokens: 512, minInputs: 256, elementBits: 12)
+    /// `registers`: tokens of a tile of FP32 or BF16 panels: 8, by 32 columns, or 4, by 16, where 16 registers hold sums.
+    public var panelTokens = 8
     /// `registers`: the fewest tokens for which quantising activations to BF16 is faster, and the most that stream
     /// quants.
     public var minBFloat16Tokens = 16

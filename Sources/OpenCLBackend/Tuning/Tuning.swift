@@ -1,3 +1,5 @@
+internal import COpenCL
+
 /// What differs between kinds of devices: which variant of a kernel runs and how large its work-groups are.
 ///
 /// Every work-group size and tile that a launcher uses stands here.
@@ -68,6 +70,8 @@ public struct Tuning: Sendable, Hashable {
         tuning.selectionGroupSize = min(tuning.selectionGroupSize, limit)
         tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
+        // Without AVX-512 a processor has half as many registers, or narrower ones.
+        if tuning.family == .cpu, device.kind == .cpu, !ocl_host_has_avx512() { tuning.matmul.panelTokens = 4 }
         // Threads of a chain hand results to one another in the order in which they wrote them, which is x86's.
         #if arch(x86_64)
             if tuning.family == .cpu, device.platformName == "Portable Computing Language" {
