@@ -46,7 +46,7 @@ extension WeightFormat {
 /// A row of activations as 8-bit integers with a scale for 16 or 32 of them, computed plainly.
 struct QuantisedRow {
     var integers: [Int] = []
-    /// Of each 16; where 32 have one scale, it is there twice.
+    /// Of each 16, nearest to the values in least squares; where 32 have one scale, it is there twice.
     var scales: [Float] = []
 
     init(_ x: ArraySlice<Float>, groupSize: Int) {
@@ -54,8 +54,11 @@ struct QuantisedRow {
             let group = x[begin..<min(begin + groupSize, x.endIndex)]
             let largest = group.reduce(0) { max($0, abs($1)) }
             let inverse = largest > 0 ? 127 / largest : 0
-            scales += Array(repeating: largest / 127, count: groupSize / 16)
-            integers += group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
+            let quants = group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
+            let products = zip(group, quants).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+            let squares = quants.reduce(0) { $0 + $1 * $1 }
+            scales += Array(repeating: squares > 0 ? Float(products / Double(squares)) : 0, count: groupSize / 16)
+            integers += quants
         }
     }
 

@@ -76,8 +76,9 @@ struct PackingTests {
                     wrong += layout.integer(bytes, token: t, column: k) == wanted ? 0 : 1
                 }
                 for group in 0..<columns / 16 {
-                    wrong +=
-                        layout.scale(bytes, token: t, group: group) == (t < tokens ? rows[t].scales[group] : 0) ? 0 : 1
+                    let wanted = t < tokens ? rows[t].scales[group] : 0
+                    let error = abs(layout.scale(bytes, token: t, group: group) - wanted)
+                    wrong += error <= 1e-6 * wanted ? 0 : 1
                     guard t < tokens, !layout.isPaired else { continue }
                     let found = layout.correction(bytes, token: t, group: group)
                     wrong += abs(found - layout.expectedCorrection(rows[t], group: group)) <= 1e-4 ? 0 : 1

@@ -54,7 +54,8 @@ final class ProgramBuilder {
     }
 
     private func compilerOptions(_ descriptor: ProgramDescriptor) -> String {
-        var flags = ["-cl-std=\(descriptor.language)", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
+        // Warnings say nothing to a user, and PoCL prints how many there were.
+        var flags = ["-w", "-cl-std=\(descriptor.language)", "-DROW_IS_WORK_ITEM=\(tuning.rowIsWorkItem ? 1 : 0)"]
         flags += (descriptor.format?.kernelMacros ?? []).map { "-D\($0.name)=\($0.value)" }
         flags += descriptor.defines(tuning).map { "-D\($0.name)=\($0.value)" }
         if !options.buildOptions.isEmpty { flags.append(options.buildOptions) }
