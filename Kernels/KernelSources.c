@@ -120,6 +120,9 @@ static const char matmul_pack_rows_cpu[] = {
 static const char matmul_unpack_rows_cpu[] = {
 #embed "matmul/unpack_rows_cpu.cl"
     , 0};
+static const char matmul_quads_cpu[] = {
+#embed "matmul/quads_cpu.cl"
+    , 0};
 static const char matmul_quants_cpu[] = {
 #embed "matmul/quants_cpu.cl"
     , 0};
@@ -198,6 +201,7 @@ static const kernel_source sources[] = {
     SOURCE(matmul_activations_int8_cpu, "matmul/activations_int8_cpu.cl"),
     SOURCE(matmul_pack_rows_cpu, "matmul/pack_rows_cpu.cl"),
     SOURCE(matmul_unpack_rows_cpu, "matmul/unpack_rows_cpu.cl"),
+    SOURCE(matmul_quads_cpu, "matmul/quads_cpu.cl"),
     SOURCE(matmul_quants_cpu, "matmul/quants_cpu.cl"),
     SOURCE(matmul_gemm_int8_cpu, "matmul/gemm_int8_cpu.cl"),
     SOURCE(matmul_gemv_int8_cpu, "matmul/gemv_int8_cpu.cl"),

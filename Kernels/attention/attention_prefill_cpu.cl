@@ -2,7 +2,8 @@
 //
 // Work-item (c, i, s) takes tile_queries queries of sequence s (i alternates between its ends) and the c-th
 // chunk of tile_heads query heads of one key head; row r is query r / tile_heads, head r % tile_heads of the tile. Keys
-// are transposed into local memory, so that scores, like a matrix product, are 8 rows x 32 positions in registers.
+// are transposed into local memory, so that scores, like a matrix product, are tiles in registers
+// (attention_tiles_cpu.cl).
 // Geometry: global [KH * ceil(H / KH / tile_heads), ceil(longest / tile_queries), S], local [1, 1, 1].
 // Local memory: 4 * (PREFILL_ROWS * (D' + 17) + PREFILL_POSITIONS * (D + D' + 8)) bytes, D' = D rounded up to 32.
 // Build macros: PREFILL_ROWS (a multiple of 8, at least tile_queries * tile_heads), PREFILL_POSITIONS (of 32).
@@ -85,15 +86,15 @@ void ATTENTION_NAME(attention_prefill)(ATTENTION_PARAMETERS, const uint tile_que
                 a[i] = query + (ulong)(r / head_count) * query_stride + r % head_count * HEAD_SIZE;
                 row_end[i] = first_end + r / head_count;
             }
-            float16 c0[8], c1[8], row_maxima[8];
+            float16 c[8][2], row_maxima[8];
             #pragma unroll
             for (uint i = 0; i < 8; ++i)
                 row_maxima[i] = -INFINITY;
             for (uint part = 0; part < scored; part += 32) {
-                score_rows8(a, transposed + part * HEAD_SIZE, c0, c1);
+                score_rows8(a, transposed + part * HEAD_SIZE, c);
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
-                    float16 s0 = capped16(c0[i], scale, soft_cap), s1 = capped16(c1[i], scale, soft_cap);
+                    float16 s0 = capped16(c[i][0], scale, soft_cap), s1 = capped16(c[i][1], scale, soft_cap);
                     if (is_masked) {
                         const int16 behind0 = as_int16(LANES) + (int)(tile + part - row_end[i]), behind1 = behind0 + 16;
                         s0 = select(s0, (float16)(-INFINITY), behind0 >= 0 || behind0 < -window);

@@ -1,5 +1,6 @@
 // Shared by the attention kernels of CPU devices that take many queries: tiles of 8 rows by 32 positions in registers,
-// with an online softmax. (Dao et al., 2022) Needs attention_rows_cpu.cl and the build macro PREFILL_POSITIONS.
+// with an online softmax. (Dao et al., 2022) Needs attention_rows_cpu.cl and the build macros PREFILL_POSITIONS and
+// TILE_ROWS: 8, or, for processors with sixteen registers of 8 lanes, 4, so that a tile is 4 rows by 16 positions.
 //
 // Of each row (a query of a head) local memory holds its maximum so far, 16 partial sums of its weights, and the sum of
 // weighted values, PADDED_HEAD_SIZE long.
@@ -14,21 +15,44 @@ static inline void clear_rows(const uint rows, __local float *maxima, __local fl
     }
 }
 
-// c0[i], c1[i] = the products of row i with 32 keys, transposed as transpose_keys16 leaves them.
-static inline void score_rows8(__global const float *const *rows, __local const float *keys, float16 *c0, float16 *c1)
+// Vectors of a tile's rows.
+#define TILE_VECTORS (TILE_ROWS / 4u)
+#define EACH_TILE_ROW(I) _Pragma("unroll") for (uint I = 0; I < TILE_ROWS; ++I)
+#define EACH_TILE_VECTOR(G) _Pragma("unroll") for (uint G = 0; G < TILE_VECTORS; ++G)
+
+// c[i] = the products of row i with 32 keys, transposed as transpose_keys16 leaves them.
+static inline void score_rows8(__global const float *const *rows, __local const float *keys, float16 c[8][2])
 {
     #pragma unroll
-    for (uint i = 0; i < 8; ++i)
-        c0[i] = c1[i] = 0.0f;
-    for (uint d = 0; d < HEAD_SIZE; ++d) {
-        const float16 b0 = vload16(0, keys + d * 32), b1 = vload16(1, keys + d * 32);
+    for (uint r = 0; r < 8; r += TILE_ROWS) {
         #pragma unroll
-        for (uint i = 0; i < 8; ++i) {
-            const float16 value = (float16)(rows[i][d]);
-            c0[i] = fma(value, b0, c0[i]);
-            c1[i] = fma(value, b1, c1[i]);
+        for (uint h = 0; h < 2; h += TILE_VECTORS) {
+            float16 sums[TILE_ROWS][TILE_VECTORS];
+            EACH_TILE_ROW(i) EACH_TILE_VECTOR(g) sums[i][g] = 0.0f;
+            for (uint d = 0; d < HEAD_SIZE; ++d) {
+                float16 b[TILE_VECTORS];
+                EACH_TILE_VECTOR(g) b[g] = vload16(h + g, keys + d * 32);
+                EACH_TILE_ROW(i) EACH_TILE_VECTOR(g) sums[i][g] = fma((float16)(rows[r + i][d]), b[g], sums[i][g]);
+            }
+            EACH_TILE_ROW(i) EACH_TILE_VECTOR(g) c[r + i][h + g] = sums[i][g];
         }
     }
+}
+
+// Adds the products of TILE_ROWS rows' weights with `seen` values to their sums, which are corrected first.
+static inline void add_values(
+    __local const float *scores, const float *corrections, const uint seen, __local const float *v,
+    __local float *sums)
+{
+    float16 c[TILE_ROWS][TILE_VECTORS];
+    EACH_TILE_ROW(i) EACH_TILE_VECTOR(g) c[i][g] = vload16(g, sums + i * PADDED_HEAD_SIZE) * corrections[i];
+    for (uint j = 0; j < seen; ++j) {
+        float16 b[TILE_VECTORS];
+        EACH_TILE_VECTOR(g) b[g] = vload16(g, v + j * PADDED_HEAD_SIZE);
+        EACH_TILE_ROW(i) EACH_TILE_VECTOR(g)
+            c[i][g] = fma((float16)(scores[i * PREFILL_POSITIONS + j]), b[g], c[i][g]);
+    }
+    EACH_TILE_ROW(i) EACH_TILE_VECTOR(g) vstore16(c[i][g], g, sums + i * PADDED_HEAD_SIZE);
 }
 
 // Takes a tile's values into the sums of 8 rows: scores [8, PREFILL_POSITIONS] become weights in place.
@@ -62,28 +86,8 @@ static inline void weigh_rows8(
         }
         vstore16(weight, i, weights);
     }
-    for (uint d = 0; d < PADDED_HEAD_SIZE; d += 32) {
-        float16 c0[8], c1[8];
-        __local float *target = sums + d;
-        #pragma unroll
-        for (uint i = 0; i < 8; ++i) {
-            c0[i] = vload16(0, target + i * PADDED_HEAD_SIZE) * corrections[i];
-            c1[i] = vload16(1, target + i * PADDED_HEAD_SIZE) * corrections[i];
-        }
-        for (uint j = 0; j < seen; ++j) {
-            const float16 b0 = vload16(0, v + j * PADDED_HEAD_SIZE + d);
-            const float16 b1 = vload16(1, v + j * PADDED_HEAD_SIZE + d);
-            #pragma unroll
-            for (uint i = 0; i < 8; ++i) {
-                const float16 p = (float16)(scores[i * PREFILL_POSITIONS + j]);
-                c0[i] = fma(p, b0, c0[i]);
-                c1[i] = fma(p, b1, c1[i]);
-            }
-        }
-        #pragma unroll
-        for (uint i = 0; i < 8; ++i) {
-            vstore16(c0[i], 0, target + i * PADDED_HEAD_SIZE);
-            vstore16(c1[i], 1, target + i * PADDED_HEAD_SIZE);
-        }
-    }
+    for (uint r = 0; r < 8; r += TILE_ROWS)
+        for (uint d = 0; d < PADDED_HEAD_SIZE; d += 16 * TILE_VECTORS)
+            add_values(
+                scores + r * PREFILL_POSITIONS, corrections + r, seen, v + d, sums + r * PADDED_HEAD_SIZE + d);
 }

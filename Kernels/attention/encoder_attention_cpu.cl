@@ -106,16 +106,16 @@ void encoder_attention_f32(ENCODER_PARAMETERS)
                 row_position[i] = position + (int)r;
                 row_end[i] = causal ? row_position[i] + 1 : (int)key_count;
             }
-            float16 c0[8], c1[8], row_maxima[8];
+            float16 c[8][2], row_maxima[8];
             #pragma unroll
             for (uint i = 0; i < 8; ++i)
                 row_maxima[i] = -INFINITY;
             for (uint part = 0; part < scored; part += 32) {
-                score_rows8(a, transposed + part * HEAD_SIZE, c0, c1);
+                score_rows8(a, transposed + part * HEAD_SIZE, c);
                 const int first_key = (int)(tile + part);
                 #pragma unroll
                 for (uint i = 0; i < 8; ++i) {
-                    float16 s0 = c0[i] * scale, s1 = c1[i] * scale;
+                    float16 s0 = c[i][0] * scale, s1 = c[i][1] * scale;
                     if (distances) {
                         const uint r = min(row0 + i, rows - 1), last = tile_end - 1;
                         __global const float *of_query = of_queries ? of_queries + (ulong)r * query_scores_stride : 0;

@@ -1,45 +1,65 @@
-// Activations as quants of int8 with a scale for each 16, for products with blocks of rows (row_blocks_cpu.cl).
+// Activations as quants of int8 with a scale for as many as the weights of a row of a group have one for (QUANT_GROUP),
+// for products with blocks of rows (row_blocks_cpu.cl).
 //
 // A token, features rounded up to whole QUANTS with zeros: PADDED_INPUTS / 4 words of quants, then for each 16 features
-// their scale, then for each 16 their correction (where a minimum stands for 32 columns: that of 32, and every other
-// one counts).
+// their scale, then for each 16 their correction; where 32 have one, it is there twice. Needs dot.cl, quads_cpu.cl.
 #define QUANTS 64u
 #define PADDED_INPUTS ((inputs + QUANTS - 1) / QUANTS * QUANTS)
 #define QUANTISED_SCALES (PADDED_INPUTS / 4)
 #define QUANTISED_CORRECTIONS (QUANTISED_SCALES + PADDED_INPUTS / 16)
 #define QUANTISED_WORDS (QUANTISED_CORRECTIONS + PADDED_INPUTS / 16)
 
+// Vectors of 16 features that have one scale.
+#define QUANT_VECTORS (QUANT_GROUP / 16u)
+
 // Rounds QUANTS features, of which `count` are there, to quants of -127 to 127, four in a word. `*scales`: of each 16;
-// NaN where one of them is no finite number. `*corrections`: what the weights' offset or minima need, the sum of the
-// quants of each 16 times minus the offset, or times their scale.
+// NaN where one of them is no finite number. `*corrections`: what the weights' offset or minima need, the sum of a
+// scale's quants times minus the offset, or times the scale.
+//
+// Values are rounded in steps of the largest magnitude over 127; the scale is the one nearest to them in least squares.
 QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, float4 *scales, uint4 *corrections)
 {
     uint4 quants[4];
     float four[4];
     #pragma unroll
-    for (uint i = 0; i < 4; ++i) {
-        const float16 part = i * 16 < count ? load_partial16(x + i * 16, count - i * 16) : (float16)(0.0f);
-        // Magnitudes are ordered as integers too, and NaN is the largest.
-        const uint16 bits = as_uint16(part) & 0x7fffffffu;
+    for (uint i = 0; i < 4; i += QUANT_VECTORS) {
+        float16 part[QUANT_VECTORS], products = (float16)(0.0f), squares = (float16)(0.0f);
+        uint16 bits = (uint16)(0u);
+        #pragma unroll
+        for (uint j = 0; j < QUANT_VECTORS; ++j) {
+            const uint at = (i + j) * 16;
+            part[j] = at < count ? load_partial16(x + at, count - at) : (float16)(0.0f);
+            // Magnitudes are ordered as integers too, and NaN is the largest.
+            bits = max(bits, as_uint16(part[j]) & 0x7fffffffu);
+        }
         const uint8 a = max(bits.lo, bits.hi);
         const uint4 b = max(a.lo, a.hi);
         const uint2 c = max(b.lo, b.hi);
-        const float scale = quant_scale(as_float(max(c.x, c.y)));
-        // The lowest bits of the sum with 1.5 * 2^23 are the nearest integer.
-        const uint16 rounded = as_uint16(fma(part, (float16)(quant_inverse(scale)), (float16)(12582912.0f)));
-        quants[i] = as_uint4(convert_uchar16(rounded & 255u));
-        four[i] = scale;
+        const float step = quant_scale(as_float(max(c.x, c.y)));
+        const float16 inverse = (float16)(quant_inverse(step)), magic = (float16)(12582912.0f);
+        #pragma unroll
+        for (uint j = 0; j < QUANT_VECTORS; ++j) {
+            // The lowest bits of the sum with 1.5 * 2^23 are the nearest integer.
+            const float16 rounded = fma(part[j], inverse, magic), whole = rounded - magic;
+            quants[i + j] = as_uint4(convert_uchar16(as_uint16(rounded) & 255u));
+            products = fma(part[j] * inverse, whole, products);
+            squares = fma(whole, whole, squares);
+        }
+        const float square = sum16(squares);
+        const float scale = square > 0.0f ? step * (sum16(products) / square) : step;
+        #pragma unroll
+        for (uint j = 0; j < QUANT_VECTORS; ++j)
+            four[i + j] = scale;
     }
     const uint16 all = (uint16)(quants[0], quants[1], quants[2], quants[3]);
     *scales = (float4)(four[0], four[1], four[2], four[3]);
     const int16 quads = dot_i8((int16)(0), (uint16)(0x01010101u), all);
     const int8 pairs = quads.even + quads.odd;
-    const int4 sums = pairs.even + pairs.odd;
+    const int4 each = pairs.even + pairs.odd, sums = QUANT_VECTORS == 2 ? each + each.yxwz : each;
 #if QUANT_MINIMA
-    const float4 products = convert_float4(sums) * *scales;
-    *corrections = as_uint4(QUANT_GROUP == 32 ? products + products.yxwz : products);
+    *corrections = as_uint4(convert_float4(sums) * *scales);
 #else
-    *corrections = as_uint4(sums * -QUANT_OFFSET);
+    *corrections = as_uint4(sums * -(QUANT_OFFSET - QUADS_OFFSET));
 #endif
     return all;
 }

@@ -48,8 +48,8 @@ void PRODUCT_NAME(quantise_int8)(
 // sub-panel is 32 rows, or gated 16 gate rows and their 16 value rows: quants [k / 4][32] words, scales
 // [k / QUANT_GROUP][32] and as many minima. `x` holds the output of quantise_int8.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
-// dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
+// Weights in blocks or int8 times activations rounded to int8 (activations_int8_cpu.cl, quads_cpu.cl). The products of
+// the elements of a scale are exact integers; scales are applied to their sums in FP32. One work-item a
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item (i, j) computes sub-panels i * item_subpanels ..< (i + 1) * item_subpanels of tokens j * item_tokens ..<
@@ -88,21 +88,33 @@ static inline void unpack_block(
 
 #define TILE_WORD(words, at) ((uint16)((words)[(at) * TILE_TOKENS + t]))
 #define TILE_FLOAT(words, at) as_float16(TILE_WORD(words, at))
-#define EACH_HALF_AND_TOKEN(T) EACH_TOKEN(T) _Pragma("unroll") for (uint h = 0; h < 2; ++h)
 
-// The products of half a group, 16 features, with a tile of tokens and 32 rows.
-QUANT_INLINE void dot_half(
-    __local const uint *quants, __global const uint *x, __global const uint *x_corrections, int16 quads[][2])
+// Halves of the 32 rows that are multiplied together: as many as registers hold the sums of.
+#if DOT_VARIANT == DOT_AVX2
+#define TILE_HALVES 1u
+#else
+#define TILE_HALVES 2u
+#endif
+#define EACH_HALF(H) _Pragma("unroll") for (uint H = 0; H < TILE_HALVES; ++H)
+#define EACH_TOKEN_AND_HALF(T) EACH_TOKEN(T) EACH_HALF(h)
+
+// The products of QUANT_GROUP features of a tile of tokens and TILE_HALVES * 16 rows.
+QUANT_INLINE void dot_part(
+    __local const uint *quants, __global const uint *x, __global const uint *x_corrections,
+    int16 integers[][TILE_HALVES])
 {
-    EACH_TOKEN(t)
-        quads[t][0] = quads[t][1] = QUANT_MINIMA ? (int16)(0) : as_int16(TILE_WORD(x_corrections, 0));
+    EACH_TOKEN_AND_HALF(t) integers[t][h] = QUANT_MINIMA ? (int16)(0) : as_int16(TILE_WORD(x_corrections, 0));
     #pragma unroll
-    for (uint v = 0; v < 4; ++v) {
-        const uint16 first = vload16(0, quants + v * 32), second = vload16(1, quants + v * 32);
-        EACH_TOKEN(t) {
-            quads[t][0] = dot_i8(quads[t][0], first, TILE_WORD(x, v));
-            quads[t][1] = dot_i8(quads[t][1], second, TILE_WORD(x, v));
+    for (uint v0 = 0; v0 < PART_QUADS; v0 += QUADS_TOGETHER) {
+        uint16 sums[TILE_TOKENS][TILE_HALVES];
+        EACH_TOKEN_AND_HALF(t) sums[t][h] = start_quads(integers[t][h]);
+        #pragma unroll
+        for (uint v = v0; v < v0 + QUADS_TOGETHER; ++v) {
+            uint16 rows[TILE_HALVES];
+            EACH_HALF(h) rows[h] = vload16(h, quants + v * 32);
+            EACH_TOKEN_AND_HALF(t) sums[t][h] = add_quads(sums[t][h], rows[h], TILE_WORD(x, v));
         }
+        EACH_TOKEN_AND_HALF(t) integers[t][h] = finish_quads(integers[t][h], sums[t][h]);
     }
 }
 
@@ -111,30 +123,25 @@ QUANT_INLINE void dot_group(
     __local const uint *quants, __local const float *scales, __local const float *minima, __global const uint *x,
     __global const uint *x_scales, __global const uint *x_corrections, float16 sums[][2])
 {
-    int16 quads[TILE_TOKENS][2];
-#if GROUP_SCALES == 1
-    float16 both[TILE_TOKENS][2];
-    dot_half(quants, x, x_corrections, quads);
-    EACH_HALF_AND_TOKEN(t) both[t][h] = convert_float16(quads[t][h]) * TILE_FLOAT(x_scales, 0);
-    dot_half(quants + 4 * 32, x + 4 * TILE_TOKENS, x_corrections + TILE_TOKENS, quads);
-    EACH_HALF_AND_TOKEN(t)
-        sums[t][h] = fma(
-            fma(convert_float16(quads[t][h]), TILE_FLOAT(x_scales, 1), both[t][h]), vload16(h, scales), sums[t][h]);
-#else
     #pragma unroll
-    for (uint i = 0; i < 2; ++i) {
-        dot_half(quants + i * 4 * 32, x + i * 4 * TILE_TOKENS, x_corrections + i * TILE_TOKENS, quads);
-        EACH_HALF_AND_TOKEN(t)
-            sums[t][h] = fma(
-                convert_float16(quads[t][h]), vload16(2 * i + h, scales) * TILE_FLOAT(x_scales, i), sums[t][h]);
-    }
-#endif
+    for (uint first = 0; first < 2; first += TILE_HALVES) {
+        #pragma unroll
+        for (uint i = 0; i < GROUP_SCALES; ++i) {
+            int16 integers[TILE_TOKENS][TILE_HALVES];
+            dot_part(
+                quants + i * PART_QUADS * 32 + first * 16, x + i * PART_QUADS * TILE_TOKENS,
+                x_corrections + i * TILE_TOKENS, integers);
+            EACH_TOKEN_AND_HALF(t)
+                sums[t][first + h] = fma(
+                    convert_float16(integers[t][h]), vload16(2 * i + first + h, scales) * TILE_FLOAT(x_scales, i),
+                    sums[t][first + h]);
 #if QUANT_MINIMA
-    #pragma unroll
-    for (uint i = 0; i < GROUP_SCALES; ++i)
-        EACH_HALF_AND_TOKEN(t)
-            sums[t][h] = fma(vload16(2 * i + h, minima), TILE_FLOAT(x_corrections, i), sums[t][h]);
+            EACH_TOKEN_AND_HALF(t)
+                sums[t][first + h] = fma(
+                    vload16(2 * i + first + h, minima), TILE_FLOAT(x_corrections, i), sums[t][first + h]);
 #endif
+        }
+    }
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) __attribute__((vec_type_hint(float16)))

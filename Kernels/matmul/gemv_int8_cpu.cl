@@ -3,8 +3,8 @@
 // four quants of a token are broadcast. A work-item quantises the tokens first, which takes as long as some rows; in a
 // chain only the first of those that a thread takes.
 //
-// Weights in blocks or int8 times activations rounded to int8 with a scale for each 16 (activations_int8_cpu.cl,
-// dot.cl). The products of 16 elements are exact integers; scales are applied to their sums in FP32. One work-item a
+// Weights in blocks or int8 times activations rounded to int8 (activations_int8_cpu.cl, quads_cpu.cl). The products of
+// the elements of a scale are exact integers; scales are applied to their sums in FP32. One work-item a
 // work-group. Arguments up to `flags` as in matmul_common.cl, but that the weight's blocks, all of them, are `weight0`.
 //
 // Work-item i computes output columns i * item_columns ..< (i + 1) * item_columns (a multiple of 16) of all tokens.
@@ -31,31 +31,32 @@ QUANT_INLINE void dot_group(
     __global const uchar *group, const float16 *scales, const float16 *minima, const uint inputs,
     __local const uint *x, __local const uint *x_scales, __local const uint *x_corrections, float16 *sums)
 {
-    float16 both[VECTOR_TOKENS];
     #pragma unroll
-    for (uint half_index = 0; half_index < 2; ++half_index) {
-        int16 quads[VECTOR_TOKENS];
+    for (uint i = 0; i < GROUP_SCALES; ++i) {
+        int16 integers[VECTOR_TOKENS];
         #pragma unroll
         for (uint t = 0; t < VECTOR_TOKENS; ++t)
-            quads[t] = QUANT_MINIMA ? (int16)(0)
-                                    : (int16)((int)x_corrections[(ulong)t * QUANTISED_WORDS + half_index]);
+            integers[t] = QUANT_MINIMA ? (int16)(0) : (int16)((int)x_corrections[(ulong)t * QUANTISED_WORDS + i]);
         #pragma unroll
-        for (uint v = 0; v < 4; ++v) {
-            const uint16 quants = unpack_rows(group, half_index, v);
+        for (uint v0 = i * PART_QUADS; v0 < (i + 1) * PART_QUADS; v0 += QUADS_TOGETHER) {
+            uint16 quads[VECTOR_TOKENS];
             #pragma unroll
             for (uint t = 0; t < VECTOR_TOKENS; ++t)
-                quads[t] = dot_i8(quads[t], quants, (uint16)(x[(ulong)t * QUANTISED_WORDS + half_index * 4 + v]));
+                quads[t] = start_quads(integers[t]);
+            #pragma unroll
+            for (uint v = v0; v < v0 + QUADS_TOGETHER; ++v) {
+                const uint16 quants = unpack_rows(group, v / 4, v % 4);
+                #pragma unroll
+                for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                    quads[t] = add_quads(quads[t], quants, (uint16)(x[(ulong)t * QUANTISED_WORDS + v]));
+            }
+            #pragma unroll
+            for (uint t = 0; t < VECTOR_TOKENS; ++t)
+                integers[t] = finish_quads(integers[t], quads[t]);
         }
         #pragma unroll
-        for (uint t = 0; t < VECTOR_TOKENS; ++t) {
-            const float16 products = convert_float16(quads[t]), x_scale = TOKEN_FLOAT(x_scales, t, half_index);
-            if (GROUP_SCALES == 2)
-                sums[t] = fma(products, scales[half_index % GROUP_SCALES] * x_scale, sums[t]);
-            else if (half_index == 0)
-                both[t] = products * x_scale;
-            else
-                sums[t] = fma(fma(products, x_scale, both[t]), scales[0], sums[t]);
-        }
+        for (uint t = 0; t < VECTOR_TOKENS; ++t)
+            sums[t] = fma(convert_float16(integers[t]), scales[i] * TOKEN_FLOAT(x_scales, t, i), sums[t]);
     }
     #pragma unroll
     for (uint i = 0; i < (QUANT_MINIMA ? GROUP_SCALES : 0); ++i)

@@ -7,7 +7,17 @@
 #define TABLE_WORD(a, b, c, d)                                                                                         \
     (uint)((a) + QUANT_OFFSET) | (uint)((b) + QUANT_OFFSET) << 8 | (uint)((c) + QUANT_OFFSET) << 16                    \
         | (uint)((d) + QUANT_OFFSET) << 24
-#if DOT_VARIANT == DOT_X86
+#if DOT_VARIANT == DOT_AVX2
+QUANT_INLINE uint16 look_up_table(const uint16 quants)
+{
+    const uint4 quarter = (uint4)(BLOCK_TABLE(TABLE_WORD));
+    const uint8 table = (uint8)(quarter, quarter);
+    uint8 low, high;
+    __asm__("vpshufb %1, %2, %0" : "=x"(low) : "x"(quants.lo), "x"(table));
+    __asm__("vpshufb %1, %2, %0" : "=x"(high) : "x"(quants.hi), "x"(table));
+    return (uint16)(low, high);
+}
+#elif DOT_VARIANT == DOT_AVX512
 QUANT_INLINE uint16 look_up_table(const uint16 quants)
 {
     const uint4 quarter = (uint4)(BLOCK_TABLE(TABLE_WORD));

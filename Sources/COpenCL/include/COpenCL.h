@@ -135,7 +135,8 @@ int32_t ocl_get_event_info(cl_event, uint32_t name, size_t size, void *value, si
 int32_t ocl_get_event_profiling_info(cl_event, uint32_t name, size_t size, void *value, size_t *size_out);
 int32_t ocl_release_event(cl_event);
 
-/// Whether the processor of this program has AVX-512 (F, BW, VL, DQ), with VNNI, or with BF16.
+/// Whether the processor of this program has AVX2, or AVX-512 (F, BW, VL, DQ), alone, with VNNI, or with BF16.
+bool ocl_host_has_avx2(void);
 bool ocl_host_has_avx512(void);
 bool ocl_host_has_avx512_vnni(void);
 bool ocl_host_has_avx512_bf16(void);

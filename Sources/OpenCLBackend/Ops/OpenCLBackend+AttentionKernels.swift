@@ -48,7 +48,7 @@ enum AttentionKernels {
     static let prefill = table("attention_prefill", cpuPrefillSources, prefillArguments) { tuning, headSize in
         [
             ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),
-            ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)),
+            ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)), ("TILE_ROWS", tuning.tileRows),
         ]
     }
     static let decodeGroup = table("attention_decode_group", gpuSources, decodeArguments) { tuning, _ in

@@ -67,7 +67,7 @@ enum EncoderAttentionKernels {
     ) { tuning, headSize in
         [
             ("PREFILL_ROWS", tuning.registerRows(headSize: headSize)),
-            ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)),
+            ("PREFILL_POSITIONS", tuning.registerPositions(headSize: headSize)), ("TILE_ROWS", tuning.tileRows),
         ]
     }
 

@@ -79,7 +79,8 @@ enum MatmulKernels {
 
     private static func int8Sources(_ selection: Selection) -> [String] {
         cpuSources(selection) + [
-            "common/dot.cl", "matmul/row_blocks_cpu.cl", "matmul/unpack_rows_cpu.cl", "matmul/activations_int8_cpu.cl",
+            "common/dot.cl", "matmul/row_blocks_cpu.cl", "matmul/quads_cpu.cl", "matmul/unpack_rows_cpu.cl",
+            "matmul/activations_int8_cpu.cl",
         ]
     }
 

@@ -1,10 +1,11 @@
+internal import COpenCL
 internal import TensorCore
 
 /// How a product quantises its activations (docs/numerics.md).
 enum ActivationQuantisation: Hashable {
     /// To BF16, two features in a word, for BF16 and FP32 weights.
     case bfloat16(DotVariant)
-    /// To int8 with a scale for each 16, for int8 weights and those in blocks.
+    /// To int8 with a scale for as many as weights have one for, for int8 weights and those in blocks.
     case int8(DotVariant)
 
     /// How products of integers or of BF16 numbers are computed.
@@ -19,7 +20,12 @@ enum ActivationQuantisation: Hashable {
 enum DotVariant: Int, Hashable, CaseIterable {
     /// Plain OpenCL C, which is slow; only for checks.
     case portable = 0
-    case assembly = 1
+    case avx512 = 1
+    /// Of integers alone.
+    case avx2 = 2
+
+    /// The assembly of this processor for products of integers.
+    static var ofIntegers: DotVariant { ocl_host_has_avx512_vnni() ? .avx512 : .avx2 }
 }
 
 extension OpenCLBackend {
@@ -32,10 +38,10 @@ extension OpenCLBackend {
         switch source.format {
         case .float16: return nil
         case .float32, .bfloat16:
-            guard let variant = dotVariant(.bfloat16DotAssembly) else { return nil }
+            guard let variant = dotVariant(.bfloat16DotAssembly, .avx512) else { return nil }
             quantisation = .bfloat16(variant)
         default:
-            guard let variant = dotVariant(.integerDotAssembly) else { return nil }
+            guard let variant = dotVariant(.integerDotAssembly, .ofIntegers) else { return nil }
             quantisation = .int8(variant)
         }
         quantisesActivations = true
@@ -43,9 +49,9 @@ extension OpenCLBackend {
         return quantisation
     }
 
-    private func dotVariant(_ instruction: Capability) -> DotVariant? {
+    private func dotVariant(_ instruction: Capability, _ variant: DotVariant) -> DotVariant? {
         if tuning.matmul.usesPortableDots { return .portable }
-        return has(instruction) ? .assembly : nil
+        return has(instruction) ? variant : nil
     }
 
     /// Allocates room for the quantised activations of the largest product that was announced.

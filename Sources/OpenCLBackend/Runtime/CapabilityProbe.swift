@@ -18,7 +18,7 @@ public enum Capability: String, Sendable, Hashable, CaseIterable {
         case .subgroups: device.extensions.contains { $0 == "cl_khr_subgroups" || $0 == "cl_intel_subgroups" }
         case .integerDotProduct: device.extensions.contains("cl_khr_integer_dot_product")
         case .inlinePTX: device.extensions.contains("cl_nv_compiler_options")
-        case .integerDotAssembly: runsOnThisProcessor(device) && ocl_host_has_avx512_vnni()
+        case .integerDotAssembly: runsOnThisProcessor(device) && ocl_host_has_avx2()
         case .bfloat16DotAssembly: runsOnThisProcessor(device) && ocl_host_has_avx512_bf16()
         }
     }
@@ -53,9 +53,9 @@ extension ProgramDescriptor {
         ProgramDescriptor("probe_\(file)", sources: ["probe/\(file).cl"], language: language)
     }
 
-    fileprivate static func dotProbe(_ file: String) -> ProgramDescriptor {
+    fileprivate static func dotProbe(_ file: String, _ variant: DotVariant) -> ProgramDescriptor {
         ProgramDescriptor("probe_\(file)", sources: ["common/dot.cl", "probe/\(file).cl"]) { _ in
-            [("DOT_VARIANT", DotVariant.assembly.rawValue)]
+            [("DOT_VARIANT", variant.rawValue)]
         }
     }
 }
@@ -67,8 +67,10 @@ extension KernelDescriptor {
     fileprivate static let probeSubgroups = KernelDescriptor(.probe("subgroup_sum"), "probe_subgroup_sum", pair)
     fileprivate static let probeDot = KernelDescriptor(.probe("integer_dot"), "probe_integer_dot", pair)
     private static let sumOfPair: [ArgumentKind] = [.tensor, .tensor, .tensor, .tensor]
-    fileprivate static let probeIntegerAssembly = KernelDescriptor(.dotProbe("dot_i8"), "probe_dot_i8", sumOfPair)
-    fileprivate static let probeBFloat16Assembly = KernelDescriptor(.dotProbe("dot_bf16"), "probe_dot_bf16", sumOfPair)
+    fileprivate static let probeIntegerAssembly = KernelDescriptor(
+        .dotProbe("dot_i8", .ofIntegers), "probe_dot_i8", sumOfPair)
+    fileprivate static let probeBFloat16Assembly = KernelDescriptor(
+        .dotProbe("dot_bf16", .avx512), "probe_dot_bf16", sumOfPair)
     fileprivate static let probePTX = KernelDescriptor(.probe("inline_ptx", "CL1.2"), "probe_inline_ptx", pair)
 }
 

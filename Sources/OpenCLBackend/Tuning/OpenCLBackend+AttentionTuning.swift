@@ -19,6 +19,8 @@ public struct AttentionTuning: Sendable, Hashable {
     public var decodeHeads = 8
     /// `registers`: the most rows (queries times heads, a multiple of 8) of a prefill tile.
     public var prefillRows = 128
+    /// `registers`: rows of a prefill tile's products: 8, by 32 positions, or 4, by 16, where 16 registers hold sums.
+    public var tileRows = 8
     /// `groups`: work-items of a decoding group, a power of two.
     public var decodeGroupSize = 64
     /// Local memory that a work-group may use.

@@ -71,7 +71,10 @@ public struct Tuning: Sendable, Hashable {
         tuning.matmul = tuning.matmul.fitting(localMemoryByteCount: device.localMemoryByteCount)
         tuning.attention.localMemoryByteCount = device.localMemoryByteCount
         // Without AVX-512 a processor has half as many registers, or narrower ones.
-        if tuning.family == .cpu, device.kind == .cpu, !ocl_host_has_avx512() { tuning.matmul.panelTokens = 4 }
+        if tuning.family == .cpu, device.kind == .cpu, !ocl_host_has_avx512() {
+            tuning.matmul.panelTokens = 4
+            tuning.attention.tileRows = 4
+        }
         // Threads of a chain hand results to one another in the order in which they wrote them, which is x86's.
         #if arch(x86_64)
             if tuning.family == .cpu, device.platformName == "Portable Computing Language" {

@@ -22,6 +22,7 @@ enum ConformanceDevices {
             tuning.matmul.usesPortableDots = true
             // The size of tiles that this processor would not take by itself.
             tuning.matmul.panelTokens = tuning.matmul.panelTokens == 8 ? 4 : 8
+            tuning.attention.tileRows = tuning.attention.tileRows == 8 ? 4 : 8
             return openCL(device, " rounding in plain C", tuning)
         })
 
