@@ -23,13 +23,28 @@ DOT_INLINE float16 dot_bf16(float16 sums, const uint16 a, const uint16 b)
 }
 
 #elif DOT_VARIANT == DOT_AVX2
-// Sums of two products of a 16-bit lane's unsigned bytes `a` and signed bytes `b`; what does not fit is cut off.
-DOT_INLINE uint16 multiply_bytes(const uint16 a, const uint16 b)
+// The sums are part of the assembly, so that the compiler keeps their order, and with it as few numbers as there are
+// registers.
+
+// sums + the two products of a 16-bit lane's unsigned bytes `a` and signed bytes `b`, which must fit 16 bits.
+DOT_INLINE uint16 add_products_of_bytes(const uint16 sums, const uint16 a, const uint16 b)
 {
-    uint8 low, high;
-    __asm__("vpmaddubsw %2, %1, %0" : "=x"(low) : "x"(a.lo), "x"(b.lo));
-    __asm__("vpmaddubsw %2, %1, %0" : "=x"(high) : "x"(a.hi), "x"(b.hi));
+    uint8 low = sums.lo, high = sums.hi, product;
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(low), "=&x"(product) : "x"(a.lo), "x"(b.lo));
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0" : "+x"(high), "=&x"(product) : "x"(a.hi), "x"(b.hi));
     return (uint16)(low, high);
+}
+
+// dot_i8 where two products fit 16 bits.
+DOT_INLINE int16 dot_small_i8(const int16 sums, const uint16 a, const uint16 b)
+{
+    const uint8 ones = (uint8)(0x00010001u);
+    uint8 low = as_uint8(sums.lo), high = as_uint8(sums.hi), product;
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(low), "=&x"(product) : "x"(a.lo), "x"(b.lo), "x"(ones));
+    __asm__("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
+            : "+x"(high), "=&x"(product) : "x"(a.hi), "x"(b.hi), "x"(ones));
+    return as_int16((uint16)(low, high));
 }
 
 // Sums of two products of a lane's signed numbers of 16 bits.
@@ -48,11 +63,6 @@ DOT_INLINE uint16 apply_signs(const uint16 a, const uint16 b)
     __asm__("vpsignb %2, %1, %0" : "=x"(low) : "x"(a.lo), "x"(b.lo));
     __asm__("vpsignb %2, %1, %0" : "=x"(high) : "x"(a.hi), "x"(b.hi));
     return (uint16)(low, high);
-}
-
-DOT_INLINE uint16 add_pairs(const uint16 a, const uint16 b)
-{
-    return (uint16)(as_uint8(as_short16(a.lo) + as_short16(b.lo)), as_uint8(as_short16(a.hi) + as_short16(b.hi)));
 }
 
 // The bytes of even or of odd number, with their signs, as numbers of 16 bits.

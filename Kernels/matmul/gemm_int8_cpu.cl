@@ -118,29 +118,23 @@ QUANT_INLINE void dot_part(
     }
 }
 
-// Adds the products of a group of 32 features to the sums of a tile of tokens and 32 rows.
+// Adds the products of a group of 32 features to the sums of a tile of tokens and TILE_HALVES * 16 rows.
 QUANT_INLINE void dot_group(
     __local const uint *quants, __local const float *scales, __local const float *minima, __global const uint *x,
-    __global const uint *x_scales, __global const uint *x_corrections, float16 sums[][2])
+    __global const uint *x_scales, __global const uint *x_corrections, float16 sums[][TILE_HALVES])
 {
     #pragma unroll
-    for (uint first = 0; first < 2; first += TILE_HALVES) {
-        #pragma unroll
-        for (uint i = 0; i < GROUP_SCALES; ++i) {
-            int16 integers[TILE_TOKENS][TILE_HALVES];
-            dot_part(
-                quants + i * PART_QUADS * 32 + first * 16, x + i * PART_QUADS * TILE_TOKENS,
-                x_corrections + i * TILE_TOKENS, integers);
-            EACH_TOKEN_AND_HALF(t)
-                sums[t][first + h] = fma(
-                    convert_float16(integers[t][h]), vload16(2 * i + first + h, scales) * TILE_FLOAT(x_scales, i),
-                    sums[t][first + h]);
+    for (uint i = 0; i < GROUP_SCALES; ++i) {
+        int16 integers[TILE_TOKENS][TILE_HALVES];
+        dot_part(
+            quants + i * PART_QUADS * 32, x + i * PART_QUADS * TILE_TOKENS, x_corrections + i * TILE_TOKENS, integers);
+        EACH_TOKEN_AND_HALF(t)
+            sums[t][h] = fma(
+                convert_float16(integers[t][h]), vload16(2 * i + h, scales) * TILE_FLOAT(x_scales, i), sums[t][h]);
 #if QUANT_MINIMA
-            EACH_TOKEN_AND_HALF(t)
-                sums[t][first + h] = fma(
-                    vload16(2 * i + first + h, minima), TILE_FLOAT(x_corrections, i), sums[t][first + h]);
+        EACH_TOKEN_AND_HALF(t)
+            sums[t][h] = fma(vload16(2 * i + h, minima), TILE_FLOAT(x_corrections, i), sums[t][h]);
 #endif
-        }
     }
 }
 
@@ -176,23 +170,29 @@ void PRODUCT_NAME(gemm_int8)(
                 for (uint t0 = tile_begin; t0 < token_end; t0 += TILE_TOKENS) {
                     __global const uint *tile = quantised + (ulong)t0 * QUANTISED_WORDS;
                     for (uint s = 0; s < subpanels; ++s) {
-                        __local const uint *b = panel + s * SUBPANEL_WORDS;
-                        __local const float *b_scales = (__local const float *)(b + PANEL_SCALES);
-                        __local const float *b_minima = (__local const float *)(b + PANEL_MINIMA);
-                        __global const uint *a = tile + k0 / 4 * TILE_TOKENS;
-                        __global const uint *a_scales = tile + (QUANTISED_SCALES + k0 / 16) * TILE_TOKENS;
-                        __global const uint *a_corrections = tile + (QUANTISED_CORRECTIONS + k0 / 16) * TILE_TOKENS;
                         __local float *sums = partial + ((t0 - tile_begin) * subpanels + s * TILE_TOKENS) * 32;
                         float16 c[TILE_TOKENS][2];
                         LOAD_PARTIAL_SUMS(TILE_TOKENS, c[t][0], c[t][1]);
-                        for (uint k = 0; k < count; k += GROUP_COLUMNS) {
-                            dot_group(b, b_scales, b_minima, a, a_scales, a_corrections, c);
-                            b += GROUP_COLUMNS / 4 * 32;
-                            b_scales += GROUP_SCALES * 32;
-                            b_minima += GROUP_SCALES * 32;
-                            a += GROUP_COLUMNS / 4 * TILE_TOKENS;
-                            a_scales += 2 * TILE_TOKENS;
-                            a_corrections += 2 * TILE_TOKENS;
+                        #pragma unroll
+                        for (uint first = 0; first < 2; first += TILE_HALVES) {
+                            __local const uint *b = panel + s * SUBPANEL_WORDS + first * 16;
+                            __local const float *b_scales = (__local const float *)(b + PANEL_SCALES);
+                            __local const float *b_minima = (__local const float *)(b + PANEL_MINIMA);
+                            __global const uint *a = tile + k0 / 4 * TILE_TOKENS;
+                            __global const uint *a_scales = tile + (QUANTISED_SCALES + k0 / 16) * TILE_TOKENS;
+                            __global const uint *a_corrections = tile + (QUANTISED_CORRECTIONS + k0 / 16) * TILE_TOKENS;
+                            float16 products[TILE_TOKENS][TILE_HALVES];
+                            EACH_TOKEN_AND_HALF(t) products[t][h] = c[t][first + h];
+                            for (uint k = 0; k < count; k += GROUP_COLUMNS) {
+                                dot_group(b, b_scales, b_minima, a, a_scales, a_corrections, products);
+                                b += GROUP_COLUMNS / 4 * 32;
+                                b_scales += GROUP_SCALES * 32;
+                                b_minima += GROUP_SCALES * 32;
+                                a += GROUP_COLUMNS / 4 * TILE_TOKENS;
+                                a_scales += 2 * TILE_TOKENS;
+                                a_corrections += 2 * TILE_TOKENS;
+                            }
+                            EACH_TOKEN_AND_HALF(t) c[t][first + h] = products[t][h];
                         }
                         STORE_TILE(TILE_TOKENS, c[t][0], c[t][1]);
                     }

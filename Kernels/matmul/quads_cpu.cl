@@ -15,7 +15,7 @@
 QUANT_INLINE uint16 start_quads(const int16 integers) { return (uint16)(0u); }
 QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint16 token)
 {
-    return add_pairs(sums, multiply_bytes(quants, token));
+    return add_products_of_bytes(sums, quants, token);
 }
 QUANT_INLINE int16 finish_quads(const int16 integers, const uint16 sums)
 {
@@ -37,7 +37,7 @@ QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint
 #define QUADS_OFFSET 0
 QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint16 token)
 {
-    return sums + as_uint16(multiply_pairs(multiply_bytes(quants, token), (uint16)(0x00010001u)));
+    return as_uint16(dot_small_i8(as_int16(sums), quants, token));
 }
 #else
 // Signed quants: magnitudes of up to 128 are multiplied with tokens that have taken on their signs.
@@ -45,8 +45,8 @@ QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint
 QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint16 token)
 {
     const uint16 weights = quants ^ 0x80808080u;
-    const uint16 pairs = multiply_bytes(apply_signs(weights, weights), apply_signs(token, weights));
-    return sums + as_uint16(multiply_pairs(pairs, (uint16)(0x00010001u)));
+    return as_uint16(
+        dot_small_i8(as_int16(sums), apply_signs(weights, weights), apply_signs(token, weights)));
 }
 #endif
 #endif
