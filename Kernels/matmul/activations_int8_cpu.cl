@@ -12,18 +12,24 @@
 // Vectors of 16 features that have one scale.
 #define QUANT_VECTORS (QUANT_GROUP / 16u)
 
+// The second size of steps, as a factor of the first's values.
+#define SECOND_STEPS (125.5f / 127.0f)
+// 1.5 * 2^23: numbers of its size have no fraction.
+#define TO_WHOLE 12582912.0f
+
 // Rounds QUANTS features, of which `count` are there, to quants of -127 to 127, four in a word. `*scales`: of each 16;
 // NaN where one of them is no finite number. `*corrections`: what the weights' offset or minima need, the sum of a
 // scale's quants times minus the offset, or times the scale.
 //
-// Values are rounded in steps of the largest magnitude over 127; the scale is the one nearest to them in least squares.
+// Values are rounded in steps of the largest magnitude over 127 or over 125.5, whichever leaves the smaller squares;
+// the scale is then the one nearest to them in least squares (Sources/CPUKernels/kernels/scale_fit.inl).
 QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, float4 *scales, uint4 *corrections)
 {
     uint4 quants[4];
     float four[4];
     #pragma unroll
     for (uint i = 0; i < 4; i += QUANT_VECTORS) {
-        float16 part[QUANT_VECTORS], products = (float16)(0.0f), squares = (float16)(0.0f);
+        float16 part[QUANT_VECTORS];
         uint16 bits = (uint16)(0u);
         #pragma unroll
         for (uint j = 0; j < QUANT_VECTORS; ++j) {
@@ -35,21 +41,32 @@ QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, flo
         const uint8 a = max(bits.lo, bits.hi);
         const uint4 b = max(a.lo, a.hi);
         const uint2 c = max(b.lo, b.hi);
-        const float step = quant_scale(as_float(max(c.x, c.y)));
-        const float16 inverse = (float16)(quant_inverse(step)), magic = (float16)(12582912.0f);
+        const float step = quant_scale(as_float(max(c.x, c.y))), inverse = quant_inverse(step);
+        float16 energy = (float16)(0.0f), products[2], squares[2];
+        products[0] = products[1] = squares[0] = squares[1] = energy;
         #pragma unroll
         for (uint j = 0; j < QUANT_VECTORS; ++j) {
-            // The lowest bits of the sum with 1.5 * 2^23 are the nearest integer.
-            const float16 rounded = fma(part[j], inverse, magic), whole = rounded - magic;
-            quants[i + j] = as_uint4(convert_uchar16(as_uint16(rounded) & 255u));
-            products = fma(part[j] * inverse, whole, products);
-            squares = fma(whole, whole, squares);
+            part[j] *= inverse;
+            energy = fma(part[j], part[j], energy);
+            #pragma unroll
+            for (uint s = 0; s < 2; ++s) {
+                const float16 exact = s == 0 ? part[j] : part[j] * SECOND_STEPS;
+                const float16 whole = exact + TO_WHOLE - TO_WHOLE, rest = exact - whole;
+                products[s] = fma(rest, whole, products[s]);
+                squares[s] = fma(rest, rest, squares[s]);
+            }
         }
-        const float square = sum16(squares);
-        const float scale = square > 0.0f ? step * (sum16(products) / square) : step;
+        const float total = sum16(energy), product0 = sum16(products[0]), product1 = sum16(products[1]);
+        const float moved0 = product0 / total, moved1 = product1 / (total * (SECOND_STEPS * SECOND_STEPS));
+        const float left0 = sum16(squares[0]) - product0 * moved0, left1 = sum16(squares[1]) - product1 * moved1;
+        const bool is_second = left1 < left0 * (SECOND_STEPS * SECOND_STEPS);
+        const float factor = is_second ? SECOND_STEPS : 1.0f, moved = is_second ? moved1 : moved0;
         #pragma unroll
-        for (uint j = 0; j < QUANT_VECTORS; ++j)
-            four[i + j] = scale;
+        for (uint j = 0; j < QUANT_VECTORS; ++j) {
+            // The lowest bits of the sum are the nearest integer.
+            quants[i + j] = as_uint4(convert_uchar16(as_uint16(part[j] * factor + TO_WHOLE) & 255u));
+            four[i + j] = total > 0.0f ? step / factor * (1.0f + moved) : step;
+        }
     }
     const uint16 all = (uint16)(quants[0], quants[1], quants[2], quants[3]);
     *scales = (float4)(four[0], four[1], four[2], four[3]);

@@ -1,6 +1,7 @@
 import CPUBackend
 import CPUKernels
 import CPUKernelsProbe
+import Foundation
 import TensorCore
 import TestSupport
 import Testing
@@ -43,23 +44,36 @@ extension WeightFormat {
     var scaleGroupSize: Int { [.q2_K, .q3_K, .q6_K].contains(self) ? 16 : 32 }
 }
 
-/// A row of activations as 8-bit integers with a scale for 16 or 32 of them, computed plainly.
+/// A row of activations as 8-bit integers with a scale for 16 or 32 of them, computed plainly: the better of two
+/// roundings.
 struct QuantisedRow {
     var integers: [Int] = []
-    /// Of each 16, nearest to the values in least squares; where 32 have one scale, it is there twice.
+    /// Of each 16; where 32 have one scale, it is there twice.
     var scales: [Float] = []
 
     init(_ x: ArraySlice<Float>, groupSize: Int) {
         for begin in stride(from: x.startIndex, to: x.endIndex, by: groupSize) {
-            let group = x[begin..<min(begin + groupSize, x.endIndex)]
+            let group = Array(x[begin..<min(begin + groupSize, x.endIndex)])
             let largest = group.reduce(0) { max($0, abs($1)) }
-            let inverse = largest > 0 ? 127 / largest : 0
-            let quants = group.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
-            let products = zip(group, quants).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-            let squares = quants.reduce(0) { $0 + $1 * $1 }
-            scales += Array(repeating: squares > 0 ? Float(products / Double(squares)) : 0, count: groupSize / 16)
-            integers += quants
+            let values = group.map { $0 * (largest > 0 ? 127 / largest : 0) }
+            let first = Self.rounded(values), second = Self.rounded(values.map { $0 * (125.5 / 127) })
+            let isSecond = second.left < first.left * pow(125.5 / 127, 2)
+            let scale = Double(largest) / (isSecond ? 125.5 : 127) * (isSecond ? second : first).factor
+            integers += (isSecond ? second : first).quants
+            scales += Array(repeating: Float(scale), count: groupSize / 16)
         }
+    }
+
+    /// Numbers of steps as integers, the factor of the steps that brings them nearest in least squares (but for the
+    /// divisor: Sources/CPUKernels/kernels/scale_fit.inl), and the squares that it leaves.
+    private static func rounded(_ values: [Float]) -> (quants: [Int], factor: Double, left: Double) {
+        let quants = values.map { Int($0.rounded(.toNearestOrEven)) }
+        let pairs = zip(values, quants).map { (rest: Double($0) - Double($1), quant: Double($1)) }
+        let energy = values.reduce(0) { $0 + Double($1) * Double($1) }
+        guard energy > 0 else { return (quants, 1, 0) }
+        let products = pairs.reduce(0) { $0 + $1.rest * $1.quant }
+        let squares = pairs.reduce(0) { $0 + $1.rest * $1.rest }
+        return (quants, 1 + products / energy, squares - products * products / energy)
     }
 
     var values: [Float] { integers.enumerated().map { Float($0.element) * scales[$0.offset / 16] } }

@@ -1,8 +1,5 @@
 // Quantises activations to int8: x = scale * q, |q| <= 127, with one scale for as many columns as weights have one for,
-// 16 or 32, so that the products of a group are summed as integers before they are converted.
-//
-// Values are rounded in steps of the largest magnitude over 127; the scale kept is the one nearest to them in least
-// squares, sum(x q) / sum(q q), so that what is left of rounding has no part along q: one of a group's 16 or 32.
+// 16 or 32 (scale_fit.inl), so that the products of a group are summed as integers before they are converted.
 //
 // A token for GEMV, K columns rounded up to whole vectors of 64:
 //
@@ -15,6 +12,7 @@
 // instead: one vector of floats a block, in the order of its groups, padded with zeros.
 #pragma once
 #include "../formats/quants.h"
+#include "scale_fit.inl"
 
 enum { X_GROUP = 16, QUAD = 4 };
 _Static_assert(X_GROUP == VL, "a vector of activations has one scale");
@@ -37,21 +35,21 @@ INLINE vi corrections(cpuk_format format, vi sums, vf scale) {
     return sums * -quant_offset((int)format);
 }
 
-// What values are multiplied with before they are rounded, `largest` being the largest magnitude of their group. Values
-// too small for a quotient become zeros.
-INLINE vf steps_of(vf largest) { return select_v(largest > 0x1p-118f, 127.0f / largest, splat(0)); }
-
-// The scale of a group from its sums of (x / step) q and of q q. Without any quants it is the step, so that NaN stays.
-INLINE vf fitted_scale(vf largest, vf products, vf squares) {
-    const vf step = largest / 127.0f;
-    return select_v(squares > 0.0f, step * (products / squares), step);
+// The sum of each vector's lanes, in all lanes.
+INLINE scale_fit sum_fit(scale_fit fit) {
+    UNROLL for (int i = 0; i < 2; i++) {
+        fit.products[i] = splat(sum_lanes(fit.products[i]));
+        fit.squares[i] = splat(sum_lanes(fit.squares[i]));
+    }
+    fit.energy = splat(sum_lanes(fit.energy));
+    return fit;
 }
 
 // Quantises QUANTS columns, `together` vectors of which have one scale.
 INLINE vf quantise_together(const int together, const float *x, int64_t count, char *integers) {
-    vf largest = splat(0), products = splat(0), squares = splat(0);
+    vf scales = splat(0);
     UNROLL for (int i = 0; i < QUANTS / X_GROUP; i += together) {
-        vf parts[2], product = splat(0), square = splat(0);
+        vf parts[2], factor;
         vu most = splat_u(0);
         UNROLL for (int j = 0; j < together; j++) {
             const int64_t at = (i + j) * VL, rest = count - at;
@@ -59,22 +57,18 @@ INLINE vf quantise_together(const int together, const float *x, int64_t count, c
             // Bit patterns are compared, so that a NaN counts as the largest and stays.
             most = __builtin_elementwise_max(most, (vu)abs_v(parts[j]));
         }
-        const float top = max_lanes((vf)most);
-        const vf inverse = steps_of(splat(top));
+        const vf largest = splat(max_lanes((vf)most));
+        scale_fit fit = no_values();
         UNROLL for (int j = 0; j < together; j++) {
-            const vf exact = parts[j] * inverse;
-            const vi rounded = round_v(exact);
-            const vf quants = __builtin_convertvector(rounded, vf);
-            *(q16_unaligned *)(integers + (i + j) * VL) = narrow(rounded);
-            product = fma_v(exact, quants, product);
-            square = fma_v(quants, quants, square);
+            parts[j] *= first_steps(largest);
+            add_to_fit(&fit, parts[j]);
         }
-        const vi is_group = lane_numbers() / QUAD / together == i / together;
-        largest = select_v(is_group, splat(top), largest);
-        products = select_v(is_group, splat(sum_lanes(product)), products);
-        squares = select_v(is_group, splat(sum_lanes(square)), squares);
+        const vf scale = best_scale(sum_fit(fit), largest, &factor);
+        UNROLL for (int j = 0; j < together; j++)
+            *(q16_unaligned *)(integers + (i + j) * VL) = narrow(round_v(parts[j] * factor));
+        scales = select_v(lane_numbers() / QUAD / together == i / together, scale, scales);
     }
-    return fitted_scale(largest, products, squares);
+    return scales;
 }
 
 // Quantises QUANTS columns to `integers`. Lanes 4 i to 4 i + 3 of the result are the scale of the `i`th 16.

@@ -81,18 +81,21 @@ INLINE vu read_group(const float *x, int64_t ldx, int64_t tokens, int64_t column
     return top;
 }
 
-// Quantises the columns to a group, without its scales and corrections. Adds what each token's scale is fitted to, and
-// returns the sums that the corrections are made of.
-INLINE vi pack_group(const vf square[VL], vf largest, bool paired, char *group, vf *products, vf *squares) {
-    const vf inverse = steps_of(largest);
-    vi integers[VL];
+// The columns of a group, counted in steps of the first size.
+INLINE scale_fit fit_group(vf square[VL], vf largest) {
+    const vf steps = first_steps(largest);
+    scale_fit fit = no_values();
     UNROLL for (int i = 0; i < VL; i++) {
-        const vf exact = square[i] * inverse;
-        integers[i] = round_v(exact);
-        const vf quants = __builtin_convertvector(integers[i], vf);
-        *products = fma_v(exact, quants, *products);
-        *squares = fma_v(quants, quants, *squares);
+        square[i] *= steps;
+        add_to_fit(&fit, square[i]);
     }
+    return fit;
+}
+
+// Rounds the columns to a group, without its scales and corrections. Returns the sums that the corrections are made of.
+INLINE vi pack_group(const vf square[VL], vf factor, bool paired, char *group) {
+    vi integers[VL];
+    UNROLL for (int i = 0; i < VL; i++) integers[i] = round_v(square[i] * factor);
     return store_quants(paired, integers, group);
 }
 
@@ -105,24 +108,23 @@ static inline void pack_a(
         char *group = (char *)panel + k / X_GROUP * bytes;
         vf square[2][VL];
         vu most[2];
-        vf products[2] = {splat(0), splat(0)}, squares[2] = {splat(0), splat(0)};
         vi sums[2];
         UNROLL for (int half = 0; half < 2; half++) {
             const int64_t at = k + half * X_GROUP;
             most[half] = read_group(x + at, ldx, tokens, columns - at, square[half]);
         }
         if (is_shared) most[0] = most[1] = __builtin_elementwise_max(most[0], most[1]);
-        UNROLL for (int half = 0; half < 2; half++)
-            sums[half] = pack_group(
-                square[half], (vf)most[half], is_paired((int)format), group + half * bytes, &products[half],
-                &squares[half]);
-        if (is_shared) {
-            sums[0] = sums[1] = sums[0] + sums[1];
-            products[0] = products[1] = products[0] + products[1];
-            squares[0] = squares[1] = squares[0] + squares[1];
-        }
+        scale_fit fits[2];
+        UNROLL for (int half = 0; half < 2; half++) fits[half] = fit_group(square[half], (vf)most[half]);
+        if (is_shared) fits[0] = fits[1] = add_fits(fits[0], fits[1]);
+        vf scales[2], factors[2];
         UNROLL for (int half = 0; half < 2; half++) {
-            const vf scale = fitted_scale((vf)most[half], products[half], squares[half]);
+            scales[half] = best_scale(fits[half], (vf)most[half], &factors[half]);
+            sums[half] = pack_group(square[half], factors[half], is_paired((int)format), group + half * bytes);
+        }
+        if (is_shared) sums[0] = sums[1] = sums[0] + sums[1];
+        UNROLL for (int half = 0; half < 2; half++) {
+            const vf scale = scales[half];
             store((float *)(group + (half + 1) * bytes - 2 * LINE), scale);
             store_q(group + (half + 1) * bytes - LINE, (vq)corrections(format, sums[half], scale));
         }

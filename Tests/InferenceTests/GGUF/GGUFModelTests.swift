@@ -34,7 +34,7 @@ struct GGUFModelTests {
         let fast = try error(package, expected, on: device, precision: .medium)
         #expect(exact <= 1e-9, "\(type) on \(device.name): NMSE \(exact)")
         // llama.cpp makes 1.99e-4 to 2.10e-4 of the formats of 32 columns a scale, and 4.2e-4 and more of others.
-        #expect(fast <= 2.05e-4, "\(type) on \(device.name) with rounded activations: NMSE \(fast)")
+        #expect(fast <= 1.98e-4, "\(type) on \(device.name) with rounded activations: NMSE \(fast)")
         print("tiny-\(type).gguf on \(device.name): NMSE \(exact), with rounded activations \(fast)")
     }
 
