@@ -22,7 +22,7 @@
 // scale's quants times minus the offset, or times the scale.
 //
 // Values are rounded in steps of the largest magnitude over 127 or over 125.5, whichever leaves the smaller squares;
-// the scale is then the one nearest to them in least squares (Sources/CPUKernels/kernels/scale_fit.inl).
+// the scale is then the one nearest to them in least squares (Sources/CPUKernels/kernels/scale_fit_int8.inl).
 QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, float4 *scales, uint4 *corrections)
 {
     uint4 quants[4];

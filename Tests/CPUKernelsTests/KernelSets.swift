@@ -65,7 +65,7 @@ struct QuantisedRow {
     }
 
     /// Numbers of steps as integers, the factor of the steps that brings them nearest in least squares (but for the
-    /// divisor: Sources/CPUKernels/kernels/scale_fit.inl), and the squares that it leaves.
+    /// divisor: Sources/CPUKernels/kernels/scale_fit_int8.inl), and the squares that it leaves.
     private static func rounded(_ values: [Float]) -> (quants: [Int], factor: Double, left: Double) {
         let quants = values.map { Int($0.rounded(.toNearestOrEven)) }
         let pairs = zip(values, quants).map { (rest: Double($0) - Double($1), quant: Double($1)) }

@@ -1,5 +1,5 @@
 // Quantises activations to int8: x = scale * q, |q| <= 127, with one scale for as many columns as weights have one for,
-// 16 or 32 (scale_fit.inl), so that the products of a group are summed as integers before they are converted.
+// 16 or 32 (scale_fit_int8.inl), so that the products of a group are summed as integers before they are converted.
 //
 // A token for GEMV, K columns rounded up to whole vectors of 64:
 //
@@ -12,7 +12,7 @@
 // instead: one vector of floats a block, in the order of its groups, padded with zeros.
 #pragma once
 #include "../formats/quants.h"
-#include "scale_fit.inl"
+#include "scale_fit_int8.inl"
 
 enum { X_GROUP = 16, QUAD = 4 };
 _Static_assert(X_GROUP == VL, "a vector of activations has one scale");

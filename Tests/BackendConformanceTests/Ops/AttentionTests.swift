@@ -15,7 +15,9 @@ struct AttentionTests {
     func splits(_ one: AttentionCase) { check(one) }
 
     @Test("prefill", arguments: AttentionCase.prefills.selected)
-    func prefills(_ one: AttentionCase) { check(one) }
+    func prefills(_ one: AttentionCase) {
+        check(one, on: ConformanceDevices.all + ConformanceDevices.otherVariants)
+    }
 
     @Test("mixed batches", arguments: AttentionCase.mixed.selected)
     func mixed(_ one: AttentionCase) { check(one) }
@@ -43,7 +45,10 @@ struct AttentionTests {
     @Test("rounded products", arguments: AttentionCase.rounded.selected)
     func rounded(_ one: AttentionCase) { check(one, allowsReducedProducts: true) }
 
-    private func check(_ one: AttentionCase, allowsReducedProducts: Bool = false) {
+    private func check(
+        _ one: AttentionCase, on devices: [ConformanceDevice] = ConformanceDevices.all,
+        allowsReducedProducts: Bool = false
+    ) {
         var host = AttentionHost(one)
         host.parameters.allowsReducedProducts = allowsReducedProducts
         let expected = Reference.attention(
@@ -52,7 +57,7 @@ struct AttentionTests {
         // FP32 scores of size s carry an error of some s·10⁻⁷ into the exponential.
         let exactBound = [.large, .allVeryNegative].contains(one.scores) ? 1e-8 : 1e-11
         let bound = allowsReducedProducts ? 2e-4 : exactBound
-        onEveryDevice(one.name) { backend, expectations in
+        onEveryDevice(one.name, of: devices) { backend, expectations in
             let device = try AttentionDevice(backend, one, host)
             let output = try GuardedTensor(on: backend, .float32, [one.tokenCount, one.columns], gap: one.gap * 2)
             func attend() throws {

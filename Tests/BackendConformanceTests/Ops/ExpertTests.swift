@@ -107,7 +107,7 @@ struct ExpertTests {
             Reference.matmulIndexed(
                 input, $0, indices: choices, activation: one.activation, isGated: one.isGated)
         }
-        onEveryDevice(one.name, of: ConformanceDevices.all + ConformanceDevices.portableRounding) {
+        onEveryDevice(one.name, of: ConformanceDevices.all + ConformanceDevices.otherVariants) {
             backend, expectations in
             let experts = try backend.prepareIndexed(packed.map(\.source), precision: .medium)
             let input = try GuardedTensor(on: backend, x, [one.rows, one.inputs], gap: one.gap)

@@ -6,7 +6,7 @@ import Testing
 /// Products whose activations a backend may round. On a backend that rounds nothing they are exact.
 @Suite("matmul with rounded activations")
 struct ReducedMatmulTests {
-    private static let devices = ConformanceDevices.all + ConformanceDevices.portableRounding
+    private static let devices = ConformanceDevices.all + ConformanceDevices.otherVariants
 
     /// The devices that a case runs on. An OpenCL device compiles a program for each format and number of tokens, which
     /// takes a second or two; formats differ in how quants are unpacked, so that two of them take every number, and the

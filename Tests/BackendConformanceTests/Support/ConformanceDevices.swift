@@ -14,16 +14,16 @@ enum ConformanceDevices {
         return devices
     }()
 
-    /// OpenCL devices with the kernels for CPUs that round activations, in plain OpenCL C: a device that lacks the
-    /// instructions, and a checker, run them too.
-    static let portableRounding: [ConformanceDevice] = wanted(
+    /// OpenCL devices with the variants of kernels for CPUs that this processor would not take by itself: rounded
+    /// activations in plain OpenCL C, which a device that lacks the instructions, and a checker, run too, and the other
+    /// size of tiles.
+    static let otherVariants: [ConformanceDevice] = wanted(
         openCLDevices().map { device in
             var tuning = Tuning.forDevice(device, as: .cpu)
             tuning.matmul.usesPortableDots = true
-            // The size of tiles that this processor would not take by itself.
             tuning.matmul.panelTokens = tuning.matmul.panelTokens == 8 ? 4 : 8
             tuning.attention.tileRows = tuning.attention.tileRows == 8 ? 4 : 8
-            return openCL(device, " rounding in plain C", tuning)
+            return openCL(device, " in other variants", tuning)
         })
 
     private static func wanted(_ devices: [ConformanceDevice]) -> [ConformanceDevice] {

@@ -1,14 +1,15 @@
 // The scale with which whole numbers stand for a group of activations best: x = scale * q, |q| <= 127.
 //
-// Values are rounded in steps of the largest magnitude over 127 or over 125.5, whichever leaves the smaller squares. The
-// scale is then the one nearest to the values in least squares. Where x / step = y = q + r, with r of at most a half, it is
+// Values are rounded in steps of the largest magnitude over 127 or over 125.5, whichever leaves the smaller squares.
+// The scale is then the one nearest to the values in least squares. Where x / step = y = q + r, with r of at most a
+// half, it is
 //
 //     step * (1 + sum(r q) / sum(y y))    and leaves    step^2 * (sum(r r) - sum(r q)^2 / sum(y y))
 //
-// (nearly: exactly the divisor is sum(q q)). Of groups of 32 normal numbers this leaves 0.92 of the squares that steps of
-// one size without a fit leave, and of products like those behind a gate 0.95.
+// (nearly: exactly the divisor is sum(q q)). Of groups of 32 normal numbers this leaves 0.92 of the squares that steps
+// of one size without a fit leave, and of products like those behind a gate 0.95.
 #pragma once
-#include "../simd/vector.h"
+#include "../simd/int8.h"
 
 // The second size of steps, as a factor of the first's values.
 #define SECOND_STEPS (125.5f / 127.0f)
