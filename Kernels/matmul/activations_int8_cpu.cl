@@ -56,11 +56,13 @@ QUANT_INLINE uint16 quantise_int8(__global const float *x, const uint count, flo
                 squares[s] = fma(rest, rest, squares[s]);
             }
         }
-        const float total = sum16(energy), product0 = sum16(products[0]), product1 = sum16(products[1]);
-        const float moved0 = product0 / total, moved1 = product1 / (total * (SECOND_STEPS * SECOND_STEPS));
-        const float left0 = sum16(squares[0]) - product0 * moved0, left1 = sum16(squares[1]) - product1 * moved1;
-        const bool is_second = left1 < left0 * (SECOND_STEPS * SECOND_STEPS);
-        const float factor = is_second ? SECOND_STEPS : 1.0f, moved = is_second ? moved1 : moved0;
+        const float total = sum16(energy);
+        const float2 factors = (float2)(1.0f, SECOND_STEPS), square = (float2)(sum16(squares[0]), sum16(squares[1]));
+        const float2 product = (float2)(sum16(products[0]), sum16(products[1]));
+        const float2 moves = product / (total * factors * factors - 2.0f * product - square);
+        const float2 left = (square - product * moves) / (factors * factors);
+        const bool is_second = left.y < left.x;
+        const float factor = is_second ? SECOND_STEPS : 1.0f, moved = is_second ? moves.y : moves.x;
         #pragma unroll
         for (uint j = 0; j < QUANT_VECTORS; ++j) {
             // The lowest bits of the sum are the nearest integer.

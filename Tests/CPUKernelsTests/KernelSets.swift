@@ -55,21 +55,44 @@ struct QuantisedRow {
         for begin in stride(from: x.startIndex, to: x.endIndex, by: groupSize) {
             let group = Array(x[begin..<min(begin + groupSize, x.endIndex)])
             let largest = group.reduce(0) { max($0, abs($1)) }
-            let values = group.map { $0 * (largest > 0 ? 127 / largest : 0) }
-            let first = Self.rounded(values), second = Self.rounded(values.map { $0 * (125.5 / 127) })
-            let isSecond = second.left < first.left * pow(125.5 / 127, 2)
+            let (first, second, isSecond, _) = Self.roundings(of: group, largest: largest)
             let scale = Double(largest) / (isSecond ? 125.5 : 127) * (isSecond ? second : first).factor
             integers += (isSecond ? second : first).quants
             scales += Array(repeating: Float(scale), count: groupSize / 16)
         }
     }
 
-    /// Numbers of steps as integers, the factor of the steps that brings them nearest in least squares (but for the
-    /// divisor: Sources/CPUKernels/kernels/scale_fit_int8.inl), and the squares that it leaves.
-    private static func rounded(_ values: [Float]) -> (quants: [Int], factor: Double, left: Double) {
+    /// A group rounded in steps of both sizes, whether the second leaves less, and whether that shows in FP32 too.
+    private static func roundings(of group: [Float], largest: Float) -> (Rounding, Rounding, Bool, isClear: Bool) {
+        let values = group.map { $0 * (largest > 0 ? 127 / largest : 0) }
+        let first = rounded(values), second = rounded(values.map { $0 * (125.5 / 127) })
+        let limit = first.left * pow(125.5 / 127, 2)
+        return (first, second, second.left < limit, abs(second.left - limit) >= 1e-4 * limit)
+    }
+
+    /// The rows with zeros for groups of which both sizes of steps leave nearly the same: which of them a kernel takes
+    /// then depends on the order of its sums.
+    static func clear(_ x: [Float], columns: Int, groupSize: Int) -> [Float] {
+        var cleared = x
+        for row in stride(from: 0, to: x.count, by: columns) {
+            for begin in stride(from: row, to: row + columns, by: groupSize) {
+                let places = begin..<min(begin + groupSize, row + columns), group = Array(x[places])
+                let largest = group.reduce(0) { max($0, abs($1)) }
+                guard !roundings(of: group, largest: largest).isClear else { continue }
+                for place in places { cleared[place] = 0 }
+            }
+        }
+        return cleared
+    }
+
+    private typealias Rounding = (quants: [Int], factor: Double, left: Double)
+
+    /// Numbers of steps as integers, the factor of the steps that brings them nearest in least squares, and the squares
+    /// that it leaves.
+    private static func rounded(_ values: [Float]) -> Rounding {
         let quants = values.map { Int($0.rounded(.toNearestOrEven)) }
         let pairs = zip(values, quants).map { (rest: Double($0) - Double($1), quant: Double($1)) }
-        let energy = values.reduce(0) { $0 + Double($1) * Double($1) }
+        let energy = pairs.reduce(0) { $0 + $1.quant * $1.quant }
         guard energy > 0 else { return (quants, 1, 0) }
         let products = pairs.reduce(0) { $0 + $1.rest * $1.quant }
         let squares = pairs.reduce(0) { $0 + $1.rest * $1.rest }

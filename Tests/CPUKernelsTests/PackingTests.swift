@@ -62,7 +62,8 @@ struct PackingTests {
     private func check(_ running: RunningSet, _ format: WeightFormat, tokens: Int) {
         let columns = format.fitting(96), layout = QuantLayout(running, format, columns: columns)
         var random = SplitMix64(name: "tokens \(format.rawValue)")
-        let x = random.floats(tokens * columns, scale: 1.5)
+        let drawn = random.floats(tokens * columns, scale: 1.5)
+        let x = QuantisedRow.clear(drawn, columns: columns, groupSize: format.scaleGroupSize)
         let rows = QuantisedRow.rows(x, columns: columns, groupSize: format.scaleGroupSize)
         var panel = [UInt8](repeating: 0xaa, count: Int(probe_packed_a_bytes(running.number, Int64(columns))))
         panel.withUnsafeMutableBytes {

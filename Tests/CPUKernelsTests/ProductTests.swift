@@ -80,7 +80,9 @@ struct ProductTests {
         let name = "\(running.kernels.name) \(format.rawValue) \(rows)x\(tokens)x\(columns)"
         var random = SplitMix64(name: name)
         let weight = PackedWeight(format: format, partRows: [rows], columns: columns, random: &random)
-        let x = random.floats(tokens * columns, scale: 1.5)
+        let drawn = random.floats(tokens * columns, scale: 1.5)
+        let isRounded = running.kernels.kind == .int8
+        let x = isRounded ? QuantisedRow.clear(drawn, columns: columns, groupSize: format.scaleGroupSize) : drawn
         var y = [Float](repeating: .nan, count: tokens * stride + 64)
         y.withUnsafeMutableBufferPointer { buffer in
             guard let to = buffer.baseAddress else { return }
