@@ -5,7 +5,9 @@
 //     integers = finish_quads(integers, sums)
 //
 // A lane is a row of a block of rows (row_blocks_cpu.cl). What is added is Σ (quant - QUADS_OFFSET) * token, for tokens
-// of -127 to 127. Needs dot.cl.
+// of -127 to 127. Needs dot.cl, row_blocks_cpu.cl.
+
+// Quads that have one scale.
 #define PART_QUADS (QUANT_GROUP / 4u)
 
 #if DOT_VARIANT == DOT_AVX2 && QUANT_BITS <= 5 && QUANT_OFFSET != 128
@@ -45,8 +47,7 @@ QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint
 QUANT_INLINE uint16 add_quads(const uint16 sums, const uint16 quants, const uint16 token)
 {
     const uint16 weights = quants ^ 0x80808080u;
-    return as_uint16(
-        dot_small_i8(as_int16(sums), apply_signs(weights, weights), apply_signs(token, weights)));
+    return as_uint16(dot_small_i8(as_int16(sums), apply_signs(weights, weights), apply_signs(token, weights)));
 }
 #endif
 #endif
