@@ -52,8 +52,9 @@ for file in */*.h */*.inl; do
         *int8_neon*) ;;
         # Each case lists the targets of its files.
         # shellcheck disable=SC2086
-        *convolution_int8* | *int8_by_token*)
-            [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni ;;
+        *convolution_int8* | *quantised_pixels* | *int8_by_token*)
+            [ -z "$x86" ] || parse "$file" -DSIMD_AVX512 -DSIMD_VNNI $avx512 -mavx512vnni
+            case $file in *by_token*) ;; *) [ -z "$x86" ] || parse "$file" -DSIMD_AVX2_WIDE $avx2 ;; esac ;;
         *int8* | formats/quants.h)
             [ -z "$x86" ] && continue
             # shellcheck disable=SC2086

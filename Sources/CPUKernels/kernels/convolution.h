@@ -67,7 +67,8 @@ typedef struct {
     const struct winograd_kernels *small_winograd, *large_winograd;
 } convolution_kernels;
 
-/// What a quantised pixel begins with; a quant q of it stands for `scale * (q - (offset & 128))`. All zeros: padding.
+/// What a quantised pixel begins with, before quants of one or two bytes; a quant q of it stands for
+/// `scale * (q - (offset & 128))`. All zeros: padding.
 typedef struct {
     float scale;
     /// All bits where numbers of the pixel are negative, else none.
@@ -81,8 +82,8 @@ typedef struct {
     convolution_tile tile;
     /// The target is in the first-level cache.
     bool is_kept;
-    /// A residual of quantised pixels, added before the activation; NULL: none. Points into the first pixel's quants,
-    /// `residual_at` bytes behind its begin.
+    /// A residual of quantised pixels, added before the activation; NULL: none. The quants of the tile's outputs are
+    /// `residual_at` bytes behind the begin of each pixel.
     const char *residual;
     int64_t residual_at, residual_stride;
 } convolution_int8_tile;
@@ -91,6 +92,8 @@ typedef struct {
 typedef struct {
     /// NR: channels of a panel; the last panel has what is left, padded to whole vectors of `vector` channels.
     int64_t panel_outputs, vector;
+    /// Bytes of a quant, and channels that are multiplied at a time.
+    int64_t quant_bytes, step;
     int64_t (*pixel_bytes)(int64_t channels);
     /// Quantises `count` rows of numbers, `stride` apart, to pixels behind one another. `is_positive`: none is
     /// negative.

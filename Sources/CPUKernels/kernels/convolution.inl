@@ -4,6 +4,10 @@
 #pragma once
 #include "convolution_epilogue.inl"
 
+/// Channels between which nothing but products is computed: where another program's thread shares the core, every
+/// instruction beside them takes time.
+enum { CHANNEL_BLOCK = 8 };
+
 static void pack_convolution(const float *rows, int64_t stride, int64_t count, int64_t columns, float *panel) {
     const int64_t width = (count + VL - 1) / VL * VL;
     for (int64_t n = 0; n < width; n += VL)
@@ -17,6 +21,18 @@ static void pack_convolution(const float *rows, int64_t stride, int64_t count, i
         }
 }
 
+// The products of channel `c` of T pixels.
+INLINE void add_channel(
+    const int T, const int V, const float *const x[CONVOLUTION_MR], int64_t c, const float *weights,
+    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
+    vf w[CONVOLUTION_VECTORS];
+    UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
+    UNROLL for (int t = 0; t < T; t++) {
+        const vf pixel = splat(x[t][c]);
+        UNROLL for (int v = 0; v < V; v++) sums[t][v] = fma_v(pixel, w[v], sums[t][v]);
+    }
+}
+
 INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile) {
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
@@ -24,27 +40,22 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             sums[t][v] = tile->before ? load(tile->before + t * CONVOLUTION_NR + v * VL) : splat(0);
     const float *weights = tile->panel;
     const float *const *pixels = tile->pixels;
-    const char *ahead = tile->ahead;
-    const int64_t ahead_bytes = tile->ahead_bytes;
+    read_ahead_lines ahead = {tile->ahead, tile->ahead};
+    const int64_t ahead_bytes = CHANNEL_BLOCK * tile->ahead_bytes;
     const float *const *next = tile->next_pixels;
     if (!tile->after) prefetch_target(T, V, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const float *x[CONVOLUTION_MR];
         UNROLL for (int t = 0; t < T; t++) x[t] = pixels[t] + tile->offset;
-        for (int64_t c = 0; c < tile->depth; c++, weights += V * VL) {
-            vf w[CONVOLUTION_VECTORS];
-            __builtin_prefetch(ahead, 0, 2);
-            // Of more lines a step, which few tiles have to read, the hardware's prefetcher finds the rest.
-            if (ahead_bytes > 64) __builtin_prefetch(ahead + 64, 0, 2);
-            ahead += ahead_bytes;
+        int64_t c = 0;
+        for (; c + CHANNEL_BLOCK <= tile->depth; c += CHANNEL_BLOCK) {
+            fetch_ahead(&ahead, ahead_bytes);
             if (next && c % LINE_FLOATS == 0)
                 UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(next[t] + tile->offset + c, 0, 3);
-            UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
-            UNROLL for (int t = 0; t < T; t++) {
-                const vf pixel = splat(x[t][c]);
-                UNROLL for (int v = 0; v < V; v++) sums[t][v] = fma_v(pixel, w[v], sums[t][v]);
-            }
+            UNROLL for (int i = 0; i < CHANNEL_BLOCK; i++, weights += V * VL) add_channel(T, V, x, c + i, weights, sums);
         }
+        fetch_ahead(&ahead, (tile->depth - c) * tile->ahead_bytes);
+        for (; c < tile->depth; c++, weights += V * VL) add_channel(T, V, x, c, weights, sums);
     }
     if (tile->after) store_sums(T, V, sums, tile->after);
     else finish_tile(T, V, tile, sums);

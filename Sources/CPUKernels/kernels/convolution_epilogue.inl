@@ -4,9 +4,20 @@
 #include "epilogue.inl"
 
 enum {
-    CONVOLUTION_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : 2,
+    /// As many as registers hold the sums of; vectors of 16 lanes are two of 16 registers.
+    CONVOLUTION_VECTORS = VECTOR_REGISTERS >= 32 ? 4 : VL > 8 ? 1 : 2,
     CONVOLUTION_NR = CONVOLUTION_VECTORS * VL,
 };
+
+// What is read next is prefetched line by line: `end` moves on as tiles are computed.
+typedef struct {
+    const char *line, *end;
+} read_ahead_lines;
+
+INLINE void fetch_ahead(read_ahead_lines *ahead, int64_t bytes) {
+    ahead->end += bytes;
+    for (; ahead->line < ahead->end; ahead->line += LINE_FLOATS * sizeof(float)) __builtin_prefetch(ahead->line, 0, 2);
+}
 
 // Results are written, and what is added to them is read, when the sums are complete: both are fetched while these are
 // made.

@@ -5,8 +5,11 @@
 #include "gemm_row_blocks.inl"
 #include "gemv_int8.inl"
 #include "gemv_row_blocks.inl"
-#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#if defined(SIMD_AVX2_WIDE) || (defined(SIMD_AVX512) && defined(SIMD_VNNI))
+#define HAS_INT8_CONVOLUTION
 #include "convolution_int8.inl"
+#endif
+#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
 #include "gemm_int8_by_token.inl"
 #endif
 #include "kernel_set.h"
@@ -25,7 +28,7 @@ static const matmul_kernel matmuls[] = {
 CHECK_MATMUL_COUNT(matmuls);
 static const kernel_set set = {
     .matmul_count = MATMUL_COUNT(matmuls), .matmuls = matmuls,
-#if defined(SIMD_AVX512) && defined(SIMD_VNNI)
+#if defined(HAS_INT8_CONVOLUTION)
     .convolution_int8 = &convolution_int8,
 #endif
 };

@@ -158,7 +158,7 @@ static convolution_int8_tile tile_of(
     if (!args->quantised_residual) return tile;
     tile.tile.target.residual = NULL;
     tile.residual_stride = kernels->pixel_bytes(args->outputs);
-    tile.residual_at = (int64_t)sizeof(quantised_pixel) + first_output;
+    tile.residual_at = (int64_t)sizeof(quantised_pixel) + first_output * kernels->quant_bytes;
     tile.residual = (const char *)args->quantised_residual + group->first * tile.residual_stride;
     return tile;
 }
@@ -187,7 +187,8 @@ static void multiply_windows(
     const float **pixels = (const float **)(void *)thread_table(call, worker);
     window_group groups[WINDOW_BLOCK / MR];
     const int64_t count = find_tiles(call, worker, windows, groups, pixels);
-    const int64_t nr = job->context->convolution_int8->panel_outputs, steps = tap_count(w) * divide_up(w->channels, 4);
+    const convolution_int8_kernels *kernels = job->context->convolution_int8;
+    const int64_t nr = kernels->panel_outputs, steps = tap_count(w) * divide_up(w->channels, kernels->step);
     for (int64_t panel = panels.begin; panel < panels.end; panel++) {
         const int64_t after = panel + 1 < panels.end ? panel + 1 : next;
         const int64_t outputs = at_most(nr, job->args->outputs - after * nr);
@@ -200,7 +201,7 @@ static void multiply_windows(
             tile.tile.panel = (const float *)(const void *)(packed + panel_offset(job->context, w, panel));
             tile.tile.ahead = ahead.from + g * steps * ahead.bytes;
             tile.tile.ahead_bytes = ahead.bytes;
-            job->context->convolution_int8->multiply(&tile);
+            kernels->multiply(&tile);
         }
     }
 }

@@ -6,7 +6,7 @@ enum {
     /// Windows over as many channels at most are taken as pixels of as many quants, so that no products are of padding.
     FEW_CHANNELS_INT8 = 4,
     /// Bytes that are copied for a line of such a patch, if they are enough.
-    SHORT_LINE = 32,
+    SHORT_LINE = 64,
 };
 
 static inline bool takes_patches(const cpuk_window *w) { return w->channels <= FEW_CHANNELS_INT8; }
@@ -37,6 +37,10 @@ static inline char *thread_table(const int8_job *call, int worker) {
 }
 static inline float *thread_floats(const int8_job *call, int worker) {
     return (float *)(void *)(thread_table(call, worker) + call->scratch.table + call->scratch.patches);
+}
+
+static inline int64_t quant_bytes(const int8_job *call) {
+    return call->job->context->convolution_int8->quant_bytes;
 }
 
 static inline char *quantised_input(const int8_job *call) {

@@ -37,6 +37,15 @@ static void copy_lines(const char *from, int64_t step, int64_t lines, int64_t li
     }
 }
 
+static void fill_quants(char *quants, int32_t quant, int64_t bytes, int64_t bytes_each) {
+    if (bytes_each == 1) {
+        memset(quants, quant, (size_t)bytes);
+        return;
+    }
+    const uint16_t wide = (uint16_t)quant;
+    for (int64_t i = 0; i < bytes; i += (int64_t)sizeof wide) memcpy(quants + i, &wide, sizeof wide);
+}
+
 // The quants of a window as a pixel; those outside of the image stand for zero.
 static void copy_patch(const int8_job *call, const place *of, char *patch) {
     const cpuk_window *w = call->job->args->window;
@@ -47,21 +56,21 @@ static void copy_patch(const int8_job *call, const place *of, char *patch) {
     memcpy(patch, &head, sizeof head);
     char *quants = patch + sizeof head;
     image += sizeof head;
-    const int64_t line = w->kernel_width * w->channels, step = w->image_width * w->channels;
+    const int64_t pixel = w->channels * quant_bytes(call);
+    const int64_t line = w->kernel_width * pixel, step = w->image_width * pixel;
     const int64_t lines = at.lines.end - at.lines.begin, columns = at.columns.end - at.columns.begin;
     if (lines == w->kernel_height && columns == w->kernel_width && w->dilation_x == 1) {
         copy_lines(
-            image + at.top * step + at.left * w->channels, w->dilation_y * step, lines, line, quants,
+            image + at.top * step + at.left * pixel, w->dilation_y * step, lines, line, quants,
             call->source.stride - (int64_t)sizeof head);
         return;
     }
-    memset(quants, head.offset & 128, (size_t)(w->kernel_height * line));
+    fill_quants(quants, head.offset & 128, w->kernel_height * line, quant_bytes(call));
     for (int64_t i = at.lines.begin; i < at.lines.end; i++)
         for (int64_t j = at.columns.begin; j < at.columns.end; j++)
             memcpy(
-                quants + i * line + j * w->channels,
-                image + (at.top + i * w->dilation_y) * step + (at.left + j * w->dilation_x) * w->channels,
-                (size_t)w->channels);
+                quants + i * line + j * pixel,
+                image + (at.top + i * w->dilation_y) * step + (at.left + j * w->dilation_x) * pixel, (size_t)pixel);
 }
 
 void copy_patches(const int8_job *call, index_range places, char *patches) {

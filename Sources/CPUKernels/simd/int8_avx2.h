@@ -10,6 +10,8 @@ typedef int32_t vri __attribute__((vector_size(REGISTER_LANES * 4)));
 typedef int16_t vr_16 __attribute__((vector_size(REGISTER_LANES * 4)));
 
 INLINE vr splat_r(float x) { return (vr){x, x, x, x, x, x, x, x}; }
+// The registers of a vector, joined.
+INLINE vi join_r(const vri *parts) { return (vi)both((q32)parts[0], (q32)parts[1]); }
 
 // Sums of the products of two unsigned with two signed bytes, saturated in 16 bits.
 INLINE vr_16 multiply_r(vri quants, vri integers) {
@@ -62,6 +64,29 @@ INLINE q16 narrow(vi x) {
     return (q16)_mm_packs_epi16(_mm256_castsi256_si128(in_order), _mm256_extracti128_si256(in_order, 1));
 }
 
+// Whether a lane of a comparison holds.
+INLINE bool any_v(vi mask) {
+    return _mm256_movemask_epi8(_mm256_or_si256((__m256i)low_half((vq)mask), (__m256i)high_half((vq)mask))) != 0;
+}
+
+// To 16 bits each, unsigned and saturated.
+INLINE vh narrow_16(vi x) {
+    const __m256i pairs = _mm256_packus_epi32((__m256i)low_half((vq)x), (__m256i)high_half((vq)x));
+    return (vh)_mm256_permute4x64_epi64(pairs, 0xd8);
+}
+
+// To 8 bits each, unsigned, of numbers below 32,768.
+INLINE q16 narrow_unsigned(vi x) {
+    const __m256i words = (__m256i)narrow_16(x);
+    return (q16)_mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+INLINE vq narrow_four(vi a, vi b, vi c, vi d) {
+    return both(both_16(narrow_unsigned(a), narrow_unsigned(b)), both_16(narrow_unsigned(c), narrow_unsigned(d)));
+}
+
+// Sixteen signed bytes as 16 bits each.
+INLINE vri widen_16_r(const void *p) { return (vri)_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)); }
+
 INLINE vq with_signs(vq integers, vq quants) { return BY_HALVES(_mm256_sign_epi8, integers, quants); }
 
 #if defined(SIMD_VNNI)
@@ -83,6 +108,10 @@ INLINE vi dot_quads(vi sums, vq quants, vq integers) {
     return sums + add_pairs(multiply_bytes(quants, integers));
 }
 #endif
+
+// Completes a sum before what follows. Else the compiler takes sums of several steps apart, for which there are no
+// registers.
+INLINE void keep_r(vri *sum) { __asm__("" : "+x"(*sum)); }
 
 // Computes all eight sums of a tile before what follows, which the compiler may not move before them. Otherwise it
 // would go through a tile row by row, and load the tokens anew for each row, since 16 registers do not hold them.

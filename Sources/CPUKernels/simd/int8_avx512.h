@@ -9,6 +9,8 @@ typedef int32_t vri __attribute__((vector_size(REGISTER_LANES * 4)));
 typedef int16_t vr_16 __attribute__((vector_size(REGISTER_LANES * 4)));
 
 INLINE vr splat_r(float x) { return splat(x); }
+// The registers of a vector, joined.
+INLINE vi join_r(const vri *parts) { return parts[0]; }
 
 // Sums of the products of two unsigned with two signed bytes, saturated in 16 bits.
 INLINE vr_16 multiply_r(vri quants, vri integers) {
@@ -74,4 +76,5 @@ INLINE vi dot_quads(vi sums, vq quants, vq integers) { return dot_r(sums, (vri)q
 #endif
 
 // With 32 registers the compiler's own order is good (compare int8_avx2.h).
+INLINE void keep_r(vri *sum) { (void)sum; }
 #define KEEP_ORDER(sums)
