@@ -52,7 +52,8 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
             fetch_ahead(&ahead, ahead_bytes);
             if (next && c % LINE_FLOATS == 0)
                 UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(next[t] + tile->offset + c, 0, 3);
-            UNROLL for (int i = 0; i < CHANNEL_BLOCK; i++, weights += V * VL) add_channel(T, V, x, c + i, weights, sums);
+            UNROLL for (int i = 0; i < CHANNEL_BLOCK; i++, weights += V * VL)
+                add_channel(T, V, x, c + i, weights, sums);
         }
         fetch_ahead(&ahead, (tile->depth - c) * tile->ahead_bytes);
         for (; c < tile->depth; c++, weights += V * VL) add_channel(T, V, x, c, weights, sums);

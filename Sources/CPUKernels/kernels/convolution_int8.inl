@@ -1,5 +1,5 @@
-// Convolutions with quantised activations (quantised_pixels.inl). Tiles are MR pixels x NR channels; a step of a pixel's
-// channels, two or four, is broadcast at a time and multiplied with those of 16 outputs.
+// Convolutions with quantised activations (quantised_pixels.inl). Tiles are MR pixels x NR channels; a step of a
+// pixel's channels, two or four, is broadcast at a time and multiplied with those of 16 outputs.
 //
 //     a panel          scales of the outputs; then of each tap:
 //       corrections    c0 c1 …                           32-bit: -128 times the sum of the tap's weights
