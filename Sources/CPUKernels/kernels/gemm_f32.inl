@@ -20,9 +20,6 @@ enum {
     KC = 1024,
     /// How far ahead of them the vectors of a tile that do not lie in one panel are brought into the first-level cache.
     COLUMNS_AHEAD = 8,
-    /// Columns between which nothing but products is computed: where another program's thread shares the core, every
-    /// instruction beside them takes time.
-    COLUMN_BLOCK = 8,
     /// Fewer tokens than this are faster by GEMV (measured): for formats that are dequantised quickly, and for blocks,
     /// where each dequantised value should serve all tokens. With AVX-512 gemm_lanes_f32.inl takes those between.
     MIN_GEMM_TOKENS = 128,
@@ -79,21 +76,6 @@ typedef struct {
     int64_t ahead_bytes;
 } tile_weights;
 
-INLINE void add_column(
-    const int T, const int STRIDE, const tile_weights *tile, const float *x, int64_t ldx, int64_t k,
-    vf sums[MR][NR_VECTORS]) {
-    vf weights[NR_VECTORS];
-    UNROLL for (int v = 0; v < NR_VECTORS; v++) {
-        weights[v] = load(tile->vectors[v] + k * STRIDE);
-        // Several streams, one a vector: measured, the hardware's prefetcher keeps up with one panel only.
-        if (STRIDE < NR) __builtin_prefetch(tile->vectors[v] + (k + COLUMNS_AHEAD) * STRIDE, 0, 3);
-    }
-    UNROLL for (int t = 0; t < T; t++) {
-        const vf token = splat(x[t * ldx + k]);
-        UNROLL for (int v = 0; v < NR_VECTORS; v++) sums[t][v] = fma_v(token, weights[v], sums[t][v]);
-    }
-}
-
 // y[t * NC + r] (+)= sum_k x[t * ldx + k] * weight[k][r], t < T, r < NR. A column of a vector of weights lies STRIDE
 // floats behind the one before.
 //
@@ -106,16 +88,23 @@ INLINE void micro_kernel(
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < NR_VECTORS; v++)
             sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
-    int64_t k = 0;
-    for (; k + COLUMN_BLOCK <= depth; k += COLUMN_BLOCK) {
+    for (int64_t k = 0; k < depth; k++) {
+        vf weights[NR_VECTORS];
         if (k % LINE_FLOATS == 0) {
             UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x + (T + t) * ldx + k, 0, 2);
             for (int64_t i = 0; i < tile.ahead_bytes; i += 64) __builtin_prefetch(tile.ahead + i, 0, 2);
             tile.ahead += tile.ahead_bytes;
         }
-        UNROLL for (int i = 0; i < COLUMN_BLOCK; i++) add_column(T, STRIDE, &tile, x, ldx, k + i, sums);
+        UNROLL for (int v = 0; v < NR_VECTORS; v++) {
+            weights[v] = load(tile.vectors[v] + k * STRIDE);
+            // Several streams, one a vector: measured, the hardware's prefetcher keeps up with one panel only.
+            if (STRIDE < NR) __builtin_prefetch(tile.vectors[v] + (k + COLUMNS_AHEAD) * STRIDE, 0, 3);
+        }
+        UNROLL for (int t = 0; t < T; t++) {
+            vf token = splat(x[t * ldx + k]);
+            UNROLL for (int v = 0; v < NR_VECTORS; v++) sums[t][v] = fma_v(token, weights[v], sums[t][v]);
+        }
     }
-    for (; k < depth; k++) add_column(T, STRIDE, &tile, x, ldx, k, sums);
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < NR_VECTORS; v++) store(y + t * NC + v * VL, sums[t][v]);
 }
