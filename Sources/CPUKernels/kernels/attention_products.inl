@@ -1,5 +1,6 @@
 // FP32 products of a tile of attention: queries with packed keys, and softmax weights with values.
 #pragma once
+#include "outer_product.inl"
 #include "softmax_tile.inl"
 
 // keys[d * ATTENTION_KEY_TILE + j] of `count` rows that lie `stride` apart, rounded up to whole vectors of keys (the
@@ -23,14 +24,7 @@ INLINE void multiply_block(
     vf sums[QUERY_PANEL][TILE_VECTORS];
     UNROLL for (int i = 0; i < QUERY_PANEL; i++)
         UNROLL for (int v = 0; v < NV; v++) sums[i][v] = accumulate ? load(c + i * ldc + v * VL) : splat(0);
-    for (int64_t k = 0; k < depth; k++) {
-        vf columns[TILE_VECTORS];
-        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + k * ldw + v * VL);
-        UNROLL for (int i = 0; i < QUERY_PANEL; i++) {
-            vf row = splat(x[i * ldx + k]);
-            UNROLL for (int v = 0; v < NV; v++) sums[i][v] = fma_v(row, columns[v], sums[i][v]);
-        }
-    }
+    add_products_of_rows(COLUMN_BLOCK, QUERY_PANEL, NV, TILE_VECTORS, x, ldx, w, ldw, depth, sums[0]);
     UNROLL for (int i = 0; i < QUERY_PANEL; i++)
         UNROLL for (int v = 0; v < NV; v++) store(c + i * ldc + v * VL, sums[i][v]);
 }

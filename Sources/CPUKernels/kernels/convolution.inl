@@ -3,10 +3,7 @@
 // summed.
 #pragma once
 #include "convolution_epilogue.inl"
-
-/// Channels between which nothing but products is computed: where another program's thread shares the core, every
-/// instruction beside them takes time.
-enum { CHANNEL_BLOCK = 8 };
+#include "outer_product.inl"
 
 static void pack_convolution(const float *rows, int64_t stride, int64_t count, int64_t columns, float *panel) {
     const int64_t width = (count + VL - 1) / VL * VL;
@@ -21,18 +18,6 @@ static void pack_convolution(const float *rows, int64_t stride, int64_t count, i
         }
 }
 
-// The products of channel `c` of T pixels.
-INLINE void add_channel(
-    const int T, const int V, const float *const x[CONVOLUTION_MR], int64_t c, const float *weights,
-    vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS]) {
-    vf w[CONVOLUTION_VECTORS];
-    UNROLL for (int v = 0; v < V; v++) w[v] = load(weights + v * VL);
-    UNROLL for (int t = 0; t < T; t++) {
-        const vf pixel = splat(x[t][c]);
-        UNROLL for (int v = 0; v < V; v++) sums[t][v] = fma_v(pixel, w[v], sums[t][v]);
-    }
-}
-
 INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile) {
     vf sums[CONVOLUTION_MR][CONVOLUTION_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
@@ -41,22 +26,23 @@ INLINE void multiply_tile(const int T, const int V, const convolution_tile *tile
     const float *weights = tile->panel;
     const float *const *pixels = tile->pixels;
     read_ahead_lines ahead = {tile->ahead, tile->ahead};
-    const int64_t ahead_bytes = CHANNEL_BLOCK * tile->ahead_bytes;
+    const int64_t ahead_bytes = COLUMN_BLOCK * tile->ahead_bytes;
     const float *const *next = tile->next_pixels;
     if (!tile->after) prefetch_target(T, V, &tile->target);
     for (int64_t tap = 0; tap < tile->taps; tap++, pixels += CONVOLUTION_MR) {
         const float *x[CONVOLUTION_MR];
         UNROLL for (int t = 0; t < T; t++) x[t] = pixels[t] + tile->offset;
         int64_t c = 0;
-        for (; c + CHANNEL_BLOCK <= tile->depth; c += CHANNEL_BLOCK) {
+        for (; c + COLUMN_BLOCK <= tile->depth; c += COLUMN_BLOCK) {
             fetch_ahead(&ahead, ahead_bytes);
             if (next && c % LINE_FLOATS == 0)
                 UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(next[t] + tile->offset + c, 0, 3);
-            UNROLL for (int i = 0; i < CHANNEL_BLOCK; i++, weights += V * VL)
-                add_channel(T, V, x, c + i, weights, sums);
+            add_outer_products(COLUMN_BLOCK, T, V, CONVOLUTION_VECTORS, x, c, weights, V * VL, sums[0]);
+            weights += COLUMN_BLOCK * V * VL;
         }
         fetch_ahead(&ahead, (tile->depth - c) * tile->ahead_bytes);
-        for (; c < tile->depth; c++, weights += V * VL) add_channel(T, V, x, c, weights, sums);
+        for (; c < tile->depth; c++, weights += V * VL)
+            add_outer_products(1, T, V, CONVOLUTION_VECTORS, x, c, weights, V * VL, sums[0]);
     }
     if (tile->after) store_sums(T, V, sums, tile->after);
     else finish_tile(T, V, tile, sums);

@@ -10,6 +10,7 @@
 #pragma once
 #include "../formats/dequantise.h"
 #include "matmul.h"
+#include "outer_product.inl"
 
 // Chosen so that a tile's sums, a vector of weights each and one activation fit the registers.
 enum {
@@ -76,35 +77,51 @@ typedef struct {
     int64_t ahead_bytes;
 } tile_weights;
 
-// y[t * NC + r] (+)= sum_k x[t * ldx + k] * weight[k][r], t < T, r < NR. A column of a vector of weights lies STRIDE
-// floats behind the one before.
+// Adds the products of COUNT columns from `k` on. A column of a vector of weights lies STRIDE floats behind the one
+// before.
+INLINE void add_tile_columns(
+    const int COUNT, const int T, const int STRIDE, const tile_weights *tile, const float *const *x, int64_t k,
+    vf *sums) {
+    // Vectors of one panel lie side by side.
+    if (STRIDE == NR) {
+        add_outer_products(COUNT, T, NR_VECTORS, NR_VECTORS, x, k, tile->vectors[0] + k * STRIDE, STRIDE, sums);
+        return;
+    }
+    UNROLL for (int i = 0; i < COUNT; i++) {
+        vf weights[NR_VECTORS];
+        UNROLL for (int v = 0; v < NR_VECTORS; v++) {
+            const float *column = tile->vectors[v] + (k + i) * STRIDE;
+            weights[v] = load(column);
+            // Several streams, one a vector: measured, the hardware's prefetcher keeps up with one panel only.
+            __builtin_prefetch(column + COLUMNS_AHEAD * STRIDE, 0, 3);
+        }
+        add_outer_product(T, NR_VECTORS, NR_VECTORS, x, k + i, weights, sums);
+    }
+}
+
+// y[t * NC + r] (+)= sum_k x[t * ldx + k] * weight[k][r], t < T, r < NR.
 //
 // The tokens of the next tile are fetched meanwhile: of many tokens the activations do not stay in the second-level
 // cache, and their rows are too short for processors to foresee.
 INLINE void micro_kernel(
-    const int T, const int STRIDE, tile_weights tile, const float *x, int64_t ldx, int64_t depth, bool accumulate,
+    const int T, const int STRIDE, tile_weights tile, const float *tokens, int64_t ldx, int64_t depth, bool accumulate,
     float *y) {
     vf sums[MR][NR_VECTORS];
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < NR_VECTORS; v++)
             sums[t][v] = accumulate ? load(y + t * NC + v * VL) : splat(0);
-    for (int64_t k = 0; k < depth; k++) {
-        vf weights[NR_VECTORS];
+    const float *x[MR];
+    UNROLL for (int t = 0; t < T; t++) x[t] = tokens + t * ldx;
+    int64_t k = 0;
+    for (; k + COLUMN_BLOCK <= depth; k += COLUMN_BLOCK) {
         if (k % LINE_FLOATS == 0) {
-            UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x + (T + t) * ldx + k, 0, 2);
+            UNROLL for (int t = 0; t < T; t++) __builtin_prefetch(x[t] + T * ldx + k, 0, 2);
             for (int64_t i = 0; i < tile.ahead_bytes; i += 64) __builtin_prefetch(tile.ahead + i, 0, 2);
             tile.ahead += tile.ahead_bytes;
         }
-        UNROLL for (int v = 0; v < NR_VECTORS; v++) {
-            weights[v] = load(tile.vectors[v] + k * STRIDE);
-            // Several streams, one a vector: measured, the hardware's prefetcher keeps up with one panel only.
-            if (STRIDE < NR) __builtin_prefetch(tile.vectors[v] + (k + COLUMNS_AHEAD) * STRIDE, 0, 3);
-        }
-        UNROLL for (int t = 0; t < T; t++) {
-            vf token = splat(x[t * ldx + k]);
-            UNROLL for (int v = 0; v < NR_VECTORS; v++) sums[t][v] = fma_v(token, weights[v], sums[t][v]);
-        }
+        add_tile_columns(COLUMN_BLOCK, T, STRIDE, &tile, x, k, sums[0]);
     }
+    for (; k < depth; k++) add_tile_columns(1, T, STRIDE, &tile, x, k, sums[0]);
     UNROLL for (int t = 0; t < T; t++)
         UNROLL for (int v = 0; v < NR_VECTORS; v++) store(y + t * NC + v * VL, sums[t][v]);
 }

@@ -90,35 +90,31 @@ static short_head pack_short_head(
 
 // c[i * ldc + j] = sum_k x[i * ldx + k] * w[k * ldw + j], i < R, j < NV * VL, times factors[i] where there are any.
 INLINE void multiply_short_block(
-    const int R, const int NV, int64_t ldx, const float *x, const float *w, int64_t ldw, int64_t depth,
+    const int STEP, const int R, const int NV, int64_t ldx, const float *x, const float *w, int64_t ldw, int64_t depth,
     const float *factors, float *c, int64_t ldc) {
     vf sums[MOST_SHORT_ROWS][SHORT_VECTORS];
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int v = 0; v < NV; v++) sums[i][v] = splat(0);
-    for (int64_t k = 0; k < depth; k++) {
-        vf columns[SHORT_VECTORS];
-        UNROLL for (int v = 0; v < NV; v++) columns[v] = load(w + k * ldw + v * VL);
-        UNROLL for (int i = 0; i < R; i++) {
-            const vf row = splat(x[i * ldx + k]);
-            UNROLL for (int v = 0; v < NV; v++) sums[i][v] = fma_v(row, columns[v], sums[i][v]);
-        }
-    }
+    add_products_of_rows(STEP, R, NV, SHORT_VECTORS, x, ldx, w, ldw, depth, sums[0]);
     UNROLL for (int i = 0; i < R; i++)
         UNROLL for (int v = 0; v < NV; v++)
             store(c + i * ldc + v * VL, factors ? sums[i][v] * factors[i] : sums[i][v]);
 }
 
-// `width` columns, of panels or, where `stride` is not 0, of rows so many floats apart.
+// `width` columns, of panels or of rows `stride` floats apart.
 INLINE void multiply_short(
-    const int R, int64_t ldx, const float *x, const float *w, int64_t stride, int64_t depth, const float *factors,
-    float *c, int64_t ldc, int64_t width) {
-    const int64_t step = stride ? 1 : depth;
+    const bool OF_PANELS, const int R, int64_t ldx, const float *x, const float *w, int64_t stride, int64_t depth,
+    const float *factors, float *c, int64_t ldc, int64_t width) {
+    // Addresses of many rows, and distances that are no constants, take the registers that a block of columns needs.
+    const int STEP = OF_PANELS && R <= 8 ? COLUMN_BLOCK : 1;
+    const int64_t step = OF_PANELS ? depth : 1;
     int64_t j = 0;
     for (; j + SHORT_PANEL <= width; j += SHORT_PANEL)
         multiply_short_block(
-            R, SHORT_VECTORS, ldx, x, w + j * step, stride ? stride : SHORT_PANEL, depth, factors, c + j, ldc);
+            STEP, R, SHORT_VECTORS, ldx, x, w + j * step, OF_PANELS ? SHORT_PANEL : stride, depth, factors, c + j, ldc);
     for (; j < width; j += VL)
-        multiply_short_block(R, 1, ldx, x, w + j * step, stride ? stride : VL, depth, factors, c + j, ldc);
+        multiply_short_block(
+            STEP, R, 1, ldx, x, w + j * step, OF_PANELS ? VL : stride, depth, factors, c + j, ldc);
 }
 
 // Scores of a row to weights, and the lanes of their sum. The keys behind `count` repeat the last one.
@@ -164,12 +160,18 @@ INLINE void attend_short_rows(
     float factors[MOST_SHORT_ROWS + VL];
     const int64_t stride = score_stride(head->count);
     multiply_short(
-        R, query.stride, query.data, head->keys, 0, head->size, NULL, scratch->scores, stride,
+        true, R, query.stride, query.data, head->keys, 0, head->size, NULL, scratch->scores, stride,
         whole_vectors(head->count));
     weigh_short_rows(R, scratch->scores, head, factors);
-    multiply_short(
-        R, stride, scratch->scores, head->values, head->value_stride, head->count, factors, output.data,
-        output.stride, whole_vectors(head->size));
+    const int64_t width = whole_vectors(head->size);
+    if (head->value_stride)
+        multiply_short(
+            false, R, stride, scratch->scores, head->values, head->value_stride, head->count, factors, output.data,
+            output.stride, width);
+    else
+        multiply_short(
+            true, R, stride, scratch->scores, head->values, 0, head->count, factors, output.data, output.stride,
+            width);
 }
 
 static void attend_short(
