@@ -17,12 +17,16 @@ const char *packed_block(const cpuk_weight *weight, const weight_packing *packin
     return (const char *)weight->packed + n / PACKED_ROWS * packing->block_bytes(weight->format, weight->columns);
 }
 
-/// Rows that are fetched before they are written: each lies in a page of its own, which processors do not foresee.
+/// Rows of the residual and the output that are fetched before they are used: each lies in a page of its own, which
+/// processors do not foresee.
 enum { ROWS_AHEAD = 6 };
 
-static inline void prefetch_row(cpuk_rows rows, int64_t row, int64_t n0, int64_t count) {
-    const float *from = rows.data + row * rows.stride + n0;
-    for (int64_t n = 0; n < count; n += LINE_FLOATS) __builtin_prefetch(from + n, 1, 3);
+static inline void prefetch_target(const cpuk_matmul_args *args, int64_t row, int64_t n0, int64_t count) {
+    const float *to = args->output.data + row * args->output.stride + n0;
+    for (int64_t n = 0; n < count; n += LINE_FLOATS) __builtin_prefetch(to + n, 1, 3);
+    if (!args->residual.data) return;
+    const float *from = args->residual.data + row * args->residual.stride + n0;
+    for (int64_t n = 0; n < count; n += LINE_FLOATS) __builtin_prefetch(from + n, 0, 3);
 }
 
 void apply_epilogues(
@@ -31,7 +35,8 @@ void apply_epilogues(
     const cpuk_matmul_args *args = product->args;
     for (int64_t t = 0; t < tokens; t++) {
         const int64_t row = t0 + t;
-        if (t + ROWS_AHEAD < tokens) prefetch_row(args->output, row + ROWS_AHEAD, n0, count);
+        // Behind the last of these rows mostly come the next ones.
+        if (row + ROWS_AHEAD < args->tokens) prefetch_target(args, row + ROWS_AHEAD, n0, count);
         const float *residual = args->residual.data ? args->residual.data + row * args->residual.stride + n0 : NULL;
         product->context->rows->apply_epilogue(
             &product->epilogue, n0, count, y + t * ldy, up + t * ldy, residual,
