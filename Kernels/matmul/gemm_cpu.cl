@@ -79,6 +79,7 @@ typedef float16 word16_t;
 // Adds the products of a tile's tokens with 16 rows of a sub-panel, the first of which is at `first`.
 #define ADD_PRODUCTS(sums, first)                                                                                      \
     do {                                                                                                               \
+        _Pragma("unroll 8")                                                                                            \
         for (uint k = 0; k < steps; ++k) {                                                                             \
             const word16_t weights = vload16(0, (first) + k * 32);                                                     \
             _Pragma("unroll") for (uint t = 0; t < PANEL_TOKENS; ++t)                                                  \
