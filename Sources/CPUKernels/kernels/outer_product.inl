@@ -12,7 +12,7 @@ enum {
     MAX_PRODUCT_ROWS = 16,
 };
 
-// `sums[t * W + v] += x[t][k] * weights[v]`, t < T, v < V.
+// `sums[t * W + v] += x[t][k] * weights[v]`, t < T, v < V; W vectors is the room that a row's sums have.
 INLINE void add_outer_product(
     const int T, const int V, const int W, const float *const *x, int64_t k, const vf *weights, vf *sums) {
     UNROLL for (int t = 0; t < T; t++) {
@@ -21,7 +21,7 @@ INLINE void add_outer_product(
     }
 }
 
-// `sums[t * W + v] += sum_i x[t][k + i] * w[i * ldw + v * VL]`, i < COUNT, and so on for the lanes of a vector.
+// The same for COUNT columns from `k` on, whose weights begin at `w[i * ldw]`, V vectors side by side.
 INLINE void add_outer_products(
     const int COUNT, const int T, const int V, const int W, const float *const *x, int64_t k, const float *w,
     int64_t ldw, vf *sums) {
